@@ -1,0 +1,30 @@
+# One helper per kind of target. Every target sees the repository root and the generated protos' folder
+# as include roots: #include "model/upscaler/upscaler.h".
+
+# hiif_library(NAME SOURCES ... [PUBLIC libs...] [PRIVATE libs...])
+function(hiif_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE hiif_warnings ${ARG_PRIVATE})
+endfunction()
+
+# hiif_binary(NAME SOURCES ... LIBS ...): a program in build/<preset>/bin.
+function(hiif_binary name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  string(REPLACE "-" "_" target "${name}_main")
+  add_executable(${target} ${ARG_SOURCES})
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  target_link_libraries(${target} PRIVATE hiif_warnings ${ARG_LIBS})
+endfunction()
+
+# hiif_test(NAME SOURCES ... LIBS ... [LABELS ...]): a GoogleTest program, one CTest entry each.
+# Tests run in the repository root; data beside the repository is found through tests/testing/paths.h.
+function(hiif_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  target_link_libraries(${name} PRIVATE hiif_warnings ${ARG_LIBS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 600)
+endfunction()

@@ -1,0 +1,56 @@
+// A checkpoint in the native format: a safetensors file whose metadata describes the network
+// (model.md 4).
+#ifndef MODEL_CHECKPOINT_CHECKPOINT_H_
+#define MODEL_CHECKPOINT_CHECKPOINT_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/checkpoint/safetensors.h"
+#include "model/config.h"
+
+namespace hiif {
+
+// The mapped file and what it says of itself. Every parameter that the configuration asks for is
+// there, with its shape, finite, and there is no other: Open() checks that before anything large is
+// allocated.
+class Checkpoint {
+ public:
+  // Errors: NotFound; DataLoss (not a well-formed safetensors file, or a value that is not finite);
+  // InvalidArgument (a tensor missing, unknown or of the wrong shape; unknown configuration). Each
+  // names the file and the tensor.
+  static absl::StatusOr<Checkpoint> Open(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  const ModelConfig& config() const { return config_; }
+  const Safetensors& tensors() const { return *tensors_; }
+  // Metadata that does not concern the network: licence, provenance, psnr.
+  const std::map<std::string, std::string>& metadata() const { return tensors_->metadata(); }
+  int64_t parameters() const;  // count of the values of all parameters, ignored tensors excluded
+  const std::string& digest() const { return digest_; }  // SHA-256 of the file, hexadecimal
+
+ private:
+  std::string path_;
+  ModelConfig config_;
+  std::shared_ptr<const Safetensors> tensors_;
+  std::string digest_;
+};
+
+// Names and shapes of the parameters of a network.
+std::map<std::string, std::vector<int64_t>> ParameterShapes(const ModelConfig& config);
+
+// The configuration whose ParameterShapes() are these; for files without our metadata (fixtures,
+// converted releases). `encoder` and `decoder` are names as in config.h.
+absl::StatusOr<ModelConfig> InferConfig(const Safetensors& tensors);
+
+// Metadata that Open() reads back as `config`: format_version, encoder, decoder, coordinates,
+// normalisation.
+std::map<std::string, std::string> ConfigMetadata(const ModelConfig& config);
+
+}  // namespace hiif
+
+#endif  // MODEL_CHECKPOINT_CHECKPOINT_H_

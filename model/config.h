@@ -1,0 +1,93 @@
+// What a checkpoint says about its network: which encoder and decoder, of which sizes, and the
+// coordinates it was made for. Plain values; the parameter shapes follow from them.
+#ifndef MODEL_CONFIG_H_
+#define MODEL_CONFIG_H_
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace hiif {
+
+// EDSR-baseline (Lim et al., CVPRW 2017): conv 3->features, `blocks` residual blocks, conv, long
+// skip.
+struct EdsrConfig {
+  int features = 64;
+  int blocks = 16;
+  bool operator==(const EdsrConfig&) const = default;
+};
+
+// RDN (Zhang et al., CVPR 2018). The defaults are its configuration B.
+struct RdnConfig {
+  int base_features = 64;    // G0, also the width of the output
+  int blocks = 16;           // D
+  int layers_per_block = 8;  // C
+  int growth = 64;           // G
+  bool operator==(const RdnConfig&) const = default;
+};
+
+// SwinIR (Liang et al., ICCVW 2021) up to its `conv_before_upsample`.
+struct SwinIrConfig {
+  int embed_dim = 180;
+  std::vector<int> depths = {6, 6, 6, 6, 6, 6};  // Swin layers of each RSTB
+  std::vector<int> heads = {6, 6, 6,
+                            6, 6, 6};  // attention heads of each RSTB, same length as depths
+  int window = 8;
+  int mlp_hidden = 360;  // embed_dim times the mlp ratio
+  int output_features = 64;
+  bool operator==(const SwinIrConfig&) const = default;
+};
+
+using EncoderConfig = std::variant<EdsrConfig, RdnConfig, SwinIrConfig>;
+
+// Table 4 of the HIIF paper.
+enum class Ablation {
+  kNone,
+  kNoHierarchy,  // v1-H: the raw local coordinate at every level instead of bits
+  kSingleScale,  // v2-MS: the bits of all levels enter at level 0
+  kNoAttention,  // v3-MH: no attention blocks
+};
+
+// HIIF decoder: `freq` conv C_e -> width, then `levels` MLPs of which the first is followed by
+// attention.
+struct HiifConfig {
+  int width = 256;
+  int levels = 6;
+  int heads = 16;  // width / heads is the width of q, k and v
+  int attention_blocks = 2;
+  Ablation ablation = Ablation::kNone;
+  bool operator==(const HiifConfig&) const = default;
+};
+
+// LIIF decoder (Chen et al., CVPR 2021): one MLP with ReLU, local ensemble of the four neighbours.
+struct LiifConfig {
+  std::vector<int> hidden = {256, 256, 256, 256};
+  bool operator==(const LiifConfig&) const = default;
+};
+
+using DecoderConfig = std::variant<HiifConfig, LiifConfig>;
+
+// How pixel positions become local coordinates and bits.
+enum class CoordinateMode {
+  kReference,  // float32, step by step as the released evaluation code: for published checkpoints
+  kExact,      // integers: the same bits on every machine, tile and image size
+};
+
+struct ModelConfig {
+  EncoderConfig encoder = EdsrConfig{};
+  DecoderConfig decoder = HiifConfig{};
+  CoordinateMode coordinates = CoordinateMode::kExact;
+  bool operator==(const ModelConfig&) const = default;
+};
+
+// Channels C_e of the encoder's output.
+int EncoderFeatures(const EncoderConfig& encoder);
+
+// "edsr-baseline", "rdn" or "swinir"; "hiif" or "liif"; "reference" or "exact".
+std::string EncoderName(const EncoderConfig& encoder);
+std::string DecoderName(const DecoderConfig& decoder);
+std::string CoordinateModeName(CoordinateMode mode);
+
+}  // namespace hiif
+
+#endif  // MODEL_CONFIG_H_

@@ -1,0 +1,39 @@
+// From a checkpoint to an Upscaler.
+#ifndef MODEL_UPSCALER_FACTORY_H_
+#define MODEL_UPSCALER_FACTORY_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/upscaler/upscaler.h"
+
+namespace hiif {
+
+enum class Backend {
+  kAuto,       // kFused on a CPU where the decoder has one, else kTorch, else kReference
+  kReference,  // LibTorch, operation by operation as the released code; the judge of the others
+  kTorch,      // LibTorch, the algebra of model.md 2.3, CPU and CUDA
+  kFused,      // CPU, a tile goes through all levels while it stays in cache
+};
+
+enum class Precision { kAuto, kFloat32, kBFloat16 };
+
+struct UpscalerOptions {
+  Backend backend = Backend::kAuto;
+  Precision precision = Precision::kAuto;
+  std::string device = "cpu";  // or "cuda", "cuda:N"
+};
+
+// Unimplemented when the backend does not serve this decoder, precision or device on this machine.
+absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpoint,
+                                                       const UpscalerOptions& options);
+
+// Threads of one LibTorch operation, for the whole process; call once, before the first Upscaler.
+// The server passes 1 (its own workers are the parallelism), tools pass the number of cores.
+void SetIntraOpThreads(int threads);
+
+}  // namespace hiif
+
+#endif  // MODEL_UPSCALER_FACTORY_H_

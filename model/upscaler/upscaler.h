@@ -1,0 +1,125 @@
+// The centre of the project: one image, any scale. Above it are requests and tiles, below it
+// tensors.
+//
+//   auto encoding = upscaler->StartEncoding(image);            // latent codes, in blocks
+//   for (i < encoding->blocks()) encoding->EncodeBlock(i);     // any order, any thread
+//   auto features = encoding->Finish();
+//   auto context = upscaler->MakeContext(*features, grid, {}); // attention context, once per image
+//   and grid upscaler->Render({{features, context, region, out}, ...}); // any tiles, any order,
+//   any thread
+//
+// A pixel's value depends on the image, the grid and the model alone: not, to the last bit, on how
+// the grid is cut into tiles, on which tiles share a call, or on the number of threads.
+#ifndef MODEL_UPSCALER_UPSCALER_H_
+#define MODEL_UPSCALER_UPSCALER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/image.h"
+#include "model/config.h"
+
+namespace hiif {
+
+class Checkpoint;
+
+// Samples of the attention context by default: measured on Set5, 0.002 dB from the full context.
+inline constexpr int64_t kDefaultContextSamples = 2304;
+
+struct ContextOptions {
+  // Output pixels the attention context is taken over, min(samples, H*W); 0: the whole grid.
+  int64_t samples = kDefaultContextSamples;
+};
+
+// Latent codes of one image (with the image, which the residual needs). Immutable; made by one
+// Upscaler and usable with that one only.
+class Features {
+ public:
+  virtual ~Features() = default;
+  virtual int64_t height() const = 0;  // of the low-resolution image
+  virtual int64_t width() const = 0;
+  virtual int64_t bytes() const = 0;  // of memory held
+};
+
+// The KV sums of the decoder's attention blocks for one image and grid. Immutable. A decoder
+// without attention has an empty one.
+class Context {
+ public:
+  virtual ~Context() = default;
+  virtual Grid grid() const = 0;
+  virtual int64_t bytes() const = 0;
+};
+
+// An encoding under way. Blocks may be encoded in any order and on several threads at once.
+class Encoding {
+ public:
+  virtual ~Encoding() = default;
+  virtual int blocks() const = 0;                    // >= 1
+  virtual int64_t BlockPixels(int block) const = 0;  // LR pixels encoded for it, halo included
+  virtual absl::Status EncodeBlock(int block) = 0;
+  // After every block was encoded.
+  virtual absl::StatusOr<std::shared_ptr<const Features>> Finish() = 0;
+};
+
+struct RenderTile {
+  const Features* features = nullptr;
+  const Context* context = nullptr;  // its grid says what the region lies in
+  Region region;
+  // Interleaved RGB, region.pixels() * 3 values: the decoder's output with the residual, in the
+  // normalised range where [-1,1] is [0,1] of the image; not clamped. ToUnit() below makes image
+  // values of them.
+  absl::Span<float> out;
+};
+
+// One position for Query: row and column in [-1,1], the centre of pixel i of n at (2i+1)/n - 1.
+struct Coordinate {
+  double row = 0;
+  double column = 0;
+};
+
+// The size of one output pixel on the [-1,1] axes, 2/H by 2/W.
+struct Cell {
+  double row = 0;
+  double column = 0;
+};
+
+// All methods are const and may be called from several threads at once; each runs on its caller's
+// thread. Errors: InvalidArgument for sizes and regions that do not fit, Internal when a result is
+// not finite, ResourceExhausted when the device has no memory left.
+class Upscaler {
+ public:
+  virtual ~Upscaler() = default;
+  virtual const ModelConfig& config() const = 0;
+  virtual std::string backend() const = 0;    // "reference", "torch" or "fused"
+  virtual std::string precision() const = 0;  // "float32" or "bfloat16"
+  virtual int64_t weights_bytes() const = 0;
+
+  virtual absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
+      std::shared_ptr<const RgbImage> image) const = 0;
+  virtual absl::StatusOr<std::shared_ptr<const Context>> MakeContext(
+      const Features& features, Grid grid, const ContextOptions& options) const = 0;
+  virtual absl::Status Render(absl::Span<const RenderTile> tiles) const = 0;
+  // The implicit function at arbitrary coordinates, by the formulas of the exact mode in double
+  // (model.md 2.1). The context is that of the grid round(2/cell). out: 3 values a coordinate.
+  virtual absl::Status Query(const Features& features, const Context& context, Cell cell,
+                             absl::Span<const Coordinate> coordinates,
+                             absl::Span<float> out) const = 0;
+
+  // StartEncoding, every block, Finish.
+  absl::StatusOr<std::shared_ptr<const Features>> Encode(
+      std::shared_ptr<const RgbImage> image) const;
+};
+
+// Normalised output value to an image value: clamp(v / 2 + 1/2, 0, 1). NaN stays NaN.
+inline float ToUnit(float v) {
+  v = v * 0.5f + 0.5f;
+  return v < 0.0f ? 0.0f : v > 1.0f ? 1.0f : v;
+}
+
+}  // namespace hiif
+
+#endif  // MODEL_UPSCALER_UPSCALER_H_

@@ -1,0 +1,57 @@
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+namespace hiif {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(::testing::TempDir()) /
+              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  fs::path folder_;
+};
+
+TEST_F(FileTest, WritesAndReads) {
+  const std::string path = (folder_ / "a").string();
+  ASSERT_TRUE(WriteFileAtomically(path, "first").ok());
+  ASSERT_TRUE(WriteFileAtomically(path, "second").ok());
+  EXPECT_EQ(ReadFile(path).value(), "second");
+  const auto mapped = MappedFile::Open(path);
+  ASSERT_TRUE(mapped.ok());
+  EXPECT_EQ((*mapped)->bytes().size(), 6u);
+}
+
+TEST_F(FileTest, AbandonedFileLeavesNothing) {
+  const std::string path = (folder_ / "a").string();
+  ASSERT_TRUE(WriteFileAtomically(path, "old").ok());
+  {
+    auto file = AtomicFile::Create(path);
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE((*file)->Append("half").ok());
+  }
+  EXPECT_EQ(ReadFile(path).value(), "old");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+}
+
+TEST_F(FileTest, ErrorsNameThePath) {
+  const std::string missing = (folder_ / "no" / "file").string();
+  EXPECT_EQ(ReadFile(missing).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_NE(ReadFile(missing).status().message().find(missing), std::string::npos);
+  EXPECT_EQ(MappedFile::Open(missing).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(AtomicFile::Create(missing).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(MappedFile::Open(folder_.string()).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace hiif
