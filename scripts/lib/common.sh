@@ -1,0 +1,11 @@
+# Sourced by the scripts of this folder: where things are, and how to say things.
+# shellcheck shell=bash disable=SC2034
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+VENV=$ROOT/.venv
+BIN=$ROOT/build/release/bin
+cd "$ROOT"
+
+say() { printf '\033[1m== %s\033[0m\n' "$*" | { if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
