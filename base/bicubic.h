@@ -1,0 +1,19 @@
+// The bicubic resizing that super-resolution training and evaluation mean by "bicubic".
+#ifndef BASE_BICUBIC_H_
+#define BASE_BICUBIC_H_
+
+#include "base/image.h"
+
+namespace hiif {
+
+// Resizes an 8-bit image as Pillow's Image.resize(size, BICUBIC) does, to the bit: Keys' kernel
+// with a = -1/2, stretched when shrinking (antialiasing); coefficients rounded to 22 fractional
+// bits; rows first, rounded to 8 bits, then columns, each clamped to [0,255]; an axis whose size
+// stays is not touched.
+//
+// Requires an image of SampleType::kU8 and positive sizes on both sides.
+RgbImage ResizeBicubic(const RgbImage& image, Grid size);
+
+}  // namespace hiif
+
+#endif  // BASE_BICUBIC_H_
