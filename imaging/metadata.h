@@ -1,0 +1,38 @@
+// What a file says about its picture apart from the pixels.
+#ifndef IMAGING_METADATA_H_
+#define IMAGING_METADATA_H_
+
+#include <string>
+
+#include "base/image.h"
+
+namespace hiif {
+
+// Raw blocks, empty where there are none.
+struct Metadata {
+  std::string icc;   // colour profile
+  std::string exif;  // from the TIFF header on ("II*\0" or "MM\0*"), without "Exif\0\0"
+  std::string xmp;   // packet
+  std::string iptc;  // IPTC-IIM records, without Photoshop's wrapping
+  double ppi_x = 0;  // pixels per inch; 0: not said
+  double ppi_y = 0;
+};
+
+struct MetadataOptions {
+  // Drops EXIF, XMP and IPTC; profile and resolution stay.
+  bool strip = false;
+  enum class Ppi { kKeep, kPrintSize, kSet };
+  // kKeep: as it was. kPrintSize: grows with the picture, so that it prints at the same size. kSet:
+  // `ppi` below.
+  Ppi ppi_mode = Ppi::kKeep;
+  double ppi = 0;
+};
+
+// The metadata of an output of `size` made from a picture of `input` pixels (oriented): orientation
+// 1, pixel sizes of EXIF and XMP those of the output, no thumbnail, resolution by the options.
+Metadata OutputMetadata(const Metadata& metadata, Grid input, Grid size,
+                        const MetadataOptions& options);
+
+}  // namespace hiif
+
+#endif  // IMAGING_METADATA_H_
