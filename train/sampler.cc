@@ -1,0 +1,107 @@
+#include "train/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/bicubic.h"
+#include "train/random.h"
+
+namespace hiif::train {
+namespace {
+
+// Streams of random numbers beside those of the samples, which use items from 0.
+constexpr uint64_t kOrderStream = ~uint64_t{0};
+
+int64_t CropSide(int64_t patch, double scale) {
+  return static_cast<int64_t>(std::nearbyint(static_cast<double>(patch) * scale));
+}
+
+}  // namespace
+
+absl::StatusOr<Sampler> Sampler::Create(std::shared_ptr<const PackedDataset> dataset,
+                                        const SamplerOptions& options) {
+  if (options.batch < 1 || options.patch < 1) {
+    return absl::InvalidArgumentError("batch and patch must be at least 1");
+  }
+  if (options.queries < 1 || options.queries > options.patch * options.patch) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("queries must lie in [1, patch * patch], here [1, ",
+                     options.patch * options.patch, "]; it is ", options.queries));
+  }
+  if (!(options.min_scale >= 1.0) || !(options.max_scale >= options.min_scale) ||
+      !(options.max_scale <= 16.0)) {
+    return absl::InvalidArgumentError("scales must satisfy 1 <= min_scale <= max_scale <= 16");
+  }
+  const int64_t smallest = CropSide(options.patch, options.min_scale);
+  for (const PackedImage& image : dataset->images()) {
+    if (std::min(image.height, image.width) < smallest) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("image ", image.name, " of ", dataset->path(), " has ", image.width, "x",
+                       image.height, " pixels, a patch needs ", smallest, "x", smallest,
+                       ": pack without it (hiif-data pack --min-side ", smallest,
+                       ") or choose a smaller patch"));
+    }
+  }
+  return Sampler(std::move(dataset), options);
+}
+
+Sample Sampler::Draw(int64_t step, int64_t item) const {
+  Random random(options_.seed, step, item);
+  const uint64_t images = dataset_->images().size();
+  const uint64_t place = static_cast<uint64_t>(step) * options_.batch + item;
+  const uint64_t order = Random(options_.seed, place / images, kOrderStream).Next();
+  const PackedImage& image = dataset_->images()[Shuffled(place % images, images, order)];
+
+  const int64_t shorter = std::min(image.height, image.width);
+  const double largest = static_cast<double>(shorter) / static_cast<double>(options_.patch);
+  const double scale = random.Uniform(
+      options_.min_scale, std::max(options_.min_scale, std::min(options_.max_scale, largest)));
+  Sample sample;
+  sample.side = std::min(CropSide(options_.patch, scale), shorter);
+  const int64_t row = random.Below(image.height - sample.side + 1);
+  const int64_t column = random.Below(image.width - sample.side + 1);
+  Augmentation augmentation;
+  if (options_.augment) {
+    const uint64_t bits = random.Next();
+    augmentation = {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
+  }
+  const RgbImage crop = CropSquare(image, row, column, sample.side, augmentation);
+  sample.patch = ResizeBicubic(crop, {options_.patch, options_.patch}).samples;
+
+  // The first `queries` places of a Fisher-Yates shuffle: without replacement.
+  std::vector<int32_t> places(sample.side * sample.side);
+  std::iota(places.begin(), places.end(), 0);
+  sample.rows.resize(options_.queries);
+  sample.columns.resize(options_.queries);
+  sample.colours.resize(options_.queries * 3);
+  for (int64_t q = 0; q < options_.queries; ++q) {
+    std::swap(places[q], places[q + random.Below(places.size() - q)]);
+    sample.rows[q] = places[q] / static_cast<int32_t>(sample.side);
+    sample.columns[q] = places[q] % static_cast<int32_t>(sample.side);
+    std::copy_n(&crop.samples[int64_t{places[q]} * 3], 3, &sample.colours[q * 3]);
+  }
+  return sample;
+}
+
+RgbImage CropSquare(const PackedImage& image, int64_t row, int64_t column, int64_t side,
+                    const Augmentation& augmentation) {
+  RgbImage out{SampleType::kU8, side, side, std::vector<uint8_t>(side * side * 3)};
+  for (int64_t y = 0; y < side; ++y) {
+    for (int64_t x = 0; x < side; ++x) {
+      // (y, x) of the result comes from (v, u) of the crop.
+      int64_t v = augmentation.transpose ? x : y;
+      int64_t u = augmentation.transpose ? y : x;
+      if (augmentation.flip_rows) v = side - 1 - v;
+      if (augmentation.flip_columns) u = side - 1 - u;
+      std::copy_n(&image.pixels[((row + v) * image.width + column + u) * 3], 3,
+                  &out.samples[(y * side + x) * 3]);
+    }
+  }
+  return out;
+}
+
+}  // namespace hiif::train

@@ -1,0 +1,67 @@
+// From packed photographs to what one training step sees (model.md 5).
+#ifndef TRAIN_SAMPLER_H_
+#define TRAIN_SAMPLER_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/image.h"
+#include "train/packed_dataset.h"
+
+namespace hiif::train {
+
+struct SamplerOptions {
+  uint64_t seed = 1;
+  int64_t batch = 16;      // patches a step
+  int64_t patch = 48;      // side of the low-resolution patch, pixels
+  int64_t queries = 2304;  // high-resolution pixels of each patch, at most patch * patch
+  double min_scale = 1.0;  // r is uniform in [min_scale, max_scale], one draw for each patch
+  double max_scale = 4.0;
+  bool augment = true;  // random flips and transposition
+};
+
+// One low-resolution patch and the pixels of its high-resolution original that are asked for.
+struct Sample {
+  int64_t side = 0;              // of the square high-resolution crop: round(patch * r)
+  std::vector<uint8_t> patch;    // patch * patch * 3
+  std::vector<int32_t> rows;     // queries values in [0, side)
+  std::vector<int32_t> columns;  // likewise
+  std::vector<uint8_t> colours;  // queries * 3
+};
+
+// Samples are a function of (seed, step, item) alone: the step is all the state there is. Every
+// image is seen once before any is seen again. Any thread.
+class Sampler {
+ public:
+  // InvalidArgument: options out of range, or an image smaller than patch * min_scale. An image
+  // smaller than patch * max_scale is used at the scales that it has pixels for.
+  static absl::StatusOr<Sampler> Create(std::shared_ptr<const PackedDataset> dataset,
+                                        const SamplerOptions& options);
+
+  // Patch `item` in [0, batch) of step `step` >= 0.
+  Sample Draw(int64_t step, int64_t item) const;
+
+  const SamplerOptions& options() const { return options_; }
+
+ private:
+  Sampler(std::shared_ptr<const PackedDataset> dataset, const SamplerOptions& options)
+      : dataset_(std::move(dataset)), options_(options) {}
+
+  std::shared_ptr<const PackedDataset> dataset_;
+  SamplerOptions options_;
+};
+
+// A square of an image, flipped and transposed as asked: transposition after the flips.
+struct Augmentation {
+  bool flip_rows = false;
+  bool flip_columns = false;
+  bool transpose = false;
+};
+RgbImage CropSquare(const PackedImage& image, int64_t row, int64_t column, int64_t side,
+                    const Augmentation& augmentation);
+
+}  // namespace hiif::train
+
+#endif  // TRAIN_SAMPLER_H_
