@@ -1,0 +1,253 @@
+#include "model/kernels/gemm.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "model/kernels/gemm.cc"
+#include "hwy/foreach_target.h"  // compiles this file once per instruction set
+// The order matters.
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace hiif::kernels {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using Tag = hn::CappedTag<float, 16>;
+using Vec = hn::Vec<Tag>;
+
+// Register tile: 6 x 2 vectors with 16 registers, 12 x 2 with 32.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+inline constexpr int kTileRows = 12;
+#else
+inline constexpr int kTileRows = 6;
+#endif
+static_assert(kRowGroup % kTileRows == 0);
+
+// gelu(v) = v * (1/2 + erf(v / sqrt 2) / 2). The odd function in brackets is a minimax polynomial
+// on
+// [-5.2, 5.2] in 2 (v / 5.2)^2 - 1, constant beyond: 1.5e-6 from the exact value, rounding
+// included.
+HWY_INLINE Vec Gelu(Vec v) {
+  const Tag d;
+  const Vec limit = hn::Set(d, 5.2f);
+  const Vec x = hn::Max(hn::Min(v, limit), hn::Neg(limit));
+  const Vec u = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 2.0f / (5.2f * 5.2f)), hn::Set(d, -1.0f));
+  Vec p = hn::Set(d, 8.884112323e-04f);
+  p = hn::MulAdd(p, u, hn::Set(d, -2.537892286e-03f));
+  p = hn::MulAdd(p, u, hn::Set(d, 2.792569326e-03f));
+  p = hn::MulAdd(p, u, hn::Set(d, -3.431242670e-03f));
+  p = hn::MulAdd(p, u, hn::Set(d, 7.600628045e-03f));
+  p = hn::MulAdd(p, u, hn::Set(d, -1.316094879e-02f));
+  p = hn::MulAdd(p, u, hn::Set(d, 1.837568873e-02f));
+  p = hn::MulAdd(p, u, hn::Set(d, -2.457447779e-02f));
+  p = hn::MulAdd(p, u, hn::Set(d, 3.190803442e-02f));
+  p = hn::MulAdd(p, u, hn::Set(d, -3.994374717e-02f));
+  p = hn::MulAdd(p, u, hn::Set(d, 5.003021882e-02f));
+  p = hn::MulAdd(p, u, hn::Set(d, -6.774331787e-02f));
+  p = hn::MulAdd(p, u, hn::Set(d, 1.359499307e-01f));
+  return hn::Mul(v, hn::MulAdd(x, p, hn::Set(d, 0.5f)));
+}
+
+// What becomes of the sum `acc` of row `row` at columns [column, column + lanes).
+struct Bias {
+  const float* bias;
+  HWY_INLINE Vec operator()(Vec acc, int64_t, int64_t column, const float*) const {
+    return hn::Add(acc, hn::LoadU(Tag(), bias + column));
+  }
+};
+
+struct BiasGelu {
+  const float* bias;
+  HWY_INLINE Vec operator()(Vec acc, int64_t, int64_t column, const float*) const {
+    return Gelu(hn::Add(acc, hn::LoadU(Tag(), bias + column)));
+  }
+};
+
+struct BiasResidual {
+  const float* bias;
+  HWY_INLINE Vec operator()(Vec acc, int64_t, int64_t column, const float* y) const {
+    const Tag d;
+    return hn::Add(hn::Add(acc, hn::LoadU(d, bias + column)), hn::LoadU(d, y));
+  }
+};
+
+struct NormGelu {
+  FoldedNorm norm;
+  HWY_INLINE Vec operator()(Vec acc, int64_t row, int64_t column, const float*) const {
+    const Tag d;
+    const Vec with_extra = hn::Add(acc, hn::LoadU(d, norm.extra[row] + column));
+    const Vec centred = hn::NegMulAdd(hn::Set(d, norm.mean[row]),
+                                      hn::LoadU(d, norm.column_sum + column), with_extra);
+    return Gelu(hn::MulAdd(hn::Set(d, norm.scale[row]), centred, hn::LoadU(d, norm.bias + column)));
+  }
+};
+
+// One register tile: kTileRows rows, two vectors of columns.
+template <class Epilogue>
+HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const Epilogue& epilogue,
+                     const RowStatistics& statistics) {
+  const Tag d;
+  const int64_t lanes = hn::Lanes(d);
+  const int64_t inputs = product.weights->inputs();
+  const auto columns_at = [&](int64_t c) {
+    return product.weights->panel(c / kPanelColumns) + c % kPanelColumns;
+  };
+  const float* HWY_RESTRICT b0 = columns_at(column);
+  const float* HWY_RESTRICT b1 = columns_at(column + lanes);
+  const float* HWY_RESTRICT a = product.x + row * product.x_stride;
+  const int64_t stride = product.x_stride;
+
+  Vec acc0[kTileRows];
+  Vec acc1[kTileRows];
+#pragma GCC unroll 12
+  for (int r = 0; r < kTileRows; ++r) acc0[r] = acc1[r] = hn::Zero(d);
+  for (int64_t k = 0; k < inputs; ++k) {
+    const Vec w0 = hn::LoadU(d, b0 + k * kPanelColumns);
+    const Vec w1 = hn::LoadU(d, b1 + k * kPanelColumns);
+#pragma GCC unroll 12
+    for (int r = 0; r < kTileRows; ++r) {
+      const Vec x = hn::Set(d, a[r * stride + k]);
+      acc0[r] = hn::MulAdd(x, w0, acc0[r]);
+      acc1[r] = hn::MulAdd(x, w1, acc1[r]);
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < kTileRows; ++r) {
+    float* HWY_RESTRICT y = product.y + (row + r) * product.y_stride + column;
+    const Vec v0 = epilogue(acc0[r], row + r, column, y);
+    const Vec v1 = epilogue(acc1[r], row + r, column + lanes, y + lanes);
+    hn::StoreU(v0, d, y);
+    hn::StoreU(v1, d, y + lanes);
+    if (statistics.sum != nullptr) {
+      statistics.sum[row + r] += hn::GetLane(hn::SumOfLanes(d, hn::Add(v0, v1)));
+      statistics.sum_squares[row + r] +=
+          hn::GetLane(hn::SumOfLanes(d, hn::MulAdd(v0, v0, hn::Mul(v1, v1))));
+    }
+  }
+}
+
+template <class Epilogue>
+HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue,
+                         const RowStatistics& statistics) {
+  const int64_t step = 2 * hn::Lanes(Tag());
+  // Columns outside: a panel of weights stays in the first-level cache while the rows pass by.
+  for (int64_t column = 0; column < product.weights->padded_outputs(); column += step) {
+    for (int64_t row = 0; row < product.rows; row += kTileRows) {
+      Tile(product, row, column, epilogue, statistics);
+    }
+  }
+}
+
+void MultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
+  Multiply(product, Bias{bias}, statistics);
+}
+
+void MultiplyGelu(const Product& product, const float* bias) {
+  Multiply(product, BiasGelu{bias}, RowStatistics{});
+}
+
+void MultiplyAdd(const Product& product, const float* bias, RowStatistics statistics) {
+  Multiply(product, BiasResidual{bias}, statistics);
+}
+
+void MultiplyNormGelu(const Product& product, const FoldedNorm& norm) {
+  Multiply(product, NormGelu{norm}, RowStatistics{});
+}
+
+void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
+                    const float* bias, float* y, int64_t y_stride) {
+  const Tag d;
+  const int64_t lanes = hn::Lanes(d);
+  for (const Gather& g : rows) {
+    const Vec w0 = hn::Set(d, g.weight[0]);
+    const Vec w1 = hn::Set(d, g.weight[1]);
+    const Vec w2 = hn::Set(d, g.weight[2]);
+    const Vec w3 = hn::Set(d, g.weight[3]);
+    const Vec mean = hn::Set(d, g.mean);
+    const Vec scale = hn::Set(d, g.scale);
+    for (int64_t c = 0; c < columns; c += lanes) {
+      Vec sum = hn::LoadU(d, g.extra + c);
+      sum = hn::MulAdd(w0, hn::LoadU(d, g.table[0] + c), sum);
+      sum = hn::MulAdd(w1, hn::LoadU(d, g.table[1] + c), sum);
+      sum = hn::MulAdd(w2, hn::LoadU(d, g.table[2] + c), sum);
+      sum = hn::MulAdd(w3, hn::LoadU(d, g.table[3] + c), sum);
+      sum = hn::NegMulAdd(mean, hn::LoadU(d, column_sum + c), sum);
+      hn::StoreU(Gelu(hn::MulAdd(scale, sum, hn::LoadU(d, bias + c))), d, y + c);
+    }
+    y += y_stride;
+  }
+}
+
+void MultiplyRgb(int64_t rows, const float* x, int64_t x_stride, int columns, const float* weights,
+                 const float* bias, float* out) {
+  const Tag d;
+  const int64_t lanes = hn::Lanes(d);
+  for (int64_t row = 0; row < rows; ++row, x += x_stride, out += 3) {
+    Vec r = hn::Zero(d);
+    Vec g = hn::Zero(d);
+    Vec b = hn::Zero(d);
+    for (int64_t c = 0; c < columns; c += lanes) {
+      const Vec v = hn::LoadU(d, x + c);
+      r = hn::MulAdd(v, hn::LoadU(d, weights + c), r);
+      g = hn::MulAdd(v, hn::LoadU(d, weights + columns + c), g);
+      b = hn::MulAdd(v, hn::LoadU(d, weights + 2 * columns + c), b);
+    }
+    out[0] = bias[0] + hn::GetLane(hn::SumOfLanes(d, r));
+    out[1] = bias[1] + hn::GetLane(hn::SumOfLanes(d, g));
+    out[2] = bias[2] + hn::GetLane(hn::SumOfLanes(d, b));
+  }
+}
+
+const char* InstructionSet() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hiif::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace hiif::kernels {
+
+HWY_EXPORT(MultiplyBias);
+HWY_EXPORT(MultiplyGelu);
+HWY_EXPORT(MultiplyAdd);
+HWY_EXPORT(MultiplyNormGelu);
+HWY_EXPORT(GatherNormGelu);
+HWY_EXPORT(MultiplyRgb);
+HWY_EXPORT(InstructionSet);
+
+PackedMatrix::PackedMatrix(absl::Span<const float> weights, int outputs, int inputs, int64_t stride)
+    : outputs_(outputs),
+      inputs_(inputs),
+      panels_((outputs + 2 * kPanelColumns - 1) / (2 * kPanelColumns) * 2) {
+  data_.assign(static_cast<size_t>(panels_) * inputs * kPanelColumns, 0.0f);
+  for (int o = 0; o < outputs; ++o) {
+    float* column = data_.data() +
+                    static_cast<int64_t>(o / kPanelColumns) * inputs * kPanelColumns +
+                    o % kPanelColumns;
+    for (int i = 0; i < inputs; ++i) column[i * kPanelColumns] = weights[o * stride + i];
+  }
+}
+
+void MultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
+  HWY_DYNAMIC_DISPATCH(MultiplyBias)(product, bias, statistics);
+}
+void MultiplyGelu(const Product& product, const float* bias) {
+  HWY_DYNAMIC_DISPATCH(MultiplyGelu)(product, bias);
+}
+void MultiplyAdd(const Product& product, const float* bias, RowStatistics statistics) {
+  HWY_DYNAMIC_DISPATCH(MultiplyAdd)(product, bias, statistics);
+}
+void MultiplyNormGelu(const Product& product, const FoldedNorm& norm) {
+  HWY_DYNAMIC_DISPATCH(MultiplyNormGelu)(product, norm);
+}
+void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
+                    const float* bias, float* y, int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(GatherNormGelu)(rows, columns, column_sum, bias, y, y_stride);
+}
+void MultiplyRgb(int64_t rows, const float* x, int64_t x_stride, int columns, const float* weights,
+                 const float* bias, float* out) {
+  HWY_DYNAMIC_DISPATCH(MultiplyRgb)(rows, x, x_stride, columns, weights, bias, out);
+}
+const char* InstructionSet() { return HWY_DYNAMIC_DISPATCH(InstructionSet)(); }
+
+}  // namespace hiif::kernels
+#endif  // HWY_ONCE

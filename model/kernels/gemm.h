@@ -1,0 +1,106 @@
+// Products of a block of rows with a packed weight matrix, each with what follows it in the HIIF
+// decoder (model.md 2.3) done while the results are in registers. Highway picks the widest
+// instructions at run time.
+//
+// Every row is computed by the same instructions in the same order wherever it stands in its block,
+// so results do not depend, to the last bit, on how pixels are grouped.
+#ifndef MODEL_KERNELS_GEMM_H_
+#define MODEL_KERNELS_GEMM_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace hiif::kernels {
+
+// Rows of a block are padded to a multiple of this.
+inline constexpr int kRowGroup = 12;
+// Columns are padded to a multiple of twice this.
+inline constexpr int kPanelColumns = 16;
+
+constexpr int64_t PadRows(int64_t rows) { return (rows + kRowGroup - 1) / kRowGroup * kRowGroup; }
+
+// Weights of y = x W^T, W of shape (outputs, inputs), packed in panels of kPanelColumns outputs:
+// panel[input][output]. Outputs beyond the last are zero.
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  // `weights` is row-major with `stride` values between the rows of W, starting at its first used
+  // column.
+  PackedMatrix(absl::Span<const float> weights, int outputs, int inputs, int64_t stride);
+
+  int outputs() const { return outputs_; }
+  int padded_outputs() const { return panels_ * kPanelColumns; }
+  int inputs() const { return inputs_; }
+  const float* panel(int64_t p) const { return data_.data() + p * inputs_ * kPanelColumns; }
+  int64_t bytes() const { return static_cast<int64_t>(data_.size() * sizeof(float)); }
+
+ private:
+  int outputs_ = 0;
+  int inputs_ = 0;
+  int panels_ = 0;
+  std::vector<float> data_;
+};
+
+// x: `rows` (a multiple of kRowGroup) rows of weights.inputs() values, `x_stride` apart. y
+// likewise, of weights.padded_outputs() values. Vectors per output are padded_outputs() long.
+struct Product {
+  const PackedMatrix* weights = nullptr;
+  int64_t rows = 0;
+  const float* x = nullptr;
+  int64_t x_stride = 0;
+  float* y = nullptr;
+  int64_t y_stride = 0;
+};
+
+// Sum and sum of squares over the outputs of each row; added to, so the caller clears them.
+struct RowStatistics {
+  float* sum = nullptr;
+  float* sum_squares = nullptr;
+};
+
+// LayerNorm folded into the product that follows it:
+// y = gelu(scale[row] * (x W^T + extra[row] - mean[row] * column_sum) + bias)
+struct FoldedNorm {
+  const float* scale = nullptr;         // per row: 1 / sqrt(variance + eps)
+  const float* mean = nullptr;          // per row
+  const float* const* extra = nullptr;  // per row: contribution of inputs beyond x, per output
+  const float* column_sum = nullptr;    // per output: sum over all inputs of W
+  const float* bias = nullptr;          // per output
+};
+
+// y = x W^T + bias. `statistics` may be empty.
+void MultiplyBias(const Product& product, const float* bias, RowStatistics statistics);
+// y = gelu(x W^T + bias)
+void MultiplyGelu(const Product& product, const float* bias);
+// y = y + x W^T + bias. `statistics` may be empty.
+void MultiplyAdd(const Product& product, const float* bias, RowStatistics statistics);
+// See FoldedNorm.
+void MultiplyNormGelu(const Product& product, const FoldedNorm& norm);
+
+// y[c] = gelu(scale * (sum over 4 neighbours of weight[k] * table[k][c] + extra[c] - mean *
+// column_sum[c])
+//        + bias[c]) for c < columns (a multiple of kPanelColumns): level 0, whose product was done
+//        per
+// low-resolution pixel.
+struct Gather {
+  const float* table[4];
+  float weight[4];
+  float scale;
+  float mean;
+  const float* extra;
+};
+void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
+                    const float* bias, float* y, int64_t y_stride);
+
+// out[row][o] = bias[o] + sum over c < columns of x[row][c] * weights[o][c], for three outputs.
+void MultiplyRgb(int64_t rows, const float* x, int64_t x_stride, int columns, const float* weights,
+                 const float* bias, float* out);
+
+// The instruction set in use, for logs: "AVX2", "AVX3", ...
+const char* InstructionSet();
+
+}  // namespace hiif::kernels
+
+#endif  // MODEL_KERNELS_GEMM_H_

@@ -1,0 +1,145 @@
+#include "model/kernels/gemm.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace hiif::kernels {
+namespace {
+
+std::vector<float> Random(size_t size, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal(0.0f, 1.0f);
+  std::vector<float> out(size);
+  for (float& v : out) v = normal(generator);
+  return out;
+}
+
+double Gelu(double v) { return 0.5 * v * (1 + std::erf(v / std::sqrt(2.0))); }
+
+// Outputs that do not fill the panels, inputs that do not fill anything.
+constexpr int kInputs = 75;
+constexpr int kOutputs = 50;
+constexpr int kRows = 24;
+
+class GemmTest : public ::testing::Test {
+ protected:
+  double Dot(int row, int output) const {
+    double sum = 0;
+    for (int i = 0; i < kInputs; ++i)
+      sum += double{x_[row * kInputs + i]} * w_[output * kInputs + i];
+    return sum;
+  }
+  Product MakeProduct() {
+    return {&packed_, kRows, x_.data(), kInputs, y_.data(), packed_.padded_outputs()};
+  }
+  float y(int row, int output) const { return y_[row * packed_.padded_outputs() + output]; }
+
+  std::vector<float> w_ = Random(kInputs * kOutputs, 1);
+  std::vector<float> x_ = Random(kInputs * kRows, 2);
+  PackedMatrix packed_{w_, kOutputs, kInputs, kInputs};
+  std::vector<float> y_ = Random(kRows * packed_.padded_outputs(), 3);
+  std::vector<float> bias_ = Random(packed_.padded_outputs(), 4);
+};
+
+TEST_F(GemmTest, BiasAndStatistics) {
+  std::vector<float> sum(kRows, 0), squares(kRows, 0);
+  for (int o = kOutputs; o < packed_.padded_outputs(); ++o) bias_[o] = 0;
+  MultiplyBias(MakeProduct(), bias_.data(), {sum.data(), squares.data()});
+  for (int r = 0; r < kRows; ++r) {
+    double expected_sum = 0, expected_squares = 0;
+    for (int o = 0; o < kOutputs; ++o) {
+      const double v = Dot(r, o) + bias_[o];
+      EXPECT_NEAR(y(r, o), v, 1e-4);
+      expected_sum += v;
+      expected_squares += v * v;
+    }
+    EXPECT_NEAR(sum[r], expected_sum, 1e-3);
+    EXPECT_NEAR(squares[r], expected_squares, 1e-5 * expected_squares);
+  }
+}
+
+TEST_F(GemmTest, Gelu) {
+  MultiplyGelu(MakeProduct(), bias_.data());
+  for (int r = 0; r < kRows; ++r) {
+    for (int o = 0; o < kOutputs; ++o) EXPECT_NEAR(y(r, o), Gelu(Dot(r, o) + bias_[o]), 1e-4);
+  }
+}
+
+TEST_F(GemmTest, GeluOverItsWholeRange) {
+  const std::vector<float> one = {1.0f};
+  const PackedMatrix identity(one, 1, 1, 1);
+  std::vector<float> x, y(kRowGroup * identity.padded_outputs()), zero(identity.padded_outputs());
+  for (int i = -960; i < 960; i += kRowGroup) {
+    x.clear();
+    for (int r = 0; r < kRowGroup; ++r) x.push_back(static_cast<float>(i + r) / 96.0f);
+    MultiplyGelu({&identity, kRowGroup, x.data(), 1, y.data(), identity.padded_outputs()},
+                 zero.data());
+    for (int r = 0; r < kRowGroup; ++r) {
+      EXPECT_NEAR(y[r * identity.padded_outputs()], Gelu(x[r]), 3e-6) << x[r];
+    }
+  }
+}
+
+TEST_F(GemmTest, AddsToWhatIsThere) {
+  const std::vector<float> before = y_;
+  MultiplyAdd(MakeProduct(), bias_.data(), {});
+  for (int r = 0; r < kRows; ++r) {
+    for (int o = 0; o < kOutputs; ++o) {
+      EXPECT_NEAR(y(r, o), before[r * packed_.padded_outputs() + o] + Dot(r, o) + bias_[o], 1e-4);
+    }
+  }
+}
+
+TEST_F(GemmTest, FoldedNorm) {
+  const std::vector<float> scale = Random(kRows, 5), mean = Random(kRows, 6);
+  const std::vector<float> extra0 = Random(packed_.padded_outputs(), 7);
+  const std::vector<float> extra1 = Random(packed_.padded_outputs(), 8);
+  const std::vector<float> column_sum = Random(packed_.padded_outputs(), 9);
+  std::vector<const float*> extra;
+  for (int r = 0; r < kRows; ++r) extra.push_back(r % 3 ? extra0.data() : extra1.data());
+  MultiplyNormGelu(MakeProduct(),
+                   {scale.data(), mean.data(), extra.data(), column_sum.data(), bias_.data()});
+  for (int r = 0; r < kRows; ++r) {
+    for (int o = 0; o < kOutputs; ++o) {
+      const double v =
+          scale[r] * (Dot(r, o) + extra[r][o] - double{mean[r]} * column_sum[o]) + bias_[o];
+      EXPECT_NEAR(y(r, o), Gelu(v), 2e-4);
+    }
+  }
+}
+
+TEST_F(GemmTest, RowsDoNotDependOnTheirPlace) {
+  // The same rows rotated by one must give the same bits.
+  std::vector<float> x = x_, y = y_;
+  std::rotate(x.begin(), x.begin() + kInputs, x.end());
+  MultiplyGelu(MakeProduct(), bias_.data());
+  MultiplyGelu({&packed_, kRows, x.data(), kInputs, y.data(), packed_.padded_outputs()},
+               bias_.data());
+  for (int r = 0; r < kRows; ++r) {
+    for (int o = 0; o < kOutputs; ++o) {
+      ASSERT_EQ(y[((r + kRows - 1) % kRows) * packed_.padded_outputs() + o],
+                y_[r * packed_.padded_outputs() + o]);
+    }
+  }
+}
+
+TEST_F(GemmTest, Rgb) {
+  const int columns = 64;
+  const std::vector<float> x = Random(5 * columns, 10), w = Random(3 * columns, 11),
+                           b = Random(3, 12);
+  std::vector<float> out(15);
+  MultiplyRgb(5, x.data(), columns, columns, w.data(), b.data(), out.data());
+  for (int r = 0; r < 5; ++r) {
+    for (int o = 0; o < 3; ++o) {
+      double v = b[o];
+      for (int c = 0; c < columns; ++c) v += double{x[r * columns + c]} * w[o * columns + c];
+      EXPECT_NEAR(out[r * 3 + o], v, 1e-4);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hiif::kernels
