@@ -25,6 +25,11 @@ class Checkpoint {
   // names the file and the tensor.
   static absl::StatusOr<Checkpoint> Open(const std::string& path);
 
+  // The same for files without our metadata (fixtures, releases converted elsewhere): the
+  // configuration is InferConfig()'s. Not for serving: such a file does not say which coordinates
+  // it was made for.
+  static absl::StatusOr<Checkpoint> OpenForeign(const std::string& path);
+
   const std::string& path() const { return path_; }
   const ModelConfig& config() const { return config_; }
   const Safetensors& tensors() const { return *tensors_; }
@@ -34,6 +39,7 @@ class Checkpoint {
   const std::string& digest() const { return digest_; }  // SHA-256 of the file, hexadecimal
 
  private:
+  absl::Status Check();  // tensors_ against config_
   std::string path_;
   ModelConfig config_;
   std::shared_ptr<const Safetensors> tensors_;

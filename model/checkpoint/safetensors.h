@@ -14,6 +14,8 @@
 
 namespace hiif {
 
+class MappedFile;
+
 enum class TensorType { kF32, kF16, kBF16, kU8, kI64 };
 
 int64_t TensorTypeBytes(TensorType type);
@@ -38,14 +40,15 @@ class Safetensors {
 
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  absl::Span<const uint8_t> file() const { return file_; }
+  absl::Span<const uint8_t> file() const;  // all its bytes
 
   // The values as float32, whatever of F32, F16 and BF16 is stored. NotFound, InvalidArgument.
   absl::StatusOr<std::vector<float>> Floats(const std::string& name) const;
 
  private:
   Safetensors() = default;
-  absl::Span<const uint8_t> file_;
+  absl::Status Parse();
+  std::unique_ptr<MappedFile> file_;
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };

@@ -1,0 +1,268 @@
+#include "model/checkpoint/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+
+namespace hiif {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr uint64_t kMaxHeader = 16 << 20;
+constexpr int kMaxRank = 8;
+
+struct TypeName {
+  TensorType type;
+  const char* name;
+  int64_t bytes;
+};
+constexpr TypeName kTypes[] = {{TensorType::kF32, "F32", 4},
+                               {TensorType::kF16, "F16", 2},
+                               {TensorType::kBF16, "BF16", 2},
+                               {TensorType::kU8, "U8", 1},
+                               {TensorType::kI64, "I64", 8}};
+
+const TypeName* FindType(const std::string& name) {
+  for (const TypeName& type : kTypes) {
+    if (name == type.name) return &type;
+  }
+  return nullptr;
+}
+
+// Parses JSON and refuses what nlohmann::json would quietly merge: duplicate keys of one object.
+absl::StatusOr<Json> ParseHeader(const char* begin, const char* end) {
+  std::vector<absl::flat_hash_set<std::string>> keys;
+  std::string duplicate;
+  const auto callback = [&](int, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
+      duplicate = value.get<std::string>();
+    }
+    return true;
+  };
+  Json header = Json::parse(begin, end, callback, /*allow_exceptions=*/false);
+  if (header.is_discarded()) return absl::DataLossError("the header is not JSON");
+  if (!duplicate.empty()) {
+    return absl::DataLossError(absl::StrCat("\"", duplicate, "\" stands twice in the header"));
+  }
+  if (!header.is_object()) return absl::DataLossError("the header is not a JSON object");
+  return header;
+}
+
+bool IsSize(const Json& value) {
+  return value.is_number_unsigned() &&
+         value.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+}
+
+struct Extent {
+  int64_t begin;
+  int64_t end;
+  std::string name;
+};
+
+absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<const uint8_t> data,
+                         TensorView& tensor, Extent& extent) {
+  const auto error = [&](absl::string_view what) {
+    return absl::DataLossError(absl::StrCat("tensor ", name, ": ", what));
+  };
+  if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") ||
+      !entry.contains("shape") || !entry.contains("data_offsets")) {
+    return error("expected dtype, shape and data_offsets and nothing else");
+  }
+  const Json& dtype = entry["dtype"];
+  const Json& shape = entry["shape"];
+  const Json& offsets = entry["data_offsets"];
+  const TypeName* type = dtype.is_string() ? FindType(dtype.get<std::string>()) : nullptr;
+  if (type == nullptr) {
+    return error(absl::StrCat("type ", dtype.dump(), " is none of F32, F16, BF16, U8, I64"));
+  }
+  if (!shape.is_array() || shape.size() > kMaxRank)
+    return error("shape is not a list of 0 to 8 sizes");
+  int64_t bytes = type->bytes;
+  for (const Json& size : shape) {
+    if (!IsSize(size)) return error("shape holds something that is not a size");
+    tensor.shape.push_back(size.get<int64_t>());
+    if (__builtin_mul_overflow(bytes, tensor.shape.back(), &bytes))
+      return error("its size overflows");
+  }
+  if (!offsets.is_array() || offsets.size() != 2 || !IsSize(offsets[0]) || !IsSize(offsets[1])) {
+    return error("data_offsets is not a pair of positions");
+  }
+  extent = {offsets[0].get<int64_t>(), offsets[1].get<int64_t>(), name};
+  if (extent.end < extent.begin || extent.end > static_cast<int64_t>(data.size())) {
+    return error("lies outside the file");
+  }
+  if (extent.end - extent.begin != bytes) {
+    return error(
+        absl::StrCat("has ", extent.end - extent.begin, " bytes, its shape needs ", bytes));
+  }
+  tensor.type = type->type;
+  tensor.bytes = data.subspan(extent.begin, bytes);
+  return absl::OkStatus();
+}
+
+float HalfToFloat(uint16_t half) {
+  const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
+  const uint32_t exponent = (half >> 10) & 0x1f;
+  const uint32_t mantissa = half & 0x3ff;
+  float out;
+  if (exponent == 0) {  // zero and subnormals
+    out = static_cast<float>(mantissa) * 0x1p-24f;
+    uint32_t bits;
+    std::memcpy(&bits, &out, 4);
+    bits |= sign;
+    std::memcpy(&out, &bits, 4);
+    return out;
+  }
+  const uint32_t bits = exponent == 31 ? sign | 0x7f800000 | (mantissa << 13)
+                                       : sign | ((exponent + 112) << 23) | (mantissa << 13);
+  std::memcpy(&out, &bits, 4);
+  return out;
+}
+
+}  // namespace
+
+int64_t TensorTypeBytes(TensorType type) {
+  for (const TypeName& candidate : kTypes) {
+    if (candidate.type == type) return candidate.bytes;
+  }
+  return 0;
+}
+
+int64_t TensorView::elements() const {
+  int64_t product = 1;
+  for (const int64_t size : shape) product *= size;  // checked when the file was read
+  return product;
+}
+
+Safetensors::~Safetensors() = default;
+
+absl::StatusOr<std::shared_ptr<const Safetensors>> Safetensors::Map(const std::string& path) {
+  auto result = std::shared_ptr<Safetensors>(new Safetensors);
+  HIIF_ASSIGN_OR_RETURN(result->file_, MappedFile::Open(path));
+  const absl::Status status = result->Parse();
+  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  return result;
+}
+
+absl::Status Safetensors::Parse() {
+  const absl::Span<const uint8_t> bytes = file_->bytes();
+  if (bytes.size() < 8)
+    return absl::DataLossError("shorter than the length of a safetensors header");
+  uint64_t header_size;
+  std::memcpy(&header_size, bytes.data(), 8);
+  if (header_size > kMaxHeader || header_size > bytes.size() - 8) {
+    return absl::DataLossError(
+        absl::StrCat("header of ", header_size, " bytes: longer than the file or than 16 MiB"));
+  }
+  const char* text = reinterpret_cast<const char*>(bytes.data()) + 8;
+  HIIF_ASSIGN_OR_RETURN(const Json header, ParseHeader(text, text + header_size));
+  const absl::Span<const uint8_t> data = bytes.subspan(8 + header_size);
+
+  std::vector<Extent> extents;
+  for (const auto& [name, entry] : header.items()) {
+    if (name == "__metadata__") {
+      if (!entry.is_object()) return absl::DataLossError("__metadata__ is not an object");
+      for (const auto& [key, value] : entry.items()) {
+        if (!value.is_string()) {
+          return absl::DataLossError(absl::StrCat("metadata ", key, " is not a string"));
+        }
+        metadata_[key] = value.get<std::string>();
+      }
+      continue;
+    }
+    Extent extent;
+    HIIF_RETURN_IF_ERROR(ParseTensor(name, entry, data, tensors_[name], extent));
+    extents.push_back(extent);
+  }
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  int64_t position = 0;
+  for (const Extent& extent : extents) {
+    if (extent.begin != position) {
+      return absl::DataLossError(absl::StrCat(
+          "tensor ", extent.name, ": ",
+          extent.begin < position ? "overlaps" : "leaves a hole behind", " the one before it"));
+    }
+    position = extent.end;
+  }
+  if (position != static_cast<int64_t>(data.size())) {
+    return absl::DataLossError(absl::StrCat(static_cast<int64_t>(data.size()) - position,
+                                            " bytes behind the last tensor"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Span<const uint8_t> Safetensors::file() const { return file_->bytes(); }
+
+absl::StatusOr<std::vector<float>> Safetensors::Floats(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) return absl::NotFoundError(absl::StrCat("no tensor ", name));
+  const TensorView& tensor = found->second;
+  std::vector<float> out(tensor.elements());
+  switch (tensor.type) {
+    case TensorType::kF32:
+      std::memcpy(out.data(), tensor.bytes.data(), tensor.bytes.size());
+      return out;
+    case TensorType::kF16:
+    case TensorType::kBF16:
+      for (size_t i = 0; i < out.size(); ++i) {
+        uint16_t half;
+        std::memcpy(&half, tensor.bytes.data() + 2 * i, 2);
+        if (tensor.type == TensorType::kF16) {
+          out[i] = HalfToFloat(half);
+        } else {
+          const uint32_t bits = static_cast<uint32_t>(half) << 16;
+          std::memcpy(&out[i], &bits, 4);
+        }
+      }
+      return out;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " does not hold floats"));
+  }
+}
+
+absl::Status WriteSafetensors(const std::string& path,
+                              const std::map<std::string, TensorToWrite>& tensors,
+                              const std::map<std::string, std::string>& metadata) {
+  Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  int64_t position = 0;
+  for (const auto& [name, tensor] : tensors) {
+    int64_t bytes = TensorTypeBytes(tensor.type);
+    for (const int64_t size : tensor.shape) bytes *= size;
+    if (bytes != static_cast<int64_t>(tensor.bytes.size())) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor ", name, ": bytes do not fit its shape"));
+    }
+    const auto type = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                   [&](const TypeName& t) { return t.type == tensor.type; });
+    header[name] = {{"dtype", type->name},
+                    {"shape", tensor.shape},
+                    {"data_offsets", {position, position + bytes}}};
+    position += bytes;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');  // tensors start at a multiple of 8
+  const uint64_t size = text.size();
+  HIIF_ASSIGN_OR_RETURN(auto file, AtomicFile::Create(path));
+  HIIF_RETURN_IF_ERROR(file->Append({reinterpret_cast<const char*>(&size), 8}));
+  HIIF_RETURN_IF_ERROR(file->Append(text));
+  for (const auto& [name, tensor] : tensors) {
+    HIIF_RETURN_IF_ERROR(
+        file->Append({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()}));
+  }
+  return file->Commit();
+}
+
+}  // namespace hiif
