@@ -1,0 +1,65 @@
+#include "client/attempt.h"
+
+#include <optional>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/time/clock.h"
+
+namespace hiif::client {
+namespace {
+
+std::optional<std::string> TrailerOf(const grpc::ClientContext& context, const char* name) {
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto it = trailers.find(name);
+  if (it == trailers.end()) return std::nullopt;
+  return std::string(it->second.data(), it->second.size());
+}
+
+}  // namespace
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+Attempt::Attempt(ServerPool* pool, const CallOptions& call, absl::Time deadline)
+    : lease_(pool->Acquire()), stop_(call.stop, [this] { context_.TryCancel(); }) {
+  if (deadline != absl::InfiniteFuture()) context_.set_deadline(absl::ToChronoTime(deadline));
+  if (!pool->authorization().empty()) context_.AddMetadata("authorization", pool->authorization());
+}
+
+Failure Attempt::Failed(const grpc::Status& status) {
+  Failure failure{FromGrpc(status)};
+  failure.retry_info = RetryInfoFromDetails(status.error_details());
+  int64_t millis = 0;
+  if (const auto pushback = TrailerOf(context_, "grpc-retry-pushback-ms"))
+    if (absl::SimpleAtoi(*pushback, &millis)) failure.pushback = absl::Milliseconds(millis);
+  if (failure.status.code() == absl::StatusCode::kUnavailable ||
+      failure.status.code() == absl::StatusCode::kResourceExhausted)
+    lease_->Failed();
+  return failure;
+}
+
+absl::Status RunAttempts(
+    ServerPool* pool, const RetryPolicy& policy, const CallOptions& call,
+    const std::function<std::optional<Failure>(Attempt&, RetryState&)>& attempt) {
+  const absl::Time deadline = absl::Now() + call.timeout;
+  RetryState retry(policy);
+  while (true) {
+    std::optional<Failure> failure;
+    {
+      Attempt current(pool, call, deadline);
+      failure = attempt(current, retry);
+    }
+    if (!failure) return absl::OkStatus();
+    if (call.stop.stop_requested()) return absl::CancelledError("interrupted");
+    const std::optional<absl::Duration> wait = retry.Next(*failure);
+    if (!wait) return failure->status;
+    // Waiting past the deadline helps nobody: what went wrong says more than that time ran out.
+    if (absl::Now() + *wait >= deadline) return failure->status;
+    if (call.on_retry) call.on_retry(failure->status, *wait);
+    if (!SleepUnlessStopped(*wait, call.stop)) return absl::CancelledError("interrupted");
+  }
+}
+
+}  // namespace hiif::client

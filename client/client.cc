@@ -1,0 +1,112 @@
+#include "client/client.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "client/attempt.h"
+#include "client/output_buffer.h"
+#include "client/server_pool.h"
+#include "client/upscale_call.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "hiif/v1/super_resolution.grpc.pb.h"
+
+namespace hiif::client {
+namespace {
+
+// A unary call with its retries.
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Unary(ServerPool* pool, const ClientOptions& options,
+                               const CallOptions& call, const Request& request,
+                               grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                            Response*)) {
+  Response response;
+  const auto attempt = [&](Attempt& current, RetryState&) -> std::optional<Failure> {
+    Stub stub(current.channel());
+    const grpc::Status status = (stub.*method)(current.context(), request, &response);
+    if (status.ok()) return std::nullopt;
+    return current.Failed(status);
+  };
+  HIIF_RETURN_IF_ERROR(RunAttempts(pool, options.retry, call, attempt));
+  return response;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& options) {
+  HIIF_ASSIGN_OR_RETURN(auto pool, ServerPool::Create(options));
+  return std::unique_ptr<Client>(new Client(options, std::move(pool)));
+}
+
+Client::Client(const ClientOptions& options, std::unique_ptr<ServerPool> pool)
+    : options_(options), pool_(std::move(pool)) {}
+
+Client::~Client() = default;
+
+absl::Status Client::WaitForConnected(absl::Duration timeout, std::stop_token stop) {
+  return pool_->WaitForConnected(timeout, std::move(stop));
+}
+
+absl::StatusOr<v1::UpscaleTrailer> Client::Upscale(const ImageInput& image,
+                                                   const v1::UpscaleParameters& parameters,
+                                                   UpscaleReceiver* receiver,
+                                                   const CallOptions& call) {
+  UpscaleCall upscale(image, parameters, receiver, options_.upload_above_bytes);
+  HIIF_RETURN_IF_ERROR(RunAttempts(
+      pool_.get(), options_.retry, call,
+      [&](Attempt& attempt, RetryState& retry) { return upscale.Try(attempt, retry); }));
+  return upscale.trailer();
+}
+
+absl::StatusOr<UpscaleOutput> Client::UpscaleToMemory(const ImageInput& image,
+                                                      const v1::UpscaleParameters& parameters,
+                                                      const CallOptions& call) {
+  OutputBuffer buffer;
+  HIIF_ASSIGN_OR_RETURN(v1::UpscaleTrailer trailer, Upscale(image, parameters, &buffer, call));
+  return buffer.Take(std::move(trailer));
+}
+
+absl::StatusOr<v1::QueryResponse> Client::Query(const v1::QueryRequest& request,
+                                                const CallOptions& call) {
+  return Unary(pool_.get(), options_, call, request, &v1::SuperResolutionService::Stub::Query);
+}
+
+absl::StatusOr<std::vector<v1::Model>> Client::ListModels(const CallOptions& call) {
+  std::vector<v1::Model> models;
+  v1::ListModelsRequest request;
+  do {
+    HIIF_ASSIGN_OR_RETURN(
+        v1::ListModelsResponse page,
+        Unary(pool_.get(), options_, call, request, &v1::SuperResolutionService::Stub::ListModels));
+    for (v1::Model& model : *page.mutable_models()) models.push_back(std::move(model));
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return models;
+}
+
+absl::StatusOr<v1::Model> Client::GetModel(const std::string& name, const CallOptions& call) {
+  v1::GetModelRequest request;
+  request.set_name(name);
+  HIIF_ASSIGN_OR_RETURN(
+      v1::GetModelResponse response,
+      Unary(pool_.get(), options_, call, request, &v1::SuperResolutionService::Stub::GetModel));
+  return std::move(*response.mutable_model());
+}
+
+absl::StatusOr<Serving> Client::CheckHealth(const std::string& service, const CallOptions& call) {
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  HIIF_ASSIGN_OR_RETURN(
+      const grpc::health::v1::HealthCheckResponse response,
+      Unary(pool_.get(), options_, call, request, &grpc::health::v1::Health::Stub::Check));
+  switch (response.status()) {
+    case grpc::health::v1::HealthCheckResponse::SERVING:
+      return Serving::kServing;
+    case grpc::health::v1::HealthCheckResponse::NOT_SERVING:
+      return Serving::kNotServing;
+    default:
+      return Serving::kUnknown;
+  }
+}
+
+}  // namespace hiif::client

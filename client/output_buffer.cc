@@ -1,0 +1,42 @@
+#include "client/output_buffer.h"
+
+#include <cstring>
+#include <utility>
+
+#include "client/response_checker.h"
+
+namespace hiif::client {
+
+absl::Status OutputBuffer::Begin(const v1::UpscaleHeader& header) {
+  output_.header = header;
+  output_.samples.clear();
+  if (header.format() == v1::FILE_FORMAT_UNSPECIFIED)
+    output_.samples.resize(header.region().width() * header.region().height() * header.channels() *
+                           SampleBytes(header.sample_type()));
+  return absl::OkStatus();
+}
+
+absl::Status OutputBuffer::Tile(const v1::Tile& tile) {
+  const v1::UpscaleHeader& header = output_.header;
+  const int64_t pixel = int64_t{header.channels()} * SampleBytes(header.sample_type());
+  const int64_t row_bytes = tile.width() * pixel;
+  for (int64_t row = 0; row < tile.height(); ++row) {
+    const int64_t y = tile.y() - header.region().y() + row;
+    const int64_t x = tile.x() - header.region().x();
+    std::memcpy(output_.samples.data() + (y * header.region().width() + x) * pixel,
+                tile.samples().data() + row * row_bytes, row_bytes);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OutputBuffer::Chunk(const v1::EncodedChunk& chunk) {
+  output_.samples.append(chunk.data());
+  return absl::OkStatus();
+}
+
+UpscaleOutput OutputBuffer::Take(v1::UpscaleTrailer trailer) {
+  output_.trailer = std::move(trailer);
+  return std::move(output_);
+}
+
+}  // namespace hiif::client

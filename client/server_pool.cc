@@ -1,0 +1,143 @@
+#include "client/server_pool.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "client/retry.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+
+namespace hiif::client {
+namespace {
+
+constexpr absl::Duration kAvoidAfterFailure = absl::Seconds(5);
+
+// A query of the largest size is answered by 12 MiB; everything else keeps below gRPC's 4 MiB.
+constexpr int kMaxReceiveBytes = 32 << 20;
+
+// gRPC's servers take a ping without data every five minutes from a client, not more.
+constexpr int kKeepaliveMillis = 300'000;
+
+bool StaysOnThisMachine(absl::string_view address) {
+  for (const absl::string_view prefix : {"unix:", "unix-abstract:", "localhost:", "127.", "[::1]:"})
+    if (absl::StartsWith(address, prefix)) return true;
+  return false;
+}
+
+grpc::ChannelArguments Arguments(const TlsOptions& tls) {
+  grpc::ChannelArguments arguments;
+  arguments.SetLoadBalancingPolicyName("round_robin");
+  arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  // The whole request would have to fit gRPC's retry buffer; retries are made above it.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  // Each client its own connection: not shared with another client of the process.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  if (!tls.server_name.empty()) arguments.SetSslTargetNameOverride(tls.server_name);
+  return arguments;
+}
+
+std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsOptions& tls) {
+  if (!tls.enabled) return grpc::InsecureChannelCredentials();
+  grpc::SslCredentialsOptions ssl;
+  ssl.pem_root_certs = tls.roots_pem;
+  ssl.pem_cert_chain = tls.certificate_pem;
+  ssl.pem_private_key = tls.key_pem;
+  return grpc::SslCredentials(ssl);
+}
+
+}  // namespace
+
+struct ServerPool::Server {
+  std::string address;
+  std::shared_ptr<grpc::Channel> channel;
+  int calls = 0;
+  absl::Time avoid_until = absl::InfinitePast();
+};
+
+ServerPool::~ServerPool() = default;
+
+absl::StatusOr<std::unique_ptr<ServerPool>> ServerPool::Create(const ClientOptions& options) {
+  auto pool = std::unique_ptr<ServerPool>(new ServerPool);
+  for (const absl::string_view address : absl::StrSplit(options.servers, ',', absl::SkipEmpty())) {
+    if (!options.token.empty() && !options.tls.enabled && !options.allow_token_over_plaintext &&
+        !StaysOnThisMachine(address))
+      return absl::InvalidArgumentError(
+          absl::StrCat("the token would travel to ", address,
+                       " in clear text: use TLS, or allow it explicitly"));
+    auto server = std::make_unique<Server>();
+    server->address = std::string(address);
+    server->channel = grpc::CreateCustomChannel(server->address, Credentials(options.tls),
+                                                Arguments(options.tls));
+    pool->servers_.push_back(std::move(server));
+  }
+  if (pool->servers_.empty())
+    return absl::InvalidArgumentError("no server is named: host:port, or several by commas");
+  if (!options.token.empty()) pool->authorization_ = absl::StrCat("Bearer ", options.token);
+  return pool;
+}
+
+std::unique_ptr<ServerPool::Lease> ServerPool::Acquire() {
+  const absl::Time now = absl::Now();
+  absl::MutexLock lock(&mutex_);
+  Server* best = nullptr;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    Server* server = servers_[(next_ + i) % servers_.size()].get();
+    if (best == nullptr) {
+      best = server;
+      continue;
+    }
+    const bool avoided = server->avoid_until > now;
+    const bool best_avoided = best->avoid_until > now;
+    if (avoided != best_avoided ? best_avoided : server->calls < best->calls) best = server;
+  }
+  ++next_;
+  ++best->calls;
+  return std::make_unique<Lease>(this, best);
+}
+
+absl::Status ServerPool::WaitForConnected(absl::Duration timeout, std::stop_token stop) {
+  const absl::Time deadline = absl::Now() + timeout;
+  absl::Duration pause = absl::Milliseconds(1);
+  while (true) {
+    for (const auto& server : servers_)
+      if (server->channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY)
+        return absl::OkStatus();
+    if (absl::Now() >= deadline)
+      return absl::UnavailableError(absl::StrCat("no server answers at ", Addresses(), " (waited ",
+                                                 absl::FormatDuration(timeout), ")"));
+    if (!SleepUnlessStopped(pause, stop)) return absl::CancelledError("interrupted");
+    pause = std::min(pause * 1.5, absl::Milliseconds(50));
+  }
+}
+
+std::string ServerPool::Addresses() const {
+  return absl::StrJoin(servers_, ", ",
+                       [](std::string* out, const auto& s) { out->append(s->address); });
+}
+
+ServerPool::Lease::~Lease() {
+  absl::MutexLock lock(&pool_->mutex_);
+  --server_->calls;
+}
+
+const std::shared_ptr<grpc::Channel>& ServerPool::Lease::channel() const {
+  return server_->channel;
+}
+
+const std::string& ServerPool::Lease::address() const { return server_->address; }
+
+void ServerPool::Lease::Failed() {
+  absl::MutexLock lock(&pool_->mutex_);
+  server_->avoid_until = absl::Now() + kAvoidAfterFailure;
+}
+
+}  // namespace hiif::client
