@@ -1,0 +1,23 @@
+// EXIF blocks, changed in place: maker notes hold offsets that do not survive a move. Internal to
+// imaging.
+#ifndef IMAGING_EXIF_H_
+#define IMAGING_EXIF_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "base/image.h"
+
+namespace hiif {
+
+// 1 to 8; 1 where the block says nothing or is damaged.
+int ExifOrientation(absl::string_view exif);
+
+// The block for a picture of `size`: orientation 1, the sizes it mentions those of the picture, its
+// resolution the given one where it mentions one (0: left alone), no thumbnail. Empty where the
+// block is damaged.
+std::string UpdatedExif(absl::string_view exif, Grid size, double ppi_x, double ppi_y);
+
+}  // namespace hiif
+
+#endif  // IMAGING_EXIF_H_

@@ -1,0 +1,50 @@
+// A file opened by libvips: its layout, and its rows from top to bottom. Internal to imaging.
+#ifndef IMAGING_LOADER_H_
+#define IMAGING_LOADER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "imaging/colour.h"
+#include "imaging/probe.h"
+
+namespace hiif {
+
+class Loader {
+ public:
+  // Reads the header. Errors as Probe()'s. The bytes must outlive the loader.
+  static absl::StatusOr<std::unique_ptr<Loader>> Open(absl::string_view bytes,
+                                                      const ImageLimits& limits,
+                                                      std::optional<int> frame);
+  ~Loader();
+
+  const ImageInfo& info() const { return info_; }
+  // Of the rows: grey, RGB or CMYK, interleaved, in info().type, alpha last where
+  // info().has_alpha().
+  ColourSpace space() const { return space_; }
+  int64_t row_bytes() const;
+
+  // Rows y to y + count - 1, as stored (no orientation applied). Each call goes on where the last
+  // one ended. InvalidArgument where the data are damaged.
+  absl::Status ReadRows(int64_t y, int64_t count, uint8_t* out);
+
+ private:
+  class Image;
+  Loader();
+
+  ImageInfo info_;
+  ColourSpace space_ = ColourSpace::kRgb;
+  std::unique_ptr<Image> image_;
+};
+
+// The CMYK profile that comes with libvips, for files that have none.
+std::string BuiltInCmykProfile();
+
+}  // namespace hiif
+
+#endif  // IMAGING_LOADER_H_
