@@ -26,7 +26,7 @@ find_package_handle_standard_args(LibTorch
   REASON_FAILURE_MESSAGE "run scripts/setup, or pass -DLIBTORCH_ROOT=<folder with include/ and lib/>")
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
-  get_filename_component(_root "${LibTorch_INCLUDE_DIR}/../../../.." ABSOLUTE)
+  get_filename_component(_root "${LibTorch_INCLUDE_DIR}/../../../../.." ABSOLUTE)
   get_filename_component(LibTorch_LIBRARY_DIR "${LibTorch_c10_LIBRARY}" DIRECTORY)
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
   # libtorch.so only registers libtorch_cpu.so (and libtorch_cuda.so): --no-as-needed keeps the latter.

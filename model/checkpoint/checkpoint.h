@@ -32,6 +32,8 @@ class Checkpoint {
 
   const std::string& path() const { return path_; }
   const ModelConfig& config() const { return config_; }
+  // The same weights, asked in another coordinate mode: for comparisons, never for serving.
+  void SetCoordinates(CoordinateMode mode) { config_.coordinates = mode; }
   const Safetensors& tensors() const { return *tensors_; }
   // Metadata that does not concern the network: licence, provenance, psnr.
   const std::map<std::string, std::string>& metadata() const { return tensors_->metadata(); }

@@ -1,0 +1,18 @@
+// The subcommands of hiif-eval: each takes what follows its name and returns the exit status: 0 all
+// well, 1 a figure falls short or something failed, 2 usage.
+#ifndef EVAL_COMMANDS_H_
+#define EVAL_COMMANDS_H_
+
+#include <string>
+#include <vector>
+
+namespace hiif::eval {
+
+using Arguments = std::vector<std::string>;
+
+// parity FILE...: recorded cases of the reference implementation.
+int Parity(const Arguments& arguments);
+
+}  // namespace hiif::eval
+
+#endif  // EVAL_COMMANDS_H_

@@ -1,0 +1,41 @@
+// hiif-eval: proves checkpoints and backends.
+#include <cstdio>
+#include <string>
+#include <thread>
+
+#include "eval/commands.h"
+#include "model/upscaler/factory.h"
+
+namespace {
+
+struct Command {
+  const char* name;
+  const char* what;
+  int (*run)(const hiif::eval::Arguments&);
+};
+
+constexpr Command kCommands[] = {
+    {"parity", "compare with recorded cases of the reference implementation", hiif::eval::Parity},
+};
+
+int Usage(FILE* out) {
+  std::fprintf(out, "usage: hiif-eval COMMAND ARGUMENTS...\n\n");
+  for (const Command& command : kCommands)
+    std::fprintf(out, "  %-12s %s\n", command.name, command.what);
+  std::fprintf(out, "\nhiif-eval COMMAND --help tells more.\n");
+  return out == stdout ? 0 : 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name == "--help" || name == "-h") return Usage(stdout);
+  for (const Command& command : kCommands) {
+    if (name != command.name) continue;
+    hiif::SetIntraOpThreads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+    return command.run({argv + 2, argv + argc});
+  }
+  if (!name.empty()) std::fprintf(stderr, "hiif-eval: no command is called %s\n", name.c_str());
+  return Usage(stderr);
+}

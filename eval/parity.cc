@@ -1,0 +1,234 @@
+#include "eval/parity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "eval/commands.h"
+#include "model/layers/coordinates.h"
+#include "model/upscaler/reference.h"
+
+namespace hiif::eval {
+namespace {
+
+int64_t MetadataNumber(const Safetensors& tensors, const std::string& key) {
+  const auto found = tensors.metadata().find(key);
+  int64_t value = 0;
+  if (found == tensors.metadata().end() || !absl::SimpleAtoi(found->second, &value)) return 0;
+  return value;
+}
+
+// (3,h,w) normalised planes, as recorded, to the image they came from. The network sees (x - 0.5) /
+// 0.5 of it; in float32 that round trip is exact to one rounding of the last place.
+absl::StatusOr<std::shared_ptr<RgbImage>> ImageOf(const Safetensors& tensors) {
+  HIIF_ASSIGN_OR_RETURN(const std::vector<float> planes, tensors.Floats("model_input"));
+  const TensorView& view = tensors.tensors().at("model_input");
+  if (view.shape.size() != 3 || view.shape[0] != 3) {
+    return absl::InvalidArgumentError("model_input is not of shape 3,h,w");
+  }
+  auto image = std::make_shared<RgbImage>();
+  image->type = SampleType::kF32;
+  image->height = view.shape[1];
+  image->width = view.shape[2];
+  const int64_t pixels = image->height * image->width;
+  std::vector<float> interleaved(planes.size());
+  for (int64_t i = 0; i < pixels; ++i) {
+    for (int c = 0; c < 3; ++c) interleaved[i * 3 + c] = planes[c * pixels + i] * 0.5f + 0.5f;
+  }
+  image->samples.resize(interleaved.size() * sizeof(float));
+  std::memcpy(image->samples.data(), interleaved.data(), image->samples.size());
+  return image;
+}
+
+double LargestDifference(absl::Span<const float> a, absl::Span<const float> b) {
+  if (a.size() != b.size()) return INFINITY;
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double difference = std::fabs(double{a[i]} - b[i]);
+    if (!(difference <= largest)) largest = difference;  // NaN counts as a difference
+  }
+  return largest;
+}
+
+// Compares with tensor `name` where there is one.
+absl::Status Compare(const Safetensors& tensors, const std::string& name,
+                     absl::Span<const float> values, double& difference) {
+  if (!tensors.tensors().contains(name)) return absl::OkStatus();
+  HIIF_ASSIGN_OR_RETURN(const std::vector<float> expected, tensors.Floats(name));
+  difference = std::max(difference, LargestDifference(values, expected));
+  return absl::OkStatus();
+}
+
+void CompareBits(const Safetensors& tensors, const std::string& name, const AxisTable& axis,
+                 int64_t& wrong) {
+  const auto found = tensors.tensors().find(name);
+  if (found == tensors.tensors().end()) return;
+  wrong = std::max<int64_t>(wrong, 0);
+  const absl::Span<const uint8_t> expected = found->second.bytes;
+  if (expected.size() != axis.bits.size()) {
+    wrong += static_cast<int64_t>(std::max(expected.size(), axis.bits.size()));
+    return;
+  }
+  for (size_t i = 0; i < expected.size(); ++i) wrong += expected[i] != axis.bits[i];
+}
+
+// Rows of (H',W',3) cut at the top left to (3,rows,cols) planes.
+std::vector<float> ToPlanes(absl::Span<const float> interleaved, Grid grid, int64_t rows,
+                            int64_t columns) {
+  std::vector<float> planes(3 * rows * columns);
+  for (int64_t c = 0; c < 3; ++c) {
+    for (int64_t y = 0; y < rows; ++y) {
+      for (int64_t x = 0; x < columns; ++x) {
+        planes[(c * rows + y) * columns + x] = interleaved[(y * grid.width + x) * 3 + c];
+      }
+    }
+  }
+  return planes;
+}
+
+int64_t Elements(const Safetensors& tensors, const std::string& name, int64_t otherwise) {
+  const auto found = tensors.tensors().find(name);
+  return found == tensors.tensors().end() ? otherwise : found->second.shape.back();
+}
+
+absl::StatusOr<std::vector<float>> Render(const Upscaler& upscaler, const Features& features,
+                                          Grid grid, int64_t strip_rows) {
+  std::vector<float> out(grid.height * grid.width * 3);
+  if (strip_rows > 0) {
+    const auto* reference = dynamic_cast<const ReferenceUpscaler*>(&upscaler);
+    if (reference == nullptr)
+      return absl::UnimplementedError("only the reference backend has strips");
+    for (int64_t row = 0; row < grid.height; row += strip_rows) {
+      const int64_t rows = std::min(strip_rows, grid.height - row);
+      HIIF_RETURN_IF_ERROR(reference->RenderStrip(
+          features, grid, row, rows,
+          absl::MakeSpan(out).subspan(row * grid.width * 3, rows * grid.width * 3)));
+    }
+    return out;
+  }
+  HIIF_ASSIGN_OR_RETURN(const auto context, upscaler.MakeContext(features, grid, {.samples = 0}));
+  const RenderTile tile{
+      &features, context.get(), {0, 0, grid.width, grid.height}, absl::MakeSpan(out)};
+  HIIF_RETURN_IF_ERROR(upscaler.Render({&tile, 1}));
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOptions& options) {
+  const std::filesystem::path file(path);
+  const std::string name = file.filename().string();
+  const std::string weights =
+      (file.parent_path() / (name.substr(0, name.find('.')) + ".weights.safetensors")).string();
+  HIIF_ASSIGN_OR_RETURN(const auto recorded, Safetensors::Map(path));
+  HIIF_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::OpenForeign(weights));
+  const auto mode = recorded->metadata().find("coordinates");
+  checkpoint.SetCoordinates(mode != recorded->metadata().end() && mode->second == "exact"
+                                ? CoordinateMode::kExact
+                                : CoordinateMode::kReference);
+  HIIF_ASSIGN_OR_RETURN(const auto upscaler,
+                        MakeUpscaler(checkpoint, {.backend = options.backend}));
+  HIIF_ASSIGN_OR_RETURN(const auto image, ImageOf(*recorded));
+
+  const int64_t rows = MetadataNumber(*recorded, "rows");
+  const int64_t columns = MetadataNumber(*recorded, "cols");
+  if (rows < 1 || columns < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": no rows and cols in the metadata"));
+  }
+  // With official padding the network ran on a larger grid, of which the case keeps the top left.
+  const Grid grid{Elements(*recorded, "bits_rows", Elements(*recorded, "coord_rows", rows)),
+                  Elements(*recorded, "bits_cols", Elements(*recorded, "coord_cols", columns))};
+
+  ParityResult result;
+  const GridTables tables = MakeGridTables(checkpoint.config(), image->height, image->width, grid);
+  HIIF_RETURN_IF_ERROR(
+      Compare(*recorded, "coord_rows", tables.rows.coordinate, result.coordinates));
+  HIIF_RETURN_IF_ERROR(
+      Compare(*recorded, "coord_cols", tables.columns.coordinate, result.coordinates));
+  // Recorded before its multiplication by the size of the input.
+  const std::array<float, 2> cell = {tables.cell[0] / static_cast<float>(image->height),
+                                     tables.cell[1] / static_cast<float>(image->width)};
+  HIIF_RETURN_IF_ERROR(Compare(*recorded, "cell", cell, result.cell));
+  CompareBits(*recorded, "bits_rows", tables.rows, result.wrong_bits);
+  CompareBits(*recorded, "bits_cols", tables.columns, result.wrong_bits);
+
+  HIIF_ASSIGN_OR_RETURN(const auto features, upscaler->Encode(image));
+  if (const auto* reference = dynamic_cast<const ReferenceUpscaler*>(upscaler.get())) {
+    HIIF_RETURN_IF_ERROR(
+        Compare(*recorded, "features", reference->FeaturePlanes(*features), result.features));
+  }
+  HIIF_ASSIGN_OR_RETURN(
+      const std::vector<float> out,
+      Render(*upscaler, *features, grid, MetadataNumber(*recorded, "strip_rows")));
+  std::vector<float> planes = ToPlanes(out, grid, rows, columns);
+  HIIF_RETURN_IF_ERROR(Compare(*recorded, "raw_output", planes, result.raw_output));
+  for (float& value : planes) value = ToUnit(value);
+  HIIF_RETURN_IF_ERROR(Compare(*recorded, "image", planes, result.image));
+
+  result.passed = result.features <= options.features_tolerance && result.wrong_bits <= 0 &&
+                  result.coordinates <= 0 && result.cell <= 1e-6 &&
+                  result.raw_output <= options.output_tolerance &&
+                  result.image <= options.output_tolerance;
+  return result;
+}
+
+int Parity(const Arguments& arguments) {
+  static const std::map<std::string, Backend> kBackends = {
+      {"reference", Backend::kReference}, {"torch", Backend::kTorch}, {"fused", Backend::kFused}};
+  ParityOptions options;
+  std::vector<std::string> files;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    const bool has_value = i + 1 < arguments.size();
+    if (argument == "--backend" && has_value && kBackends.contains(arguments[i + 1])) {
+      options.backend = kBackends.at(arguments[++i]);
+    } else if (argument == "--tolerance" && has_value &&
+               absl::SimpleAtod(arguments[i + 1], &options.output_tolerance)) {
+      ++i;
+    } else if (absl::StartsWith(argument, "-")) {
+      std::fprintf(
+          argument == "--help" ? stdout : stderr,
+          "usage: hiif-eval parity [--backend reference|torch|fused] [--tolerance T] CASE...\n"
+          "CASE is NAME.CASE.safetensors with NAME.weights.safetensors beside it.\n"
+          "T bounds the raw output, 2e-4 by default.\n");
+      return argument == "--help" ? 0 : 2;
+    } else {
+      files.push_back(argument);
+    }
+  }
+  if (files.empty()) {
+    std::fprintf(stderr, "hiif-eval parity: name the cases, NAME.CASE.safetensors\n");
+    return 2;
+  }
+  std::printf("%-44s %11s %11s %5s %11s %11s %11s\n", "case", "coordinates", "cell", "bits",
+              "features", "raw", "image");
+  int failed = 0;
+  for (const std::string& path : files) {
+    const std::string name = std::filesystem::path(path).filename().string();
+    const absl::StatusOr<ParityResult> result = CompareCase(path, options);
+    if (!result.ok()) {
+      std::printf("%-44s FAILED: %s\n", name.c_str(),
+                  std::string(result.status().message()).c_str());
+      ++failed;
+      continue;
+    }
+    const auto number = [](double v) { return v < 0 ? std::string("-") : absl::StrCat(v); };
+    std::printf("%-44s %11s %11s %5s %11s %11s %11s  %s\n", name.c_str(),
+                number(result->coordinates).c_str(), number(result->cell).c_str(),
+                number(static_cast<double>(result->wrong_bits)).c_str(),
+                number(result->features).c_str(), number(result->raw_output).c_str(),
+                number(result->image).c_str(), result->passed ? "ok" : "FAILED");
+    failed += !result->passed;
+  }
+  std::printf("%zu cases, %d failed\n", files.size(), failed);
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace hiif::eval

@@ -1,0 +1,137 @@
+#include "absl/strings/str_cat.h"
+#include "model/decoders/decoder.h"
+
+namespace hiif {
+namespace {
+
+// Rows of `features` (N,h*w,C) at the neighbours: (N,Q,4,C).
+at::Tensor Gather(const at::Tensor& features, const at::Tensor& neighbour) {
+  const int64_t images = features.size(0);
+  const int64_t pixels = features.size(1);
+  at::Tensor index = neighbour;
+  if (images > 1) {
+    index = index + (at::arange(images, neighbour.options()) * pixels).reshape({-1, 1, 1});
+  }
+  return features.reshape({images * pixels, features.size(2)})
+      .index_select(0, index.reshape({-1}))
+      .reshape({images, neighbour.size(1), 4, features.size(2)});
+}
+
+// (N,2) to (N,Q,2).
+at::Tensor PerQuery(const at::Tensor& cell, int64_t queries) {
+  return cell.unsqueeze(1).expand({cell.size(0), queries, 2});
+}
+
+// fc_l(v) = fc2(gelu(fc1(LayerNorm(v)))).
+at::Tensor HiifMlp(const Scope& scope, const at::Tensor& v) {
+  return Linear(at::gelu(Linear(LayerNorm(v, scope.Below("norm")), scope.Below("fc1"))),
+                scope.Below("fc2"));
+}
+
+const HiifConfig& Hiif(const Network& network) {
+  return std::get<HiifConfig>(network.config.decoder);
+}
+
+// What enters level `level` beside x: its bits, or what an ablation puts in their place. Undefined:
+// nothing.
+at::Tensor LevelInput(const HiifConfig& config, int level, const QueryTensors& queries) {
+  switch (config.ablation) {
+    case Ablation::kNoHierarchy:
+      return queries.local;
+    case Ablation::kSingleScale:
+      return level == 0 ? queries.bits.flatten(2) : at::Tensor();
+    default:
+      return queries.bits.select(2, level);
+  }
+}
+
+at::Tensor QueryKeyValue(const Network& network, int block, const at::Tensor& x) {
+  const Scope scope = Scope(network.parameters, "").Below(absl::StrCat("conv", block));
+  return Linear(x, scope.Below("qkv_proj"))
+      .reshape({x.size(0), x.size(1), Hiif(network).heads, -1});
+}
+
+}  // namespace
+
+int AttentionBlocks(const HiifConfig& config) {
+  return config.ablation == Ablation::kNoAttention ? 0 : config.attention_blocks;
+}
+
+at::Tensor DecoderFeatures(const Network& network, const at::Tensor& latents) {
+  if (std::holds_alternative<HiifConfig>(network.config.decoder)) {
+    return Conv(latents, Scope(network.parameters, "freq."));
+  }
+  return at::im2col(latents, {3, 3}, {1, 1}, {1, 1}, {1, 1})
+      .reshape({latents.size(0), latents.size(1) * 9, latents.size(2), latents.size(3)});
+}
+
+at::Tensor HiifBegin(const Network& network, const at::Tensor& features,
+                     const QueryTensors& queries) {
+  const at::Tensor weighted =
+      (Gather(features, queries.neighbour) * queries.weight.unsqueeze(-1)).flatten(2);
+  const at::Tensor cell = PerQuery(queries.cell, weighted.size(1));
+  const at::Tensor input = at::cat({weighted, cell, LevelInput(Hiif(network), 0, queries)}, -1);
+  return HiifMlp(Scope(network.parameters, "fc_layers.0."), input);
+}
+
+at::Tensor HiifContextSum(const Network& network, int block, const at::Tensor& x) {
+  const Scope scope = Scope(network.parameters, "").Below(absl::StrCat("conv", block));
+  const at::Tensor qkv = QueryKeyValue(network, block, x);
+  const int64_t d = qkv.size(3) / 3;
+  const at::Tensor k = LayerNorm(qkv.slice(3, d, 2 * d), scope.Below("kln")).transpose(1, 2);
+  const at::Tensor v = LayerNorm(qkv.slice(3, 2 * d, 3 * d), scope.Below("vln")).transpose(1, 2);
+  return at::matmul(k.transpose(-2, -1), v);
+}
+
+at::Tensor HiifAttend(const Network& network, int block, const at::Tensor& x,
+                      const at::Tensor& kv) {
+  const Scope scope = Scope(network.parameters, "").Below(absl::StrCat("conv", block));
+  const at::Tensor qkv = QueryKeyValue(network, block, x);
+  const at::Tensor q = qkv.slice(3, 0, qkv.size(3) / 3).transpose(1, 2);
+  const at::Tensor y = x + at::matmul(q, kv).transpose(1, 2).reshape(x.sizes());
+  return x + Linear(at::gelu(Linear(y, scope.Below("proj1"))), scope.Below("proj2"));
+}
+
+at::Tensor HiifFinish(const Network& network, const at::Tensor& x, const QueryTensors& queries) {
+  const HiifConfig& config = Hiif(network);
+  at::Tensor out = x;
+  for (int level = 1; level < config.levels; ++level) {
+    const at::Tensor extra = LevelInput(config, level, queries);
+    if (extra.defined()) out = at::cat({out, extra}, -1);
+    out = HiifMlp(Scope(network.parameters, absl::StrCat("fc_layers.", level, ".")), out);
+  }
+  return out;
+}
+
+at::Tensor HiifDecode(const Network& network, const at::Tensor& features,
+                      const QueryTensors& queries) {
+  at::Tensor x = HiifBegin(network, features, queries);
+  for (int block = 0; block < AttentionBlocks(Hiif(network)); ++block) {
+    const at::Tensor kv =
+        HiifContextSum(network, block, x) / static_cast<double>(queries.neighbour.size(1));
+    x = HiifAttend(network, block, x, kv);
+  }
+  return HiifFinish(network, x, queries);
+}
+
+at::Tensor LiifDecode(const Network& network, const at::Tensor& features,
+                      const QueryTensors& queries) {
+  const Scope imnet(network.parameters, "imnet.layers.");
+  const int layers =
+      static_cast<int>(std::get<LiifConfig>(network.config.decoder).hidden.size()) + 1;
+  const at::Tensor gathered = Gather(features, queries.neighbour);
+  const at::Tensor cell = PerQuery(queries.cell, gathered.size(1));
+  at::Tensor sum;
+  for (int k = 0; k < 4; ++k) {
+    at::Tensor x = at::cat({gathered.select(2, k), queries.distance.select(2, k) * 2.0, cell}, -1);
+    for (int layer = 0; layer < layers; ++layer) {
+      x = Linear(x, imnet.Below(absl::StrCat(2 * layer)));
+      if (layer + 1 < layers) x = at::relu(x);
+    }
+    x = x * queries.weight.select(2, k).unsqueeze(-1);
+    sum = sum.defined() ? sum + x : x;
+  }
+  return sum;
+}
+
+}  // namespace hiif

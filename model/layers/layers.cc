@@ -1,0 +1,39 @@
+#include "base/status_macros.h"
+#include "model/network.h"
+
+namespace hiif {
+
+absl::StatusOr<Network> LoadNetwork(const Checkpoint& checkpoint) {
+  Network network{checkpoint.config(), {}};
+  for (const auto& [name, shape] : ParameterShapes(checkpoint.config())) {
+    HIIF_ASSIGN_OR_RETURN(std::vector<float> values, checkpoint.tensors().Floats(name));
+    network.parameters[name] = at::from_blob(values.data(), shape, at::kFloat).clone();
+  }
+  return network;
+}
+
+at::Tensor Conv(const at::Tensor& x, const Scope& scope) {
+  const at::Tensor& weight = scope.At("weight");
+  return at::conv2d(x, weight, scope.At("bias"), /*stride=*/1, /*padding=*/weight.size(2) / 2);
+}
+
+at::Tensor Linear(const at::Tensor& x, const Scope& scope) {
+  return at::linear(x, scope.At("weight"), scope.At("bias"));
+}
+
+at::Tensor LayerNorm(const at::Tensor& x, const Scope& scope) {
+  return at::layer_norm(x, {x.size(-1)}, scope.At("weight"), scope.At("bias"), /*eps=*/1e-5);
+}
+
+at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width) {
+  const auto mirrored = [&](int64_t size, int64_t padded) {
+    const at::Tensor i = at::remainder(at::arange(padded, at::kLong), 2 * size);
+    return at::minimum(i, 2 * size - 1 - i).to(image.device());
+  };
+  at::Tensor out = image;
+  if (height != image.size(2)) out = out.index_select(2, mirrored(image.size(2), height));
+  if (width != image.size(3)) out = out.index_select(3, mirrored(image.size(3), width));
+  return out;
+}
+
+}  // namespace hiif

@@ -1,0 +1,62 @@
+// Internal to model/ and train/: the network on LibTorch tensors. Parameters are plain tensors
+// under their checkpoint names, so the same functions serve (constants) and train (leaves that
+// require gradients).
+#ifndef MODEL_NETWORK_H_
+#define MODEL_NETWORK_H_
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/config.h"
+
+namespace hiif {
+
+// Names as in the checkpoint, all float32 unless the caller converted them.
+using Parameters = std::map<std::string, at::Tensor>;
+
+struct Network {
+  ModelConfig config;
+  Parameters parameters;
+};
+
+// Copies the parameters out of the mapped file, as float32 on the CPU.
+absl::StatusOr<Network> LoadNetwork(const Checkpoint& checkpoint);
+
+// Some parameters, seen from below a prefix: At("body.0") of Scope(p, "encoder.") is
+// "encoder.body.0".
+class Scope {
+ public:
+  Scope(const Parameters& parameters, std::string prefix)
+      : parameters_(&parameters), prefix_(std::move(prefix)) {}
+  Scope Below(const std::string& name) const { return {*parameters_, prefix_ + name + "."}; }
+  const at::Tensor& At(const std::string& name) const { return parameters_->at(prefix_ + name); }
+
+ private:
+  const Parameters* parameters_;
+  std::string prefix_;
+};
+
+// The usual layers; `scope` holds "weight" and "bias".
+at::Tensor Conv(const at::Tensor& x, const Scope& scope);       // (N,C,h,w), stride 1, same size
+at::Tensor Linear(const at::Tensor& x, const Scope& scope);     // (...,C)
+at::Tensor LayerNorm(const at::Tensor& x, const Scope& scope);  // over the last dimension, eps 1e-5
+
+// Normalised image (N,3,h,w) to latent codes (N,C_e,h,w). SwinIR: sides that are not multiples of
+// the window are mirrored as far as needed and the latent codes cropped (model.md 1, serving).
+at::Tensor EncodeImage(const Network& network, const at::Tensor& image);
+
+// The three encoders behind EncodeImage().
+at::Tensor EncodeEdsr(const EdsrConfig& config, const Scope& scope, const at::Tensor& image);
+at::Tensor EncodeRdn(const RdnConfig& config, const Scope& scope, const at::Tensor& image);
+at::Tensor EncodeSwinIr(const SwinIrConfig& config, const Scope& scope, const at::Tensor& image);
+
+// Mirrors (edge repeated, NumPy's "symmetric") at the bottom and right to height x width.
+at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width);
+
+}  // namespace hiif
+
+#endif  // MODEL_NETWORK_H_

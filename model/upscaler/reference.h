@@ -1,0 +1,51 @@
+// The `reference` backend: LibTorch, operation by operation as the released code; float32 on the
+// CPU. Slow, and the judge of the others. Serves every encoder, decoder, ablation and coordinate
+// mode.
+#ifndef MODEL_UPSCALER_REFERENCE_H_
+#define MODEL_UPSCALER_REFERENCE_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/layers/coordinates.h"
+#include "model/upscaler/upscaler.h"
+
+namespace hiif {
+
+class ReferenceUpscaler : public Upscaler {
+ public:
+  static absl::StatusOr<std::unique_ptr<ReferenceUpscaler>> Create(const Checkpoint& checkpoint);
+
+  // As the released evaluation: output rows [first_row, first_row + rows) in one call whose queries
+  // are also the attention context. `out`: rows * grid.width * 3 values.
+  virtual absl::Status RenderStrip(const Features& features, Grid grid, int64_t first_row,
+                                   int64_t rows, absl::Span<float> out) const = 0;
+
+  // The features that the queries gather from, planes of height * width: `freq` for HIIF, the
+  // encoder's output for LIIF. For comparison with recordings.
+  virtual std::vector<float> FeaturePlanes(const Features& features) const = 0;
+};
+
+// The tables of an output grid, by the checkpoint's coordinate mode.
+struct GridTables {
+  AxisTable rows;
+  AxisTable columns;
+  std::array<float, 2> cell;  // as the decoder takes it
+};
+GridTables MakeGridTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid);
+// The same for arbitrary positions (Query).
+GridTables MakeQueryTables(const ModelConfig& config, int64_t height, int64_t width, Cell cell,
+                           absl::Span<const Coordinate> coordinates);
+
+// InvalidArgument where a tile does not lie in its grid or its output has the wrong size.
+absl::Status CheckTile(const RenderTile& tile);
+// InvalidArgument for empty images and images whose samples do not fit their size.
+absl::Status CheckImage(const RgbImage* image);
+// InvalidArgument for empty grids and grids smaller than the image.
+absl::Status CheckGrid(Grid grid, int64_t height, int64_t width);
+
+}  // namespace hiif
+
+#endif  // MODEL_UPSCALER_REFERENCE_H_

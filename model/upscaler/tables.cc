@@ -1,0 +1,81 @@
+#include "absl/strings/str_cat.h"
+#include "model/upscaler/reference.h"
+
+namespace hiif {
+namespace {
+
+int Levels(const ModelConfig& config) {
+  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  return hiif == nullptr ? 0 : hiif->levels;
+}
+
+std::array<float, 2> MakeCell(const ModelConfig& config, double height, double width, double rows,
+                              double columns) {
+  if (std::holds_alternative<LiifConfig>(config.decoder)) {
+    return {LiifCell(height, rows), LiifCell(width, columns)};
+  }
+  return {HiifCell(height, rows), HiifCell(width, columns)};
+}
+
+}  // namespace
+
+GridTables MakeGridTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid) {
+  return {MakeAxis(config.coordinates, height, grid.height, Levels(config)),
+          MakeAxis(config.coordinates, width, grid.width, Levels(config)),
+          MakeCell(config, static_cast<double>(height), static_cast<double>(width),
+                   static_cast<double>(grid.height), static_cast<double>(grid.width))};
+}
+
+GridTables MakeQueryTables(const ModelConfig& config, int64_t height, int64_t width, Cell cell,
+                           absl::Span<const Coordinate> coordinates) {
+  std::vector<double> rows, columns;
+  rows.reserve(coordinates.size());
+  columns.reserve(coordinates.size());
+  for (const Coordinate& coordinate : coordinates) {
+    rows.push_back(coordinate.row);
+    columns.push_back(coordinate.column);
+  }
+  return {MakeAxisAt(rows, height, Levels(config)), MakeAxisAt(columns, width, Levels(config)),
+          MakeCell(config, static_cast<double>(height), static_cast<double>(width), 2.0 / cell.row,
+                   2.0 / cell.column)};
+}
+
+absl::Status CheckTile(const RenderTile& tile) {
+  if (tile.features == nullptr || tile.context == nullptr) {
+    return absl::InvalidArgumentError("a tile needs features and a context");
+  }
+  const Grid grid = tile.context->grid();
+  const Region& r = tile.region;
+  if (r.x < 0 || r.y < 0 || r.width < 1 || r.height < 1 || r.width > grid.width ||
+      r.height > grid.height || r.x > grid.width - r.width || r.y > grid.height - r.height) {
+    return absl::InvalidArgumentError(absl::StrCat("region ", r.width, "x", r.height, "+", r.x, "+",
+                                                   r.y, " does not lie in the output of ",
+                                                   grid.width, "x", grid.height));
+  }
+  if (static_cast<int64_t>(tile.out.size()) != r.pixels() * 3) {
+    return absl::InvalidArgumentError("a tile's output has the wrong size");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckImage(const RgbImage* image) {
+  if (image == nullptr || image->height < 1 || image->width < 1) {
+    return absl::InvalidArgumentError("the image is empty");
+  }
+  if (static_cast<int64_t>(image->samples.size()) !=
+      image->height * image->width * 3 * SampleBytes(image->type)) {
+    return absl::InvalidArgumentError("the image's samples do not fit its size");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckGrid(Grid grid, int64_t height, int64_t width) {
+  if (grid.height < height || grid.width < width) {
+    return absl::InvalidArgumentError(absl::StrCat("an output of ", grid.width, "x", grid.height,
+                                                   " is smaller than the input of ", width, "x",
+                                                   height));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hiif
