@@ -25,22 +25,35 @@ int64_t MetadataNumber(const Safetensors& tensors, const std::string& key) {
   return value;
 }
 
-// (3,h,w) normalised planes, as recorded, to the image they came from. The network sees (x - 0.5) /
-// 0.5 of it; in float32 that round trip is exact to one rounding of the last place.
+// The image that the case was recorded from: `input`, mirrored (edge repeated) at the bottom and
+// right to the size of `model_input` where the released evaluation padded it.
 absl::StatusOr<std::shared_ptr<RgbImage>> ImageOf(const Safetensors& tensors) {
-  HIIF_ASSIGN_OR_RETURN(const std::vector<float> planes, tensors.Floats("model_input"));
-  const TensorView& view = tensors.tensors().at("model_input");
-  if (view.shape.size() != 3 || view.shape[0] != 3) {
-    return absl::InvalidArgumentError("model_input is not of shape 3,h,w");
+  HIIF_ASSIGN_OR_RETURN(const std::vector<float> planes, tensors.Floats("input"));
+  const std::vector<int64_t>& shape = tensors.tensors().at("input").shape;
+  const auto padded = tensors.tensors().find("model_input");
+  const std::vector<int64_t>& full =
+      padded == tensors.tensors().end() ? shape : padded->second.shape;
+  if (shape.size() != 3 || shape[0] != 3 || full.size() != 3 || full[1] < shape[1] ||
+      full[2] < shape[2]) {
+    return absl::InvalidArgumentError("input and model_input are not of shape 3,h,w");
   }
   auto image = std::make_shared<RgbImage>();
   image->type = SampleType::kF32;
-  image->height = view.shape[1];
-  image->width = view.shape[2];
-  const int64_t pixels = image->height * image->width;
-  std::vector<float> interleaved(planes.size());
-  for (int64_t i = 0; i < pixels; ++i) {
-    for (int c = 0; c < 3; ++c) interleaved[i * 3 + c] = planes[c * pixels + i] * 0.5f + 0.5f;
+  image->height = full[1];
+  image->width = full[2];
+  const auto mirrored = [](int64_t i, int64_t size) {
+    i %= 2 * size;
+    return std::min(i, 2 * size - 1 - i);
+  };
+  std::vector<float> interleaved;
+  interleaved.reserve(image->height * image->width * 3);
+  for (int64_t y = 0; y < image->height; ++y) {
+    for (int64_t x = 0; x < image->width; ++x) {
+      for (int64_t c = 0; c < 3; ++c) {
+        interleaved.push_back(
+            planes[(c * shape[1] + mirrored(y, shape[1])) * shape[2] + mirrored(x, shape[2])]);
+      }
+    }
   }
   image->samples.resize(interleaved.size() * sizeof(float));
   std::memcpy(image->samples.data(), interleaved.data(), image->samples.size());

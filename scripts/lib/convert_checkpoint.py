@@ -1,0 +1,183 @@
+"""Offline converter of checkpoints to the native safetensors format (docs/models.md).
+
+Pickle is read here alone, with weights_only=True; neither the server nor any C++ program reads it. The network's
+configuration is inferred from names and shapes and written as metadata; the C++ reader checks both again.
+"""
+
+import argparse
+import json
+import os
+import struct
+import sys
+
+import torch
+
+DERIVED_SUFFIXES = (".attn_mask", ".relative_position_index")
+DERIVED_PREFIXES = ("encoder.sub_mean.", "encoder.add_mean.")
+DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+NAMES = {value: key for key, value in DTYPES.items()}
+
+
+def fail(message):
+    sys.exit(f"convert-checkpoint: {message}")
+
+
+def read_safetensors(path):
+    """Returns (tensors, metadata)."""
+    with open(path, "rb") as file:
+        data = file.read()
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + size])
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        if entry["dtype"] not in NAMES:
+            continue  # derived buffers of integers
+        raw = bytearray(data[8 + size + begin : 8 + size + end])
+        tensors[name] = torch.frombuffer(raw, dtype=NAMES[entry["dtype"]]).reshape(entry["shape"])
+    return tensors, metadata
+
+
+def read_pth(path):
+    """Returns (tensors, metadata) of a released file: model.{name,args,sd}, or a bare state dict."""
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(loaded, dict) and isinstance(loaded.get("model"), dict):
+        loaded = loaded["model"]
+    if isinstance(loaded, dict) and isinstance(loaded.get("sd"), dict):
+        loaded = loaded["sd"]
+    tensors = {k: v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
+    if not tensors:
+        fail(f"{path} holds no parameters: expected model.sd of a released checkpoint, or a state dict")
+    return tensors, {}
+
+
+def clean(tensors):
+    result = {}
+    for name, tensor in tensors.items():
+        name = name.removeprefix("module.")
+        if name.endswith(DERIVED_SUFFIXES) or name.startswith(DERIVED_PREFIXES):
+            continue
+        result[name] = tensor.detach().to(torch.float32)
+    return result
+
+
+def count(tensors, prefix):
+    """1 + the largest N of the names prefix + N + '.'."""
+    found = [name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix)]
+    return 1 + max((int(text) for text in found if text.isdigit()), default=-1)
+
+
+def encoder_config(tensors):
+    if "encoder.SFENet1.weight" in tensors:
+        return "rdn", {
+            "base_features": tensors["encoder.SFENet1.weight"].shape[0],
+            "blocks": count(tensors, "encoder.RDBs."),
+            "layers_per_block": count(tensors, "encoder.RDBs.0.convs."),
+            "growth": tensors["encoder.RDBs.0.convs.0.conv.0.weight"].shape[0],
+        }
+    if "encoder.conv_first.weight" in tensors:
+        layers = count(tensors, "encoder.layers.")
+        table = "encoder.layers.{}.residual_group.blocks.0.attn.relative_position_bias_table"
+        return "swinir", {
+            "embed_dim": tensors["encoder.conv_first.weight"].shape[0],
+            "depths": [count(tensors, f"encoder.layers.{i}.residual_group.blocks.") for i in range(layers)],
+            "heads": [tensors[table.format(i)].shape[1] for i in range(layers)],
+            "window": (round(tensors[table.format(0)].shape[0] ** 0.5) + 1) // 2,
+            "mlp_hidden": tensors["encoder.layers.0.residual_group.blocks.0.mlp.fc1.weight"].shape[0],
+            "output_features": tensors["encoder.conv_before_upsample.0.weight"].shape[0],
+        }
+    if "encoder.head.0.weight" in tensors:
+        return "edsr-baseline", {
+            "features": tensors["encoder.head.0.weight"].shape[0],
+            "blocks": count(tensors, "encoder.body.") - 1,
+        }
+    fail("holds no encoder that is known (EDSR-baseline, RDN, SwinIR)")
+
+
+def decoder_config(tensors):
+    if "imnet.layers.0.weight" in tensors:
+        last = count(tensors, "imnet.layers.") - 1
+        return "liif", {"hidden": [tensors[f"imnet.layers.{i}.weight"].shape[0] for i in range(0, last, 2)]}
+    if "freq.weight" in tensors:
+        width = tensors["freq.weight"].shape[0]
+        blocks = sum(f"conv{i}.kln.weight" in tensors for i in range(8))
+        ablation = "none"
+        if tensors["fc_layers.1.norm.weight"].shape[0] == width:
+            ablation = "v2-MS"
+        elif blocks == 0:
+            ablation = "v3-MH"
+        return "hiif", {
+            "width": width,
+            "levels": count(tensors, "fc_layers."),
+            "heads": width // tensors["conv0.kln.weight"].shape[0] if blocks else 16,
+            "attention_blocks": blocks,
+            "ablation": ablation,
+        }
+    fail("holds no decoder that is known (HIIF, LIIF)")
+
+
+def write(path, tensors, metadata, dtype):
+    header, position = {"__metadata__": metadata}, 0
+    stored = {name: tensor.to(dtype).contiguous() for name, tensor in sorted(tensors.items())}
+    for name, tensor in stored.items():
+        size = tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": DTYPES[dtype], "shape": list(tensor.shape), "data_offsets": [position, position + size]}
+        position += size
+    text = json.dumps(header, sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)
+    temporary = path + ".part"
+    with open(temporary, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for tensor in stored.values():
+            # NumPy knows no bfloat16: the bits travel as integers.
+            bits = tensor.view(torch.int16 if tensor.element_size() == 2 else torch.int32).numpy()
+            file.write(bits.astype(bits.dtype.newbyteorder("<")).tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="convert-checkpoint", description=__doc__.splitlines()[0])
+    parser.add_argument("input", help="released .pth, or a safetensors file with the official parameter names")
+    parser.add_argument("output", help="native checkpoint to write, NAME.safetensors")
+    parser.add_argument("--coordinates", choices=["reference", "exact"], help="mode the weights were trained for; default: the input's metadata, else reference (released checkpoints)")
+    parser.add_argument("--license", help="licence of the weights; default: the input's metadata")
+    parser.add_argument("--provenance", help="where they come from: initialisation, data, steps")
+    parser.add_argument("--psnr", help="figures to show, e.g. 'Set5 x2 37.99'")
+    parser.add_argument("--storage", choices=["float32", "float16", "bfloat16"], default="float32")
+    arguments = parser.parse_args()
+    if not os.path.exists(arguments.input):
+        fail(f"{arguments.input} is not there")
+    read = read_safetensors if arguments.input.endswith(".safetensors") else read_pth
+    try:
+        tensors, old = read(arguments.input)
+    except Exception as error:  # pickle, zip and struct each have their own
+        fail(f"{arguments.input} cannot be read: {error}")
+    tensors = clean(tensors)
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            fail(f"tensor {name} holds NaN or infinity")
+    encoder, encoder_values = encoder_config(tensors)
+    decoder, decoder_values = decoder_config(tensors)
+    metadata = {
+        "format_version": "1",
+        "normalisation": "(x-0.5)/0.5",
+        "encoder": encoder,
+        "encoder_config": json.dumps(encoder_values, sort_keys=True),
+        "decoder": decoder,
+        "decoder_config": json.dumps(decoder_values, sort_keys=True),
+        "coordinates": arguments.coordinates or old.get("coordinates", "reference"),
+        "license": arguments.license or old.get("license", "unknown"),
+        "provenance": arguments.provenance or old.get("provenance") or old.get("training", "unknown"),
+    }
+    if arguments.psnr or "psnr" in old:
+        metadata["psnr"] = arguments.psnr or old["psnr"]
+    write(arguments.output, tensors, metadata, getattr(torch, arguments.storage))
+    parameters = sum(tensor.numel() for tensor in tensors.values())
+    print(f"{arguments.output}: {encoder} + {decoder}, {parameters} parameters, {metadata['coordinates']} coordinates")
+
+
+if __name__ == "__main__":
+    main()
