@@ -1,0 +1,49 @@
+#include "server/config/address.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace hiif::server {
+
+bool Address::loopback() const {
+  return unix_socket || host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
+}
+
+std::string Address::ToString() const {
+  if (unix_socket) return absl::StrCat("unix:", path);
+  return absl::StrContains(host, ':') ? absl::StrCat("[", host, "]:", port)
+                                      : absl::StrCat(host, ":", port);
+}
+
+absl::StatusOr<Address> ParseAddress(absl::string_view text) {
+  Address address;
+  absl::string_view rest = text;
+  if (absl::ConsumePrefix(&rest, "unix:")) {
+    address.unix_socket = true;
+    address.path = std::string(rest);
+    if (address.path.empty() || address.path.size() > 107)
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", text, "\": the path of a unix socket has 1 to 107 characters"));
+    return address;
+  }
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos ||
+      !absl::SimpleAtoi(text.substr(colon + 1), &address.port) || address.port < 0 ||
+      address.port > 65535)
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", text, "\" is not host:port, [v6 address]:port or unix:/path"));
+  absl::string_view host = text.substr(0, colon);
+  if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) {
+    host = host.substr(1, host.size() - 2);
+  } else if (absl::StrContains(host, ':')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", text, "\": write [", host, "]:", address.port));
+  }
+  address.host = host.empty() ? "[::]" : std::string(host);
+  if (address.host == "[::]") address.host = "::";
+  return address;
+}
+
+}  // namespace hiif::server

@@ -1,0 +1,71 @@
+// What an Upscale request amounts to: sizes, tiles, types. Everything that can be refused without
+// decoding the image is refused here.
+#ifndef SERVER_CORE_PLAN_H_
+#define SERVER_CORE_PLAN_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/image.h"
+#include "hiif/v1/super_resolution.pb.h"
+#include "imaging/format.h"
+
+namespace hiif::server {
+
+// No response message is larger.
+inline constexpr int64_t kMaxMessageBytes = int64_t{1} << 20;
+// Samples of a tile, bytes of a chunk: room for the other fields is left.
+inline constexpr int64_t kMaxPayloadBytes = kMaxMessageBytes - 256;
+
+// Of the input, oriented, as its header says.
+struct ImageFacts {
+  Grid size;
+  int channels = 3;
+  SampleType type = SampleType::kU8;
+};
+
+struct PlanLimits {
+  int64_t max_output_pixels = 400'000'000;
+  int default_tile_size = 256;
+};
+
+struct Plan {
+  Grid input;
+  Grid output;    // the whole, whatever the region
+  Region region;  // what is sent
+  int channels = 3;
+  SampleType type = SampleType::kU8;  // of what leaves the server
+  int tile_size = 256;
+  int64_t first_tile = 0;
+  std::optional<ImageFormat> format;  // unset: raw tiles
+  int quality = 0;
+
+  int64_t columns() const { return (region.width + tile_size - 1) / tile_size; }
+  int64_t rows() const { return (region.height + tile_size - 1) / tile_size; }
+  int64_t tiles() const { return columns() * rows(); }
+  int64_t pixel_bytes() const { return int64_t{channels} * SampleBytes(type); }
+  // Tile `index` of the grid, in output pixels.
+  Region Tile(int64_t index) const;
+};
+
+// What is wrong whatever the image. InvalidArgument naming the field.
+absl::Status CheckParameters(const v1::UpscaleParameters& parameters);
+
+// InvalidArgument naming the field; Unimplemented: a format this build does not write.
+absl::StatusOr<Plan> MakePlan(const v1::UpscaleParameters& parameters, const ImageFacts& image,
+                              const PlanLimits& limits);
+
+// Identifies pixels: equal tokens promise equal tiles. image_digest and weights_digest as SHA-256.
+std::string ResumeToken(const Plan& plan, bool convert_to_srgb, absl::string_view image_digest,
+                        absl::string_view weights_digest, absl::string_view backend,
+                        absl::string_view precision, int64_t context_samples);
+
+v1::SampleType ToProto(SampleType type);
+v1::FileFormat ToProto(ImageFormat format);
+
+}  // namespace hiif::server
+
+#endif  // SERVER_CORE_PLAN_H_

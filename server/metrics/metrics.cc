@@ -1,0 +1,187 @@
+#include "server/metrics/metrics.h"
+
+#include "prometheus/text_serializer.h"
+#include "server/config/version.h"
+#include "server/metrics/process.h"
+
+namespace hiif::server {
+namespace {
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+using prometheus::Counter;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Registry;
+using Buckets = Histogram::BucketBoundaries;
+
+// A thumbnail takes 5 ms, a poster in a queue an hour.
+const Buckets& Seconds() {
+  static const auto* buckets = new Buckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,    2.5,
+                                           5,     10,   30,    60,   120, 300,  900, 1800, 3600};
+  return *buckets;
+}
+
+const Buckets& PowersOfTwo(int first, int last) {
+  auto* buckets = new Buckets;
+  for (int i = first; i <= last; ++i) buckets->push_back(static_cast<double>(int64_t{1} << i));
+  return *buckets;
+}
+
+constexpr const char* kStages[] = {"decode", "encode", "context", "query", "send"};
+constexpr const char* kMethods[] = {"Upscale",  "UpscaleUpload", "Query",      "ListModels",
+                                    "GetModel", "LoadModel",     "UnloadModel"};
+// Methods that run a model, whose series are known per model.
+constexpr int kModelMethods = 3;
+constexpr const char* kCodes[] = {
+    "OK",          "CANCELLED", "INVALID_ARGUMENT",  "DEADLINE_EXCEEDED",
+    "UNAVAILABLE", "INTERNAL",  "RESOURCE_EXHAUSTED"};
+constexpr const char* kRejections[] = {"QUEUE_FULL", "DEADLINE_OUT_OF_REACH", "MEMORY", "DRAINING",
+                                       "MODEL_LOADING"};
+
+Counter& AddCounter(Registry& registry, const char* name, const char* help) {
+  return BuildCounter().Name(name).Help(help).Register(registry).Add({});
+}
+
+Gauge& AddGauge(Registry& registry, const char* name, const char* help,
+                const prometheus::Labels& labels = {}) {
+  return BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
+}
+
+Histogram& AddHistogram(Registry& registry, const char* name, const char* help,
+                        const Buckets& buckets) {
+  return BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
+}
+
+}  // namespace
+
+Metrics::Metrics(const std::string& device)
+    : requests_(BuildCounter()
+                    .Name("hiif_requests_total")
+                    .Help("Calls that ended, by method, model and gRPC code")
+                    .Register(registry_)),
+      rejected_(BuildCounter()
+                    .Name("hiif_rejected_total")
+                    .Help("Calls refused before work was spent on them, by reason")
+                    .Register(registry_)),
+      request_duration_(BuildHistogram()
+                            .Name("hiif_request_duration_seconds")
+                            .Help("Arrival to last message of a call, by method")
+                            .Register(registry_)),
+      stage_duration_(BuildHistogram()
+                          .Name("hiif_stage_duration_seconds")
+                          .Help("Time a request spent in a stage, summed over workers")
+                          .Register(registry_)),
+      model_state_(BuildGauge()
+                       .Name("hiif_model_state")
+                       .Help("1 for the state a model is in, else 0")
+                       .Register(registry_)),
+      model_memory_(BuildGauge()
+                        .Name("hiif_model_memory_bytes")
+                        .Help("Memory of a model by kind: weights, features kept, workspace in use")
+                        .Register(registry_)),
+      queue_duration_(AddHistogram(registry_, "hiif_queue_duration_seconds",
+                                   "Admission to first work on a request", Seconds())),
+      first_tile_(AddHistogram(registry_, "hiif_time_to_first_tile_seconds",
+                               "Arrival to the first tile or chunk handed to the stream",
+                               Seconds())),
+      batch_coordinates_(AddHistogram(registry_, "hiif_batch_coordinates",
+                                      "Output coordinates of one device call", PowersOfTwo(6, 22))),
+      batch_requests_(AddHistogram(registry_, "hiif_batch_requests",
+                                   "Requests that shared one device call", PowersOfTwo(0, 7))),
+      inflight_(AddGauge(registry_, "hiif_inflight_requests", "Calls being handled")),
+      output_pixels_(AddCounter(registry_, "hiif_output_pixels_total", "Output pixels sent")),
+      tiles_(AddCounter(registry_, "hiif_tiles_total", "Tiles sent or put into an encoded file")),
+      oom_(AddCounter(registry_, "hiif_oom_total", "Times the device had no memory left")),
+      backpressure_(AddCounter(registry_, "hiif_stream_backpressure_seconds_total",
+                               "Time spent waiting for clients to take their messages")),
+      cache_hits_(AddCounter(registry_, "hiif_feature_cache_hits_total",
+                             "Images whose latent codes were kept")),
+      cache_misses_(AddCounter(registry_, "hiif_feature_cache_misses_total",
+                               "Images that had to be encoded")),
+      gauges_{
+          AddGauge(registry_, "hiif_queue_requests", "Requests admitted and not finished"),
+          AddGauge(registry_, "hiif_queue_coordinates",
+                   "Output coordinates admitted and not computed"),
+          AddGauge(
+              registry_, "hiif_estimated_drain_seconds",
+              "Time to finish what is queued and in flight, each request counted for at most 60 s"),
+          AddGauge(registry_, "hiif_feature_cache_bytes", "Memory of the feature cache"),
+          AddGauge(registry_, "hiif_device_memory_used_bytes",
+                   "Memory in use on the device; on a CPU that of the process",
+                   {{"device", device}}),
+          AddGauge(registry_, "hiif_device_memory_size_bytes",
+                   "Memory of the device; on a CPU what the process may use", {{"device", device}}),
+      } {
+  AddGauge(registry_, "hiif_build_info", "1, with the version as a label", {{"version", kVersion}})
+      .Set(1);
+  for (int i = 0; i < 5; ++i) stages_[i] = &stage_duration_.Add({{"stage", kStages[i]}}, Seconds());
+  for (const char* method : kMethods) {
+    request_duration_.Add({{"method", method}}, Seconds());
+    for (const char* code : kCodes)
+      requests_.Add({{"method", method}, {"model", ""}, {"code", code}});
+  }
+  for (const char* reason : kRejections) rejected_.Add({{"reason", reason}});
+}
+
+void Metrics::AddModel(const std::string& model) {
+  for (int i = 0; i < kModelMethods; ++i)
+    for (const char* code : kCodes)
+      requests_.Add({{"method", kMethods[i]}, {"model", model}, {"code", code}});
+}
+
+void Metrics::RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,
+                          absl::Duration duration) {
+  const std::string name(method);
+  requests_.Add({{"method", name}, {"model", std::string(model)}, {"code", std::string(code)}})
+      .Increment();
+  request_duration_.Add({{"method", name}}, Seconds()).Observe(absl::ToDoubleSeconds(duration));
+}
+
+void Metrics::Rejected(absl::string_view reason) {
+  rejected_.Add({{"reason", std::string(reason)}}).Increment();
+}
+
+void Metrics::QueueTime(absl::Duration duration) {
+  queue_duration_.Observe(absl::ToDoubleSeconds(duration));
+}
+
+void Metrics::StageTime(Stage stage, absl::Duration duration) {
+  stages_[static_cast<int>(stage)]->Observe(absl::ToDoubleSeconds(duration));
+}
+
+void Metrics::FirstTile(absl::Duration since_arrival) {
+  first_tile_.Observe(absl::ToDoubleSeconds(since_arrival));
+}
+
+void Metrics::Batch(int64_t coordinates, int64_t requests) {
+  batch_coordinates_.Observe(static_cast<double>(coordinates));
+  batch_requests_.Observe(static_cast<double>(requests));
+}
+
+void Metrics::TileSent(int64_t pixels) {
+  tiles_.Increment();
+  output_pixels_.Increment(static_cast<double>(pixels));
+}
+
+void Metrics::Backpressure(absl::Duration waited) {
+  backpressure_.Increment(absl::ToDoubleSeconds(waited));
+}
+
+void Metrics::OutOfMemory() { oom_.Increment(); }
+
+void Metrics::FeatureCache(bool hit) { (hit ? cache_hits_ : cache_misses_).Increment(); }
+
+void Metrics::InFlight(int change) { inflight_.Increment(change); }
+
+void Metrics::OnCollect(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }
+
+std::string Metrics::Text() {
+  for (const auto& hook : hooks_) hook();
+  auto families = registry_.Collect();
+  for (auto& family : ProcessMetrics()) families.push_back(std::move(family));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace hiif::server

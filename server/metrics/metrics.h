@@ -1,0 +1,97 @@
+// Everything hiif-server counts, with its names, labels and buckets (docs/operations.md lists
+// them). Label values come from fixed sets: methods, codes, reasons, stages, and the names of
+// registered models.
+#ifndef SERVER_METRICS_METRICS_H_
+#define SERVER_METRICS_METRICS_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "prometheus/counter.h"
+#include "prometheus/family.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+
+namespace hiif::server {
+
+enum class Stage { kDecode, kEncode, kContext, kQuery, kSend };
+
+// Any thread.
+class Metrics {
+ public:
+  // device: the label of the device's series, "cpu" or "cuda:N".
+  explicit Metrics(const std::string& device);
+
+  // Creates the series of a model at 0. Only registered names appear as labels.
+  void AddModel(const std::string& model);
+
+  // One call is over. code: "OK", "INVALID_ARGUMENT", ... model: a registered name, or empty where
+  // the call did not get that far.
+  void RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,
+                   absl::Duration duration);
+  // A call refused before work was spent on it; reason as in ErrorInfo.
+  void Rejected(absl::string_view reason);
+  void QueueTime(absl::Duration duration);
+  void StageTime(Stage stage, absl::Duration duration);
+  void FirstTile(absl::Duration since_arrival);
+  void Batch(int64_t coordinates, int64_t requests);
+  void TileSent(int64_t pixels);
+  void Backpressure(absl::Duration waited);
+  void OutOfMemory();
+  void FeatureCache(bool hit);
+  // +1 when a call begins, -1 when it ends.
+  void InFlight(int change);
+
+  prometheus::Family<prometheus::Gauge>& model_state() { return model_state_; }
+  prometheus::Family<prometheus::Gauge>& model_memory() { return model_memory_; }
+
+  // Gauges that are read when they are asked for, see OnCollect().
+  struct Gauges {
+    prometheus::Gauge& queue_requests;
+    prometheus::Gauge& queue_coordinates;
+    prometheus::Gauge& drain_seconds;
+    prometheus::Gauge& feature_cache_bytes;
+    prometheus::Gauge& device_memory_used;
+    prometheus::Gauge& device_memory_size;
+  };
+  Gauges& gauges() { return gauges_; }
+
+  // Called before each collection; set the gauges there. To be registered before serving starts.
+  void OnCollect(std::function<void()> hook);
+
+  // The exposition of /metrics, format 0.0.4.
+  std::string Text();
+
+ private:
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Family<prometheus::Counter>& rejected_;
+  prometheus::Family<prometheus::Histogram>& request_duration_;
+  prometheus::Family<prometheus::Histogram>& stage_duration_;
+  prometheus::Family<prometheus::Gauge>& model_state_;
+  prometheus::Family<prometheus::Gauge>& model_memory_;
+  prometheus::Histogram& queue_duration_;
+  prometheus::Histogram& first_tile_;
+  prometheus::Histogram& batch_coordinates_;
+  prometheus::Histogram& batch_requests_;
+  std::array<prometheus::Histogram*, 5> stages_;
+  prometheus::Gauge& inflight_;
+  prometheus::Counter& output_pixels_;
+  prometheus::Counter& tiles_;
+  prometheus::Counter& oom_;
+  prometheus::Counter& backpressure_;
+  prometheus::Counter& cache_hits_;
+  prometheus::Counter& cache_misses_;
+  Gauges gauges_;
+  std::vector<std::function<void()>> hooks_;
+};
+
+}  // namespace hiif::server
+
+#endif  // SERVER_METRICS_METRICS_H_
