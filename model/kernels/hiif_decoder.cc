@@ -316,37 +316,57 @@ FoldedContext HiifDecoder::MakeContext(Sample& sample, std::array<float, 2> cell
                  mlps_[0].bits_extra[bits][c];
     }
   }
-  const int d = width_ / heads_;
-  for (int block = 0; block < static_cast<int>(attention_.size()); ++block) {
-    const Attention& attention = attention_[block];
-    std::vector<double> kv_sum(static_cast<size_t>(width_) * d, 0.0);
-    std::vector<float> block_sum(kv_sum.size());
+  if (attention_.empty()) return context;
+  // x of every sample is kept, 1 KiB each at width 256, so that the sample is projected once.
+  std::vector<float> samples(PadRows(sample.size()) * width_);
+  const auto for_each_block = [&](auto&& f) {
     for (int64_t begin = 0; begin < sample.size(); begin += kBlockRows) {
-      const int64_t end = std::min<int64_t>(sample.size(), begin + kBlockRows);
-      const LatentTable* table = nullptr;
-      const absl::Span<const Query> queries = sample.Range(begin, end, &table);
-      Begin(*table, queries, context, block, workspace);
-      MultiplyBias({&attention.kv, PadRows(end - begin), workspace.x.data(), width_,
-                    workspace.kv.data(), 2 * width_},
-                   attention.kv_bias.data(), {});
-      std::fill(block_sum.begin(), block_sum.end(), 0.0f);
-      for (int64_t i = 0; i < end - begin; ++i) {
-        for (int head = 0; head < heads_; ++head) {
-          float* k = workspace.kv.data() + i * 2 * width_ + int64_t{head} * 2 * d;
-          float* v = k + d;
-          NormaliseHead(k, d, attention.k_norm.data(), attention.k_norm_bias.data());
-          NormaliseHead(v, d, attention.v_norm.data(), attention.v_norm_bias.data());
-          float* sum = block_sum.data() + int64_t{head} * d * d;
-          for (int r = 0; r < d; ++r) {
-            for (int c = 0; c < d; ++c) sum[r * d + c] += k[r] * v[c];
-          }
-        }
-      }
-      for (size_t i = 0; i < kv_sum.size(); ++i) kv_sum[i] += block_sum[i];
+      const int64_t rows = std::min<int64_t>(kBlockRows, sample.size() - begin);
+      f(samples.data() + begin * width_, begin, rows, PadRows(rows));
     }
+  };
+  for_each_block([&](float* x, int64_t begin, int64_t rows, int64_t padded) {
+    const LatentTable* table = nullptr;
+    const absl::Span<const Query> queries = sample.Range(begin, begin + rows, &table);
+    Begin(*table, queries, context, /*blocks=*/0, workspace);
+    std::copy_n(workspace.x.data(), padded * width_, x);
+  });
+  for (int block = 0; block < static_cast<int>(attention_.size()); ++block) {
+    std::vector<double> kv_sum(static_cast<size_t>(width_) * (width_ / heads_), 0.0);
+    for_each_block([&](const float* x, int64_t, int64_t rows, int64_t padded) {
+      AddKeyValues(block, x, rows, padded, workspace, kv_sum);
+    });
     AddBlock(block, kv_sum, sample.size(), context);
+    if (block + 1 == static_cast<int>(attention_.size())) break;
+    for_each_block([&](float* x, int64_t, int64_t, int64_t padded) {
+      std::copy_n(x, padded * width_, workspace.x.data());
+      Attend(block, context, padded, /*statistics=*/false, workspace);
+      std::copy_n(workspace.x.data(), padded * width_, x);
+    });
   }
   return context;
+}
+
+void HiifDecoder::AddKeyValues(int block, const float* x, int64_t rows, int64_t padded,
+                               Workspace& workspace, std::vector<double>& kv_sum) const {
+  const Attention& attention = attention_[block];
+  const int d = width_ / heads_;
+  MultiplyBias({&attention.kv, padded, x, width_, workspace.kv.data(), 2 * width_},
+               attention.kv_bias.data(), {});
+  std::vector<float> block_sum(kv_sum.size(), 0.0f);
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int head = 0; head < heads_; ++head) {
+      float* k = workspace.kv.data() + i * 2 * width_ + int64_t{head} * 2 * d;
+      float* v = k + d;
+      NormaliseHead(k, d, attention.k_norm.data(), attention.k_norm_bias.data());
+      NormaliseHead(v, d, attention.v_norm.data(), attention.v_norm_bias.data());
+      float* sum = block_sum.data() + int64_t{head} * d * d;
+      for (int r = 0; r < d; ++r) {
+        for (int c = 0; c < d; ++c) sum[r * d + c] += k[r] * v[c];
+      }
+    }
+  }
+  for (size_t i = 0; i < kv_sum.size(); ++i) kv_sum[i] += block_sum[i];
 }
 
 void HiifDecoder::AddBlock(int block, const std::vector<double>& kv_sum, int64_t samples,

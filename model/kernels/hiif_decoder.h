@@ -127,6 +127,9 @@ class HiifDecoder {
              const FoldedContext& context, int blocks, Workspace& workspace) const;
   void Attend(int block, const FoldedContext& context, int64_t rows, bool statistics,
               Workspace& workspace) const;
+  // Adds k^T v of `rows` rows of x, heads x d x d.
+  void AddKeyValues(int block, const float* x, int64_t rows, int64_t padded, Workspace& workspace,
+                    std::vector<double>& kv_sum) const;
   void AddBlock(int block, const std::vector<double>& kv_sum, int64_t samples,
                 FoldedContext& context) const;
 

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include "base/status_macros.h"
+#include "model/upscaler/fused.h"
 #include "model/upscaler/reference.h"
 
 namespace hiif {
@@ -23,9 +24,15 @@ absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpo
     return absl::UnimplementedError("no backend serves bfloat16 on this machine");
   }
   switch (options.backend) {
-    case Backend::kAuto:
+    case Backend::kAuto: {
+      absl::StatusOr<std::unique_ptr<Upscaler>> fused = MakeFusedUpscaler(checkpoint);
+      if (!absl::IsUnimplemented(fused.status())) return fused;
+      return ReferenceUpscaler::Create(checkpoint);
+    }
     case Backend::kReference:
       return ReferenceUpscaler::Create(checkpoint);
+    case Backend::kFused:
+      return MakeFusedUpscaler(checkpoint);
     default:
       return absl::UnimplementedError("this backend does not serve this checkpoint");
   }

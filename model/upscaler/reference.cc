@@ -186,7 +186,8 @@ class Reference : public ReferenceUpscaler {
       return CatchTorch([&]() -> absl::Status {
         const c10::InferenceMode inference;
         auto features = std::make_shared<ReferenceFeatures>();
-        features->image = NormalisedImage(*image_);
+        features->image =
+            NormalisedImage(*image_, {0, 0, image_->width, image_->height}).contiguous();
         features->planes =
             DecoderFeatures(owner_->network_, EncodeImage(owner_->network_, features->image))
                 .contiguous();
@@ -270,24 +271,6 @@ absl::StatusOr<std::unique_ptr<ReferenceUpscaler>> ReferenceUpscaler::Create(
     HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
     return std::make_unique<Reference>(std::move(network));
   });
-}
-
-at::Tensor NormalisedImage(const RgbImage& image) {
-  const std::vector<int64_t> shape = {1, image.height, image.width, 3};
-  void* samples = const_cast<uint8_t*>(image.samples.data());
-  at::Tensor values;
-  switch (image.type) {
-    case SampleType::kU8:
-      values = at::from_blob(samples, shape, at::kByte).to(at::kFloat) / 255.0;
-      break;
-    case SampleType::kU16:
-      values = at::from_blob(samples, shape, at::kUInt16).to(at::kFloat) / 65535.0;
-      break;
-    case SampleType::kF32:
-      values = at::from_blob(samples, shape, at::kFloat);
-      break;
-  }
-  return ((values - 0.5) / 0.5).permute({0, 3, 1, 2}).contiguous();
 }
 
 }  // namespace hiif

@@ -12,8 +12,9 @@
 
 namespace hiif {
 
-// (1,3,h,w) float32, normalised to [-1,1].
-at::Tensor NormalisedImage(const RgbImage& image);
+// Part of an image, (1,3,h,w) float32, normalised to [-1,1]; in channels-last order. May view the
+// image.
+at::Tensor NormalisedImage(const RgbImage& image, const Region& region);
 
 // LibTorch reports by exceptions; they end here.
 template <class F>

@@ -1,0 +1,39 @@
+// Latent codes of an image for the backends that do not judge: block by block with a halo, channels
+// last.
+#ifndef MODEL_UPSCALER_ENCODER_H_
+#define MODEL_UPSCALER_ENCODER_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/image.h"
+#include "model/checkpoint/checkpoint.h"
+
+namespace hiif {
+
+// How an image is cut for encoding. The blocks follow from the image's size alone.
+struct EncodingPlan {
+  std::vector<Region> blocks;  // they cover the image and do not overlap
+  int64_t halo = 0;            // pixels of context around a block
+};
+// Convolutional encoders: blocks of about 384 x 384 with the receptive field as halo, which gives
+// the features of the whole image up to rounding (1e-5). SwinIR attends across windows layer after
+// layer, so it takes the image whole.
+EncodingPlan PlanEncoding(const EncoderConfig& encoder, int64_t height, int64_t width);
+
+class LatentEncoder {
+ public:
+  virtual ~LatentEncoder() = default;
+  static absl::StatusOr<std::unique_ptr<LatentEncoder>> Create(const Checkpoint& checkpoint);
+  virtual int channels() const = 0;
+  virtual int64_t weights_bytes() const = 0;
+  // Writes the latent codes of `block` into `latents`, height x width x channels of the whole
+  // image.
+  virtual absl::Status Encode(const RgbImage& image, const Region& block, int64_t halo,
+                              float* latents) const = 0;
+};
+
+}  // namespace hiif
+
+#endif  // MODEL_UPSCALER_ENCODER_H_

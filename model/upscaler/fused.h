@@ -1,0 +1,20 @@
+// The `fused` backend: the HIIF decoder of model/kernels on the CPU, float32, over latent codes
+// that LibTorch encoded. A tile is done by the thread that calls Render; memory grows with the
+// image, never with the output.
+#ifndef MODEL_UPSCALER_FUSED_H_
+#define MODEL_UPSCALER_FUSED_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/upscaler/upscaler.h"
+
+namespace hiif {
+
+// Unimplemented for decoders other than HIIF without ablations.
+absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& checkpoint);
+
+}  // namespace hiif
+
+#endif  // MODEL_UPSCALER_FUSED_H_
