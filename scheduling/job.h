@@ -1,0 +1,65 @@
+// What is scheduled: a job is one admitted request, cut into stages, and those into pieces.
+#ifndef SCHEDULING_JOB_H_
+#define SCHEDULING_JOB_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+namespace hiif::scheduling {
+
+// A step that waits for the step before it: blocks of the encoding, the context, the tiles. Its
+// pieces are handed out in the order of their indices and may run at the same time.
+struct Stage {
+  std::string name;  // for statistics: "encode", "context", "query"
+  // Cost of each piece in coordinates: the work of decoding that many output pixels. At least 1
+  // each.
+  std::vector<int64_t> coordinates;
+  // Pieces with the same key may share a call of the device; 0: never.
+  uint64_t batch_key = 0;
+  // Pieces that were handed out and not yet credited (Scheduler::Credit); 0: no bound.
+  int64_t max_ahead = 0;
+};
+
+class Job {
+ public:
+  virtual ~Job() = default;
+  // Exactly once, when no piece runs any more and none will: OK after the last piece, else why it
+  // ended. On a thread of the scheduler or of the caller that ended it, without a lock held.
+  virtual void OnDone(const absl::Status& status) = 0;
+};
+
+struct JobSpec {
+  std::shared_ptr<Job> job;
+  std::string caller;  // fairness is among callers first
+  std::string model;   // speed is measured by model
+  int priority = 0;    // -10 to 10; 10 steps are a factor of 8 in share
+  absl::Time deadline = absl::InfiniteFuture();
+  int64_t bytes = 0;  // of host memory that the job holds until it is done
+  std::vector<Stage> stages;
+};
+
+struct Assignment {
+  Job* job = nullptr;
+  int stage = 0;
+  int64_t piece = 0;
+  int64_t coordinates = 0;
+};
+
+// Where pieces run. Called by several workers at once, never under a lock of the scheduler.
+class Device {
+ public:
+  virtual ~Device() = default;
+  // Runs a batch to its end; one status an assignment. A piece that fails ends its job with that
+  // status.
+  virtual std::vector<absl::Status> Run(absl::Span<const Assignment> batch) = 0;
+};
+
+}  // namespace hiif::scheduling
+
+#endif  // SCHEDULING_JOB_H_

@@ -1,0 +1,163 @@
+// Decides which piece of which job runs next, and which job may enter.
+//
+// Order: start-time fair queueing in coordinates, by caller first, then by job within the caller,
+// weighted by priority. A job that could run but has not been served for `age_bound` goes first.
+// Pieces of one stage go out in order; a stage begins when the one before it has ended.
+//
+//   Submit ──refused──▶ Admission with reason and retry delay
+//     │
+//     ▼
+//   queued ──piece──▶ running ──last piece──▶ OnDone(OK)
+//     │                  │
+//     └──Cancel, deadline, failed piece, Drain──▶ (running pieces end) ──▶ OnDone(status)
+#ifndef SCHEDULING_SCHEDULER_H_
+#define SCHEDULING_SCHEDULER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "scheduling/clock.h"
+#include "scheduling/job.h"
+
+namespace hiif::scheduling {
+
+struct SchedulerOptions {
+  int workers = 1;  // threads that call the device; 0: none, Step() is called instead
+  // Coordinates packed into one call of the device; 0: one piece a call.
+  int64_t batch_coordinates = 0;
+  int64_t max_jobs = 1024;
+  int64_t max_coordinates = 2'000'000'000;  // of all jobs that have not ended
+  int64_t max_bytes = 0;                    // likewise; 0: no limit
+  absl::Duration age_bound = absl::Seconds(5);
+  // Coordinates a second of one worker before anything was measured. Low: better to promise late
+  // than early.
+  double initial_speed = 10'000;
+};
+
+enum class RejectReason { kNone, kQueueFull, kMemory, kDeadline, kDraining };
+const char* RejectReasonName(
+    RejectReason reason);  // "queue_full", "memory", "deadline", "draining"
+
+using JobId = int64_t;
+
+// Whether a job came in. Refused with ResourceExhausted (try again after `retry_after`), or
+// Unavailable when draining.
+struct Admission {
+  absl::Status status;
+  JobId id = 0;
+  RejectReason reason = RejectReason::kNone;
+  absl::Duration retry_after;
+  absl::Duration estimate;  // until the job's last piece, if admitted
+};
+
+struct SchedulerStatistics {
+  int64_t jobs = 0;                 // that have not ended
+  int64_t queued_jobs = 0;          // of which no piece has begun
+  int64_t queued_coordinates = 0;   // of pieces that have not begun
+  int64_t running_coordinates = 0;  // of pieces that run now
+  int64_t bytes = 0;                // held by jobs
+  absl::Duration drain;             // until all is done, at the measured speed
+  absl::Duration capped_drain;      // the same with each job counted at most 60 s: for autoscalers
+  absl::Duration stalled;           // since a batch ended (or work came) while work is pending
+};
+
+class Scheduler {
+ public:
+  // Hooks for metrics; called without a lock held.
+  struct Observer {
+    std::function<void(int64_t coordinates, int64_t jobs)> on_batch;
+    std::function<void(absl::Duration waited)>
+        on_first_piece;  // from Submit to the job's first piece
+  };
+
+  // `device` and `clock` must outlive the scheduler.
+  Scheduler(const SchedulerOptions& options, Device* device, Clock* clock, Observer observer = {});
+  // Ends what is left with Unavailable and waits for the workers.
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // Every stage needs at least one piece. Admission is judged and the job queued in one step.
+  Admission Submit(JobSpec spec) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The judgement alone.
+  Admission Estimate(const JobSpec& spec) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The writer took `pieces` finished pieces of a stage with max_ahead: as many more may run.
+  // Unknown jobs are ignored (they may have just ended).
+  void Credit(JobId id, int64_t pieces) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends the job with `why`; returns when none of its pieces runs any more and OnDone was called.
+  // Unknown jobs are ignored. Never from inside Device::Run.
+  void Cancel(JobId id, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Refuses new jobs from now on.
+  void StopAdmission() ABSL_LOCKS_EXCLUDED(mutex_);
+  // StopAdmission, waits for the jobs at most `grace`, then ends the rest with Unavailable. Returns
+  // how many were ended so.
+  int64_t Drain(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  SchedulerStatistics Statistics() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Runs one batch on the caller's thread; false when nothing was ready. For options.workers == 0.
+  bool Step() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Entry;
+  struct Caller;
+  struct Speed {
+    double coordinates_per_second = 0;  // of one worker
+    int64_t outstanding = 0;            // coordinates that have not ended
+  };
+  using Batch = std::vector<std::pair<std::shared_ptr<Entry>, Assignment>>;
+
+  void Work() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool RunBatch(Batch batch) ABSL_LOCKS_EXCLUDED(mutex_);
+  Batch Take() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::shared_ptr<Entry> Choose(absl::Time now, uint64_t batch_key, int64_t budget)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Assignment TakePiece(const std::shared_ptr<Entry>& entry, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateRunnable(const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void End(const std::shared_ptr<Entry>& entry, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Remove(const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ExpireDeadlines(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NotifyEnded() ABSL_LOCKS_EXCLUDED(mutex_);
+  Admission Judge(const JobSpec& spec, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  double SpeedOf(const std::string& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MayWake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const SchedulerOptions options_;
+  Device* const device_;
+  Clock* const clock_;
+  const Observer observer_;
+
+  absl::Mutex mutex_;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  JobId next_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::map<JobId, std::shared_ptr<Entry>> jobs_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Caller> callers_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::pair<double, std::string>> runnable_callers_
+      ABSL_GUARDED_BY(mutex_);  // virtual time
+  std::set<std::pair<absl::Time, JobId>> runnable_by_age_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::pair<absl::Time, JobId>> deadlines_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Speed> speeds_ ABSL_GUARDED_BY(mutex_);
+  double virtual_time_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t coordinates_ ABSL_GUARDED_BY(mutex_) = 0;  // that have not ended
+  int64_t running_coordinates_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time last_progress_ ABSL_GUARDED_BY(mutex_);
+  // Jobs that ended and whose OnDone is still to be called, outside the lock.
+  std::vector<std::shared_ptr<Entry>> ended_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace hiif::scheduling
+
+#endif  // SCHEDULING_SCHEDULER_H_
