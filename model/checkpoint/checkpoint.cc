@@ -162,7 +162,42 @@ absl::StatusOr<DecoderConfig> ReadDecoder(const std::string& name, const Json& j
   return config;
 }
 
-absl::StatusOr<ModelConfig> ReadConfig(const std::map<std::string, std::string>& metadata) {
+// NaN and infinity have all exponent bits set.
+template <class Word>
+bool AllFinite(absl::Span<const uint8_t> bytes, Word exponent) {
+  for (size_t i = 0; i < bytes.size(); i += sizeof(Word)) {
+    Word word;
+    std::memcpy(&word, bytes.data() + i, sizeof(Word));
+    if ((word & exponent) == exponent) return false;
+  }
+  return true;
+}
+
+bool AllFinite(const TensorView& tensor) {
+  switch (tensor.type) {
+    case TensorType::kF32:
+      return AllFinite<uint32_t>(tensor.bytes, 0x7f800000u);
+    case TensorType::kF16:
+      return AllFinite<uint16_t>(tensor.bytes, 0x7c00u);
+    case TensorType::kBF16:
+      return AllFinite<uint16_t>(tensor.bytes, 0x7f80u);
+    default:
+      return true;
+  }
+}
+
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  return absl::StrCat("[", absl::StrJoin(shape, ","), "]");
+}
+
+absl::Status InFile(const std::string& path, const absl::Status& status) {
+  return status.ok() ? status
+                     : absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+}
+
+}  // namespace
+
+absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::string>& metadata) {
   const auto text = [&](const char* key) -> absl::StatusOr<std::string> {
     const auto found = metadata.find(key);
     if (found != metadata.end()) return found->second;
@@ -200,46 +235,11 @@ absl::StatusOr<ModelConfig> ReadConfig(const std::map<std::string, std::string>&
   return config;
 }
 
-// NaN and infinity have all exponent bits set.
-template <class Word>
-bool AllFinite(absl::Span<const uint8_t> bytes, Word exponent) {
-  for (size_t i = 0; i < bytes.size(); i += sizeof(Word)) {
-    Word word;
-    std::memcpy(&word, bytes.data() + i, sizeof(Word));
-    if ((word & exponent) == exponent) return false;
-  }
-  return true;
-}
-
-bool AllFinite(const TensorView& tensor) {
-  switch (tensor.type) {
-    case TensorType::kF32:
-      return AllFinite<uint32_t>(tensor.bytes, 0x7f800000u);
-    case TensorType::kF16:
-      return AllFinite<uint16_t>(tensor.bytes, 0x7c00u);
-    case TensorType::kBF16:
-      return AllFinite<uint16_t>(tensor.bytes, 0x7f80u);
-    default:
-      return true;
-  }
-}
-
-std::string ShapeText(const std::vector<int64_t>& shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ","), "]");
-}
-
-absl::Status InFile(const std::string& path, const absl::Status& status) {
-  return status.ok() ? status
-                     : absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
-}
-
-}  // namespace
-
 absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& path) {
   Checkpoint checkpoint;
   checkpoint.path_ = path;
   HIIF_ASSIGN_OR_RETURN(checkpoint.tensors_, Safetensors::Map(path));
-  absl::StatusOr<ModelConfig> config = ReadConfig(checkpoint.tensors_->metadata());
+  absl::StatusOr<ModelConfig> config = ConfigFromMetadata(checkpoint.tensors_->metadata());
   if (!config.ok()) return InFile(path, config.status());
   checkpoint.config_ = *std::move(config);
   HIIF_RETURN_IF_ERROR(checkpoint.Check());

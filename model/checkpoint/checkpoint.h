@@ -59,6 +59,9 @@ absl::StatusOr<ModelConfig> InferConfig(const Safetensors& tensors);
 // normalisation.
 std::map<std::string, std::string> ConfigMetadata(const ModelConfig& config);
 
+// The way back. InvalidArgument: a member is missing, of a wrong kind or out of range.
+absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::string>& metadata);
+
 }  // namespace hiif
 
 #endif  // MODEL_CHECKPOINT_CHECKPOINT_H_

@@ -1,0 +1,73 @@
+#include "train/batch.h"
+
+#include <vector>
+
+#include "model/layers/coordinates.h"
+
+namespace hiif::train {
+namespace {
+
+// Interleaved bytes to [-1,1].
+at::Tensor Normalised(const std::vector<uint8_t>& bytes, int64_t pixels) {
+  at::Tensor out = at::empty({pixels, 3}, at::kFloat);
+  float* value = out.data_ptr<float>();
+  for (const uint8_t byte : bytes) *value++ = (static_cast<float>(byte) / 255.0f - 0.5f) / 0.5f;
+  return out;
+}
+
+}  // namespace
+
+Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConfig& config) {
+  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  const int levels = hiif != nullptr ? hiif->levels : 0;
+  std::vector<at::Tensor> images;
+  std::vector<at::Tensor> targets;
+  std::vector<QueryTensors> queries;
+  for (const Sample& sample : samples) {
+    images.push_back(
+        Normalised(sample.patch, patch * patch).t().reshape({1, 3, patch, patch}).contiguous());
+    // Patch and crop are square: rows and columns share one table.
+    const AxisTable axis = MakeAxis(config.coordinates, patch, sample.side, levels);
+    std::vector<TablePosition> positions;
+    for (size_t q = 0; q < sample.rows.size(); ++q) {
+      positions.push_back({sample.rows[q], sample.columns[q]});
+    }
+    const auto low = static_cast<double>(patch);
+    const auto high = static_cast<double>(sample.side);
+    const float cell = hiif != nullptr ? HiifCell(low, high) : LiifCell(low, high);
+    queries.push_back(MakeQueries(axis, axis, positions, {cell, cell}));
+    at::Tensor target = Normalised(sample.colours, static_cast<int64_t>(positions.size()));
+    if (hiif != nullptr) target = target - SampleResidual(images.back(), axis, axis, positions);
+    targets.push_back(target.unsqueeze(0));
+  }
+  Batch batch;
+  batch.images = at::cat(images);
+  batch.target = at::cat(targets);
+  const auto join = [&](at::Tensor QueryTensors::*member) {
+    std::vector<at::Tensor> parts;
+    for (const QueryTensors& part : queries) parts.push_back(part.*member);
+    batch.queries.*member = at::cat(parts);
+  };
+  join(&QueryTensors::neighbour);
+  join(&QueryTensors::weight);
+  join(&QueryTensors::distance);
+  join(&QueryTensors::bits);
+  join(&QueryTensors::local);
+  join(&QueryTensors::cell);
+  return batch;
+}
+
+Batch ToDevice(const Batch& batch, const at::Device& device) {
+  if (device.is_cpu()) return batch;
+  Batch out = batch;
+  out.images = batch.images.to(device);
+  out.target = batch.target.to(device);
+  for (at::Tensor QueryTensors::*member :
+       {&QueryTensors::neighbour, &QueryTensors::weight, &QueryTensors::distance,
+        &QueryTensors::bits, &QueryTensors::local, &QueryTensors::cell}) {
+    out.queries.*member = (batch.queries.*member).to(device);
+  }
+  return out;
+}
+
+}  // namespace hiif::train

@@ -1,0 +1,27 @@
+// Samples as tensors.
+#ifndef TRAIN_BATCH_H_
+#define TRAIN_BATCH_H_
+
+#include <ATen/ATen.h>
+
+#include "absl/types/span.h"
+#include "model/decoders/decoder.h"
+#include "train/sampler.h"
+
+namespace hiif::train {
+
+// N patches of p x p low-resolution pixels with Q queries each.
+struct Batch {
+  at::Tensor images;     // (N,3,p,p), normalised to [-1,1]
+  QueryTensors queries;  // of the N patches
+  at::Tensor target;     // (N,Q,3): normalised colour less the bilinear residual
+};
+
+// `samples` all of patches of `patch` x `patch` pixels with the same number of queries. On the CPU.
+Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConfig& config);
+
+Batch ToDevice(const Batch& batch, const at::Device& device);
+
+}  // namespace hiif::train
+
+#endif  // TRAIN_BATCH_H_

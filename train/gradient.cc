@@ -1,0 +1,110 @@
+#include "train/gradient.h"
+
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <thread>
+
+#include "model/decoders/decoder.h"
+#include "train/batch.h"
+
+namespace hiif::train {
+namespace {
+
+// Autocast belongs to the thread; this sets it for a scope.
+class ScopedAutocast {
+ public:
+  ScopedAutocast(const at::Device& device, bool enabled) : type_(device.type()), on_(enabled) {
+    if (!on_) return;
+    at::autocast::set_autocast_dtype(type_, at::kBFloat16);
+    at::autocast::set_autocast_enabled(type_, true);
+  }
+  ~ScopedAutocast() {
+    if (!on_) return;
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(type_, false);
+  }
+  ScopedAutocast(const ScopedAutocast&) = delete;
+  ScopedAutocast& operator=(const ScopedAutocast&) = delete;
+
+ private:
+  const at::DeviceType type_;
+  const bool on_;
+};
+
+at::Tensor Loss(const Network& network, const Batch& batch) {
+  const at::Tensor features =
+      DecoderFeatures(network, EncodeImage(network, batch.images)).flatten(2).transpose(1, 2);
+  const at::Tensor out = std::holds_alternative<HiifConfig>(network.config.decoder)
+                             ? HiifDecode(network, features, batch.queries)
+                             : LiifDecode(network, features, batch.queries);
+  return (out.to(at::kFloat) - batch.target).abs().mean();
+}
+
+Gradient ComputeShard(const Network& network, const std::vector<std::string>& names,
+                      absl::Span<const Sample> samples, int64_t patch,
+                      const GradientOptions& options) {
+  at::globalContext().setFlushDenormal(true);  // of this thread
+  const Batch batch = ToDevice(MakeBatch(samples, patch, network.config), options.device);
+  torch::autograd::variable_list leaves;
+  for (const std::string& name : names) leaves.push_back(network.parameters.at(name));
+  at::Tensor loss;
+  {
+    const at::AutoGradMode grad(true);
+    const ScopedAutocast autocast(options.device, options.bfloat16);
+    loss = Loss(network, batch);
+  }
+  Gradient out;
+  out.gradient = torch::autograd::grad({loss}, leaves);
+  out.loss = loss.item<double>();
+  return out;
+}
+
+}  // namespace
+
+Gradient ComputeGradient(const Network& network, const std::vector<std::string>& names,
+                         absl::Span<const Sample> samples, int64_t patch,
+                         const GradientOptions& options) {
+  const size_t shard_size = samples.size() / options.shards;
+  std::vector<Gradient> shards(options.shards);
+  std::atomic<int64_t> next = 0;
+  std::vector<std::exception_ptr> errors(options.shards);
+  const auto work = [&] {
+    for (int64_t i = next++; i < options.shards; i = next++) {
+      try {
+        shards[i] = ComputeShard(network, names, samples.subspan(i * shard_size, shard_size), patch,
+                                 options);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
+    }
+  };
+  const int64_t threads =
+      options.device.is_cpu() ? std::min<int64_t>(options.threads, options.shards) : 1;
+  if (threads <= 1) {
+    work();
+  } else {
+    std::vector<std::thread> workers;
+    for (int64_t i = 0; i < threads; ++i) workers.emplace_back(work);
+    for (std::thread& worker : workers) worker.join();
+  }
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+  Gradient sum = std::move(shards[0]);
+  for (int64_t i = 1; i < options.shards; ++i) {
+    sum.loss += shards[i].loss;
+    at::_foreach_add_(sum.gradient, shards[i].gradient);
+  }
+  if (options.shards > 1) {
+    sum.loss /= static_cast<double>(options.shards);
+    at::_foreach_mul_(sum.gradient, 1.0 / static_cast<double>(options.shards));
+  }
+  return sum;
+}
+
+}  // namespace hiif::train

@@ -1,0 +1,43 @@
+// Loss and gradient of one step. The batch is cut into shards; each is one forward and backward
+// pass on one thread, and the gradients are added in the order of the shards. So the result does
+// not depend on the number of threads, and threads meet once a step instead of in every operation,
+// which matters where other programs use the cores too.
+#ifndef TRAIN_GRADIENT_H_
+#define TRAIN_GRADIENT_H_
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/network.h"
+#include "train/sampler.h"
+
+namespace hiif::train {
+
+struct GradientOptions {
+  int64_t shards = 1;
+  int threads = 1;        // on a CPU; 1 is used on a GPU
+  bool bfloat16 = false;  // autocast
+  at::Device device = at::kCPU;
+};
+
+struct Gradient {
+  double loss = 0;                   // mean |difference| on the [-1,1] range
+  std::vector<at::Tensor> gradient;  // in the order of the names given
+};
+
+// Differentiates by the parameters called `names`, which must be leaves that require gradients;
+// what lies only behind others (a frozen encoder) is computed without a graph. `samples` are a
+// multiple of shards, of `patch` x `patch` pixels.
+//
+// A shard is computed with as many threads as at::get_num_threads() says: 1 where there are several
+// shards. May throw c10::Error (out of memory).
+Gradient ComputeGradient(const Network& network, const std::vector<std::string>& names,
+                         absl::Span<const Sample> samples, int64_t patch,
+                         const GradientOptions& options);
+
+}  // namespace hiif::train
+
+#endif  // TRAIN_GRADIENT_H_

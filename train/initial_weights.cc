@@ -1,0 +1,122 @@
+#include "train/initial_weights.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+
+namespace hiif::train {
+namespace {
+
+// Native, or described by its tensors alone.
+absl::StatusOr<Checkpoint> OpenAny(const std::string& path) {
+  HIIF_ASSIGN_OR_RETURN(const auto file, Safetensors::Map(path));
+  return file->metadata().contains("format_version") ? Checkpoint::Open(path)
+                                                     : Checkpoint::OpenForeign(path);
+}
+
+// Weights are named *.weight with as many dimensions as the layer has, norms have one.
+Parameters RandomParameters(const ModelConfig& config, uint64_t seed) {
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  const auto shapes = ParameterShapes(config);
+  const bool swinir = std::holds_alternative<SwinIrConfig>(config.encoder);
+  Parameters parameters;
+  for (const auto& [name, shape] : shapes) {
+    at::Tensor value = at::empty(shape, at::kFloat);
+    if (absl::EndsWith(name, "relative_position_bias_table")) {
+      value.normal_(0.0, 0.02, generator);
+    } else if (absl::EndsWith(name, ".weight") && shape.size() == 1) {
+      value.fill_(1.0);  // of a norm
+    } else if (absl::EndsWith(name, ".weight")) {
+      if (swinir && shape.size() == 2 && absl::StartsWith(name, "encoder.")) {
+        value.normal_(0.0, 0.02, generator);  // as SwinIR initialises its linear layers
+      } else {
+        const double bound = 1.0 / std::sqrt(static_cast<double>(value[0].numel()));
+        value.uniform_(-bound, bound, generator);
+      }
+    } else {
+      // A bias: of a norm or of SwinIR's linear layers 0, else uniform as its weight.
+      const std::string prefix = name.substr(0, name.size() - 4);
+      const std::vector<int64_t>& weight = shapes.at(prefix + "weight");
+      if (weight.size() == 1 ||
+          (swinir && weight.size() == 2 && absl::StartsWith(name, "encoder."))) {
+        value.zero_();
+      } else {
+        int64_t inputs = 1;
+        for (size_t i = 1; i < weight.size(); ++i) inputs *= weight[i];
+        const double bound = 1.0 / std::sqrt(static_cast<double>(inputs));
+        value.uniform_(-bound, bound, generator);
+      }
+    }
+    parameters[name] = value;
+  }
+  return parameters;
+}
+
+enum class Part { kAll, kEncoder, kDecoder };
+
+bool Belongs(Part part, const std::string& name) {
+  const bool encoder = absl::StartsWith(name, "encoder.");
+  return part == Part::kAll || (part == Part::kEncoder) == encoder;
+}
+
+absl::Status Take(Part part, const Checkpoint& source, Network& network) {
+  HIIF_ASSIGN_OR_RETURN(const Network given, LoadNetwork(source));
+  for (auto& [name, value] : network.parameters) {
+    if (!Belongs(part, name)) continue;
+    const auto found = given.parameters.find(name);
+    if (found == given.parameters.end() || found->second.sizes() != value.sizes()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          source.path(), ": tensor ", name, " is ",
+          found == given.parameters.end() ? "missing" : "of another shape than the network's",
+          "; choose --encoder and --decoder as in that file, or another file"));
+    }
+    value = found->second.clone();
+  }
+  return absl::OkStatus();
+}
+
+std::string FileName(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
+
+}  // namespace
+
+absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options) {
+  ModelConfig base;
+  std::optional<Checkpoint> init;
+  if (!options.init.empty()) {
+    HIIF_ASSIGN_OR_RETURN(init, OpenAny(options.init));
+    base = init->config();
+  }
+  InitialWeights out;
+  HIIF_ASSIGN_OR_RETURN(out.network.config, NetworkOf(options, base));
+  out.network.parameters = RandomParameters(out.network.config, options.seed);
+  std::vector<std::string> origins;
+  if (init.has_value()) {
+    HIIF_RETURN_IF_ERROR(Take(Part::kAll, *init, out.network));
+    origins.push_back(
+        absl::StrCat(FileName(options.init), " (SHA-256 ", init->digest().substr(0, 12), ")"));
+  }
+  for (const auto& [part, path, what] :
+       {std::tuple{Part::kEncoder, options.init_encoder, "encoder of "},
+        std::tuple{Part::kDecoder, options.init_decoder, "decoder of "}}) {
+    if (path.empty()) continue;
+    HIIF_ASSIGN_OR_RETURN(const Checkpoint source, OpenAny(path));
+    HIIF_RETURN_IF_ERROR(Take(part, source, out.network));
+    origins.push_back(
+        absl::StrCat(what, FileName(path), " (SHA-256 ", source.digest().substr(0, 12), ")"));
+  }
+  out.origin = origins.empty() ? absl::StrCat("random (seed ", options.seed, ")")
+                               : absl::StrJoin(origins, ", ");
+  return out;
+}
+
+}  // namespace hiif::train

@@ -1,0 +1,26 @@
+// The weights a run begins with.
+#ifndef TRAIN_INITIAL_WEIGHTS_H_
+#define TRAIN_INITIAL_WEIGHTS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/network.h"
+#include "train/options.h"
+
+namespace hiif::train {
+
+struct InitialWeights {
+  Network network;
+  std::string origin;  // one sentence for the model card
+};
+
+// Random as PyTorch initialises these layers (seeded by options.seed), then overwritten by what
+// `init`, `init_encoder` and `init_decoder` name, in this order. A file without our metadata is
+// taken for what its tensors say. InvalidArgument: a tensor that a file should give is missing or
+// of another shape.
+absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options);
+
+}  // namespace hiif::train
+
+#endif  // TRAIN_INITIAL_WEIGHTS_H_

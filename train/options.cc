@@ -1,0 +1,305 @@
+#include "train/options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+#include "model/checkpoint/checkpoint.h"
+
+namespace hiif::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Paper (model.md 5): an epoch of 1,000 steps of 16, or of 500 steps of 32 for SwinIR.
+TrainOptions Paper(const std::string& encoder) {
+  TrainOptions o;
+  o.encoder = encoder;
+  o.decoder = "hiif";
+  o.milestones = {200'000, 400'000, 600'000, 800'000};
+  o.average = 0.999;
+  return o;
+}
+
+TrainOptions PaperSwinIr() {
+  TrainOptions o = Paper("swinir");
+  o.batch = 32;
+  o.learning_rate = 2e-4;
+  o.steps = 500'000;
+  o.milestones = {250'000, 400'000, 450'000, 475'000};
+  return o;
+}
+
+TrainOptions Released(const std::string& encoder) {
+  TrainOptions o = Paper(encoder);
+  o.learning_rate = 4e-4;
+  o.schedule = "cosine";
+  o.warmup = 50'000;
+  o.steps = 1'050'000;
+  o.milestones.clear();
+  return o;
+}
+
+// Goes on from weights that are good already.
+TrainOptions EdsrFinetune() {
+  TrainOptions o;
+  o.batch = 8;
+  o.queries = 1024;
+  o.learning_rate = 1e-4;
+  o.encoder_rate = 0.25;
+  o.schedule = "cosine";
+  o.warmup = 200;
+  o.final_rate = 0.02;
+  o.steps = 20'000;
+  o.clip = 1.0;
+  o.average = 0.9995;
+  return o;
+}
+
+struct NamedPreset {
+  const char* name;
+  const char* help;
+  TrainOptions (*make)();
+};
+
+constexpr NamedPreset kPresets[] = {
+    {"edsr-finetune", "go on from --init at low rates, the encoder at a quarter", EdsrFinetune},
+    {"paper-edsr", "the paper's recipe, EDSR-baseline", [] { return Paper("edsr-baseline"); }},
+    {"paper-rdn", "the paper's recipe, RDN", [] { return Paper("rdn"); }},
+    {"paper-swinir", "the paper's recipe, SwinIR", PaperSwinIr},
+    {"released-edsr", "the released configuration, EDSR-baseline",
+     [] { return Released("edsr-baseline"); }},
+    {"released-rdn", "the released configuration, RDN", [] { return Released("rdn"); }},
+    {"released-swinir", "the released configuration, SwinIR", [] { return Released("swinir"); }},
+};
+
+HiifConfig Ablated(Ablation ablation) {
+  HiifConfig config;
+  config.ablation = ablation;
+  return config;
+}
+
+const std::map<std::string, EncoderConfig>& Encoders() {
+  static const auto* const kEncoders = new std::map<std::string, EncoderConfig>{
+      {"edsr-baseline", EdsrConfig{}},
+      {"rdn", RdnConfig{}},
+      {"rdn-small",
+       RdnConfig{.base_features = 64, .blocks = 6, .layers_per_block = 4, .growth = 32}},
+      {"swinir", SwinIrConfig{}},
+      {"swinir-small", SwinIrConfig{.embed_dim = 60,
+                                    .depths = {6, 6, 6, 6},
+                                    .heads = {6, 6, 6, 6},
+                                    .window = 8,
+                                    .mlp_hidden = 120,
+                                    .output_features = 64}},
+  };
+  return *kEncoders;
+}
+
+const std::map<std::string, DecoderConfig>& Decoders() {
+  static const auto* const kDecoders = new std::map<std::string, DecoderConfig>{
+      {"hiif", HiifConfig{}},
+      {"hiif-fast", HiifConfig{.width = 96}},
+      {"hiif-v1-H", Ablated(Ablation::kNoHierarchy)},
+      {"hiif-v2-MS", Ablated(Ablation::kSingleScale)},
+      {"hiif-v3-MH", Ablated(Ablation::kNoAttention)},
+  };
+  return *kDecoders;
+}
+
+// "name {json}" as the metadata of a checkpoint has it.
+bool SplitSpec(const std::string& spec, std::string& name, std::string& json) {
+  const size_t brace = spec.find('{');
+  if (brace == std::string::npos) return false;
+  name = spec.substr(0, spec.find_last_not_of(' ', brace - 1) + 1);
+  json = spec.substr(brace);
+  return true;
+}
+
+template <class Config>
+std::string Names(const std::map<std::string, Config>& configs) {
+  return absl::StrJoin(configs, ", ", [](std::string* out, const auto& c) { *out += c.first; });
+}
+
+void Read(const Json& json, std::string& value) { value = json.get<std::string>(); }
+void Read(const Json& json, bool& value) { value = json.get<bool>(); }
+void Read(const Json& json, int64_t& value) { value = json.get<int64_t>(); }
+void Read(const Json& json, double& value) { value = json.get<double>(); }
+template <class T>
+void Read(const Json& json, std::vector<T>& value) {
+  value = json.get<std::vector<T>>();
+}
+
+bool Fits(const Json& json, const std::string&) { return json.is_string(); }
+bool Fits(const Json& json, bool) { return json.is_boolean(); }
+bool Fits(const Json& json, int64_t) { return json.is_number_integer(); }
+bool Fits(const Json& json, double) { return json.is_number(); }
+template <class T>
+bool Fits(const Json& json, const std::vector<T>&) {
+  return json.is_array() && std::all_of(json.begin(), json.end(),
+                                        [](const Json& member) { return Fits(member, T{}); });
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> Presets() {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const NamedPreset& preset : kPresets) out.emplace_back(preset.name, preset.help);
+  return out;
+}
+
+absl::StatusOr<TrainOptions> Preset(const std::string& name) {
+  for (const NamedPreset& preset : kPresets) {
+    if (name == preset.name) return preset.make();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "no preset \"", name, "\"; there are ",
+      absl::StrJoin(kPresets, ", ", [](std::string* out, const auto& p) { *out += p.name; })));
+}
+
+absl::Status Validate(const TrainOptions& o) {
+  const auto error = [](const auto&... parts) {
+    return absl::InvalidArgumentError(absl::StrCat(parts...));
+  };
+  if (o.data.empty()) return error("data is missing: a file made by hiif-data pack");
+  if (o.steps < 1) return error("steps must be at least 1");
+  if (!(o.learning_rate > 0)) return error("learning-rate must be above 0");
+  if (!(o.encoder_rate >= 0)) return error("encoder-rate must not be negative");
+  if (o.schedule != "constant" && o.schedule != "cosine" && o.schedule != "steps") {
+    return error("schedule \"", o.schedule, "\" is none of constant, cosine, steps");
+  }
+  if (o.warmup < 0) return error("warmup must not be negative");
+  if (!(o.final_rate >= 0 && o.final_rate <= 1)) return error("final-rate must lie in [0,1]");
+  if (!(o.beta1 >= 0 && o.beta1 < 1) || !(o.beta2 >= 0 && o.beta2 < 1)) {
+    return error("beta1 and beta2 must lie in [0,1)");
+  }
+  if (!(o.clip >= 0)) return error("clip must not be negative");
+  if (!(o.average >= 0 && o.average < 1)) return error("average must lie in [0,1)");
+  if (o.precision != "float32" && o.precision != "bfloat16") {
+    return error("precision \"", o.precision, "\" is neither float32 nor bfloat16");
+  }
+  if (o.coordinates != "exact" && o.coordinates != "reference") {
+    return error("coordinates \"", o.coordinates, "\" are neither exact nor reference");
+  }
+  if (o.shards < 1 || o.batch < 1 || o.batch % o.shards != 0) {
+    return error("batch ", o.batch, " is not a multiple of shards ", o.shards);
+  }
+  if (o.threads < 0 || o.loader_threads < 1) {
+    return error("threads must not be negative, loader-threads at least 1");
+  }
+  if (!(o.checkpoint_minutes > 0) || !(o.minutes >= 0)) {
+    return error("checkpoint-minutes must be above 0, minutes not negative");
+  }
+  if (o.validate_every < 0 || o.log_every < 1 || o.max_bad_steps < 0) {
+    return error("validate-every and max-bad-steps must not be negative, log-every at least 1");
+  }
+  for (const double scale : o.validation_scales) {
+    if (!(scale >= 1 && scale <= 16)) return error("validation-scales must lie in [1,16]");
+  }
+  return absl::OkStatus();
+}
+
+std::string OptionsJson(const TrainOptions& options) {
+  Json json = Json::object();
+  VisitOptions(options,
+               [&](const char* name, const auto& value, const char*, bool) { json[name] = value; });
+  return json.dump(2) + "\n";
+}
+
+absl::StatusOr<TrainOptions> ParseOptions(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return absl::InvalidArgumentError("options are not a JSON object");
+  TrainOptions options;
+  absl::Status status;
+  size_t known = 0;
+  VisitOptions(options, [&](const char* name, auto& value, const char*, bool) {
+    if (!json.contains(name)) return;
+    ++known;
+    if (Fits(json[name], value)) {
+      Read(json[name], value);
+    } else {
+      status.Update(
+          absl::InvalidArgumentError(absl::StrCat("option ", name, " is of a wrong kind")));
+    }
+  });
+  if (known != json.size()) {
+    status.Update(absl::InvalidArgumentError("options hold a member that is not known"));
+  }
+  HIIF_RETURN_IF_ERROR(status);
+  return options;
+}
+
+std::string CourseDifferences(const TrainOptions& a, const TrainOptions& b) {
+  const Json first = Json::parse(OptionsJson(a));
+  const Json second = Json::parse(OptionsJson(b));
+  std::vector<std::string> names;
+  VisitOptions(a, [&](const char* name, const auto&, const char*, bool changes_course) {
+    if (changes_course && first[name] != second[name]) names.emplace_back(name);
+  });
+  return absl::StrJoin(names, ", ");
+}
+
+absl::StatusOr<ModelConfig> NetworkOf(const TrainOptions& options, const ModelConfig& base) {
+  std::map<std::string, std::string> metadata = ConfigMetadata(base);
+  std::string name;
+  std::string json;
+  if (SplitSpec(options.encoder, name, json)) {
+    metadata["encoder"] = name;
+    metadata["encoder_config"] = json;
+  } else if (!options.encoder.empty()) {
+    const auto found = Encoders().find(options.encoder);
+    if (found == Encoders().end()) {
+      return absl::InvalidArgumentError(absl::StrCat("no encoder \"", options.encoder,
+                                                     "\"; there are ", Names(Encoders()),
+                                                     " and NAME {JSON}"));
+    }
+    ModelConfig wanted = base;
+    wanted.encoder = found->second;
+    metadata["encoder"] = ConfigMetadata(wanted).at("encoder");
+    metadata["encoder_config"] = ConfigMetadata(wanted).at("encoder_config");
+  }
+  if (SplitSpec(options.decoder, name, json)) {
+    metadata["decoder"] = name;
+    metadata["decoder_config"] = json;
+  } else if (!options.decoder.empty()) {
+    const auto found = Decoders().find(options.decoder);
+    if (found == Decoders().end()) {
+      return absl::InvalidArgumentError(absl::StrCat("no decoder \"", options.decoder,
+                                                     "\"; there are ", Names(Decoders()),
+                                                     " and NAME {JSON}"));
+    }
+    ModelConfig wanted = base;
+    wanted.decoder = found->second;
+    metadata["decoder"] = ConfigMetadata(wanted).at("decoder");
+    metadata["decoder_config"] = ConfigMetadata(wanted).at("decoder_config");
+  }
+  metadata["coordinates"] = options.coordinates;
+  HIIF_ASSIGN_OR_RETURN(const ModelConfig config, ConfigFromMetadata(metadata));
+  if (!std::holds_alternative<HiifConfig>(config.decoder)) {
+    return absl::InvalidArgumentError("only the decoder hiif can be trained");
+  }
+  return config;
+}
+
+double LearningRate(const TrainOptions& o, int64_t step) {
+  double rate = o.learning_rate;
+  if (o.schedule == "steps") {
+    rate *= std::pow(0.5, std::count_if(o.milestones.begin(), o.milestones.end(),
+                                        [step](int64_t milestone) { return step >= milestone; }));
+  } else if (o.schedule == "cosine") {
+    const double length = static_cast<double>(std::max<int64_t>(o.steps - o.warmup, 1));
+    const double done = std::clamp(static_cast<double>(step - o.warmup) / length, 0.0, 1.0);
+    const double half = 0.5 * (1.0 + std::cos(std::numbers::pi * done));
+    rate *= o.final_rate + (1.0 - o.final_rate) * half;
+  }
+  if (step < o.warmup) rate *= static_cast<double>(step + 1) / static_cast<double>(o.warmup);
+  return rate;
+}
+
+}  // namespace hiif::train

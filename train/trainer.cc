@@ -1,0 +1,312 @@
+#include "train/trainer.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+#include "train/gradient.h"
+#include "train/initial_weights.h"
+#include "train/loader.h"
+#include "train/optimizer.h"
+#include "train/packed_dataset.h"
+#include "train/run_folder.h"
+#include "train/sampler.h"
+#include "train/validation.h"
+
+namespace hiif::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr char kLogHeader[] =
+    "step,seconds,loss,learning_rate,gradient_norm,samples_per_second,skipped";
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string Duration(double seconds) {
+  const auto minutes = static_cast<int64_t>(seconds / 60.0 + 0.5);
+  if (minutes < 60) return absl::StrCat(minutes, " min");
+  return absl::StrFormat("%d h %02d min", minutes / 60, minutes % 60);
+}
+
+class Run {
+ public:
+  Run(const TrainOptions& options, const TrainHooks& hooks, RunFolder folder)
+      : options_(options), hooks_(hooks), folder_(std::move(folder)) {}
+
+  // Reads the data, then the state, or makes the first weights.
+  absl::Status Begin();
+  absl::StatusOr<Outcome> Loop();
+
+ private:
+  absl::Status Resume();
+  absl::Status Step(std::vector<Sample> samples);
+  absl::Status Log();
+  absl::Status ValidateNow();
+  absl::Status Save();
+  // The average as a native checkpoint.
+  absl::Status WriteAverage(const std::string& path) const;
+  RunState State() const;
+  OptimizerOptions OptimizerSettings() const;
+  void Say(const std::string& line) const {
+    if (hooks_.say) hooks_.say(line);
+  }
+
+  const TrainOptions options_;
+  const TrainHooks hooks_;
+  const RunFolder folder_;
+  std::shared_ptr<const PackedDataset> data_;
+  std::shared_ptr<const PackedDataset> validation_;
+  std::optional<Sampler> sampler_;
+  std::unique_ptr<Optimizer> optimizer_;
+  GradientOptions gradient_options_;
+  std::string origin_;
+  Progress progress_;
+  // Since the last line of the log.
+  double loss_sum_ = 0;
+  int64_t losses_ = 0;
+  double gradient_norm_ = 0;
+  Clock::time_point logged_ = Clock::now();
+  int64_t logged_step_ = 0;
+};
+
+OptimizerOptions Run::OptimizerSettings() const {
+  return {options_.beta1, options_.beta2, options_.encoder_rate, options_.clip, options_.average};
+}
+
+absl::Status Run::Begin() {
+  HIIF_ASSIGN_OR_RETURN(data_, PackedDataset::Open(options_.data));
+  HIIF_RETURN_IF_ERROR(data_->Verify());
+  if (!options_.validation.empty()) {
+    HIIF_ASSIGN_OR_RETURN(validation_, PackedDataset::Open(options_.validation));
+    HIIF_RETURN_IF_ERROR(validation_->Verify());
+  }
+  const SamplerOptions sampler{static_cast<uint64_t>(options_.seed),
+                               options_.batch,
+                               options_.patch,
+                               options_.queries,
+                               options_.min_scale,
+                               options_.max_scale,
+                               options_.augment};
+  HIIF_ASSIGN_OR_RETURN(sampler_, Sampler::Create(data_, sampler));
+
+  gradient_options_.shards = options_.shards;
+  gradient_options_.bfloat16 = options_.precision == "bfloat16";
+  gradient_options_.device = at::Device(options_.device);
+  gradient_options_.threads = static_cast<int>(
+      options_.threads > 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency()));
+  at::set_num_threads(options_.shards > 1 ? 1 : gradient_options_.threads);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+
+  if (folder_.HasState()) return Resume();
+  HIIF_ASSIGN_OR_RETURN(InitialWeights initial, MakeInitialWeights(options_));
+  origin_ = initial.origin;
+  for (auto& [name, tensor] : initial.network.parameters) {
+    tensor = tensor.to(gradient_options_.device);
+  }
+  optimizer_ = std::make_unique<Optimizer>(std::move(initial.network), OptimizerSettings());
+  return folder_.WriteOptions(OptionsJson(options_));
+}
+
+absl::Status Run::Resume() {
+  HIIF_ASSIGN_OR_RETURN(RunState state, folder_.LoadState());
+  HIIF_ASSIGN_OR_RETURN(const TrainOptions before, ParseOptions(state.options));
+  const std::string differences = CourseDifferences(before, options_);
+  if (!differences.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "this run was begun with other values of ", differences,
+        "; leave them away to go on as it was, or begin a new run from its weights by --init"));
+  }
+  if (state.fingerprint != data_->fingerprint()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options_.data,
+                     " holds other images than those this run was begun with; begin a new run "
+                     "from its weights by --init"));
+  }
+  Network network{state.config, {}};
+  for (const auto& [name, shape] : ParameterShapes(state.config)) {
+    network.parameters[name] = at::zeros(shape, gradient_options_.device);
+  }
+  optimizer_ = std::make_unique<Optimizer>(std::move(network), OptimizerSettings());
+  if (!optimizer_->SetState(state.tensors, state.progress.updates)) {
+    return absl::DataLossError("the state of the run does not fit its own network");
+  }
+  progress_ = state.progress;
+  origin_ = state.origin;
+  HIIF_RETURN_IF_ERROR(folder_.TrimLog("log.csv", progress_.step));
+  HIIF_RETURN_IF_ERROR(folder_.TrimLog("validation.csv", progress_.step));
+  Say(absl::StrCat("going on at step ", progress_.step));
+  return folder_.WriteOptions(OptionsJson(options_));
+}
+
+absl::StatusOr<Outcome> Run::Loop() {
+  Loader loader(&*sampler_, progress_.step, {.threads = static_cast<int>(options_.loader_threads)});
+  const double before = progress_.seconds;
+  const Clock::time_point begun = Clock::now();
+  Clock::time_point saved = begun;
+  logged_ = begun;
+  logged_step_ = progress_.step;
+  bool stop = false;
+  while (progress_.step < options_.steps && !stop) {
+    HIIF_RETURN_IF_ERROR(Step(loader.Next()));
+    progress_.seconds = before + SecondsSince(begun);
+    stop = (hooks_.stop != nullptr && hooks_.stop->load()) ||
+           (options_.minutes > 0 && SecondsSince(begun) >= options_.minutes * 60.0);
+    const bool last = progress_.step == options_.steps;
+    if (progress_.step % options_.log_every == 0 || last) HIIF_RETURN_IF_ERROR(Log());
+    // A stop does not wait for a validation; the run that goes on makes it later.
+    if (validation_ != nullptr && options_.validate_every > 0 && !stop &&
+        (progress_.step % options_.validate_every == 0 || last)) {
+      HIIF_RETURN_IF_ERROR(ValidateNow());
+    }
+    if (stop || last || SecondsSince(saved) >= options_.checkpoint_minutes * 60.0) {
+      HIIF_RETURN_IF_ERROR(Save());
+      saved = Clock::now();
+    }
+  }
+  return progress_.step < options_.steps ? Outcome::kStopped : Outcome::kFinished;
+}
+
+absl::Status Run::Step(std::vector<Sample> samples) {
+  const double rate = LearningRate(options_, progress_.step);
+  Gradient gradient = ComputeGradient(optimizer_->network(), optimizer_->names(), samples,
+                                      options_.patch, gradient_options_);
+  bool finite = std::isfinite(gradient.loss);
+  if (finite) {
+    gradient_norm_ = optimizer_->Step(std::move(gradient.gradient), rate);
+    finite = std::isfinite(gradient_norm_);
+  }
+  ++progress_.step;
+  if (finite) {
+    progress_.bad_in_row = 0;
+    loss_sum_ += gradient.loss;
+    ++losses_;
+    return absl::OkStatus();
+  }
+  ++progress_.skipped;
+  Say(absl::StrCat("step ", progress_.step, " skipped: its loss or gradient is not finite"));
+  if (++progress_.bad_in_row > options_.max_bad_steps) {
+    return absl::AbortedError(
+        absl::StrCat(progress_.bad_in_row,
+                     " steps in a row had no finite gradient, the last is step ", progress_.step,
+                     "; the last checkpoint is kept. Begin again with a lower --learning-rate "
+                     "or with --clip 1"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Run::Log() {
+  const double seconds = SecondsSince(logged_);
+  const double per_second =
+      static_cast<double>((progress_.step - logged_step_) * options_.batch) / seconds;
+  const double loss = losses_ > 0 ? loss_sum_ / static_cast<double>(losses_)
+                                  : std::numeric_limits<double>::quiet_NaN();
+  const double rate = LearningRate(options_, progress_.step - 1);
+  const double left = static_cast<double>((options_.steps - progress_.step) * options_.batch);
+  Say(absl::StrFormat("step %d of %d  loss %.5f  rate %.2e  %.2f samples/s  %s left",
+                      progress_.step, options_.steps, loss, rate, per_second,
+                      Duration(left / per_second)));
+  logged_ = Clock::now();
+  logged_step_ = progress_.step;
+  loss_sum_ = 0;
+  losses_ = 0;
+  return folder_.AppendLine(
+      "log.csv", kLogHeader,
+      absl::StrFormat("%d,%.1f,%.6f,%.4e,%.5f,%.3f,%d", progress_.step, progress_.seconds, loss,
+                      rate, gradient_norm_, per_second, progress_.skipped));
+}
+
+absl::Status Run::ValidateNow() {
+  HIIF_RETURN_IF_ERROR(WriteAverage(folder_.weights_path()));
+  const ValidationOptions validation{options_.validation_scales, options_.validation_crop,
+                                     options_.device};
+  HIIF_ASSIGN_OR_RETURN(const std::vector<double> psnr,
+                        ValidationPsnr(folder_.weights_path(), *validation_, validation));
+  const double mean =
+      std::accumulate(psnr.begin(), psnr.end(), 0.0) / static_cast<double>(psnr.size());
+  const bool best = progress_.best_step < 0 || mean > progress_.best_psnr;
+  if (best) {
+    progress_.best_psnr = mean;
+    progress_.best_step = progress_.step;
+    HIIF_RETURN_IF_ERROR(WriteAverage(folder_.best_path()));
+  }
+  const auto formatted = [](std::string* out, double value) {
+    absl::StrAppendFormat(out, "%.4f", value);
+  };
+  Say(absl::StrFormat("step %d  validation %s dB at scales %s%s", progress_.step,
+                      absl::StrJoin(psnr, " / ", formatted),
+                      absl::StrJoin(options_.validation_scales, " / "), best ? ", the best" : ""));
+  return folder_.AppendLine(
+      "validation.csv",
+      absl::StrCat("step,seconds,mean,x", absl::StrJoin(options_.validation_scales, ",x")),
+      absl::StrFormat("%d,%.1f,%.4f,%s", progress_.step, progress_.seconds, mean,
+                      absl::StrJoin(psnr, ",", formatted)));
+}
+
+absl::Status Run::WriteAverage(const std::string& path) const {
+  const std::map<std::string, std::string> notes = {
+      {"initialisation", origin_},
+      {"data", absl::StrCat(data_->images().size(), " images, packed as ", data_->fingerprint())},
+      {"training",
+       absl::StrFormat("%d steps of %d patches of %dx%d with %d queries, scales %g to %g, L1, Adam "
+                       "%g (encoder x%g, %s), average %g, %s, %s",
+                       progress_.step, options_.batch, options_.patch, options_.patch,
+                       options_.queries, options_.min_scale, options_.max_scale,
+                       options_.learning_rate, options_.encoder_rate, options_.schedule,
+                       options_.average, options_.precision, Duration(progress_.seconds))},
+      {"steps", absl::StrCat(progress_.step)}};
+  return WriteWeights(path, optimizer_->network().config, optimizer_->average(), notes);
+}
+
+RunState Run::State() const {
+  RunState state;
+  state.progress = progress_;
+  state.options = OptionsJson(options_);
+  state.fingerprint = data_->fingerprint();
+  state.origin = origin_;
+  state.config = optimizer_->network().config;
+  state.tensors = optimizer_->State();
+  return state;
+}
+
+absl::Status Run::Save() {
+  HIIF_RETURN_IF_ERROR(folder_.SaveState(State()));
+  return WriteAverage(folder_.weights_path());
+}
+
+}  // namespace
+
+absl::StatusOr<Outcome> Train(const TrainOptions& options, const std::string& run,
+                              const TrainHooks& hooks) {
+  HIIF_RETURN_IF_ERROR(Validate(options));
+  HIIF_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Open(run));
+  try {
+    Run training(options, hooks, std::move(folder));
+    HIIF_RETURN_IF_ERROR(training.Begin());
+    return training.Loop();
+  } catch (const c10::OutOfMemoryError& error) {
+    return absl::ResourceExhaustedError(
+        "not enough memory for a step: choose a smaller --batch, or more --shards");
+  } catch (const std::exception& error) {  // LibTorch reports by exceptions
+    return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
+  }
+}
+
+}  // namespace hiif::train
