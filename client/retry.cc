@@ -5,45 +5,19 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "google/protobuf/any.pb.h"
-#include "google/protobuf/duration.pb.h"
-#include "google/protobuf/unknown_field_set.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 
 namespace hiif::client {
-namespace {
 
-using google::protobuf::UnknownField;
-using google::protobuf::UnknownFieldSet;
-
-constexpr int kStatusDetails = 3;  // google.rpc.Status.details
-constexpr int kRetryDelay = 1;     // google.rpc.RetryInfo.retry_delay
-
-std::optional<absl::Duration> DelayOf(const std::string& retry_info) {
-  UnknownFieldSet fields;
-  if (!fields.ParseFromString(retry_info)) return std::nullopt;
-  for (int i = 0; i < fields.field_count(); ++i) {
-    const UnknownField& field = fields.field(i);
-    google::protobuf::Duration delay;
-    if (field.number() == kRetryDelay && field.type() == UnknownField::TYPE_LENGTH_DELIMITED &&
-        delay.ParseFromString(field.length_delimited()))
-      return absl::Seconds(delay.seconds()) + absl::Nanoseconds(delay.nanos());
-  }
-  return absl::ZeroDuration();  // RetryInfo without a delay: at once
-}
-
-}  // namespace
-
-// Debian ships neither google/rpc/status.proto nor error_details.proto; two fields are read here.
 std::optional<absl::Duration> RetryInfoFromDetails(absl::string_view details) {
-  UnknownFieldSet fields;
-  if (!fields.ParseFromString(std::string(details))) return std::nullopt;
-  for (int i = 0; i < fields.field_count(); ++i) {
-    const UnknownField& field = fields.field(i);
-    google::protobuf::Any any;
-    if (field.number() == kStatusDetails && field.type() == UnknownField::TYPE_LENGTH_DELIMITED &&
-        any.ParseFromString(field.length_delimited()) &&
-        any.type_url() == "type.googleapis.com/google.rpc.RetryInfo")
-      return DelayOf(any.value());
+  google::rpc::Status status;
+  if (!status.ParseFromString(std::string(details))) return std::nullopt;
+  for (const google::protobuf::Any& any : status.details()) {
+    google::rpc::RetryInfo info;
+    if (any.UnpackTo(&info))
+      return absl::Seconds(info.retry_delay().seconds()) +
+             absl::Nanoseconds(info.retry_delay().nanos());
   }
   return std::nullopt;
 }

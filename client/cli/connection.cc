@@ -1,0 +1,99 @@
+#include "client/cli/connection.h"
+
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+
+namespace hiif::cli {
+namespace {
+
+constexpr absl::Duration kPrivateServerStart = absl::Minutes(2);
+
+absl::StatusOr<std::string> ReadFlagFile(absl::string_view flag, const std::string& path) {
+  if (path.empty()) return "";
+  absl::StatusOr<std::string> text = ReadFile(path);
+  if (text.ok()) return text;
+  return absl::InvalidArgumentError(absl::StrCat(flag, ": ", text.status().message()));
+}
+
+absl::StatusOr<client::ClientOptions> Options(const ConnectionFlags& flags) {
+  client::ClientOptions options;
+  options.servers = flags.server;
+  options.tls.enabled = flags.tls || !flags.tls_ca.empty() || !flags.tls_cert.empty();
+  options.tls.server_name = flags.tls_server_name;
+  HIIF_ASSIGN_OR_RETURN(options.tls.roots_pem, ReadFlagFile("--tls-ca", flags.tls_ca));
+  HIIF_ASSIGN_OR_RETURN(options.tls.certificate_pem, ReadFlagFile("--tls-cert", flags.tls_cert));
+  HIIF_ASSIGN_OR_RETURN(options.tls.key_pem, ReadFlagFile("--tls-key", flags.tls_key));
+  if (options.tls.certificate_pem.empty() != options.tls.key_pem.empty())
+    return absl::InvalidArgumentError("--tls-cert and --tls-key belong together");
+  HIIF_ASSIGN_OR_RETURN(options.token, ReadFlagFile("--token-file", flags.token_file));
+  const char* token = std::getenv("HIIF_TOKEN");
+  if (flags.token_file.empty() && token != nullptr && !flags.server.empty()) options.token = token;
+  absl::StripAsciiWhitespace(&options.token);
+  options.allow_token_over_plaintext = flags.insecure_token;
+  options.retry.max_attempts = flags.retries + 1;
+  return options;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionFlags& flags,
+                                                             std::stop_token stop,
+                                                             const std::string& default_model) {
+  auto connection = std::unique_ptr<Connection>(new Connection);
+  HIIF_ASSIGN_OR_RETURN(client::ClientOptions options, Options(flags));
+  if (!flags.server.empty() && !flags.model_dir.empty())
+    return absl::InvalidArgumentError(
+        "--model-dir is for the private server; models of --server are its own");
+  if (flags.server.empty()) {
+    if (options.tls.enabled || !options.token.empty())
+      return absl::InvalidArgumentError("TLS and tokens need --server or HIIF_SERVER");
+    HIIF_ASSIGN_OR_RETURN(connection->server_,
+                          PrivateServer::Start({flags.model_dir, flags.device,
+                                                flags.model_dir.empty() ? "" : default_model}));
+    options.servers = connection->server_->address();
+  }
+  HIIF_ASSIGN_OR_RETURN(connection->client_, client::Client::Create(options));
+  connection->call_.stop = stop;
+  if (flags.timeout_s > 0) connection->call_.timeout = absl::Seconds(flags.timeout_s);
+  if (connection->server_ != nullptr) {
+    HIIF_RETURN_IF_ERROR(connection->WaitForPrivate(stop));
+  } else {
+    HIIF_RETURN_IF_ERROR(
+        connection->client_->WaitForConnected(absl::Seconds(flags.connect_timeout_s), stop));
+  }
+  return connection;
+}
+
+absl::Status Connection::WaitForPrivate(std::stop_token stop) {
+  const absl::Time deadline = absl::Now() + kPrivateServerStart;
+  while (absl::Now() < deadline) {
+    HIIF_RETURN_IF_ERROR(server_->CheckAlive());
+    const absl::Status connected = client_->WaitForConnected(absl::Milliseconds(50), stop);
+    if (absl::IsCancelled(connected)) return connected;
+    if (!connected.ok()) continue;
+    client::CallOptions call;
+    call.timeout = absl::Seconds(5);
+    call.stop = stop;
+    const absl::StatusOr<client::Serving> health = client_->CheckHealth("", call);
+    if (health.ok() && *health == client::Serving::kServing) return absl::OkStatus();
+    if (stop.stop_requested()) return absl::CancelledError("interrupted");
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  return absl::UnavailableError(absl::StrCat("the private server was not ready after ",
+                                             absl::FormatDuration(kPrivateServerStart)));
+}
+
+absl::Status Connection::Explain(absl::Status status) {
+  if (server_ == nullptr || !absl::IsUnavailable(status)) return status;
+  const absl::Status alive = server_->CheckAlive();
+  return alive.ok() ? status : alive;
+}
+
+}  // namespace hiif::cli

@@ -1,0 +1,103 @@
+#include "client/cli/file_output.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "client/response_checker.h"
+
+namespace hiif::cli {
+namespace {
+
+absl::Status WriteToStandardOutput(absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(STDOUT_FILENO, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      return absl::UnknownError(absl::StrCat("cannot write standard output: ", strerror(errno)));
+    bytes.remove_prefix(n);
+  }
+  return absl::OkStatus();
+}
+
+SampleType TypeOf(v1::SampleType type) {
+  return type == v1::SAMPLE_TYPE_U16   ? SampleType::kU16
+         : type == v1::SAMPLE_TYPE_F32 ? SampleType::kF32
+                                       : SampleType::kU8;
+}
+
+}  // namespace
+
+absl::Status FileOutput::Begin(const v1::UpscaleHeader& header) {
+  if (sent_)
+    return absl::AbortedError(
+        "the stream broke after a part had gone to standard output; try again");
+  // A second time: what was written so far is given up.
+  if (options_.on_pixels && pixels_ != 0) options_.on_pixels(-pixels_);
+  pixels_ = 0;
+  assembler_.reset();
+  writer_.reset();
+  sink_.reset();
+  file_.reset();
+
+  const Region region{header.region().x(), header.region().y(), header.region().width(),
+                      header.region().height()};
+  WriterOptions writer;
+  writer.format = options_.format;
+  writer.size = {region.height, region.width};
+  writer.channels = header.channels();
+  writer.type = TypeOf(header.sample_type());
+  writer.quality = options_.quality;
+  Metadata metadata = options_.metadata;
+  metadata.icc = header.icc_profile();
+  writer.metadata =
+      OutputMetadata(metadata, options_.input, writer.size, options_.metadata_options);
+
+  if (options_.path == "-") {
+    sink_ = std::make_unique<StreamSink>([this](absl::string_view bytes) {
+      sent_ = true;
+      return WriteToStandardOutput(bytes);
+    });
+  } else {
+    std::error_code error;
+    const std::filesystem::path folder = std::filesystem::path(options_.path).parent_path();
+    if (!folder.empty()) std::filesystem::create_directories(folder, error);
+    if (error)
+      return absl::PermissionDeniedError(
+          absl::StrCat("cannot make the folder ", folder.string(), ": ", error.message()));
+    HIIF_ASSIGN_OR_RETURN(file_, AtomicFile::Create(options_.path));
+    sink_ = std::make_unique<FileSink>(file_.get());
+  }
+  HIIF_ASSIGN_OR_RETURN(writer_, ImageWriter::Create(writer, sink_.get()));
+  assembler_ = std::make_unique<TileAssembler>(
+      region, int64_t{header.channels()} * client::SampleBytes(header.sample_type()),
+      writer_.get());
+  return absl::OkStatus();
+}
+
+absl::Status FileOutput::Tile(const v1::Tile& tile) {
+  HIIF_RETURN_IF_ERROR(
+      assembler_->AddTile({tile.x(), tile.y(), tile.width(), tile.height()}, tile.samples()));
+  const int64_t pixels = int64_t{tile.width()} * tile.height();
+  pixels_ += pixels;
+  if (options_.on_pixels) options_.on_pixels(pixels);
+  return absl::OkStatus();
+}
+
+absl::Status FileOutput::Chunk(const v1::EncodedChunk& /*chunk*/) {
+  return absl::InternalError("the server sent a file where tiles were asked for");
+}
+
+absl::Status FileOutput::Commit() {
+  if (assembler_ == nullptr || !assembler_->complete())
+    return absl::InternalError("the output ended before its last row");
+  HIIF_RETURN_IF_ERROR(writer_->Finish());
+  return file_ == nullptr ? absl::OkStatus() : file_->Commit();
+}
+
+}  // namespace hiif::cli

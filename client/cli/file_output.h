@@ -1,0 +1,51 @@
+// Tiles of a call to the bytes of a file, as they come.
+#ifndef CLIENT_CLI_FILE_OUTPUT_H_
+#define CLIENT_CLI_FILE_OUTPUT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/file.h"
+#include "client/client.h"
+#include "imaging/format.h"
+#include "imaging/metadata.h"
+#include "imaging/writer.h"
+
+namespace hiif::cli {
+
+struct FileOutputOptions {
+  std::string path;  // "-": standard output
+  ImageFormat format = ImageFormat::kPng;
+  int quality = 0;
+  Metadata metadata;  // of the input; the profile comes from the server
+  Grid input;         // oriented
+  MetadataOptions metadata_options;
+  std::function<void(int64_t pixels)> on_pixels;  // as they are written
+};
+
+// The file is not there until Commit(). Not thread-safe.
+class FileOutput : public client::UpscaleReceiver {
+ public:
+  explicit FileOutput(FileOutputOptions options) : options_(std::move(options)) {}
+
+  absl::Status Begin(const v1::UpscaleHeader& header) override;
+  absl::Status Tile(const v1::Tile& tile) override;
+  absl::Status Chunk(const v1::EncodedChunk& chunk) override;
+  // After the trailer. Internal where pixels are missing.
+  absl::Status Commit();
+
+ private:
+  FileOutputOptions options_;
+  int64_t pixels_ = 0;
+  std::unique_ptr<AtomicFile> file_;
+  std::unique_ptr<ByteSink> sink_;
+  std::unique_ptr<ImageWriter> writer_;
+  std::unique_ptr<TileAssembler> assembler_;
+  bool sent_ = false;  // something went to standard output
+};
+
+}  // namespace hiif::cli
+
+#endif  // CLIENT_CLI_FILE_OUTPUT_H_

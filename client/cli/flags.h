@@ -1,0 +1,87 @@
+// What the user asked for: a struct for every command, filled by command_line.cc, which also gives
+// the meaning of each flag and its default.
+#ifndef CLIENT_CLI_FLAGS_H_
+#define CLIENT_CLI_FLAGS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hiif::cli {
+
+struct ConnectionFlags {
+  std::string server;  // empty: a private server
+  bool tls = false;
+  std::string tls_ca;
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_server_name;
+  std::string token_file;
+  bool insecure_token = false;
+  double connect_timeout_s = 5;
+  double timeout_s = 0;  // of a request; 0: none
+  int retries = 7;       // after the first attempt
+  // Of the private server.
+  std::string model_dir;
+  std::string device;
+};
+
+struct SizeFlags {
+  double scale = 0;  // 0: not given, of all of these
+  double scale_x = 0;
+  double scale_y = 0;
+  int64_t width = 0;
+  int64_t height = 0;
+  bool stretch = false;
+  double megapixels = 0;
+  int64_t long_side = 0;
+  std::string crop;  // "x,y,w,h" in pixels of the input
+};
+
+struct LogFlags {
+  std::string format = "text";  // or "json"
+  bool quiet = false;
+  bool verbose = false;
+};
+
+struct UpscaleFlags {
+  ConnectionFlags connection;
+  SizeFlags size;
+  LogFlags log;
+  std::vector<std::string> inputs;
+  std::vector<std::string> lists;
+  bool recursive = false;
+  std::string output;
+  std::string format;  // extension; empty: that of the output's name or of the input
+  std::string name;    // template; empty: {stem}_{scale}.{ext}
+  std::string exists = "error";
+  bool resume = false;
+  bool dry_run = false;
+  std::string jobs;  // "N" or "load:proc:save"; empty: by the server
+  std::string model;
+  std::string model_version;
+  bool self_ensemble = false;
+  int tile_size = 0;
+  int priority = 0;
+  int quality = 0;
+  bool strip = false;
+  bool srgb = false;
+  bool clip = false;
+  bool all_frames = false;
+  std::string ppi = "keep";
+};
+
+struct ModelsFlags {
+  ConnectionFlags connection;
+  std::string name;  // empty: all
+  bool json = false;
+};
+
+struct HealthFlags {
+  ConnectionFlags connection;
+  std::string service;
+};
+
+}  // namespace hiif::cli
+
+#endif  // CLIENT_CLI_FLAGS_H_

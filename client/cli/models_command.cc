@@ -1,0 +1,81 @@
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/cli/commands.h"
+#include "client/cli/connection.h"
+#include "client/cli/error.h"
+#include "client/cli/exit_code.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace hiif::cli {
+namespace {
+
+std::string StateOf(const v1::Model& model) {
+  absl::string_view name = v1::ModelState_Name(model.state());
+  return absl::AsciiStrToLower(name.substr(name.rfind('_') + 1));
+}
+
+int PrintJson(const std::vector<v1::Model>& models) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  std::string text = "[";
+  for (const v1::Model& model : models) {
+    std::string json;
+    if (!google::protobuf::util::MessageToJsonString(model, &json, options).ok()) continue;
+    absl::StrAppend(&text, text.size() > 1 ? ",\n " : "", json);
+  }
+  std::cout << text << "]\n";
+  return kExitOk;
+}
+
+void PrintTable(const std::vector<v1::Model>& models) {
+  size_t width = 5;
+  for (const v1::Model& model : models) width = std::max(width, model.name().size());
+  const int name = static_cast<int>(width) + 2;
+  std::cout << absl::StrFormat("%-*s%-14s%-10s%-15s%-8s%-12s%-10s%s\n", name, "MODEL", "VERSION",
+                               "STATE", "ENCODER", "DECODER", "PARAMETERS", "BACKEND", "DEVICE");
+  for (const v1::Model& model : models) {
+    std::cout << absl::StrFormat("%-*s%-14s%-10s%-15s%-8s%-12d%-10s%s%s\n", name, model.name(),
+                                 model.version(), StateOf(model), model.encoder(), model.decoder(),
+                                 model.parameters(), model.backend(), model.device(),
+                                 model.is_default() ? "  (default)" : "");
+    if (!model.error().empty()) std::cout << "  " << model.error() << "\n";
+  }
+}
+
+void PrintOne(const v1::Model& model) {
+  PrintTable({model});
+  std::cout << absl::StrFormat("\nprecision    %s\ncoordinates  %s\nweights      %.1f MB\n",
+                               model.precision(), model.coordinates(), model.memory_bytes() / 1e6);
+  for (const auto& [key, value] : model.metadata())
+    std::cout << absl::StrFormat("%-12s %s\n", key, value);
+}
+
+}  // namespace
+
+int RunModels(const ModelsFlags& flags, const Interrupt& interrupt) {
+  auto connection = Connection::Open(flags.connection, interrupt.token());
+  if (interrupt.exit_code() != 0) return interrupt.exit_code();
+  if (!connection.ok()) return Fail("models", connection.status());
+  client::Client& client = (*connection)->client();
+  if (!flags.name.empty()) {
+    const auto model = client.GetModel(flags.name, (*connection)->call());
+    if (!model.ok()) return Fail("models", (*connection)->Explain(model.status()));
+    if (flags.json) return PrintJson({*model});
+    PrintOne(*model);
+    return kExitOk;
+  }
+  const auto models = client.ListModels((*connection)->call());
+  if (!models.ok()) return Fail("models", (*connection)->Explain(models.status()));
+  if (flags.json) return PrintJson(*models);
+  PrintTable(*models);
+  return kExitOk;
+}
+
+}  // namespace hiif::cli

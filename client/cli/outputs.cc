@@ -1,0 +1,132 @@
+#include "client/cli/outputs.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <regex>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/status_macros.h"
+
+namespace hiif::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kDefaultName[] = "{stem}_{scale}.{ext}";
+
+}  // namespace
+
+absl::StatusOr<OutputNames> OutputNames::Create(const OutputOptions& options) {
+  OutputNames names;
+  names.options_ = options;
+  if (names.options_.name.empty()) names.options_.name = kDefaultName;
+  if (!absl::StrContains(names.options_.name, "{stem}"))
+    return absl::InvalidArgumentError("--name: {stem} must be in it, or all outputs have one name");
+
+  std::error_code error;
+  const bool is_folder = fs::is_directory(options.output, error);
+  names.to_folder_ = !options.output.empty() && options.output != "-" &&
+                     (options.several || is_folder || absl::EndsWith(options.output, "/"));
+  if (names.to_folder_ && fs::exists(options.output, error) && !is_folder)
+    return absl::InvalidArgumentError(
+        absl::StrCat("-o ", options.output, " is a file; several inputs need a folder"));
+  if (options.output == "-" && options.several)
+    return absl::InvalidArgumentError(
+        "standard output takes one image; several inputs need a folder");
+
+  if (!options.format.empty()) {
+    const auto format = FormatFromPath(absl::StrCat("x.", options.format));
+    if (!format.ok() || !CanWrite(*format))
+      return absl::InvalidArgumentError(absl::StrCat("--format: \"", options.format,
+                                                     "\" cannot be written; this program writes ",
+                                                     WritableFormats()));
+    names.format_ = *format;
+    names.has_format_ = true;
+  } else if (!options.output.empty() && options.output != "-" && !names.to_folder_) {
+    const auto format = FormatFromPath(options.output);
+    if (!format.ok() || !CanWrite(*format))
+      return absl::InvalidArgumentError(absl::StrCat(
+          "-o ", options.output, ": the name says no format that can be written (",
+          WritableFormats(), "); choose one with --format, or end the name with / for a folder"));
+    names.format_ = *format;
+    names.has_format_ = true;
+  }
+  return names;
+}
+
+absl::StatusOr<OutputFile> OutputNames::For(const InputFile& input,
+                                            std::optional<ImageFormat> content) const {
+  const fs::path relative(input.relative);
+  const auto named = FormatFromPath(relative.string());
+  OutputFile out;
+  out.format = has_format_ ? format_ : named.ok() ? *named : content.value_or(ImageFormat::kPng);
+  if (!CanWrite(out.format)) out.format = ImageFormat::kPng;
+  if (!options_.output.empty() && !to_folder_) {
+    out.path = options_.output;
+    return out;
+  }
+  if (options_.output.empty() && input.path == "-")
+    return absl::InvalidArgumentError("standard input has no name: say where with -o");
+  std::string extension(FormatExtension(out.format));
+  // "photo.jpeg" stays "jpeg".
+  if (named.ok() && *named == out.format && options_.format.empty())
+    extension = relative.extension().string().substr(1);
+  const std::string name = absl::StrReplaceAll(
+      options_.name,
+      {{"{stem}", relative.stem().string()}, {"{scale}", options_.label}, {"{ext}", extension}});
+  const fs::path folder = to_folder_ ? fs::path(options_.output) / relative.parent_path()
+                                     : fs::path(input.path).parent_path();
+  out.path = (folder / name).string();
+  return out;
+}
+
+absl::StatusOr<OutputDecision> ExistsPolicy::Decide(const std::string& input,
+                                                    const std::string& output) {
+  std::error_code error;
+  if (output == "-" || !fs::exists(output, error)) return OutputDecision{true, output};
+  if (exists_ == Exists::kRename) return OutputDecision{true, FreeName(output)};
+  if (fs::equivalent(input, output, error) && exists_ != Exists::kOverwrite)
+    return absl::AlreadyExistsError(absl::StrCat(output, " is the input itself"));
+  if (resume_) {
+    const auto made = fs::last_write_time(output, error);
+    const auto read = input == "-" ? made : fs::last_write_time(input, error);
+    return OutputDecision{!error && made < read, output};
+  }
+  if (exists_ == Exists::kSkip) return OutputDecision{false, output};
+  if (exists_ == Exists::kOverwrite) return OutputDecision{true, output};
+  return absl::AlreadyExistsError(absl::StrCat(
+      output, " exists already; --exists skip, overwrite or rename, or --resume, says what to do"));
+}
+
+std::string ExistsPolicy::FreeName(const std::string& output) {
+  const fs::path path(output);
+  std::error_code error;
+  absl::MutexLock lock(&mutex_);
+  for (int n = 1;; ++n) {
+    const fs::path candidate =
+        path.parent_path() / absl::StrCat(path.stem().string(), "-", n, path.extension().string());
+    if (!fs::exists(candidate, error) && taken_.insert(candidate.string()).second)
+      return candidate.string();
+  }
+}
+
+void RemoveStaleTemporaries(const std::string& folder) {
+  static const std::regex temporary(R"(.+\.(\d+)\.[A-Za-z0-9]{6}\.part)");
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    std::smatch match;
+    if (!std::regex_match(name, match, temporary)) continue;
+    const fs::path process = absl::StrCat("/proc/", match[1].str(), "/exe");
+    // Its maker is gone, or its number has gone to another program, or to this one.
+    const bool gone = !fs::exists(process, error) ||
+                      !fs::equivalent(process, "/proc/self/exe", error) ||
+                      match[1].str() == absl::StrCat(getpid());
+    if (gone) fs::remove(entry.path(), error);
+  }
+}
+
+}  // namespace hiif::cli

@@ -1,0 +1,82 @@
+// Where outputs go, and what happens where something is there already.
+#ifndef CLIENT_CLI_OUTPUTS_H_
+#define CLIENT_CLI_OUTPUTS_H_
+
+#include <optional>
+#include <string>
+#include <unordered_set>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "client/cli/inputs.h"
+#include "imaging/format.h"
+
+namespace hiif::cli {
+
+struct OutputOptions {
+  std::string output;    // -o: a file, a folder, "-", or empty: beside each input
+  std::string format;    // extension; empty: by the name of the output, else as the input
+  std::string name;      // template of names in folders
+  std::string label;     // for {scale}
+  bool several = false;  // more than one input may come
+};
+
+struct OutputFile {
+  std::string path;  // "-": standard output
+  ImageFormat format = ImageFormat::kPng;
+};
+
+// The name of every output, from options that go together.
+class OutputNames {
+ public:
+  // InvalidArgument: an unknown format, several inputs for one file, a template without {stem}.
+  static absl::StatusOr<OutputNames> Create(const OutputOptions& options);
+
+  // The folder outputs go to; empty: none in particular.
+  std::string folder() const { return to_folder_ ? options_.output : ""; }
+  // The format is that of the options, else by the input's name, else `content` (what its bytes
+  // say); where that cannot be written, PNG. InvalidArgument: standard input without -o.
+  absl::StatusOr<OutputFile> For(const InputFile& input,
+                                 std::optional<ImageFormat> content = std::nullopt) const;
+
+ private:
+  OutputOptions options_;
+  bool to_folder_ = false;
+  bool has_format_ = false;
+  ImageFormat format_ = ImageFormat::kPng;
+};
+
+enum class Exists { kSkip, kOverwrite, kError, kRename };
+
+struct OutputDecision {
+  bool write = false;  // otherwise: skip
+  std::string path;    // where to
+};
+
+// What to do about an output whose name is taken. Any thread.
+class ExistsPolicy {
+ public:
+  // resume: an output that is not older than its input was finished by an earlier run: skip; else
+  // overwrite.
+  ExistsPolicy(Exists exists, bool resume) : exists_(exists), resume_(resume) {}
+
+  // AlreadyExists for kError, saying which flags help, and where the output is the input itself.
+  absl::StatusOr<OutputDecision> Decide(const std::string& input, const std::string& output);
+
+ private:
+  std::string FreeName(const std::string& output);
+
+  const Exists exists_;
+  const bool resume_;
+  absl::Mutex mutex_;
+  std::unordered_set<std::string> taken_ ABSL_GUARDED_BY(mutex_);  // by FreeName()
+};
+
+// Removes what a killed run left in the folder: temporaries of outputs, of processes that are gone.
+void RemoveStaleTemporaries(const std::string& folder);
+
+}  // namespace hiif::cli
+
+#endif  // CLIENT_CLI_OUTPUTS_H_

@@ -1,0 +1,116 @@
+#include "client/cli/sizing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+#include "imaging/geometry.h"
+
+namespace hiif::cli {
+namespace {
+
+constexpr double kDefaultScale = 4;
+
+absl::StatusOr<Region> ParseCrop(const std::string& text) {
+  std::vector<int64_t> numbers;
+  for (const absl::string_view word : absl::StrSplit(text, ',')) {
+    int64_t number = 0;
+    if (!absl::SimpleAtoi(word, &number)) break;
+    numbers.push_back(number);
+  }
+  if (numbers.size() != 4 || numbers[0] < 0 || numbers[1] < 0 || numbers[2] < 1 || numbers[3] < 1)
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--crop: \"", text, "\" is not x,y,width,height in pixels of the input, e.g. 0,0,640,480"));
+  return Region{numbers[0], numbers[1], numbers[2], numbers[3]};
+}
+
+absl::Status CheckFactor(absl::string_view flag, double factor) {
+  if (factor == 0 || (factor >= kMinScale && factor <= kMaxScale)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrFormat("%s: %g is out of range; a factor of %g to %g is allowed", flag, factor,
+                      kMinScale, kMaxScale));
+}
+
+}  // namespace
+
+absl::StatusOr<Sizing> Sizing::Create(const SizeFlags& flags) {
+  HIIF_RETURN_IF_ERROR(CheckFactor("--scale", flags.scale));
+  HIIF_RETURN_IF_ERROR(CheckFactor("--scale-x", flags.scale_x));
+  HIIF_RETURN_IF_ERROR(CheckFactor("--scale-y", flags.scale_y));
+  const int ways = (flags.scale != 0) + (flags.scale_x != 0 || flags.scale_y != 0) +
+                   (flags.width != 0 || flags.height != 0) + (flags.megapixels != 0) +
+                   (flags.long_side != 0);
+  if (ways > 1)
+    return absl::InvalidArgumentError(
+        "the size is said more than once: give one of --scale, --scale-x with --scale-y, --width "
+        "with "
+        "--height, --megapixels, --long-side");
+  if ((flags.scale_x != 0) != (flags.scale_y != 0))
+    return absl::InvalidArgumentError("--scale-x and --scale-y belong together; --scale sets both");
+  if (flags.width < 0 || flags.height < 0 || flags.long_side < 0 || flags.megapixels < 0 ||
+      !std::isfinite(flags.megapixels))
+    return absl::InvalidArgumentError(
+        "--width, --height, --long-side and --megapixels take numbers greater than 0");
+  if (flags.stretch && (flags.width == 0 || flags.height == 0))
+    return absl::InvalidArgumentError("--stretch needs both --width and --height");
+  Sizing sizing;
+  sizing.flags_ = flags;
+  if (ways == 0) sizing.flags_.scale = kDefaultScale;
+  if (!flags.crop.empty()) {
+    HIIF_ASSIGN_OR_RETURN(sizing.crop_, ParseCrop(flags.crop));
+  }
+  return sizing;
+}
+
+absl::StatusOr<Grid> Sizing::Size(Grid input) const {
+  const SizeFlags& f = flags_;
+  if (f.scale != 0) return GridFromScale(input, f.scale, f.scale);
+  if (f.scale_x != 0) return GridFromScale(input, f.scale_x, f.scale_y);
+  if (f.megapixels != 0) return GridFromMegapixels(input, f.megapixels);
+  if (f.long_side != 0) return GridFromLongSide(input, f.long_side);
+  if (f.width != 0 && f.height != 0 && !f.stretch) return GridInside(input, f.width, f.height);
+  return GridFromTarget(input, f.width, f.height);
+}
+
+absl::StatusOr<OutputPlan> Sizing::Plan(Grid input) const {
+  if (!crop_) {
+    HIIF_ASSIGN_OR_RETURN(const Grid size, Size(input));
+    return OutputPlan{size, {0, 0, size.width, size.height}};
+  }
+  const Region& crop = *crop_;
+  if (crop.x + crop.width > input.width || crop.y + crop.height > input.height)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("--crop: %s reaches beyond the input's %d x %d pixels", flags_.crop,
+                        input.width, input.height));
+  // The crop is enlarged as if it were the input, and so much is the whole.
+  HIIF_ASSIGN_OR_RETURN(const Grid size, Size({crop.height, crop.width}));
+  const double sx = static_cast<double>(size.width) / static_cast<double>(crop.width);
+  const double sy = static_cast<double>(size.height) / static_cast<double>(crop.height);
+  OutputPlan plan;
+  plan.whole = {std::max(ScaledLength(input.height, sy), size.height),
+                std::max(ScaledLength(input.width, sx), size.width)};
+  plan.region = {std::min(ScaledLength(crop.x, sx), plan.whole.width - size.width),
+                 std::min(ScaledLength(crop.y, sy), plan.whole.height - size.height), size.width,
+                 size.height};
+  return plan;
+}
+
+std::string Sizing::Label() const {
+  const SizeFlags& f = flags_;
+  if (f.scale != 0) return absl::StrCat("x", f.scale);
+  if (f.scale_x != 0)
+    return f.scale_x == f.scale_y ? absl::StrCat("x", f.scale_x)
+                                  : absl::StrCat("x", f.scale_x, "x", f.scale_y);
+  if (f.megapixels != 0) return absl::StrCat(f.megapixels, "mp");
+  if (f.long_side != 0) return absl::StrCat(f.long_side, "px");
+  if (f.width == 0) return absl::StrCat(f.height, "h");
+  if (f.height == 0) return absl::StrCat(f.width, "w");
+  return absl::StrCat(f.width, "x", f.height);
+}
+
+}  // namespace hiif::cli

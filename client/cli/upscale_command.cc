@@ -1,0 +1,202 @@
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+#include "client/cli/batch.h"
+#include "client/cli/commands.h"
+#include "client/cli/error.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/upscale_file.h"
+
+namespace hiif::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Outcome = FileResult::Outcome;
+
+// Two hide reading and writing behind the computing; more keep several servers busy.
+constexpr int kPrivateJobs = 2;
+constexpr int kRemoteJobs = 4;
+constexpr int64_t kMaxJobs = 256;
+
+struct PlannedFile {
+  InputFile input;
+  std::string same_output_as;  // an input before this one; empty: none
+};
+
+// "N", or "load:proc:save" where proc, which may be a list for several devices, is what counts
+// here.
+absl::StatusOr<int> ParseJobs(const std::string& text, int standard) {
+  if (text.empty()) return standard;
+  const std::vector<std::string> parts = absl::StrSplit(text, ':');
+  int64_t jobs = 0;
+  bool valid = parts.size() == 1 || parts.size() == 3;
+  if (valid) {
+    for (const absl::string_view word : absl::StrSplit(parts[parts.size() / 2], ',')) {
+      int64_t number = 0;
+      valid = valid && absl::SimpleAtoi(word, &number) && number >= 1 && number <= kMaxJobs;
+      jobs += number;
+    }
+  }
+  if (valid && jobs <= kMaxJobs) return static_cast<int>(jobs);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--jobs: \"", text, "\" is neither a number of 1 to ", kMaxJobs, " nor load:proc:save"));
+}
+
+absl::StatusOr<Exists> ParseExists(const UpscaleFlags& flags) {
+  if (flags.resume && flags.exists != "error")
+    return absl::InvalidArgumentError(
+        "--resume says what happens to existing outputs: no --exists");
+  for (const auto& [name, exists] :
+       {std::pair("skip", Exists::kSkip), std::pair("overwrite", Exists::kOverwrite),
+        std::pair("error", Exists::kError), std::pair("rename", Exists::kRename)})
+    if (flags.exists == name) return exists;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--exists: \"", flags.exists, "\" is none of skip, overwrite, error, rename"));
+}
+
+// Outputs of a run before, lying among the inputs, are no inputs; two inputs never share an output.
+std::vector<PlannedFile> Plan(std::vector<InputFile> inputs, const OutputNames& names,
+                              bool rename) {
+  std::vector<PlannedFile> planned;
+  std::unordered_map<std::string, std::string> maker;  // output -> the input it is made from
+  for (InputFile& input : inputs) {
+    PlannedFile file{std::move(input), ""};
+    const auto output = names.For(file.input);
+    if (output.ok() && output->path != "-") {
+      const auto [it, is_new] = maker.emplace(output->path, file.input.path);
+      if (!is_new && !rename) file.same_output_as = it->second;
+    }
+    planned.push_back(std::move(file));
+  }
+  std::erase_if(planned, [&maker](const PlannedFile& file) {
+    const auto it = maker.find(file.input.path);
+    return file.input.found && it != maker.end() && it->second != file.input.path;
+  });
+  return planned;
+}
+
+void RemoveStale(const std::vector<PlannedFile>& files, const OutputNames& names) {
+  std::set<std::string> folders;
+  for (const PlannedFile& file : files) {
+    const auto output = names.For(file.input);
+    if (!output.ok() || output->path == "-") continue;
+    const fs::path folder = fs::path(output->path).parent_path();
+    folders.insert(folder.empty() ? "." : folder.string());
+  }
+  for (const std::string& folder : folders) RemoveStaleTemporaries(folder);
+}
+
+// Whether a server is needed at all.
+bool AnyToDo(const std::vector<PlannedFile>& files, const OutputNames& names, Exists exists,
+             bool resume) {
+  if (!resume && exists != Exists::kSkip) return true;
+  ExistsPolicy policy(exists, resume);
+  for (const PlannedFile& file : files) {
+    const auto output = names.For(file.input);
+    if (!output.ok() || output->path == "-" || file.input.path == "-") return true;
+    const auto decision = policy.Decide(file.input.path, output->path);
+    if (!decision.ok() || decision->write) return true;
+  }
+  return false;
+}
+
+struct Checked {
+  Sizing sizing;
+  OutputNames names;
+  Exists exists;
+  MetadataOptions metadata;
+  int jobs;
+  std::vector<PlannedFile> files;
+};
+
+absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
+  HIIF_ASSIGN_OR_RETURN(Sizing sizing, Sizing::Create(flags.size));
+  HIIF_ASSIGN_OR_RETURN(const Exists exists, ParseExists(flags));
+  HIIF_ASSIGN_OR_RETURN(const MetadataOptions metadata, ParseMetadataOptions(flags));
+  HIIF_ASSIGN_OR_RETURN(
+      const int jobs,
+      ParseJobs(flags.jobs, flags.connection.server.empty() ? kPrivateJobs : kRemoteJobs));
+  std::vector<std::string> inputs = flags.inputs;
+  for (const std::string& list : flags.lists) inputs.push_back("@" + list);
+  if (inputs.empty()) return absl::InvalidArgumentError("no input is named");
+  bool several = inputs.size() > 1;
+  for (const std::string& name : inputs) several = several || NamesSeveral(name);
+  HIIF_ASSIGN_OR_RETURN(OutputNames names, OutputNames::Create({.output = flags.output,
+                                                                .format = flags.format,
+                                                                .name = flags.name,
+                                                                .label = sizing.Label(),
+                                                                .several = several}));
+  HIIF_ASSIGN_OR_RETURN(std::vector<InputFile> expanded,
+                        ExpandInputs(inputs, {flags.recursive, names.folder()}));
+  std::vector<PlannedFile> files = Plan(std::move(expanded), names, exists == Exists::kRename);
+  return Checked{std::move(sizing), std::move(names), exists, metadata, jobs, std::move(files)};
+}
+
+}  // namespace
+
+int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
+  absl::StatusOr<Checked> checked = Check(flags);
+  if (!checked.ok()) return Fail("upscale", checked.status());
+  const std::vector<PlannedFile>& files = checked->files;
+  const int64_t count = static_cast<int64_t>(files.size());
+  if (flags.resume) RemoveStale(files, checked->names);
+
+  std::unique_ptr<Connection> connection;
+  const bool work = AnyToDo(files, checked->names, checked->exists, flags.resume);
+  if (work && !flags.dry_run) {
+    auto opened = Connection::Open(flags.connection, interrupt.token(), flags.model);
+    if (interrupt.exit_code() != 0) return interrupt.exit_code();
+    if (!opened.ok()) return Fail("upscale", opened.status());
+    connection = *std::move(opened);
+  }
+
+  Reporter reporter(flags.log, count);
+  ExistsPolicy exists(checked->exists, flags.resume);
+  const UpscaleJob job{&flags,   &checked->sizing,  &checked->names,
+                       &exists,  checked->metadata, connection.get(),
+                       &reporter};
+  // No server any more: the files that are left are not tried one by one.
+  std::stop_source unreachable;
+  const std::stop_callback interrupted(interrupt.token(), [&] { unreachable.request_stop(); });
+  std::atomic<bool> lost = false;
+  RunInOrder(
+      count, checked->jobs, unreachable.get_token(),
+      [&](int64_t i) {
+        FileResult result;
+        result.input = files[i].input.path;
+        if (!files[i].same_output_as.empty()) {
+          result.outcome = Outcome::kFailed;
+          result.status = absl::AlreadyExistsError(
+              absl::StrCat("its output would be that of ", files[i].same_output_as,
+                           "; --name with {ext}, another folder, or --exists rename, helps"));
+        } else {
+          result = UpscaleFile(job, i, files[i].input);
+        }
+        if (absl::IsUnavailable(result.status)) {
+          result.status = connection->Explain(result.status);
+          lost = true;
+          unreachable.request_stop();
+        }
+        reporter.Done(i, std::move(result));
+      },
+      [&](int64_t i) {
+        FileResult result;
+        result.input = files[i].input.path;
+        reporter.Done(i, std::move(result));
+      });
+  reporter.Summary();
+  if (interrupt.exit_code() != 0) return interrupt.exit_code();
+  if (lost) return kExitUnreachable;
+  return reporter.failed() > 0 ? kExitSomeFailed : kExitOk;
+}
+
+}  // namespace hiif::cli

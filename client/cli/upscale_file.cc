@@ -1,0 +1,219 @@
+#include "client/cli/upscale_file.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "client/cli/file_output.h"
+#include "imaging/probe.h"
+
+namespace hiif::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Outcome = FileResult::Outcome;
+
+// Larger files are mapped, not read: they are sent in chunks.
+constexpr uintmax_t kReadBelowBytes = uintmax_t{8} << 20;
+
+// Only headers are read here; the server has the limit.
+constexpr int64_t kNoPixelLimit = int64_t{1} << 40;
+
+struct FileBytes {
+  std::string owned;
+  std::unique_ptr<MappedFile> mapped;
+  absl::string_view view() const {
+    if (mapped == nullptr) return owned;
+    return {reinterpret_cast<const char*>(mapped->bytes().data()), mapped->bytes().size()};
+  }
+};
+
+absl::StatusOr<FileBytes> Read(const std::string& path) {
+  FileBytes bytes;
+  std::error_code error;
+  if (path == "-") {
+    bytes.owned.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else if (fs::is_regular_file(path, error) && fs::file_size(path, error) > kReadBelowBytes) {
+    HIIF_ASSIGN_OR_RETURN(bytes.mapped, MappedFile::Open(path));
+  } else {
+    HIIF_ASSIGN_OR_RETURN(bytes.owned, ReadFile(path));
+  }
+  return bytes;
+}
+
+v1::SampleType ToProto(SampleType type) {
+  return type == SampleType::kU16   ? v1::SAMPLE_TYPE_U16
+         : type == SampleType::kF32 ? v1::SAMPLE_TYPE_F32
+                                    : v1::SAMPLE_TYPE_U8;
+}
+
+v1::UpscaleParameters Parameters(const UpscaleFlags& flags, const ImageInfo& info,
+                                 const OutputPlan& plan, ImageFormat format, int frame) {
+  v1::UpscaleParameters parameters;
+  parameters.mutable_target()->set_width(static_cast<int32_t>(plan.whole.width));
+  parameters.mutable_target()->set_height(static_cast<int32_t>(plan.whole.height));
+  if (plan.size() != plan.whole) {
+    v1::Region* region = parameters.mutable_region();
+    region->set_x(plan.region.x);
+    region->set_y(plan.region.y);
+    region->set_width(plan.region.width);
+    region->set_height(plan.region.height);
+  }
+  parameters.set_model(flags.model);
+  parameters.set_model_version(flags.model_version);
+  parameters.set_tile_size(flags.tile_size);
+  parameters.set_sample_type(ToProto(StoredType(format, info.type)));
+  parameters.set_convert_to_srgb(flags.srgb);
+  parameters.set_priority(flags.priority);
+  parameters.set_self_ensemble(flags.self_ensemble);
+  parameters.set_clip(flags.clip);
+  if (info.frames > 1) parameters.set_frame(frame);
+  return parameters;
+}
+
+// One picture of a file.
+class Enlargement {
+ public:
+  Enlargement(const UpscaleJob& job, int64_t index, FileResult* result)
+      : job_(job), index_(index), result_(result) {}
+
+  absl::Status Run(absl::string_view bytes, const ImageInfo& info, const OutputFile& output,
+                   int frame) {
+    HIIF_ASSIGN_OR_RETURN(const OutputPlan plan, job_.sizing->Plan(info.size));
+    HIIF_RETURN_IF_ERROR(CheckWritable(output.format, plan.size()));
+    result_->output_size = plan.size();
+    if (job_.connection == nullptr) return absl::OkStatus();
+    job_.reporter->Expect(index_, plan.region.pixels());
+
+    FileOutputOptions options;
+    options.path = output.path;
+    options.format = output.format;
+    options.quality = job_.flags->quality;
+    options.metadata = info.metadata;
+    options.metadata_options = job_.metadata;
+    options.input = info.size;
+    options.on_pixels = [this](int64_t pixels) { job_.reporter->Pixels(index_, pixels); };
+    Receiver receiver(std::move(options), result_);
+    client::CallOptions call = job_.connection->call();
+    call.on_retry = [this](const absl::Status& error, absl::Duration wait) {
+      job_.reporter->Retry(result_->input, error, wait);
+    };
+    const auto trailer = job_.connection->client().Upscale(
+        {.encoded = bytes}, Parameters(*job_.flags, info, plan, output.format, frame), &receiver,
+        call);
+    HIIF_RETURN_IF_ERROR(trailer.status());
+    return receiver.Commit();
+  }
+
+ private:
+  // Notes which model it was.
+  class Receiver : public FileOutput {
+   public:
+    Receiver(FileOutputOptions options, FileResult* result)
+        : FileOutput(std::move(options)), result_(result) {}
+    absl::Status Begin(const v1::UpscaleHeader& header) override {
+      result_->model = header.model();
+      return FileOutput::Begin(header);
+    }
+
+   private:
+    FileResult* const result_;
+  };
+
+  const UpscaleJob& job_;
+  const int64_t index_;
+  FileResult* const result_;
+};
+
+std::string FramePath(const std::string& path, int frame) {
+  const fs::path p(path);
+  return (p.parent_path() /
+          absl::StrFormat("%s-%03d%s", p.stem().string(), frame, p.extension().string()))
+      .string();
+}
+
+absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& input,
+                     FileResult* result) {
+  const bool all_frames = job.flags->all_frames;
+  const bool by_name = input.path != "-" && !all_frames;
+  HIIF_ASSIGN_OR_RETURN(OutputFile output, job.names->For(input));
+  OutputDecision decision{true, output.path};
+  if (by_name) {  // before the file is looked at: a resumed run passes over what is done
+    result->output = output.path;
+    HIIF_ASSIGN_OR_RETURN(decision, job.exists->Decide(input.path, output.path));
+    result->output = output.path = decision.path;
+    if (!decision.write) return absl::OkStatus();
+  }
+  HIIF_ASSIGN_OR_RETURN(const FileBytes bytes, Read(input.path));
+  HIIF_ASSIGN_OR_RETURN(const ImageInfo info, Probe(bytes.view(), {.max_pixels = kNoPixelLimit}));
+  result->input_size = info.size;
+  if (info.cmyk && info.metadata.icc.empty())
+    result->warnings.emplace_back("CMYK without a profile: its colours are a guess");
+  if (info.frames > 1 && !all_frames)
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", info.frames, " frames or pages; --all-frames makes a file of each"));
+  if (!by_name) {
+    HIIF_ASSIGN_OR_RETURN(output, job.names->For(input, info.format));
+  }
+  bool wrote = by_name;
+  for (int frame = 1; frame <= std::max(info.frames, 1); ++frame) {
+    OutputFile file = output;
+    if (info.frames > 1 && output.path != "-") file.path = FramePath(output.path, frame);
+    if (!by_name) {
+      HIIF_ASSIGN_OR_RETURN(decision, job.exists->Decide(input.path, file.path));
+      result->output = file.path = decision.path;
+      if (!decision.write) continue;
+      wrote = true;
+    }
+    HIIF_RETURN_IF_ERROR(Enlargement(job, index, result).Run(bytes.view(), info, file, frame));
+  }
+  if (wrote) result->outcome = job.connection == nullptr ? Outcome::kPlanned : Outcome::kDone;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<MetadataOptions> ParseMetadataOptions(const UpscaleFlags& flags) {
+  MetadataOptions options;
+  options.strip = flags.strip;
+  if (flags.ppi == "keep") return options;
+  if (flags.ppi == "print-size") {
+    options.ppi_mode = MetadataOptions::Ppi::kPrintSize;
+    return options;
+  }
+  options.ppi_mode = MetadataOptions::Ppi::kSet;
+  if (absl::SimpleAtod(flags.ppi, &options.ppi) && options.ppi > 0 && options.ppi <= 100000)
+    return options;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--ppi: \"", flags.ppi, "\" is neither keep nor print-size nor a number"));
+}
+
+FileResult UpscaleFile(const UpscaleJob& job, int64_t index, const InputFile& input) {
+  FileResult result;
+  result.input = input.path;
+  result.outcome = Outcome::kSkipped;
+  job.reporter->Start(index, input.path);
+  const absl::Time start = absl::Now();
+  const absl::Status status = Process(job, index, input, &result);
+  result.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  if (absl::IsCancelled(status)) {
+    result.outcome = Outcome::kNotTried;
+  } else if (!status.ok()) {
+    result.outcome = Outcome::kFailed;
+    result.status = status;
+  }
+  return result;
+}
+
+}  // namespace hiif::cli

@@ -1,0 +1,38 @@
+// One input file of a batch, from its name to the output in its place.
+#ifndef CLIENT_CLI_UPSCALE_FILE_H_
+#define CLIENT_CLI_UPSCALE_FILE_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "client/cli/connection.h"
+#include "client/cli/flags.h"
+#include "client/cli/inputs.h"
+#include "client/cli/outputs.h"
+#include "client/cli/reporter.h"
+#include "client/cli/sizing.h"
+#include "imaging/metadata.h"
+
+namespace hiif::cli {
+
+// What all files of a run share; flags that were checked.
+struct UpscaleJob {
+  const UpscaleFlags* flags = nullptr;
+  const Sizing* sizing = nullptr;
+  const OutputNames* names = nullptr;
+  ExistsPolicy* exists = nullptr;
+  MetadataOptions metadata;
+  Connection* connection = nullptr;  // nullptr: a dry run
+  Reporter* reporter = nullptr;
+};
+
+// "keep", "print-size" or a number of pixels per inch. InvalidArgument.
+absl::StatusOr<MetadataOptions> ParseMetadataOptions(const UpscaleFlags& flags);
+
+// index: of the file among all, for the reporter. Any thread. Never fails as a whole: the result
+// says what became of the file.
+FileResult UpscaleFile(const UpscaleJob& job, int64_t index, const InputFile& input);
+
+}  // namespace hiif::cli
+
+#endif  // CLIENT_CLI_UPSCALE_FILE_H_
