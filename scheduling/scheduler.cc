@@ -1,0 +1,496 @@
+#include "scheduling/scheduler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace hiif::scheduling {
+namespace {
+
+constexpr absl::Duration kLeastRetry = absl::Milliseconds(50);
+constexpr absl::Duration kMostCounted = absl::Seconds(60);
+// Measured speed forgets with this much busy time.
+constexpr double kMemorySeconds = 10;
+
+int64_t Total(const JobSpec& spec) {
+  int64_t total = 0;
+  for (const Stage& stage : spec.stages) {
+    for (const int64_t coordinates : stage.coordinates) total += coordinates;
+  }
+  return total;
+}
+
+double Weight(int priority) { return std::pow(8.0, std::clamp(priority, -10, 10) / 10.0); }
+
+}  // namespace
+
+struct Scheduler::Entry {
+  JobId id = 0;
+  JobSpec spec;
+  size_t stage = 0;
+  int64_t next_piece = 0;  // of the stage
+  int64_t finished = 0;    // pieces of the stage
+  int64_t ahead = 0;       // pieces of the stage handed out and not credited
+  int64_t running = 0;
+  int64_t remaining = 0;  // coordinates of pieces that have not ended
+  int64_t queued = 0;     // coordinates of pieces that have not begun
+  double virtual_time = 0;
+  absl::Time submitted;
+  absl::Time waiting_since;  // when runnable: since it was served, or became runnable
+  bool begun = false;
+  bool runnable = false;
+  bool ending = false;
+  bool removed = false;
+  bool done = false;  // OnDone returned
+  absl::Status end;
+
+  const Stage& current() const { return spec.stages[stage]; }
+  bool CanRun() const {
+    return !ending && next_piece < static_cast<int64_t>(current().coordinates.size()) &&
+           (current().max_ahead == 0 || ahead < current().max_ahead);
+  }
+};
+
+struct Scheduler::Caller {
+  double virtual_time = 0;
+  double floor = 0;  // virtual time of the job served last: where a job that joins begins
+  int64_t jobs = 0;
+  std::set<std::pair<double, JobId>> runnable;
+};
+
+const char* RejectReasonName(RejectReason reason) {
+  switch (reason) {
+    case RejectReason::kNone:
+      return "none";
+    case RejectReason::kQueueFull:
+      return "queue_full";
+    case RejectReason::kMemory:
+      return "memory";
+    case RejectReason::kDeadline:
+      return "deadline";
+    case RejectReason::kDraining:
+      return "draining";
+  }
+  return "none";
+}
+
+Scheduler::Scheduler(const SchedulerOptions& options, Device* device, Clock* clock,
+                     Observer observer)
+    : options_(options),
+      device_(device),
+      clock_(clock),
+      observer_(std::move(observer)),
+      last_progress_(clock->Now()) {
+  for (int i = 0; i < options.workers; ++i) workers_.emplace_back([this] { Work(); });
+}
+
+Scheduler::~Scheduler() {
+  Drain(absl::ZeroDuration());
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  for (std::thread& worker : workers_) worker.join();
+}
+
+Admission Scheduler::Submit(JobSpec spec) {
+  absl::MutexLock lock(&mutex_);
+  const absl::Time now = clock_->Now();
+  Admission admission = Judge(spec, now);
+  if (!admission.status.ok()) return admission;
+
+  auto entry = std::make_shared<Entry>();
+  entry->id = admission.id = next_id_++;
+  entry->remaining = entry->queued = Total(spec);
+  entry->submitted = entry->waiting_since = now;
+  entry->spec = std::move(spec);
+  if (runnable_by_age_.empty() && running_coordinates_ == 0) last_progress_ = now;
+  coordinates_ += entry->remaining;
+  bytes_ += entry->spec.bytes;
+  speeds_[entry->spec.model].outstanding += entry->remaining;
+  jobs_[entry->id] = entry;
+  if (entry->spec.deadline != absl::InfiniteFuture()) {
+    deadlines_.insert({entry->spec.deadline, entry->id});
+  }
+  ++callers_[entry->spec.caller].jobs;
+  UpdateRunnable(entry);
+  return admission;
+}
+
+Admission Scheduler::Estimate(const JobSpec& spec) {
+  absl::MutexLock lock(&mutex_);
+  return Judge(spec, clock_->Now());
+}
+
+Admission Scheduler::Judge(const JobSpec& spec, absl::Time now) {
+  Admission admission;
+  const auto refuse = [&](RejectReason reason, absl::Duration retry_after, const std::string& why) {
+    admission.reason = reason;
+    admission.retry_after = std::max(retry_after, kLeastRetry);
+    admission.status = absl::ResourceExhaustedError(why);
+    return admission;
+  };
+  if (draining_) {
+    admission.reason = RejectReason::kDraining;
+    admission.status = absl::UnavailableError("the server is shutting down: ask another one");
+    return admission;
+  }
+  if (spec.stages.empty() || std::any_of(spec.stages.begin(), spec.stages.end(),
+                                         [](const Stage& s) { return s.coordinates.empty(); })) {
+    admission.status = absl::InternalError("a job needs stages, and each of them pieces");
+    return admission;
+  }
+  const int64_t total = Total(spec);
+  const double rate = SpeedOf(spec.model) * std::max(1, options_.workers);
+  const absl::Duration own = absl::Seconds(static_cast<double>(total) / rate);
+  absl::Duration drain;
+  absl::Duration shared;  // what others get while this job runs, served fairly
+  for (const auto& [id, entry] : jobs_) {
+    const absl::Duration left =
+        absl::Seconds(static_cast<double>(entry->remaining) /
+                      (SpeedOf(entry->spec.model) * std::max(1, options_.workers)));
+    drain += left;
+    shared += std::min(left, own);
+  }
+  admission.estimate = own + shared;
+
+  if (static_cast<int64_t>(jobs_.size()) >= options_.max_jobs) {
+    return refuse(RejectReason::kQueueFull, drain / static_cast<int64_t>(jobs_.size()),
+                  absl::StrCat(jobs_.size(), " requests are in work, that is the limit"));
+  }
+  if (!jobs_.empty() && coordinates_ + total > options_.max_coordinates) {
+    const double excess = static_cast<double>(coordinates_ + total - options_.max_coordinates);
+    return refuse(RejectReason::kQueueFull, std::min(drain, absl::Seconds(excess / rate)),
+                  absl::StrCat("the queue holds ", coordinates_, " coordinates of ",
+                               options_.max_coordinates));
+  }
+  if (options_.max_bytes > 0 && !jobs_.empty() && bytes_ + spec.bytes > options_.max_bytes) {
+    return refuse(RejectReason::kMemory, drain / static_cast<int64_t>(jobs_.size()),
+                  absl::StrCat("requests in work hold ", bytes_, " bytes of ", options_.max_bytes));
+  }
+  const absl::Duration available = spec.deadline - now;
+  if (speeds_[spec.model].coordinates_per_second > 0 && admission.estimate > available &&
+      own <= available) {
+    return refuse(
+        RejectReason::kDeadline, admission.estimate - available,
+        absl::StrCat("because of the queue this takes about ",
+                     absl::FormatDuration(absl::Trunc(admission.estimate, absl::Milliseconds(1))),
+                     ", the deadline is in ",
+                     absl::FormatDuration(absl::Trunc(available, absl::Milliseconds(1)))));
+  }
+  return admission;
+}
+
+double Scheduler::SpeedOf(const std::string& model) {
+  const double measured = speeds_[model].coordinates_per_second;
+  return measured > 0 ? measured : options_.initial_speed;
+}
+
+void Scheduler::UpdateRunnable(const std::shared_ptr<Entry>& entry) {
+  const bool runnable = !entry->removed && entry->CanRun();
+  if (runnable == entry->runnable) return;
+  Caller& caller = callers_[entry->spec.caller];
+  const std::pair<double, std::string> key{caller.virtual_time, entry->spec.caller};
+  entry->runnable = runnable;
+  if (runnable) {
+    // Whoever was away begins where the others are: waiting earns no credit.
+    entry->virtual_time = std::max(entry->virtual_time, caller.floor);
+    entry->waiting_since = clock_->Now();
+    if (caller.runnable.empty()) {
+      caller.virtual_time = std::max(caller.virtual_time, virtual_time_);
+      runnable_callers_.insert({caller.virtual_time, entry->spec.caller});
+    }
+    caller.runnable.insert({entry->virtual_time, entry->id});
+    runnable_by_age_.insert({entry->waiting_since, entry->id});
+  } else {
+    caller.runnable.erase({entry->virtual_time, entry->id});
+    runnable_by_age_.erase({entry->waiting_since, entry->id});
+    if (caller.runnable.empty()) runnable_callers_.erase(key);
+  }
+}
+
+std::shared_ptr<Scheduler::Entry> Scheduler::Choose(absl::Time now, uint64_t batch_key,
+                                                    int64_t budget) {
+  const auto fits = [&](const Entry& entry) {
+    return batch_key == 0 || (entry.current().batch_key == batch_key &&
+                              entry.current().coordinates[entry.next_piece] <= budget);
+  };
+  if (!runnable_by_age_.empty() && now - runnable_by_age_.begin()->first > options_.age_bound) {
+    const std::shared_ptr<Entry>& oldest = jobs_.at(runnable_by_age_.begin()->second);
+    if (fits(*oldest)) return oldest;
+  }
+  for (const auto& [time, name] : runnable_callers_) {
+    for (const auto& [job_time, id] : callers_.at(name).runnable) {
+      const std::shared_ptr<Entry>& entry = jobs_.at(id);
+      if (fits(*entry)) return entry;
+    }
+  }
+  return nullptr;
+}
+
+Assignment Scheduler::TakePiece(const std::shared_ptr<Entry>& entry, absl::Time now) {
+  const int64_t coordinates = entry->current().coordinates[entry->next_piece];
+  const Assignment assignment{entry->spec.job.get(), static_cast<int>(entry->stage),
+                              entry->next_piece, coordinates};
+  // Taken out of the sets and put back under its new virtual time.
+  Caller& caller = callers_[entry->spec.caller];
+  caller.runnable.erase({entry->virtual_time, entry->id});
+  runnable_callers_.erase({caller.virtual_time, entry->spec.caller});
+  runnable_by_age_.erase({entry->waiting_since, entry->id});
+  entry->runnable = false;
+  virtual_time_ = std::max(virtual_time_, caller.virtual_time);
+  caller.floor = std::max(caller.floor, entry->virtual_time);
+  caller.virtual_time += static_cast<double>(coordinates);
+  entry->virtual_time += static_cast<double>(coordinates) / Weight(entry->spec.priority);
+  if (!caller.runnable.empty()) runnable_callers_.insert({caller.virtual_time, entry->spec.caller});
+
+  ++entry->next_piece;
+  ++entry->ahead;
+  ++entry->running;
+  entry->queued -= coordinates;
+  entry->begun = true;
+  running_coordinates_ += coordinates;
+  entry->waiting_since = now;
+  UpdateRunnable(entry);
+  return assignment;
+}
+
+Scheduler::Batch Scheduler::Take() {
+  Batch batch;
+  const absl::Time now = clock_->Now();
+  ExpireDeadlines(now);
+  std::shared_ptr<Entry> entry = Choose(now, 0, 0);
+  if (entry == nullptr) return batch;
+  const uint64_t key = entry->current().batch_key;
+  int64_t budget = options_.batch_coordinates;
+  while (entry != nullptr) {
+    batch.emplace_back(entry, TakePiece(entry, now));
+    budget -= batch.back().second.coordinates;
+    if (key == 0 || budget <= 0) break;
+    entry = Choose(now, key, budget);
+  }
+  return batch;
+}
+
+bool Scheduler::RunBatch(Batch batch) {
+  if (batch.empty()) {
+    NotifyEnded();
+    return false;
+  }
+  const absl::Time begin = clock_->Now();
+  std::vector<Assignment> assignments;
+  std::set<JobId> jobs;
+  int64_t coordinates = 0;
+  for (const auto& [entry, assignment] : batch) {
+    assignments.push_back(assignment);
+    jobs.insert(entry->id);
+    coordinates += assignment.coordinates;
+    if (assignment.stage == 0 && assignment.piece == 0 && observer_.on_first_piece) {
+      observer_.on_first_piece(begin - entry->submitted);
+    }
+  }
+  if (observer_.on_batch) observer_.on_batch(coordinates, static_cast<int64_t>(jobs.size()));
+
+  std::vector<absl::Status> statuses;
+  try {
+    statuses = device_->Run(assignments);
+    statuses.resize(batch.size(), absl::InternalError("the device returned too few results"));
+  } catch (const std::exception& e) {
+    statuses.assign(batch.size(),
+                    absl::InternalError(absl::StrCat("the device failed: ", e.what())));
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    const absl::Time now = clock_->Now();
+    const double seconds = absl::ToDoubleSeconds(now - begin);
+    if (seconds > 0) {
+      Speed& speed = speeds_[batch.front().first->spec.model];
+      const double measured = static_cast<double>(coordinates) / seconds;
+      // The harmonic mean over busy time: what the last kMemorySeconds of work took.
+      const double keep = std::exp(-seconds / kMemorySeconds);
+      const double before = speed.coordinates_per_second;
+      speed.coordinates_per_second =
+          before > 0 ? 1 / (keep / before + (1 - keep) / measured) : measured;
+    }
+    last_progress_ = now;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const std::shared_ptr<Entry>& entry = batch[i].first;
+      const int64_t cost = batch[i].second.coordinates;
+      running_coordinates_ -= cost;
+      coordinates_ -= cost;
+      speeds_[entry->spec.model].outstanding -= cost;
+      entry->remaining -= cost;
+      --entry->running;
+      if (!statuses[i].ok()) {
+        End(entry, statuses[i]);
+      } else if (!entry->ending &&
+                 ++entry->finished == static_cast<int64_t>(entry->current().coordinates.size())) {
+        if (entry->stage + 1 == entry->spec.stages.size()) {
+          End(entry, absl::OkStatus());
+        } else {
+          ++entry->stage;
+          entry->next_piece = entry->finished = entry->ahead = 0;
+        }
+      }
+      if (entry->ending && entry->running == 0) {
+        Remove(entry);
+      } else {
+        UpdateRunnable(entry);
+      }
+    }
+  }
+  NotifyEnded();
+  return true;
+}
+
+void Scheduler::End(const std::shared_ptr<Entry>& entry, const absl::Status& status) {
+  if (entry->ending) return;
+  entry->ending = true;
+  entry->end = status;
+  coordinates_ -= entry->queued;
+  speeds_[entry->spec.model].outstanding -= entry->queued;
+  entry->remaining -= entry->queued;
+  entry->queued = 0;
+  UpdateRunnable(entry);
+  if (entry->running == 0) Remove(entry);
+}
+
+void Scheduler::Remove(const std::shared_ptr<Entry>& entry) {
+  if (entry->removed) return;
+  entry->removed = true;
+  bytes_ -= entry->spec.bytes;
+  deadlines_.erase({entry->spec.deadline, entry->id});
+  jobs_.erase(entry->id);
+  const auto caller = callers_.find(entry->spec.caller);
+  if (--caller->second.jobs == 0) {
+    runnable_callers_.erase({caller->second.virtual_time, entry->spec.caller});
+    callers_.erase(caller);
+  }
+  ended_.push_back(entry);
+}
+
+void Scheduler::ExpireDeadlines(absl::Time now) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const JobId id = deadlines_.begin()->second;
+    deadlines_.erase(deadlines_.begin());
+    const std::shared_ptr<Entry> entry = jobs_.at(id);  // a copy: ending may erase it from the map
+    End(entry, absl::DeadlineExceededError("the deadline passed before the work was done"));
+  }
+}
+
+void Scheduler::NotifyEnded() {
+  std::vector<std::shared_ptr<Entry>> ended;
+  {
+    absl::MutexLock lock(&mutex_);
+    ended.swap(ended_);
+  }
+  if (ended.empty()) return;
+  for (const std::shared_ptr<Entry>& entry : ended) entry->spec.job->OnDone(entry->end);
+  absl::MutexLock lock(&mutex_);
+  for (const std::shared_ptr<Entry>& entry : ended) entry->done = true;
+}
+
+bool Scheduler::MayWake() const {
+  return stopping_ || !runnable_by_age_.empty() || !ended_.empty();
+}
+
+void Scheduler::Work() {
+  while (true) {
+    Batch batch;
+    {
+      absl::MutexLock lock(&mutex_);
+      while (true) {
+        batch = Take();
+        if (!batch.empty() || !ended_.empty()) break;
+        if (stopping_) return;
+        const absl::Condition condition(this, &Scheduler::MayWake);
+        if (deadlines_.empty()) {
+          mutex_.Await(condition);
+        } else {
+          mutex_.AwaitWithDeadline(condition, deadlines_.begin()->first);
+        }
+      }
+    }
+    RunBatch(std::move(batch));
+  }
+}
+
+bool Scheduler::Step() {
+  Batch batch;
+  {
+    absl::MutexLock lock(&mutex_);
+    batch = Take();
+  }
+  return RunBatch(std::move(batch));
+}
+
+void Scheduler::Credit(JobId id, int64_t pieces) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  found->second->ahead = std::max<int64_t>(0, found->second->ahead - pieces);
+  UpdateRunnable(found->second);
+}
+
+void Scheduler::Cancel(JobId id, const absl::Status& why) {
+  std::shared_ptr<Entry> entry;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = jobs_.find(id);
+    if (found != jobs_.end()) {
+      entry = found->second;
+      End(entry, why);
+    }
+  }
+  NotifyEnded();
+  if (entry == nullptr) return;
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&entry->done));
+}
+
+void Scheduler::StopAdmission() {
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+}
+
+int64_t Scheduler::Drain(absl::Duration grace) {
+  StopAdmission();
+  std::vector<std::shared_ptr<Entry>> left;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return jobs_.empty(); };
+    mutex_.AwaitWithTimeout(absl::Condition(&idle), grace);
+    for (const auto& [id, entry] : jobs_) left.push_back(entry);
+    for (const auto& entry : left) End(entry, absl::UnavailableError("the server shut down"));
+  }
+  NotifyEnded();
+  absl::MutexLock lock(&mutex_);
+  for (const auto& entry : left) mutex_.Await(absl::Condition(&entry->done));
+  return static_cast<int64_t>(left.size());
+}
+
+SchedulerStatistics Scheduler::Statistics() {
+  absl::MutexLock lock(&mutex_);
+  SchedulerStatistics out;
+  out.jobs = static_cast<int64_t>(jobs_.size());
+  out.running_coordinates = running_coordinates_;
+  out.queued_coordinates = coordinates_ - running_coordinates_;
+  out.bytes = bytes_;
+  for (const auto& [id, entry] : jobs_) {
+    out.queued_jobs += !entry->begun;
+    const absl::Duration left =
+        absl::Seconds(static_cast<double>(entry->remaining) /
+                      (SpeedOf(entry->spec.model) * std::max(1, options_.workers)));
+    out.drain += left;
+    out.capped_drain += std::min(left, kMostCounted);
+  }
+  if (!runnable_by_age_.empty() || running_coordinates_ > 0) {
+    out.stalled = clock_->Now() - last_progress_;
+  }
+  return out;
+}
+
+}  // namespace hiif::scheduling
