@@ -7,7 +7,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "client/retry.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 
@@ -15,6 +14,8 @@ namespace hiif::client {
 namespace {
 
 constexpr absl::Duration kAvoidAfterFailure = absl::Seconds(5);
+
+constexpr absl::Duration kLook = absl::Milliseconds(20);
 
 // A query of the largest size is answered by 12 MiB; everything else keeps below gRPC's 4 MiB.
 constexpr int kMaxReceiveBytes = 32 << 20;
@@ -106,16 +107,17 @@ std::unique_ptr<ServerPool::Lease> ServerPool::Acquire() {
 
 absl::Status ServerPool::WaitForConnected(absl::Duration timeout, std::stop_token stop) {
   const absl::Time deadline = absl::Now() + timeout;
-  absl::Duration pause = absl::Milliseconds(1);
   while (true) {
-    for (const auto& server : servers_)
-      if (server->channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY)
-        return absl::OkStatus();
+    for (const auto& server : servers_) {
+      const grpc_connectivity_state state = server->channel->GetState(/*try_to_connect=*/true);
+      if (state == GRPC_CHANNEL_READY) return absl::OkStatus();
+      // Waiting drives the connecting, too: without it gRPC looks every five seconds.
+      server->channel->WaitForStateChange(state, absl::ToChronoTime(absl::Now() + kLook));
+      if (stop.stop_requested()) return absl::CancelledError("interrupted");
+    }
     if (absl::Now() >= deadline)
       return absl::UnavailableError(absl::StrCat("no server answers at ", Addresses(), " (waited ",
                                                  absl::FormatDuration(timeout), ")"));
-    if (!SleepUnlessStopped(pause, stop)) return absl::CancelledError("interrupted");
-    pause = std::min(pause * 1.5, absl::Milliseconds(50));
   }
 }
 

@@ -23,6 +23,13 @@ CLI::Option* Value(CLI::App* app, const char* names, T& target, const char* help
   return app->add_option(names, target, help)->type_name(type)->group(group);
 }
 
+// A check that does not show in the help.
+template <typename Check>
+CLI::Validator Silent(Check check) {
+  check.description("");
+  return check;
+}
+
 void Switch(CLI::App* app, const char* names, bool& target, const char* help, const char* group) {
   app->add_flag(names, target, help)->group(group);
 }
@@ -49,11 +56,11 @@ void AddConnection(CLI::App* app, ConnectionFlags& f) {
          g);
   Value(app, "--connect-timeout", f.connect_timeout_s, "until a server must answer (5)", "SECONDS",
         g)
-      ->check(CLI::NonNegativeNumber);
+      ->check(Silent(CLI::NonNegativeNumber));
   Value(app, "--timeout", f.timeout_s, "of a request with its retries (0: none)", "SECONDS", g)
-      ->check(CLI::NonNegativeNumber);
+      ->check(Silent(CLI::NonNegativeNumber));
   Value(app, "--retries", f.retries, "in a row, of a request that breaks (7)", "N", g)
-      ->check(CLI::Range(0, 1000));
+      ->check(Silent(CLI::Range(0, 1000)));
 }
 
 void AddSize(CLI::App* app, SizeFlags& f) {
@@ -97,7 +104,7 @@ void AddPixels(CLI::App* app, UpscaleFlags& f) {
   Switch(app, "-x,--self-ensemble", f.self_ensemble,
          "mean over 8 flips: a little better, 8 times the time", g);
   Value(app, "--quality", f.quality, "1 to 100 (JPEG 95, WebP lossless, AVIF 80)", "N", g)
-      ->check(CLI::Range(1, 100));
+      ->check(Silent(CLI::Range(1, 100)));
   Switch(app, "--srgb", f.srgb, "convert to sRGB by the embedded profile, else it is kept", g);
   Switch(app, "--strip", f.strip, "drop EXIF, XMP and IPTC", g);
   Switch(app, "--clip", f.clip, "clip floating-point samples to [0,1], else they are refused", g);
@@ -111,9 +118,9 @@ void AddRunning(CLI::App* app, UpscaleFlags& f) {
   Value(app, "-t,--tile-size", f.tile_size,
         "side of the tiles, 16 to 4096 (0: the server's choice)", "PIXELS", g);
   Value(app, "--priority", f.priority, "-10 (background) to 10 (interactive)", "N", g)
-      ->check(CLI::Range(-10, 10));
+      ->check(Silent(CLI::Range(-10, 10)));
   Value(app, "--log-format", f.log.format, "of the lines on standard error (text)", "text|json", g)
-      ->check(CLI::IsMember({"text", "json"}));
+      ->check(Silent(CLI::IsMember({"text", "json"})));
   Switch(app, "-q,--quiet", f.log.quiet, "only failures and warnings", g);
   Switch(app, "-v,--verbose", f.log.verbose, "retries too, and a line a file on a terminal", g);
 }

@@ -126,7 +126,7 @@ absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
       const int jobs,
       ParseJobs(flags.jobs, flags.connection.server.empty() ? kPrivateJobs : kRemoteJobs));
   std::vector<std::string> inputs = flags.inputs;
-  for (const std::string& list : flags.lists) inputs.push_back("@" + list);
+  for (const std::string& list : flags.lists) inputs.push_back(absl::StrCat("@", list));
   if (inputs.empty()) return absl::InvalidArgumentError("no input is named");
   bool several = inputs.size() > 1;
   for (const std::string& name : inputs) several = several || NamesSeveral(name);

@@ -61,7 +61,7 @@ TEST_F(OutputsTest, RefusesWhatCannotBe) {
   const auto refused = [](const OutputOptions& options) {
     return std::string(OutputNames::Create(options).status().message());
   };
-  EXPECT_THAT(refused({.output = file, .several = true}), HasSubstr("needs a folder"));
+  EXPECT_THAT(refused({.output = file, .several = true}), HasSubstr("need a folder"));
   EXPECT_THAT(refused({.output = "-", .several = true}), HasSubstr("one image"));
   EXPECT_THAT(refused({.output = "x.txt"}), HasSubstr("no format"));
   EXPECT_THAT(refused({.format = "bmp"}), HasSubstr("cannot be written"));
