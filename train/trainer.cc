@@ -114,6 +114,7 @@ absl::Status Run::Begin() {
       options_.threads > 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency()));
   at::set_num_threads(options_.shards > 1 ? 1 : gradient_options_.threads);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
 
   if (folder_.HasState()) return Resume();
   HIIF_ASSIGN_OR_RETURN(InitialWeights initial, MakeInitialWeights(options_));
@@ -237,8 +238,12 @@ absl::Status Run::ValidateNow() {
   HIIF_RETURN_IF_ERROR(WriteAverage(folder_.weights_path()));
   const ValidationOptions validation{options_.validation_scales, options_.validation_crop,
                                      options_.device};
-  HIIF_ASSIGN_OR_RETURN(const std::vector<double> psnr,
-                        ValidationPsnr(folder_.weights_path(), *validation_, validation));
+  const int threads = at::get_num_threads();
+  at::set_num_threads(gradient_options_.threads);  // there are no shards here
+  const absl::StatusOr<std::vector<double>> measured =
+      ValidationPsnr(folder_.weights_path(), *validation_, validation);
+  at::set_num_threads(threads);
+  HIIF_ASSIGN_OR_RETURN(const std::vector<double> psnr, measured);
   const double mean =
       std::accumulate(psnr.begin(), psnr.end(), 0.0) / static_cast<double>(psnr.size());
   const bool best = progress_.best_step < 0 || mean > progress_.best_psnr;

@@ -51,6 +51,23 @@ at::Tensor QueryKeyValue(const Network& network, int block, const at::Tensor& x)
       .reshape({x.size(0), x.size(1), Hiif(network).heads, -1});
 }
 
+// Sum over the queries of k^T v: (N,heads,d,d).
+at::Tensor ContextSum(const Network& network, int block, const at::Tensor& qkv) {
+  const Scope scope = Scope(network.parameters, "").Below(absl::StrCat("conv", block));
+  const int64_t d = qkv.size(3) / 3;
+  const at::Tensor k = LayerNorm(qkv.slice(3, d, 2 * d), scope.Below("kln")).transpose(1, 2);
+  const at::Tensor v = LayerNorm(qkv.slice(3, 2 * d, 3 * d), scope.Below("vln")).transpose(1, 2);
+  return at::matmul(k.transpose(-2, -1), v);
+}
+
+at::Tensor Attend(const Network& network, int block, const at::Tensor& x, const at::Tensor& qkv,
+                  const at::Tensor& kv) {
+  const Scope scope = Scope(network.parameters, "").Below(absl::StrCat("conv", block));
+  const at::Tensor q = qkv.slice(3, 0, qkv.size(3) / 3).transpose(1, 2);
+  const at::Tensor y = x + at::matmul(q, kv).transpose(1, 2).reshape(x.sizes());
+  return x + Linear(at::gelu(Linear(y, scope.Below("proj1"))), scope.Below("proj2"));
+}
+
 }  // namespace
 
 int AttentionBlocks(const HiifConfig& config) {
@@ -75,21 +92,12 @@ at::Tensor HiifBegin(const Network& network, const at::Tensor& features,
 }
 
 at::Tensor HiifContextSum(const Network& network, int block, const at::Tensor& x) {
-  const Scope scope = Scope(network.parameters, "").Below(absl::StrCat("conv", block));
-  const at::Tensor qkv = QueryKeyValue(network, block, x);
-  const int64_t d = qkv.size(3) / 3;
-  const at::Tensor k = LayerNorm(qkv.slice(3, d, 2 * d), scope.Below("kln")).transpose(1, 2);
-  const at::Tensor v = LayerNorm(qkv.slice(3, 2 * d, 3 * d), scope.Below("vln")).transpose(1, 2);
-  return at::matmul(k.transpose(-2, -1), v);
+  return ContextSum(network, block, QueryKeyValue(network, block, x));
 }
 
 at::Tensor HiifAttend(const Network& network, int block, const at::Tensor& x,
                       const at::Tensor& kv) {
-  const Scope scope = Scope(network.parameters, "").Below(absl::StrCat("conv", block));
-  const at::Tensor qkv = QueryKeyValue(network, block, x);
-  const at::Tensor q = qkv.slice(3, 0, qkv.size(3) / 3).transpose(1, 2);
-  const at::Tensor y = x + at::matmul(q, kv).transpose(1, 2).reshape(x.sizes());
-  return x + Linear(at::gelu(Linear(y, scope.Below("proj1"))), scope.Below("proj2"));
+  return Attend(network, block, x, QueryKeyValue(network, block, x), kv);
 }
 
 at::Tensor HiifFinish(const Network& network, const at::Tensor& x, const QueryTensors& queries) {
@@ -107,9 +115,10 @@ at::Tensor HiifDecode(const Network& network, const at::Tensor& features,
                       const QueryTensors& queries) {
   at::Tensor x = HiifBegin(network, features, queries);
   for (int block = 0; block < AttentionBlocks(Hiif(network)); ++block) {
+    const at::Tensor qkv = QueryKeyValue(network, block, x);
     const at::Tensor kv =
-        HiifContextSum(network, block, x) / static_cast<double>(queries.neighbour.size(1));
-    x = HiifAttend(network, block, x, kv);
+        ContextSum(network, block, qkv) / static_cast<double>(queries.neighbour.size(1));
+    x = Attend(network, block, x, qkv, kv);
   }
   return HiifFinish(network, x, queries);
 }

@@ -1,0 +1,170 @@
+#include "eval/data_commands.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/bicubic.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "imaging/decode.h"
+#include "train/packed_dataset.h"
+
+namespace hiif::eval {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Source {
+  std::string path;
+  std::string name;  // below the folder it was found in
+};
+
+absl::StatusOr<std::vector<Source>> FindFiles(const std::vector<std::string>& sources) {
+  std::vector<Source> files;
+  for (const std::string& source : sources) {
+    std::error_code error;
+    if (!fs::is_directory(source, error)) {
+      if (!fs::exists(source, error)) return absl::NotFoundError(source + " does not exist");
+      files.push_back({source, fs::path(source).filename().string()});
+      continue;
+    }
+    std::vector<Source> found;
+    const auto options = fs::directory_options::follow_directory_symlink;
+    for (fs::recursive_directory_iterator i(source, options, error), end; !error && i != end;
+         i.increment(error)) {
+      if (!i->is_regular_file(error)) continue;
+      found.push_back({i->path().string(), fs::relative(i->path(), source).string()});
+    }
+    if (error) {
+      return absl::UnknownError(absl::StrCat("cannot list ", source, ": ", error.message()));
+    }
+    std::sort(found.begin(), found.end(),
+              [](const Source& a, const Source& b) { return a.name < b.name; });
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
+// Samples of any type as bytes, rounded.
+RgbImage ToBytes(const RgbImage& image) {
+  if (image.type == SampleType::kU8) return image;
+  RgbImage out{SampleType::kU8, image.height, image.width, {}};
+  const int64_t count = image.height * image.width * 3;
+  out.samples.resize(count);
+  for (int64_t i = 0; i < count; ++i) {
+    double value;
+    if (image.type == SampleType::kU16) {
+      uint16_t sample;
+      std::memcpy(&sample, &image.samples[i * 2], 2);
+      value = sample / 65535.0;
+    } else {
+      float sample;
+      std::memcpy(&sample, &image.samples[i * 4], 4);
+      value = sample;
+    }
+    out.samples[i] = static_cast<uint8_t>(std::lround(std::clamp(value, 0.0, 1.0) * 255.0));
+  }
+  return out;
+}
+
+absl::StatusOr<RgbImage> ReadImage(const std::string& path) {
+  HIIF_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
+  DecodeOptions options;
+  options.limits.max_pixels = 400'000'000;  // the user's own files
+  options.convert_to_srgb = true;
+  options.clip = true;
+  options.frame = 0;
+  HIIF_ASSIGN_OR_RETURN(
+      const Picture picture,
+      Decode({reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()}, options));
+  return ToBytes(*picture.colour);
+}
+
+std::string SumUp(const train::PackedDataset& dataset) {
+  return absl::StrFormat("%s: %d images, %.1f million pixels, fingerprint %s", dataset.path(),
+                         dataset.images().size(), static_cast<double>(dataset.pixels()) / 1e6,
+                         dataset.fingerprint());
+}
+
+}  // namespace
+
+absl::Status Pack(const PackOptions& options, std::ostream& log) {
+  if (options.every < 2 || options.min_side < 1 || options.shrink < 1) {
+    return absl::InvalidArgumentError(
+        "--every must be at least 2, --min-side and --shrink at least 1");
+  }
+  HIIF_ASSIGN_OR_RETURN(const std::vector<Source> files, FindFiles(options.sources));
+  HIIF_ASSIGN_OR_RETURN(const auto writer, train::PackedDatasetWriter::Create(options.output));
+  std::unique_ptr<train::PackedDatasetWriter> held;
+  if (!options.hold_out.empty()) {
+    HIIF_ASSIGN_OR_RETURN(held, train::PackedDatasetWriter::Create(options.hold_out));
+  }
+  int64_t taken = 0;
+  for (const Source& file : files) {
+    absl::StatusOr<RgbImage> image = ReadImage(file.path);
+    if (!image.ok()) {
+      log << "left out " << file.path << ": " << image.status().message() << "\n";
+      continue;
+    }
+    if (options.shrink > 1) {
+      image = ResizeBicubic(*image, {std::max<int64_t>(image->height / options.shrink, 1),
+                                     std::max<int64_t>(image->width / options.shrink, 1)});
+    }
+    if (std::min(image->height, image->width) < options.min_side) {
+      log << absl::StreamFormat("left out %s: %dx%d pixels, --min-side is %d\n", file.path,
+                                image->width, image->height, options.min_side);
+      continue;
+    }
+    // From the middle of each round, so that one round is enough to hold one out.
+    const bool hold = held != nullptr && taken % options.every == options.every / 2;
+    ++taken;
+    HIIF_RETURN_IF_ERROR((hold ? held : writer)->Add(file.name, *image));
+  }
+  if (writer->images() == 0 || (held != nullptr && held->images() == 0)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        taken, " of ", files.size(), " files are usable images: too few",
+        held != nullptr ? " to hold some out; lower --every, or give more" : " to pack"));
+  }
+  HIIF_RETURN_IF_ERROR(writer->Commit());
+  if (held != nullptr) HIIF_RETURN_IF_ERROR(held->Commit());
+  for (const std::string& path : {options.output, options.hold_out}) {
+    if (path.empty()) continue;
+    HIIF_ASSIGN_OR_RETURN(const auto dataset, train::PackedDataset::Open(path));
+    log << SumUp(*dataset) << "\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Info(const std::string& path, std::ostream& out) {
+  HIIF_ASSIGN_OR_RETURN(const auto dataset, train::PackedDataset::Open(path));
+  HIIF_RETURN_IF_ERROR(dataset->Verify());
+  for (const train::PackedImage& image : dataset->images()) {
+    out << absl::StreamFormat("%5dx%-5d %08x %s\n", image.width, image.height, image.crc32c,
+                              image.name);
+  }
+  out << SumUp(*dataset) << ", checksums right\n";
+  return absl::OkStatus();
+}
+
+absl::Status Resize(const std::string& input, const std::string& output, int64_t width,
+                    int64_t height) {
+  if (width < 1 || height < 1 || width > 65536 || height > 65536) {
+    return absl::InvalidArgumentError("width and height must lie in [1,65536]");
+  }
+  HIIF_ASSIGN_OR_RETURN(const RgbImage image, ReadImage(input));
+  const RgbImage resized = ResizeBicubic(image, {height, width});
+  std::string ppm = absl::StrFormat("P6\n%d %d\n255\n", width, height);
+  ppm.append(resized.samples.begin(), resized.samples.end());
+  return WriteFileAtomically(output, ppm);
+}
+
+}  // namespace hiif::eval
