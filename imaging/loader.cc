@@ -12,6 +12,7 @@
 #include "imaging/exif.h"
 #include "imaging/iptc.h"
 #include "imaging/library.h"
+#include "imaging/tiff_directory.h"
 
 namespace hiif {
 
@@ -175,6 +176,8 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
     HIIF_RETURN_IF_ERROR(CheckPixels(info.stored, limits));
     info.palette = image.get_typeof("palette-bit-depth") != 0;
     info.metadata = ReadMetadata(image, *format);
+    // A TIFF has no block of EXIF, it has the directories themselves.
+    if (*format == ImageFormat::kTiff) info.metadata.exif = JoinExif(SplitExif(bytes));
     // libvips knows what each container says of the orientation, but does not look into a PNG's
     // EXIF.
     info.orientation = *format == ImageFormat::kPng ? ExifOrientation(info.metadata.exif)

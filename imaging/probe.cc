@@ -5,8 +5,9 @@
 
 namespace hiif {
 
-absl::StatusOr<ImageInfo> Probe(absl::string_view bytes, const ImageLimits& limits) {
-  HIIF_ASSIGN_OR_RETURN(const auto loader, Loader::Open(bytes, limits, std::nullopt));
+absl::StatusOr<ImageInfo> Probe(absl::string_view bytes, const ImageLimits& limits,
+                                std::optional<int> frame) {
+  HIIF_ASSIGN_OR_RETURN(const auto loader, Loader::Open(bytes, limits, frame));
   return loader->info();
 }
 

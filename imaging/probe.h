@@ -3,6 +3,7 @@
 #define IMAGING_PROBE_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -33,7 +34,9 @@ struct ImageLimits {
 // Reads the header, decodes nothing. InvalidArgument, with a reason a user understands: empty, not
 // an image of a known format, a damaged header, more pixels than the limit. Never crashes, whatever
 // the bytes. Any thread.
-absl::StatusOr<ImageInfo> Probe(absl::string_view bytes, const ImageLimits& limits = {});
+// frame: as in DecodeOptions; sizes are those of that frame.
+absl::StatusOr<ImageInfo> Probe(absl::string_view bytes, const ImageLimits& limits = {},
+                                std::optional<int> frame = std::nullopt);
 
 // Most memory that decoding such a file takes, the picture included, in bytes.
 int64_t DecodeBytes(const ImageInfo& info);

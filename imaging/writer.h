@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,7 +27,7 @@ struct WriterOptions {
   int quality = 0;
 };
 
-// PNG, JPEG, TIFF and PPM hold a few rows, whatever the size; WebP, AVIF, JPEG XL and GIF hold the
+// PNG, JPEG, TIFF and PPM hold a few rows, whatever the size; WebP, AVIF and JPEG XL hold the
 // image, because their encoders do. Where the format has no alpha, the picture is laid on white.
 // Not thread-safe. Destroyed before Finish(), it leaves an incomplete file in the sink.
 class ImageWriter {
@@ -37,12 +38,17 @@ class ImageWriter {
                                                              ByteSink* sink);
   virtual ~ImageWriter() = default;
 
-  // Whole rows, top down: interleaved, native byte order, straight alpha. Errors of the sink come
-  // back as they are.
+  // Whole rows, top down: interleaved, native byte order, straight alpha, aligned as their samples.
+  // Errors of the sink come back as they are.
   virtual absl::Status WriteRows(absl::string_view rows) = 0;
   // After the last row.
   virtual absl::Status Finish() = 0;
+  // What of the metadata the format cannot hold, a sentence each. Complete after Create().
+  virtual const std::vector<std::string>& warnings() const = 0;
 };
+
+// Memory a writer takes, in bytes, about.
+int64_t WriterBytes(ImageFormat format, Grid size, int channels, SampleType type);
 
 // Puts tiles together to rows for a writer: holds one row of tiles.
 class TileAssembler {

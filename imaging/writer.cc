@@ -1,0 +1,169 @@
+#include "imaging/writer.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+#include "imaging/encoder.h"
+#include "imaging/row_converter.h"
+
+namespace hiif {
+namespace {
+
+// Collects what codecs write in small pieces.
+class BufferedSink : public ByteSink {
+ public:
+  explicit BufferedSink(ByteSink* sink) : sink_(sink) {}
+
+  absl::Status Append(absl::string_view bytes) override {
+    if (buffer_.size() + bytes.size() > kBytes) HIIF_RETURN_IF_ERROR(Flush());
+    if (bytes.size() >= kBytes) return sink_->Append(bytes);
+    buffer_.append(bytes.data(), bytes.size());
+    return absl::OkStatus();
+  }
+
+  bool can_overwrite() const override { return sink_->can_overwrite(); }
+
+  absl::Status Overwrite(int64_t offset, absl::string_view bytes) override {
+    HIIF_RETURN_IF_ERROR(Flush());
+    return sink_->Overwrite(offset, bytes);
+  }
+
+  absl::Status Flush() {
+    if (buffer_.empty()) return absl::OkStatus();
+    const absl::Status status = sink_->Append(buffer_);
+    buffer_.clear();
+    return status;
+  }
+
+ private:
+  static constexpr size_t kBytes = size_t{1} << 18;
+  ByteSink* sink_;
+  std::string buffer_;
+};
+
+int StoredChannels(ImageFormat format, int channels) {
+  switch (format) {
+    case ImageFormat::kJpeg:
+    case ImageFormat::kPpm:
+      return channels < 3 ? 1 : 3;
+    case ImageFormat::kWebp:
+      return channels % 2 == 0 ? 4 : 3;
+    default:
+      return channels;
+  }
+}
+
+EncoderOr NewEncoder(const StoredImage& image, ByteSink* sink) {
+  switch (image.format) {
+    case ImageFormat::kPng:
+      return NewPngEncoder(image, sink);
+    case ImageFormat::kJpeg:
+      return NewJpegEncoder(image, sink);
+    case ImageFormat::kTiff:
+      return NewTiffEncoder(image, sink);
+    case ImageFormat::kWebp:
+      return NewWebpEncoder(image, sink);
+    case ImageFormat::kPpm:
+      return NewPpmEncoder(image, sink);
+    default:
+      return NewVipsEncoder(image, sink);
+  }
+}
+
+// Holds the image until it is encoded.
+bool Whole(ImageFormat format) {
+  return format == ImageFormat::kWebp || format == ImageFormat::kAvif ||
+         format == ImageFormat::kJxl;
+}
+
+class ConvertingWriter : public ImageWriter {
+ public:
+  ConvertingWriter(const WriterOptions& options, ByteSink* sink)
+      : sink_(sink), from_{options.channels, options.type} {
+    image_ = {options.format,
+              options.size,
+              StoredChannels(options.format, options.channels),
+              StoredType(options.format, options.type),
+              options.metadata,
+              options.quality};
+  }
+
+  absl::Status Start() {
+    HIIF_ASSIGN_OR_RETURN(encoder_, NewEncoder(image_, &sink_));
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteRows(absl::string_view rows) override {
+    const int64_t row_bytes = image_.size.width * from_.bytes();
+    const int64_t count = static_cast<int64_t>(rows.size()) / row_bytes;
+    if (rows.size() % row_bytes != 0 || count > image_.size.height - next_)
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%d bytes are not rows of %d bytes, of which %d are still to come",
+                          rows.size(), row_bytes, image_.size.height - next_));
+    next_ += count;
+    const PixelLayout to = {image_.channels, image_.type};
+    // About a megabyte at a time, through a buffer that is aligned as samples are.
+    const int64_t most = std::max<int64_t>(1, kChunkBytes / image_.row_bytes());
+    for (int64_t y = 0; y < count; y += most) {
+      const int64_t some = std::min(most, count - y);
+      converted_.resize(some * image_.row_bytes());
+      const char* in = rows.data() + y * row_bytes;
+      if (reinterpret_cast<uintptr_t>(in) % SampleBytes(from_.type) != 0)
+        return absl::InvalidArgumentError("rows must be aligned as their samples are");
+      ConvertPixels(from_, in, to, converted_.data(), some * image_.size.width);
+      HIIF_RETURN_IF_ERROR(encoder_->WriteRows(converted_.data(), some));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Finish() override {
+    if (next_ != image_.size.height)
+      return absl::FailedPreconditionError(
+          absl::StrFormat("%d of %d rows have come", next_, image_.size.height));
+    HIIF_RETURN_IF_ERROR(encoder_->Finish());
+    return sink_.Flush();
+  }
+
+  const std::vector<std::string>& warnings() const override { return encoder_->warnings(); }
+
+ private:
+  static constexpr int64_t kChunkBytes = int64_t{1} << 20;
+  BufferedSink sink_;
+  PixelLayout from_;
+  StoredImage image_;
+  std::unique_ptr<Encoder> encoder_;
+  std::vector<uint8_t> converted_;
+  int64_t next_ = 0;  // row
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ImageWriter>> ImageWriter::Create(const WriterOptions& options,
+                                                                 ByteSink* sink) {
+  HIIF_RETURN_IF_ERROR(CheckWritable(options.format, options.size));
+  if (options.channels < 1 || options.channels > 4)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("channels: %d; 1, 2, 3 or 4 is allowed", options.channels));
+  if (options.quality < 0 || options.quality > 100)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("quality: %d is out of range; 1 to 100 is allowed, and 0 for the format's "
+                        "default",
+                        options.quality));
+  auto writer = std::make_unique<ConvertingWriter>(options, sink);
+  HIIF_RETURN_IF_ERROR(writer->Start());
+  return writer;
+}
+
+int64_t WriterBytes(ImageFormat format, Grid size, int channels, SampleType type) {
+  constexpr int64_t kBuffers = int64_t{4} << 20;
+  if (!Whole(format)) return kBuffers;
+  // WebP works on 4 bytes a pixel and about as much again of its own.
+  const int64_t pixel =
+      format == ImageFormat::kWebp ? 12 : 4 * channels * SampleBytes(StoredType(format, type));
+  return kBuffers + size.width * size.height * pixel;
+}
+
+}  // namespace hiif
