@@ -191,14 +191,16 @@ absl::StatusOr<Plan> MakePlan(const v1::UpscaleParameters& parameters, const Ima
   return plan;
 }
 
-std::string ResumeToken(const Plan& plan, bool convert_to_srgb, absl::string_view image_digest,
-                        absl::string_view weights_digest, absl::string_view backend,
-                        absl::string_view precision, int64_t context_samples) {
+std::string ResumeToken(const Plan& plan, bool convert_to_srgb, bool self_ensemble,
+                        absl::string_view image_digest, absl::string_view weights_digest,
+                        absl::string_view backend, absl::string_view precision,
+                        int64_t context_samples) {
   return Sha256(absl::StrCat(
       "hiif.v1 resume 1|", image_digest, "|", weights_digest, "|", backend, "|", precision, "|",
       context_samples, "|", plan.output.width, "x", plan.output.height, "|", plan.region.x, ",",
       plan.region.y, ",", plan.region.width, ",", plan.region.height, "|", plan.tile_size, "|",
-      plan.channels, "|", static_cast<int>(plan.type), "|", static_cast<int>(convert_to_srgb)));
+      plan.channels, "|", static_cast<int>(plan.type), "|", static_cast<int>(convert_to_srgb), "|",
+      static_cast<int>(self_ensemble)));
 }
 
 v1::SampleType ToProto(SampleType type) {

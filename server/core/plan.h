@@ -59,9 +59,10 @@ absl::StatusOr<Plan> MakePlan(const v1::UpscaleParameters& parameters, const Ima
                               const PlanLimits& limits);
 
 // Identifies pixels: equal tokens promise equal tiles. image_digest and weights_digest as SHA-256.
-std::string ResumeToken(const Plan& plan, bool convert_to_srgb, absl::string_view image_digest,
-                        absl::string_view weights_digest, absl::string_view backend,
-                        absl::string_view precision, int64_t context_samples);
+std::string ResumeToken(const Plan& plan, bool convert_to_srgb, bool self_ensemble,
+                        absl::string_view image_digest, absl::string_view weights_digest,
+                        absl::string_view backend, absl::string_view precision,
+                        int64_t context_samples);
 
 v1::SampleType ToProto(SampleType type);
 v1::FileFormat ToProto(ImageFormat format);

@@ -167,8 +167,9 @@ TEST(ResumeToken, ChangesWithWhateverChangesPixels) {
   const Plan plan = *MakePlan(Scaled(2), kPhoto, {});
   const auto token = [&](const Plan& p, bool srgb = false, const char* image = "i",
                          const char* weights = "w", const char* backend = "fused",
-                         const char* precision = "float32", int64_t samples = 2304) {
-    return ResumeToken(p, srgb, image, weights, backend, precision, samples);
+                         const char* precision = "float32", int64_t samples = 2304,
+                         bool ensemble = false) {
+    return ResumeToken(p, srgb, ensemble, image, weights, backend, precision, samples);
   };
   const std::string original = token(plan);
   EXPECT_EQ(original, token(plan));
@@ -181,6 +182,7 @@ TEST(ResumeToken, ChangesWithWhateverChangesPixels) {
   EXPECT_NE(original, token(plan, false, "i", "w", "torch"));
   EXPECT_NE(original, token(plan, false, "i", "w", "fused", "bfloat16"));
   EXPECT_NE(original, token(plan, false, "i", "w", "fused", "float32", 0));
+  EXPECT_NE(original, token(plan, false, "i", "w", "fused", "float32", 2304, true));
   Plan other = plan;
   other.tile_size = 128;
   EXPECT_NE(original, token(other));

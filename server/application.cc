@@ -1,0 +1,272 @@
+#include "server/application.h"
+
+#include <signal.h>
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/file.h"
+#include "imaging/decode.h"
+#include "server/core/errors.h"
+#include "server/logging/log.h"
+#include "server/metrics/process.h"
+
+namespace hiif::server {
+namespace {
+
+constexpr char kServiceName[] = "hiif.v1.SuperResolutionService";
+// How often the main thread looks at signals and flags.
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+
+std::string DeviceName(const std::string& setting) {
+#ifdef HIIF_CUDA
+  return setting == "auto" ? "cuda" : setting;
+#else
+  return setting == "auto" ? "cpu" : setting;
+#endif
+}
+
+UpscalerOptions UpscalerSettings(const ServerConfig& config, const std::string& device) {
+  UpscalerOptions options;
+  options.device = device;
+  if (config.backend() == "reference") options.backend = Backend::kReference;
+  if (config.backend() == "torch") options.backend = Backend::kTorch;
+  if (config.backend() == "fused") options.backend = Backend::kFused;
+  if (config.precision() == "float32") options.precision = Precision::kFloat32;
+  if (config.precision() == "bfloat16") options.precision = Precision::kBFloat16;
+  return options;
+}
+
+// A signal that asks to stop, within the time; 0: none came.
+int WaitForSignal(absl::Duration timeout) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  const timespec wait = absl::ToTimespec(timeout);
+  const int signal = sigtimedwait(&set, nullptr, &wait);
+  return signal > 0 ? signal : 0;
+}
+
+}  // namespace
+
+Application::Application(ServerConfig config)
+    : config_(std::move(config)),
+      resources_(SizeResources(config_, ReadMachineFacts())),
+      device_name_(DeviceName(config_.device())),
+      metrics_(device_name_),
+      cache_(resources_.feature_cache_bytes),
+      device_(&metrics_, [this](const absl::Status&) { device_lost_ = true; }),
+      monitor_(ToDuration(config_.write_timeout())) {}
+
+Application::~Application() {
+  stopping_ = true;
+  if (loader_.joinable()) loader_.join();
+  management_.reset();
+  grpc_.reset();
+  scheduler_.reset();
+}
+
+std::optional<Application::Failure> Application::Start() {
+  LogInfo("hiif-server starts", {{"workers", resources_.workers},
+                                 {"memory_bytes", resources_.memory_bytes},
+                                 {"feature_cache_bytes", resources_.feature_cache_bytes},
+                                 {"device", device_name_}});
+  // The server's own workers are the parallelism.
+  SetIntraOpThreads(1);
+  if (const absl::Status status = InitImaging(1); !status.ok()) return Failure{status, kExitUsage};
+
+  registry_ = std::make_unique<ModelRegistry>(
+      RegistryOptions{config_.model_dir(), config_.default_model(), config_.model_memory_bytes(),
+                      UpscalerSettings(config_, device_name_)},
+      [this](const ModelStatus& status) { OnModelChange(status); });
+  if (const absl::Status status = registry_->Scan(); !status.ok())
+    return Failure{status, kExitNoModels};
+
+  scheduling::SchedulerOptions scheduling;
+  scheduling.workers = resources_.workers;
+  scheduling.batch_coordinates = device_name_ == "cpu" ? 0 : config_.batch_coordinates();
+  scheduling.max_bytes = resources_.memory_bytes - resources_.feature_cache_bytes;
+  scheduler_ = std::make_unique<scheduling::Scheduler>(
+      scheduling, &device_, &clock_,
+      scheduling::Scheduler::Observer{
+          .on_batch = [this](int64_t coordinates,
+                             int64_t jobs) { metrics_.Batch(coordinates, jobs); },
+          .on_first_piece = [this](absl::Duration waited) { metrics_.QueueTime(waited); }});
+  metrics_.OnCollect([this] { CollectGauges(); });
+
+  if (!config_.token_file().empty()) {
+    auto tokens = TokenFile::Open(config_.token_file());
+    if (!tokens.ok()) return Failure{tokens.status(), kExitSecurity};
+    tokens_ = *std::move(tokens);
+  }
+  handler_ = std::make_unique<RpcHandler>(&metrics_, &monitor_,
+                                          HandlerOptions{tokens_.get(), config_.max_rpcs()});
+  const WorkEnvironment environment{scheduler_.get(), &cache_, &metrics_,
+                                    config_.context_samples()};
+  const RequestLimits limits{config_.max_input_pixels(), config_.max_output_pixels(),
+                             config_.max_query_coordinates(), config_.tile_size(),
+                             resources_.tiles_ahead};
+  upscaling_ = std::make_unique<Upscaling>(registry_.get(), environment, limits);
+  querying_ = std::make_unique<Querying>(registry_.get(), environment, limits);
+  service_ = std::make_unique<SuperResolutionServiceImpl>(handler_.get(), upscaling_.get(),
+                                                          querying_.get(), registry_.get(),
+                                                          &metrics_, config_.max_upload_bytes());
+  std::vector<grpc::Service*> services = {service_.get()};
+  if (config_.enable_model_control()) {
+    model_control_ = std::make_unique<ModelControlServiceImpl>(handler_.get(), registry_.get());
+    services.push_back(model_control_.get());
+  }
+  auto grpc = GrpcServer::Start(config_, services);
+  if (!grpc.ok())
+    return Failure{grpc.status(),
+                   absl::IsFailedPrecondition(grpc.status()) ? kExitCannotListen : kExitSecurity};
+  grpc_ = *std::move(grpc);
+  for (const ModelStatus& status : registry_->List()) OnModelChange(status);
+  if (const absl::Status status = StartManagement(); !status.ok())
+    return Failure{status, kExitCannotListen};
+  LogInfo("listening", {{"port", grpc_->port()},
+                        {"management_port", management_ == nullptr ? 0 : management_->port()}});
+  loader_ = std::thread([this] { LoadModels(); });
+  return std::nullopt;
+}
+
+absl::Status Application::StartManagement() {
+  if (config_.management_listen().empty()) return absl::OkStatus();
+  const auto address = ParseAddress(config_.management_listen());
+  const auto answer = [](bool ok, const char* otherwise) {
+    return HttpAnswer{ok ? 200 : 503, "text/plain; charset=utf-8", ok ? "ok\n" : otherwise};
+  };
+  auto server = HttpServer::Start(
+      *address,
+      {{"/metrics",
+        [this] {
+          return HttpAnswer{200, "text/plain; version=0.0.4; charset=utf-8", metrics_.Text()};
+        }},
+       {"/livez",
+        [this, answer] {
+          const bool alive =
+              !device_lost_ && scheduler_->Statistics().stalled < ToDuration(config_.stuck_after());
+          return answer(alive, "stuck: work is pending and nothing is finished\n");
+        }},
+       {"/readyz", [this, answer] {
+          if (draining_) return answer(false, "draining\n");
+          return answer(registry_->DefaultReady(), "the default model is not ready\n");
+        }}});
+  if (!server.ok())
+    return absl::Status(server.status().code(),
+                        absl::StrCat("--management-listen: ", server.status().message()));
+  management_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+void Application::LoadModels() {
+  registry_->LoadAll([this] { return stopping_.load(); });
+  if (stopping_) return;
+  if (registry_->DefaultReady()) {
+    LogInfo("ready", {{"default_model", config_.default_model()}});
+  } else {
+    LogError("not ready: the default model is not served; see --default-model",
+             {{"default_model", config_.default_model()}});
+  }
+  if (config_.port_file().empty()) return;
+  const absl::Status written = WriteFileAtomically(
+      config_.port_file(),
+      absl::StrCat(grpc_->port(), "\n", management_ == nullptr ? 0 : management_->port(), "\n"));
+  if (!written.ok()) LogError("--port-file", {{"error", written.message()}});
+}
+
+void Application::OnModelChange(const ModelStatus& status) {
+  const bool gone = status.state == ModelState::kUnloaded && !registry_->Get(status.name).ok();
+  if (!gone) metrics_.AddModel(status.name);
+  for (const ModelState state :
+       {ModelState::kLoading, ModelState::kReady, ModelState::kFailed, ModelState::kUnloaded}) {
+    metrics_.model_state()
+        .Add({{"model", status.name}, {"state", StateName(state)}})
+        .Set(!gone && status.state == state ? 1 : 0);
+  }
+  // Features of a version that is not served any more help nobody.
+  if (status.state == ModelState::kReady || gone) cache_.DropModel(status.name, status.serial);
+  const int64_t weights = status.state == ModelState::kReady ? status.facts.weights_bytes : 0;
+  metrics_.model_memory()
+      .Add({{"model", status.name}, {"device", device_name_}, {"kind", "weights"}})
+      .Set(static_cast<double>(weights));
+  if (grpc_ == nullptr) return;
+  grpc_->SetHealth(absl::StrCat("models/", status.name),
+                   status.state == ModelState::kReady && !draining_);
+  UpdateHealth();
+}
+
+void Application::UpdateHealth() {
+  const bool serving = !draining_ && registry_->DefaultReady();
+  grpc_->SetHealth("", serving);
+  grpc_->SetHealth(kServiceName, serving);
+}
+
+void Application::CollectGauges() {
+  const auto statistics = scheduler_->Statistics();
+  auto& gauges = metrics_.gauges();
+  gauges.queue_requests.Set(static_cast<double>(statistics.jobs));
+  gauges.queue_coordinates.Set(
+      static_cast<double>(statistics.queued_coordinates + statistics.running_coordinates));
+  gauges.drain_seconds.Set(absl::ToDoubleSeconds(statistics.capped_drain));
+  gauges.feature_cache_bytes.Set(static_cast<double>(cache_.bytes()));
+  gauges.device_memory_used.Set(static_cast<double>(ResidentBytes()));
+  gauges.device_memory_size.Set(static_cast<double>(resources_.memory_bytes));
+  for (const ModelStatus& status : registry_->List()) {
+    metrics_.model_memory()
+        .Add({{"model", status.name}, {"device", device_name_}, {"kind", "features"}})
+        .Set(static_cast<double>(cache_.ModelBytes(status.name)));
+  }
+}
+
+void Application::ReloadTokens() {
+  if (tokens_ == nullptr) return;
+  const absl::Status status = tokens_->Reload();
+  if (!status.ok())
+    LogWarning("the token file was not taken, the old tokens stay", {{"error", status.message()}});
+}
+
+ExitCode Application::RunUntilSignal() {
+  absl::Time next_reload = absl::Now() + ToDuration(config_.tls_reload_interval());
+  while (true) {
+    if (const int signal = WaitForSignal(kTick); signal != 0) {
+      LogInfo("stopping", {{"signal", strsignal(signal)}});
+      return Drain();
+    }
+    if (device_lost_) {
+      LogError("the device is lost");
+      scheduler_->Drain(absl::ZeroDuration());
+      grpc_->BeginShutdown();
+      grpc_->EndShutdown(absl::Seconds(2));
+      return kExitDeviceLost;
+    }
+    if (absl::Now() >= next_reload) {
+      ReloadTokens();
+      next_reload = absl::Now() + ToDuration(config_.tls_reload_interval());
+    }
+  }
+}
+
+ExitCode Application::Drain() {
+  stopping_ = true;
+  draining_ = true;
+  UpdateHealth();
+  for (const ModelStatus& status : registry_->List())
+    grpc_->SetHealth(absl::StrCat("models/", status.name), false);
+  // Load balancers need a moment to notice; what they still send is served.
+  bool hurried = WaitForSignal(ToDuration(config_.shutdown_delay())) != 0;
+  grpc_->BeginShutdown();
+  const absl::Time end = absl::Now() + ToDuration(config_.shutdown_grace());
+  while (handler_->calls() > 0 && absl::Now() < end && !hurried)
+    hurried = WaitForSignal(kTick) != 0;
+  const int64_t ended = scheduler_->Drain(absl::ZeroDuration());
+  grpc_->EndShutdown(absl::Seconds(1));
+  if (ended > 0) LogWarning("calls were ended after the grace", {{"calls", ended}});
+  LogInfo("stopped");
+  return ended == 0 ? kExitOk : kExitCutOff;
+}
+
+}  // namespace hiif::server

@@ -1,0 +1,96 @@
+// hiif-server put together: every part made in order, run until a signal, ended in reverse.
+#ifndef SERVER_APPLICATION_H_
+#define SERVER_APPLICATION_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "scheduling/clock.h"
+#include "scheduling/scheduler.h"
+#include "server/config/config.h"
+#include "server/config/machine.h"
+#include "server/core/device.h"
+#include "server/core/feature_cache.h"
+#include "server/core/querying.h"
+#include "server/core/upscaling.h"
+#include "server/management/http_server.h"
+#include "server/metrics/metrics.h"
+#include "server/models/registry.h"
+#include "server/rpc/call_monitor.h"
+#include "server/rpc/grpc_server.h"
+#include "server/rpc/handler.h"
+#include "server/rpc/model_control_service.h"
+#include "server/rpc/super_resolution_service.h"
+#include "server/security/tokens.h"
+
+namespace hiif::server {
+
+// Exit codes of the process (sysexits.h where one fits).
+enum ExitCode {
+  kExitOk = 0,         // asked to stop, every accepted call was finished
+  kExitUsage = 64,     // flags, environment or configuration file
+  kExitNoModels = 66,  // the model directory
+  kExitCannotListen = 69,
+  kExitDeviceLost = 70,
+  kExitCutOff = 75,    // asked to stop, calls were ended after the grace
+  kExitSecurity = 78,  // TLS or token files
+};
+
+class Application {
+ public:
+  // A failed start: what to say, and with which code to leave.
+  struct Failure {
+    absl::Status status;
+    ExitCode code = kExitOk;
+  };
+
+  explicit Application(ServerConfig config);
+  ~Application();
+
+  // Listens, then loads the models in the background; ready when the default one is.
+  std::optional<Failure> Start();
+  // Until SIGTERM or SIGINT (which the caller has blocked in every thread), then drains. A second
+  // signal ends the drain.
+  ExitCode RunUntilSignal();
+
+ private:
+  void OnModelChange(const ModelStatus& status);
+  void UpdateHealth();
+  void LoadModels();
+  void CollectGauges();
+  void ReloadTokens();
+  ExitCode Drain();
+  absl::Status StartManagement();
+
+  const ServerConfig config_;
+  const Resources resources_;
+  const std::string device_name_;
+  std::atomic<bool> draining_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> device_lost_ = false;
+  Metrics metrics_;
+  FeatureCache cache_;
+  scheduling::SystemClock clock_;
+  WorkDevice device_;
+  std::unique_ptr<ModelRegistry> registry_;
+  std::unique_ptr<scheduling::Scheduler> scheduler_;
+  std::unique_ptr<TokenFile> tokens_;
+  CallMonitor monitor_;
+  std::unique_ptr<RpcHandler> handler_;
+  std::unique_ptr<Upscaling> upscaling_;
+  std::unique_ptr<Querying> querying_;
+  std::unique_ptr<SuperResolutionServiceImpl> service_;
+  std::unique_ptr<ModelControlServiceImpl> model_control_;
+  std::unique_ptr<GrpcServer> grpc_;
+  std::unique_ptr<HttpServer> management_;
+  std::thread loader_;
+};
+
+}  // namespace hiif::server
+
+#endif  // SERVER_APPLICATION_H_

@@ -1,0 +1,98 @@
+#include "server/core/feature_cache.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace hiif::server {
+namespace {
+
+// An entry's own memory beside what it points to.
+constexpr int64_t kEntryBytes = 512;
+
+std::string ContextKey(const FeatureCache::Key& key, Grid grid) {
+  return absl::StrCat(key.ToString(), "@", grid.height, "x", grid.width);
+}
+
+}  // namespace
+
+std::string FeatureCache::Key::ToString() const {
+  return absl::StrCat(model, "#", serial, converted ? "s" : "o", self_ensemble ? "8" : "1", image);
+}
+
+std::shared_ptr<const Features> FeatureCache::FindFeatures(const Key& key) {
+  absl::MutexLock lock(&mutex_);
+  const auto entry = Find(key.ToString());
+  return entry == entries_.end() ? nullptr : entry->features;
+}
+
+std::shared_ptr<const Context> FeatureCache::FindContext(const Key& key, Grid grid) {
+  absl::MutexLock lock(&mutex_);
+  const auto entry = Find(ContextKey(key, grid));
+  return entry == entries_.end() ? nullptr : entry->context;
+}
+
+void FeatureCache::InsertFeatures(const Key& key, std::shared_ptr<const Features> features) {
+  const int64_t bytes = features->bytes();
+  Insert({key.ToString(), key.model, key.serial, std::move(features), nullptr, bytes});
+}
+
+void FeatureCache::InsertContext(const Key& key, std::shared_ptr<const Context> context) {
+  const int64_t bytes = context->bytes();
+  const std::string name = ContextKey(key, context->grid());
+  Insert({name, key.model, key.serial, nullptr, std::move(context), bytes});
+}
+
+void FeatureCache::Insert(Entry entry) {
+  entry.bytes += kEntryBytes;
+  List dropped;  // freed outside the lock
+  absl::MutexLock lock(&mutex_);
+  if (entry.bytes > max_bytes_ || index_.contains(entry.key)) return;
+  bytes_ += entry.bytes;
+  bytes_by_model_[entry.model] += entry.bytes;
+  entries_.push_front(std::move(entry));
+  index_[entries_.front().key] = entries_.begin();
+  while (bytes_ > max_bytes_) {
+    const auto last = std::prev(entries_.end());
+    bytes_ -= last->bytes;
+    bytes_by_model_[last->model] -= last->bytes;
+    index_.erase(last->key);
+    dropped.splice(dropped.begin(), entries_, last);
+  }
+}
+
+FeatureCache::List::iterator FeatureCache::Find(const std::string& key) {
+  const auto found = index_.find(key);
+  if (found == index_.end()) return entries_.end();
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return entries_.begin();
+}
+
+void FeatureCache::DropModel(const std::string& model, int64_t serial) {
+  absl::MutexLock lock(&mutex_);
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const auto current = entry++;
+    if (current->model == model && current->serial != serial) Erase(current);
+  }
+}
+
+void FeatureCache::Erase(List::iterator entry) {
+  bytes_ -= entry->bytes;
+  bytes_by_model_[entry->model] -= entry->bytes;
+  index_.erase(entry->key);
+  entries_.erase(entry);
+}
+
+int64_t FeatureCache::bytes() const {
+  absl::MutexLock lock(&mutex_);
+  return bytes_;
+}
+
+int64_t FeatureCache::ModelBytes(const std::string& model) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = bytes_by_model_.find(model);
+  return found == bytes_by_model_.end() ? 0 : found->second;
+}
+
+}  // namespace hiif::server

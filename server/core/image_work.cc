@@ -1,0 +1,257 @@
+#include "server/core/image_work.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "server/core/errors.h"
+
+namespace hiif::server {
+namespace {
+
+// About a block of the encoders: pieces are for sharing workers, not for saving work.
+constexpr int64_t kEncodePiecePixels = 384 * 384;
+// Decoding a pixel against computing one.
+constexpr int64_t kDecodedPixelsPerCoordinate = 400;
+
+absl::Status Refusal(const scheduling::Admission& admission) {
+  const auto reason = [&] {
+    switch (admission.reason) {
+      case scheduling::RejectReason::kMemory:
+        return kReasonMemory;
+      case scheduling::RejectReason::kDeadline:
+        return kReasonDeadline;
+      case scheduling::RejectReason::kDraining:
+        return kReasonDraining;
+      default:
+        return kReasonQueueFull;
+    }
+  }();
+  std::optional<absl::Duration> retry;
+  if (admission.retry_after > absl::ZeroDuration() &&
+      admission.retry_after < absl::InfiniteDuration())
+    retry = admission.retry_after;
+  return ErrorWithReason(admission.status.code(), reason, admission.status.message(), retry);
+}
+
+}  // namespace
+
+ImageWork::ImageWork(const WorkEnvironment& environment, WorkInput input)
+    : environment_(environment), input_(std::move(input)) {
+  const FeatureCache::Key key = CacheKey();
+  features_ = environment_.cache->FindFeatures(key);
+  features_cached_ = features_ != nullptr;
+  environment_.metrics->FeatureCache(features_cached_);
+  if (features_cached_) context_ = environment_.cache->FindContext(key, input_.grid);
+  if (input_.image) kinds_.push_back(Kind::kDecode);
+  if (!features_cached_ && input_.image) {
+    kinds_.push_back(Kind::kEncode);
+    encode_pieces_ =
+        variants() * ((input_.image->pixels() + kEncodePiecePixels - 1) / kEncodePiecePixels);
+  }
+  if (context_ == nullptr) kinds_.push_back(Kind::kContext);
+  kinds_.push_back(Kind::kFinal);
+}
+
+FeatureCache::Key ImageWork::CacheKey() const {
+  return {input_.model->name(), input_.model->serial(), input_.image_digest, input_.convert_to_srgb,
+          input_.self_ensemble};
+}
+
+int64_t ImageWork::PreparationBytes() const {
+  if (!input_.image) return 0;
+  const int64_t feature_bytes = features_cached_
+                                    ? 0
+                                    : variants() * input_.image->pixels() *
+                                          EncoderFeatures(model().upscaler().config().encoder) *
+                                          static_cast<int64_t>(sizeof(float));
+  return input_.image->decode_bytes() + feature_bytes;
+}
+
+scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t bytes) {
+  scheduling::JobSpec spec;
+  spec.caller = call.caller();
+  spec.model = input_.model->name();
+  spec.priority = priority;
+  spec.deadline = call.deadline();
+  spec.bytes = bytes;
+  for (const Kind kind : kinds_) {
+    switch (kind) {
+      case Kind::kDecode:
+        spec.stages.push_back(
+            {"decode", {1 + input_.image->pixels() / kDecodedPixelsPerCoordinate}, 0, 0});
+        break;
+      case Kind::kEncode: {
+        const double work = static_cast<double>(input_.image->pixels()) * model().encode_cost();
+        const int64_t piece = 1 + variants() * static_cast<int64_t>(work) / encode_pieces_;
+        spec.stages.push_back({"encode", std::vector<int64_t>(encode_pieces_, piece), 0, 0});
+        break;
+      }
+      case Kind::kContext: {
+        const int64_t all = input_.grid.height * input_.grid.width;
+        const int64_t samples =
+            environment_.context_samples <= 0 ? all : std::min(all, environment_.context_samples);
+        spec.stages.push_back({"context", {samples * variants()}, 0, 0});
+        break;
+      }
+      case Kind::kFinal:
+        spec.stages.push_back(FinalStage());
+        break;
+    }
+  }
+  return spec;
+}
+
+scheduling::Admission ImageWork::Estimate(const Call& call, int priority, int64_t bytes) {
+  return environment_.scheduler->Estimate(Spec(call, priority, bytes));
+}
+
+absl::StatusOr<scheduling::Admission> ImageWork::Submit(const Call& call, int priority,
+                                                        int64_t bytes) {
+  scheduling::JobSpec spec = Spec(call, priority, bytes);
+  spec.job = shared_from_this();
+  submitted_ = absl::Now();
+  scheduling::Admission admission = environment_.scheduler->Submit(std::move(spec));
+  if (!admission.status.ok()) {
+    const absl::Status refusal = Refusal(admission);
+    environment_.metrics->Rejected(ReasonOf(refusal));
+    return refusal;
+  }
+  id_ = admission.id;
+  return admission;
+}
+
+void ImageWork::Cancel(const absl::Status& why) {
+  if (id_ == 0) return;
+  cancelled_ = true;
+  environment_.scheduler->Cancel(id_, why);
+  // Cancel ignores a job that is just ending, but its OnDone may still be to come.
+  absl::MutexLock lock(&mutex_);
+  while (!done_) changed_.Wait(&mutex_);
+}
+
+void ImageWork::OnDone(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  done_ = true;
+  status_ = status;
+  changed_.SignalAll();
+}
+
+void ImageWork::Wake() {
+  absl::MutexLock lock(&mutex_);
+  changed_.SignalAll();
+}
+
+absl::Status ImageWork::WaitUntil(const Call& call, const std::function<bool()>& ready) {
+  absl::MutexLock lock(&mutex_);
+  while (true) {
+    if (ready()) return absl::OkStatus();
+    HIIF_RETURN_IF_ERROR(call.Alive());
+    if (done_)
+      return status_.ok() ? absl::InternalError("the work ended without a result") : status_;
+    changed_.Wait(&mutex_);
+  }
+}
+
+absl::StatusOr<std::shared_ptr<const Picture>> ImageWork::WaitForPicture(const Call& call) {
+  if (!input_.image) return std::shared_ptr<const Picture>();
+  HIIF_RETURN_IF_ERROR(
+      WaitUntil(call, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return picture_ != nullptr; }));
+  absl::MutexLock lock(&mutex_);
+  return picture_;
+}
+
+absl::Status ImageWork::Run(int stage, int64_t piece) {
+  const absl::Time start = absl::Now();
+  int64_t unset = -1;
+  queue_ns_.compare_exchange_strong(unset, absl::ToInt64Nanoseconds(start - submitted_));
+  switch (kinds_[stage]) {
+    case Kind::kDecode: {
+      const absl::Status status = Decode();
+      AddTime(Stage::kDecode, absl::Now() - start);
+      return status;
+    }
+    case Kind::kEncode: {
+      const absl::Status status = EncodeBlocks(piece);
+      AddTime(Stage::kEncode, absl::Now() - start);
+      return status;
+    }
+    case Kind::kContext: {
+      const absl::Status status = MakeContext();
+      AddTime(Stage::kContext, absl::Now() - start);
+      return status;
+    }
+    case Kind::kFinal:
+      return RunFinal(piece);
+  }
+  return absl::InternalError("no such stage");
+}
+
+std::optional<RenderTile> ImageWork::PrepareTile(int, int64_t) { return std::nullopt; }
+absl::Status ImageWork::FinishTile(int, int64_t) { return absl::OkStatus(); }
+
+absl::Status ImageWork::Decode() {
+  HIIF_ASSIGN_OR_RETURN(Picture decoded, input_.image->Decode(input_.convert_to_srgb,
+                                                              [this] { return cancelled(); }));
+  auto picture = std::make_shared<const Picture>(std::move(decoded));
+  if (!features_cached_) {
+    HIIF_ASSIGN_OR_RETURN(encoding_, upscaler().StartEncoding(picture->colour));
+  }
+  absl::MutexLock lock(&mutex_);
+  picture_ = std::move(picture);
+  changed_.SignalAll();
+  return absl::OkStatus();
+}
+
+absl::Status ImageWork::EncodeBlocks(int64_t piece) {
+  // How many blocks there are is known to the encoding alone; they are dealt out over the pieces.
+  for (int64_t block = piece; block < encoding_->blocks(); block += encode_pieces_) {
+    if (cancelled()) return absl::CancelledError("cancelled");
+    HIIF_RETURN_IF_ERROR(encoding_->EncodeBlock(static_cast<int>(block)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImageWork::MakeContext() {
+  if (features_ == nullptr) {
+    HIIF_ASSIGN_OR_RETURN(features_, encoding_->Finish());
+    encoding_.reset();
+    environment_.cache->InsertFeatures(CacheKey(), features_);
+  }
+  HIIF_ASSIGN_OR_RETURN(
+      context_,
+      upscaler().MakeContext(*features_, input_.grid, {.samples = environment_.context_samples}));
+  environment_.cache->InsertContext(CacheKey(), context_);
+  return absl::OkStatus();
+}
+
+void ImageWork::AddTime(Stage stage, absl::Duration time) {
+  stage_ns_[static_cast<int>(stage)].fetch_add(absl::ToInt64Nanoseconds(time),
+                                               std::memory_order_relaxed);
+}
+
+void ImageWork::ReportStages() {
+  for (const Stage stage :
+       {Stage::kDecode, Stage::kEncode, Stage::kContext, Stage::kQuery, Stage::kSend}) {
+    const int64_t time = stage_ns_[static_cast<int>(stage)].load();
+    if (time > 0) environment_.metrics->StageTime(stage, absl::Nanoseconds(time));
+  }
+}
+
+v1::StageTimes ImageWork::Times() const {
+  const auto seconds = [this](Stage stage) {
+    return static_cast<double>(stage_ns_[static_cast<int>(stage)].load()) * 1e-9;
+  };
+  v1::StageTimes times;
+  times.set_queue(static_cast<double>(std::max<int64_t>(0, queue_ns_.load())) * 1e-9);
+  times.set_decode(seconds(Stage::kDecode));
+  times.set_encode(seconds(Stage::kEncode));
+  times.set_context(seconds(Stage::kContext));
+  times.set_query(seconds(Stage::kQuery));
+  times.set_send(seconds(Stage::kSend));
+  return times;
+}
+
+}  // namespace hiif::server

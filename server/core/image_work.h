@@ -1,0 +1,140 @@
+// A request as the scheduler's job: what every request about an image begins with.
+//
+//   decode (1 piece) -> encode (blocks) -> context (1 piece) -> whatever the request is about
+//
+// Stages whose result the feature cache has are left out. The pieces run on the scheduler's
+// workers; the thread that handles the call waits for results. Lives in a shared_ptr, which the
+// scheduler shares.
+#ifndef SERVER_CORE_IMAGE_WORK_H_
+#define SERVER_CORE_IMAGE_WORK_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "hiif/v1/super_resolution.pb.h"
+#include "imaging/picture.h"
+#include "model/upscaler/upscaler.h"
+#include "scheduling/scheduler.h"
+#include "server/core/call.h"
+#include "server/core/feature_cache.h"
+#include "server/core/image_input.h"
+#include "server/metrics/metrics.h"
+#include "server/models/loaded_model.h"
+
+namespace hiif::server {
+
+// What a request needs from the server. Everything outlives every request.
+struct WorkEnvironment {
+  scheduling::Scheduler* scheduler = nullptr;
+  FeatureCache* cache = nullptr;
+  Metrics* metrics = nullptr;
+  int64_t context_samples = kDefaultContextSamples;
+};
+
+// The picture and the model of a request. image borrows the request; absent: features must be in
+// the cache.
+struct WorkInput {
+  std::shared_ptr<const LoadedModel> model;
+  std::optional<ImageInput> image;
+  std::string image_digest;
+  bool convert_to_srgb = false;
+  bool self_ensemble = false;
+  Grid grid;  // of the context
+};
+
+class ImageWork : public scheduling::Job, public std::enable_shared_from_this<ImageWork> {
+ public:
+  ImageWork(const WorkEnvironment& environment, WorkInput input);
+
+  // For the device.
+  // Runs a piece alone, timed.
+  absl::Status Run(int stage, int64_t piece);
+  // A piece that may share a device call: what to render, or nullopt. FinishTile() takes what came
+  // of it.
+  virtual std::optional<RenderTile> PrepareTile(int stage, int64_t piece);
+  virtual absl::Status FinishTile(int stage, int64_t piece);
+  void OnDone(const absl::Status& status) final;
+  const LoadedModel& model() const { return *input_.model; }
+  const Upscaler& upscaler() const {
+    return input_.self_ensemble ? model().self_ensemble() : model().upscaler();
+  }
+  // Every piece costs this many times what the model alone would.
+  int64_t variants() const { return input_.self_ensemble ? SelfEnsemble::kVariants : 1; }
+  // Time of a piece that ran in a shared call.
+  void AddTime(Stage stage, absl::Duration time);
+
+  // For the handler.
+  // Hands the work to the scheduler. On refusal: the error, with reason and retry delay.
+  absl::StatusOr<scheduling::Admission> Submit(const Call& call, int priority, int64_t bytes);
+  // What Submit() would say, without submitting.
+  scheduling::Admission Estimate(const Call& call, int priority, int64_t bytes);
+  // Ends the work and waits until no piece runs. Does nothing before Submit() and after the end.
+  void Cancel(const absl::Status& why);
+  // Waits until the picture is decoded; the picture is nullptr where there was nothing to decode.
+  absl::StatusOr<std::shared_ptr<const Picture>> WaitForPicture(const Call& call);
+  // Wakes a waiting handler, which then looks at its call again. Any thread.
+  void Wake();
+  v1::StageTimes Times() const;
+  // Times() into the histograms; at the end, once. Stages that did not run are left out.
+  void ReportStages();
+  bool features_cached() const { return features_cached_; }
+  // Bytes of features and buffers of the first stages, for admission.
+  int64_t PreparationBytes() const;
+
+ protected:
+  // The stage behind those of the picture.
+  virtual scheduling::Stage FinalStage() = 0;
+  virtual absl::Status RunFinal(int64_t piece) = 0;
+
+  // Waits until `ready` (looked at under the lock), the end of the work, or of the call. OK: it is
+  // ready.
+  absl::Status WaitUntil(const Call& call, const std::function<bool()>& ready)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether a stage of the scheduler is the final one.
+  bool IsFinal(int stage) const { return kinds_[stage] == Kind::kFinal; }
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+
+  const WorkEnvironment environment_;
+  const WorkInput input_;
+  scheduling::JobId id_ = 0;
+  absl::Mutex mutex_;
+  absl::CondVar changed_;  // what a handler may wait for
+  // Written by one stage, read by later ones.
+  std::shared_ptr<const Picture> picture_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const Features> features_;
+  std::shared_ptr<const Context> context_;
+
+ private:
+  enum class Kind { kDecode, kEncode, kContext, kFinal };
+  scheduling::JobSpec Spec(const Call& call, int priority, int64_t bytes);
+  FeatureCache::Key CacheKey() const;
+  absl::Status Decode();
+  absl::Status EncodeBlocks(int64_t piece);
+  absl::Status MakeContext();
+
+  std::vector<Kind> kinds_;
+  int64_t encode_pieces_ = 0;
+  bool features_cached_ = false;
+  std::unique_ptr<Encoding> encoding_;
+  absl::Time submitted_;
+  std::atomic<bool> cancelled_ = false;
+  std::atomic<int64_t> queue_ns_ = -1;
+  std::array<std::atomic<int64_t>, 5> stage_ns_{};  // by Stage
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace hiif::server
+
+#endif  // SERVER_CORE_IMAGE_WORK_H_

@@ -1,0 +1,196 @@
+#include "server/core/upscaling.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "server/core/errors.h"
+#include "server/core/output.h"
+#include "server/core/upscale_work.h"
+#include "server/metrics/process.h"
+
+namespace hiif::server {
+namespace {
+
+// What the messages around the tiles say of a request.
+struct Request {
+  const v1::UpscaleParameters& parameters;
+  Plan plan;
+  std::shared_ptr<const LoadedModel> model;
+  std::string resume_token;
+};
+
+v1::UpscaleResponse MakeHeader(const Request& request, int orientation, const std::string& icc,
+                               absl::Duration estimate, const std::string& request_id) {
+  const Plan& plan = request.plan;
+  v1::UpscaleResponse response;
+  auto* header = response.mutable_header();
+  header->set_output_width(static_cast<int32_t>(plan.output.width));
+  header->set_output_height(static_cast<int32_t>(plan.output.height));
+  header->mutable_region()->set_x(plan.region.x);
+  header->mutable_region()->set_y(plan.region.y);
+  header->mutable_region()->set_width(plan.region.width);
+  header->mutable_region()->set_height(plan.region.height);
+  header->set_channels(plan.channels);
+  header->set_sample_type(ToProto(plan.type));
+  header->set_input_width(static_cast<int32_t>(plan.input.width));
+  header->set_input_height(static_cast<int32_t>(plan.input.height));
+  header->set_model(request.model->name());
+  header->set_model_version(request.model->facts().version);
+  header->set_orientation_applied(orientation);
+  // A message is at most 1 MiB; profiles are some kilobytes, and who sends a larger one does not
+  // get it back.
+  if (static_cast<int64_t>(icc.size()) <= kMaxPayloadBytes / 2) header->set_icc_profile(icc);
+  header->set_estimated_seconds(absl::ToDoubleSeconds(estimate));
+  header->set_request_id(request_id);
+  if (plan.format) {
+    header->set_format(ToProto(*plan.format));
+  } else {
+    header->mutable_grid()->set_tile_size(plan.tile_size);
+    header->mutable_grid()->set_columns(static_cast<int32_t>(plan.columns()));
+    header->mutable_grid()->set_rows(static_cast<int32_t>(plan.rows()));
+    header->set_resume_token(request.resume_token);
+  }
+  return response;
+}
+
+v1::UpscaleResponse MakeTrailer(const CallReport& report, const Output* output,
+                                int64_t peak_memory) {
+  v1::UpscaleResponse response;
+  auto* trailer = response.mutable_trailer();
+  *trailer->mutable_times() = report.times;
+  trailer->set_peak_device_memory_bytes(peak_memory);
+  trailer->set_features_cached(report.features_cached);
+  if (output != nullptr) {
+    trailer->set_crc32c(output->crc32c());
+    trailer->set_messages_sent(output->messages());
+  }
+  return response;
+}
+
+// The profile that describes the pixels as they leave: none when they were converted to sRGB.
+std::string ProfileOf(const ImageInput& input, const v1::UpscaleParameters& parameters) {
+  return parameters.convert_to_srgb() ? "" : input.icc();
+}
+
+absl::StatusOr<Request> MakeRequest(const v1::UpscaleParameters& parameters,
+                                    const ImageInput& input, const std::string& digest,
+                                    std::shared_ptr<const LoadedModel> model,
+                                    const RequestLimits& limits, int64_t context_samples) {
+  HIIF_ASSIGN_OR_RETURN(Plan plan, MakePlan(parameters, input.facts(),
+                                            {limits.max_output_pixels, limits.default_tile_size}));
+  const ModelFacts& facts = model->facts();
+  Request request{parameters, plan, std::move(model), ""};
+  request.resume_token =
+      ResumeToken(plan, parameters.convert_to_srgb(), parameters.self_ensemble(), digest,
+                  facts.digest, facts.backend, facts.precision, context_samples);
+  if (!parameters.resume_token().empty() && parameters.resume_token() != request.resume_token)
+    return ErrorWithReason(absl::StatusCode::kFailedPrecondition, kReasonResumeToken,
+                           "parameters.resume_token: not of this image, these parameters and this "
+                           "server's model; start again without it");
+  return request;
+}
+
+}  // namespace
+
+InputOptions Upscaling::InputOptionsOf(const v1::UpscaleParameters& parameters) const {
+  return {limits_.max_input_pixels, parameters.clip(), parameters.frame()};
+}
+
+absl::Status Upscaling::Run(const v1::ImageSource& source, const v1::UpscaleParameters& parameters,
+                            Call* call, UpscaleStream* stream, CallReport* report) const {
+  HIIF_RETURN_IF_ERROR(CheckParameters(parameters));
+  HIIF_ASSIGN_OR_RETURN(ImageInput input,
+                        ImageInput::FromSource(source, InputOptionsOf(parameters)));
+  return RunInput(std::move(input), parameters, call, stream, report);
+}
+
+absl::Status Upscaling::RunFile(absl::string_view file, absl::string_view field,
+                                const v1::UpscaleParameters& parameters, Call* call,
+                                UpscaleStream* stream, CallReport* report) const {
+  HIIF_RETURN_IF_ERROR(CheckParameters(parameters));
+  HIIF_ASSIGN_OR_RETURN(ImageInput input,
+                        ImageInput::FromFile(file, field, InputOptionsOf(parameters)));
+  return RunInput(std::move(input), parameters, call, stream, report);
+}
+
+absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& parameters,
+                                 Call* call, UpscaleStream* stream, CallReport* report) const {
+  HIIF_ASSIGN_OR_RETURN(auto model,
+                        registry_->Acquire(parameters.model(), parameters.model_version()));
+  report->model = model->name();
+  const std::string digest = input.Digest();
+  HIIF_ASSIGN_OR_RETURN(const Request request,
+                        MakeRequest(parameters, input, digest, std::move(model), limits_,
+                                    environment_.context_samples));
+  const Plan& plan = request.plan;
+  report->input_pixels = input.pixels();
+  HIIF_RETURN_IF_ERROR(call->Alive());
+
+  const std::string icc = ProfileOf(input, parameters);
+  const int orientation = input.orientation();
+  const auto work = std::make_shared<UpscaleWork>(
+      environment_,
+      WorkInput{request.model, std::move(input), digest, parameters.convert_to_srgb(),
+                parameters.self_ensemble(), plan.output},
+      plan, limits_.tiles_ahead);
+  report->features_cached = work->features_cached();
+  // A stream that broke before its trailer alone has no tiles left to compute.
+  if (parameters.validate_only() || plan.first_tile == plan.tiles()) {
+    const auto admission = work->Estimate(*call, parameters.priority(), work->Bytes());
+    HIIF_RETURN_IF_ERROR(stream->Write(
+        MakeHeader(request, orientation, icc, admission.estimate, call->request_id())));
+    return stream->Write(MakeTrailer(*report, nullptr, ResidentBytes()));
+  }
+
+  HIIF_ASSIGN_OR_RETURN(const auto admission,
+                        work->Submit(*call, parameters.priority(), work->Bytes()));
+  call->WhenDead([&work] { work->Wake(); });
+  const auto end = absl::MakeCleanup([&] {
+    call->WhenDead(nullptr);
+    const absl::Status alive = call->Alive();
+    work->Cancel(alive.ok() ? absl::CancelledError("the request failed") : alive);
+    report->times = work->Times();
+    work->ReportStages();
+  });
+
+  // Nothing is sent before the picture is decoded: a damaged file is an error without a header.
+  HIIF_ASSIGN_OR_RETURN(const auto picture, work->WaitForPicture(*call));
+  HIIF_RETURN_IF_ERROR(stream->Write(MakeHeader(request, orientation, picture->metadata.icc,
+                                                admission.estimate, call->request_id())));
+  std::unique_ptr<Output> output;
+  if (plan.format) {
+    HIIF_ASSIGN_OR_RETURN(output,
+                          MakeFileOutput(plan, *picture, parameters.strip_metadata(), stream));
+  } else {
+    output = MakeTileOutput(plan, stream);
+  }
+  int64_t peak_memory = 0;
+  for (int64_t index = plan.first_tile; index < plan.tiles(); ++index) {
+    HIIF_RETURN_IF_ERROR(call->Alive());
+    HIIF_ASSIGN_OR_RETURN(std::string samples, work->TakeTile(index, *call));
+    const absl::Time start = absl::Now();
+    HIIF_RETURN_IF_ERROR(output->AddTile(index, std::move(samples)));
+    const absl::Time sent = absl::Now();
+    work->AddTime(Stage::kSend, sent - start);
+    environment_.metrics->TileSent(plan.Tile(index).pixels());
+    report->output_pixels += plan.Tile(index).pixels();
+    report->messages = output->messages();
+    if (index == plan.first_tile) {
+      report->first_tile = sent - call->arrival();
+      environment_.metrics->FirstTile(report->first_tile);
+    }
+    if (index == plan.first_tile || index + 1 == plan.tiles())
+      peak_memory = std::max(peak_memory, ResidentBytes());
+  }
+  HIIF_RETURN_IF_ERROR(output->Finish());
+  report->messages = output->messages();
+  report->times = work->Times();
+  return stream->Write(MakeTrailer(*report, output.get(), peak_memory));
+}
+
+}  // namespace hiif::server

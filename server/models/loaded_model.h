@@ -1,0 +1,63 @@
+// One version of a model, in memory and warm.
+#ifndef SERVER_MODELS_LOADED_MODEL_H_
+#define SERVER_MODELS_LOADED_MODEL_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/upscaler/factory.h"
+#include "model/upscaler/self_ensemble.h"
+#include "model/upscaler/upscaler.h"
+
+namespace hiif::server {
+
+// What is known of a checkpoint once it was read.
+struct ModelFacts {
+  std::string version;  // first 12 digits of the digest
+  std::string digest;   // SHA-256 of the file, hexadecimal
+  std::string encoder;  // names as in model/config.h
+  std::string decoder;
+  std::string coordinates;
+  std::string backend;
+  std::string precision;
+  std::string device;
+  int64_t parameters = 0;
+  int64_t weights_bytes = 0;
+  std::map<std::string, std::string> metadata;
+};
+
+// Immutable. Requests in flight hold it, so that it lives until the last of them is done.
+class LoadedModel {
+ public:
+  // Reads the checkpoint strictly, makes the upscaler and runs a small image through every stage.
+  // Errors: those of Checkpoint::Open, MakeUpscaler and Upscaler, naming the file.
+  static absl::StatusOr<std::shared_ptr<const LoadedModel>> Load(const std::string& name,
+                                                                 const std::string& path,
+                                                                 const UpscalerOptions& options);
+
+  const std::string& name() const { return name_; }
+  const ModelFacts& facts() const { return facts_; }
+  const Upscaler& upscaler() const { return *upscaler_; }
+  // The mean over eight flips and transpositions, by the same weights.
+  const Upscaler& self_ensemble() const { return *self_ensemble_; }
+  // Different for every load of this process, of the same file too.
+  int64_t serial() const { return serial_; }
+  // Work of encoding one input pixel, in output pixels decoded.
+  double encode_cost() const { return encode_cost_; }
+
+ private:
+  LoadedModel() = default;
+  std::string name_;
+  ModelFacts facts_;
+  std::unique_ptr<Upscaler> upscaler_;
+  std::unique_ptr<SelfEnsemble> self_ensemble_;
+  int64_t serial_ = 0;
+  double encode_cost_ = 1;
+};
+
+}  // namespace hiif::server
+
+#endif  // SERVER_MODELS_LOADED_MODEL_H_

@@ -1,0 +1,111 @@
+// The models of a folder, and what state each is in.
+//
+//                 Load ok                          Load (reload: the old version serves until the
+//                 new is warm)
+//   (file) --> LOADING ---> READY ------------------.
+//                 |           ^ |                   |
+//    Load refused |           | | memory budget,    | Unload
+//                 v           | v least recent      v
+//               FAILED      UNLOADED           (not listed)
+//                 |           |
+//                 `-- Load ---'  a request for an UNLOADED model loads it
+//
+// Requests hold a shared_ptr to the version they began with; an unloaded one is freed with its last
+// request.
+#ifndef SERVER_MODELS_REGISTRY_H_
+#define SERVER_MODELS_REGISTRY_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "server/models/loaded_model.h"
+
+namespace hiif::server {
+
+enum class ModelState { kLoading, kReady, kFailed, kUnloaded };
+
+const char* StateName(ModelState state);  // "loading", ...
+
+struct ModelStatus {
+  std::string name;
+  ModelState state = ModelState::kLoading;
+  std::string error;   // of kFailed; of a failed reload while the old version serves
+  ModelFacts facts;    // empty before the first load
+  int64_t serial = 0;  // of what serves; 0: nothing
+  bool is_default = false;
+};
+
+struct RegistryOptions {
+  std::string folder;
+  std::string default_model;
+  int64_t memory_bytes = 0;  // budget of weights; 0: none
+  UpscalerOptions upscaler;
+};
+
+// Any thread. Loading happens on the caller's thread, one model at a time.
+class ModelRegistry {
+ public:
+  // Told of every change, outside the lock, in the order of changes of one model. May be empty.
+  using Listener = std::function<void(const ModelStatus&)>;
+
+  explicit ModelRegistry(RegistryOptions options, Listener listener);
+
+  // Lists the checkpoints of the folder as LOADING. NotFound: no such folder, or no checkpoint in
+  // it.
+  absl::Status Scan();
+  // Loads what is listed, the default first. Failures become states, not errors. `stop` is asked
+  // between models.
+  void LoadAll(const std::function<bool()>& stop);
+
+  // name empty: the default. version empty: the current one. Errors, with reasons: NotFound naming
+  // the models there are; Unavailable while loading; FailedPrecondition when the checkpoint was
+  // refused.
+  absl::StatusOr<std::shared_ptr<const LoadedModel>> Acquire(const std::string& name,
+                                                             const std::string& version);
+
+  // Loads a checkpoint of the folder, or loads it again. InvalidArgument: not a plain name;
+  // NotFound: no such file; else the error of the load, and the version that served still does.
+  absl::Status Load(const std::string& name);
+  // NotFound; FailedPrecondition for the default model.
+  absl::Status Unload(const std::string& name);
+
+  std::vector<ModelStatus> List() const;  // by name
+  absl::StatusOr<ModelStatus> Get(const std::string& name) const;
+  bool DefaultReady() const;
+  const std::string& default_model() const { return options_.default_model; }
+
+ private:
+  struct Entry {
+    ModelState state = ModelState::kLoading;
+    std::string error;
+    ModelFacts facts;
+    std::shared_ptr<const LoadedModel> model;  // of kReady
+    int64_t last_use = 0;                      // of uses_
+  };
+
+  std::string PathOf(const std::string& name) const;
+  absl::Status LoadNow(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
+  void UnloadOverBudget(const std::string& keep) ABSL_LOCKS_EXCLUDED(mutex_);
+  ModelStatus StatusOf(const std::string& name, const Entry& entry) const;
+  absl::Status Unknown(const std::string& name) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void Tell(const ModelStatus& status) const;
+
+  const RegistryOptions options_;
+  const Listener listener_;
+  absl::Mutex loading_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while a checkpoint is read and warmed
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  int64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace hiif::server
+
+#endif  // SERVER_MODELS_REGISTRY_H_

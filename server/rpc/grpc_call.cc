@@ -1,0 +1,127 @@
+#include "server/rpc/grpc_call.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "grpc/grpc.h"
+#include "server/core/errors.h"
+
+namespace hiif::server {
+namespace {
+
+absl::Time DeadlineOf(const grpc::ServerContext& context) {
+  const auto deadline = context.deadline();
+  // gRPC says "none" with a time at the end of the clock.
+  if (deadline >= std::chrono::system_clock::now() + std::chrono::hours(24 * 365))
+    return absl::InfiniteFuture();
+  return absl::FromChrono(deadline);
+}
+
+bool IsLowerHex(absl::string_view text) {
+  for (const char c : text)
+    if (!absl::ascii_isdigit(c) && !(c >= 'a' && c <= 'f')) return false;
+  return true;
+}
+
+}  // namespace
+
+std::string TraceId(absl::string_view traceparent) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(traceparent, '-');
+  if (parts.size() < 4 || parts[0].size() != 2 || parts[1].size() != 32 || parts[2].size() != 16 ||
+      parts[3].size() != 2 || parts[0] == "ff" || (parts[0] == "00" && parts.size() != 4))
+    return "";
+  for (int i = 0; i < 4; ++i)
+    if (!IsLowerHex(parts[i])) return "";
+  if (parts[1].find_first_not_of('0') == absl::string_view::npos) return "";
+  return std::string(parts[1]);
+}
+
+std::string PeerAddress(absl::string_view peer) {
+  if (absl::StartsWith(peer, "unix")) return "unix";
+  absl::string_view address = peer;
+  if (!absl::ConsumePrefix(&address, "ipv4:")) absl::ConsumePrefix(&address, "ipv6:");
+  address = address.substr(0, address.rfind(':'));
+  absl::ConsumePrefix(&address, "[");
+  absl::ConsumePrefix(&address, "%5B");
+  absl::ConsumeSuffix(&address, "]");
+  absl::ConsumeSuffix(&address, "%5D");
+  return std::string(address);
+}
+
+GrpcCall::GrpcCall(grpc::ServerContext* context, CallMonitor* monitor)
+    : context_(context),
+      monitor_(monitor),
+      arrival_(absl::Now()),
+      deadline_(DeadlineOf(*context)),
+      trace_id_(TraceId(Metadata("traceparent"))) {
+  monitor_->Add(this);
+}
+
+GrpcCall::~GrpcCall() { monitor_->Remove(this); }
+
+absl::Status GrpcCall::Alive() const {
+  if (too_slow_)
+    return ErrorWithReason(
+        absl::StatusCode::kDeadlineExceeded, kReasonSlowReader,
+        absl::StrCat("nothing was read for ", absl::FormatDuration(monitor_->write_timeout())));
+  if (absl::Now() >= deadline_) return absl::DeadlineExceededError("the deadline has passed");
+  if (context_->IsCancelled()) return absl::CancelledError("the client is gone");
+  return absl::OkStatus();
+}
+
+void GrpcCall::WhenDead(std::function<void()> callback) {
+  absl::MutexLock lock(&mutex_);
+  when_dead_ = std::move(callback);
+}
+
+void GrpcCall::set_request_id(const std::string& request_id) {
+  request_id_ = request_id;
+  if (!request_id_.empty()) return;
+  thread_local absl::BitGen random;
+  request_id_ = absl::StrFormat("%016x", absl::Uniform<uint64_t>(random));
+}
+
+std::string GrpcCall::Metadata(const char* key) const {
+  const auto& metadata = context_->client_metadata();
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
+}
+
+std::string GrpcCall::Peer() const { return PeerAddress(context_->peer()); }
+
+std::string GrpcCall::CertificateName() const {
+  const auto identity = context_->auth_context()->GetPeerIdentity();
+  return identity.empty() ? "" : std::string(identity[0].data(), identity[0].size());
+}
+
+void GrpcCall::BeginWrite() { write_began_ns_ = absl::ToUnixNanos(absl::Now()); }
+
+absl::Duration GrpcCall::EndWrite() {
+  return absl::Now() - absl::FromUnixNanos(write_began_ns_.exchange(0));
+}
+
+void GrpcCall::LookAfter(absl::Time now, absl::Duration write_timeout) {
+  const int64_t began = write_began_ns_;
+  if (began != 0 && write_timeout > absl::ZeroDuration() && !too_slow_ &&
+      now - absl::FromUnixNanos(began) > write_timeout) {
+    too_slow_ = true;
+    // TryCancel() would say CANCELLED; this sends the status in spite of the full window.
+    grpc_call_cancel_with_status(context_->c_call(), GRPC_STATUS_DEADLINE_EXCEEDED,
+                                 "the client read nothing for too long", nullptr);
+  }
+  absl::MutexLock lock(&mutex_);
+  if (when_dead_ && !Alive().ok()) {
+    when_dead_();
+    when_dead_ = nullptr;
+  }
+}
+
+}  // namespace hiif::server

@@ -1,0 +1,74 @@
+// A gRPC call as the core sees it.
+#ifndef SERVER_RPC_GRPC_CALL_H_
+#define SERVER_RPC_GRPC_CALL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "grpcpp/server_context.h"
+#include "server/core/call.h"
+#include "server/rpc/call_monitor.h"
+
+namespace hiif::server {
+
+// Lives on the stack of its handler. Any thread but for the setters.
+class GrpcCall : public Call {
+ public:
+  GrpcCall(grpc::ServerContext* context, CallMonitor* monitor);
+  ~GrpcCall() override;
+  GrpcCall(const GrpcCall&) = delete;
+  GrpcCall& operator=(const GrpcCall&) = delete;
+
+  absl::Status Alive() const override;
+  void WhenDead(std::function<void()> callback) override;
+  absl::Time arrival() const override { return arrival_; }
+  absl::Time deadline() const override { return deadline_; }
+  const std::string& caller() const override { return caller_; }
+  const std::string& request_id() const override { return request_id_; }
+
+  void set_caller(std::string caller) { caller_ = std::move(caller); }
+  // Empty: one is made.
+  void set_request_id(const std::string& request_id);
+  // trace-id of a well-formed W3C traceparent header, or empty.
+  const std::string& trace_id() const { return trace_id_; }
+  // First value of a metadata key, or empty.
+  std::string Metadata(const char* key) const;
+  // "10.0.0.7" of "ipv4:10.0.0.7:5123"; "unix".
+  std::string Peer() const;
+  // Name in the client's certificate, or empty.
+  std::string CertificateName() const;
+
+  // Around each blocking write.
+  void BeginWrite();
+  absl::Duration EndWrite();
+  // For the monitor.
+  void LookAfter(absl::Time now, absl::Duration write_timeout);
+
+ private:
+  grpc::ServerContext* const context_;
+  CallMonitor* const monitor_;
+  const absl::Time arrival_;
+  absl::Time deadline_;
+  std::string caller_;
+  std::string request_id_;
+  std::string trace_id_;
+  std::atomic<int64_t> write_began_ns_ = 0;  // 0: no write under way
+  std::atomic<bool> too_slow_ = false;
+  absl::Mutex mutex_;  // held while the callback runs
+  std::function<void()> when_dead_ ABSL_GUARDED_BY(mutex_);
+};
+
+// trace-id of "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), or empty.
+std::string TraceId(absl::string_view traceparent);
+
+// The address in a gRPC peer string, without its port.
+std::string PeerAddress(absl::string_view peer);
+
+}  // namespace hiif::server
+
+#endif  // SERVER_RPC_GRPC_CALL_H_

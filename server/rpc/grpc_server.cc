@@ -1,0 +1,151 @@
+#include "server/rpc/grpc_server.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "grpc/grpc.h"
+#include "grpcpp/ext/channelz_service_plugin.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/resource_quota.h"
+#include "grpcpp/server_builder.h"
+#include "server/config/address.h"
+#include "server/rpc/tls.h"
+
+namespace hiif::server {
+namespace {
+
+// gRPC replaces the socket of a server that still runs; nobody wants that.
+bool SomebodyListens(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return false;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const bool connected =
+      connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  close(fd);
+  return connected;
+}
+
+// 0 is "never", which gRPC writes as the largest int.
+int Milliseconds(const google::protobuf::Duration& duration, bool zero_is_never) {
+  const int64_t value = absl::ToInt64Milliseconds(ToDuration(duration));
+  if (value == 0 && zero_is_never) return INT_MAX;
+  return static_cast<int>(std::min<int64_t>(value, INT_MAX));
+}
+
+void SetArguments(const ServerConfig& config, grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(static_cast<int>(config.max_receive_bytes()));
+  builder->SetMaxSendMessageSize(-1);
+  // Two servers on one port would silently share it.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, config.max_streams_per_connection());
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                              Milliseconds(config.handshake_timeout(), true));
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
+                              Milliseconds(config.connection_idle(), true));
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                              Milliseconds(config.connection_age(), true));
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                              Milliseconds(config.connection_age_grace(), false));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                              Milliseconds(config.keepalive_time(), true));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                              Milliseconds(config.keepalive_timeout(), true));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Clients may probe every 10 s too.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+  // A thread each call; some more, so that refusing what is too much has threads left.
+  grpc::ResourceQuota quota("hiif-server");
+  quota.SetMaxThreads(config.max_rpcs() + 32);
+  builder->SetResourceQuota(quota);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(
+    const Address& address, const ServerConfig& config) {
+  if (address.unix_socket || config.tls_certificate().empty())
+    return grpc::InsecureServerCredentials();
+  return TlsCredentials({config.tls_certificate(), config.tls_key(), config.tls_client_ca(),
+                         ToDuration(config.tls_reload_interval())});
+}
+
+}  // namespace
+
+struct GrpcServer::Ending {
+  absl::Notification done;
+  std::thread thread;
+};
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
+    const ServerConfig& config, const std::vector<grpc::Service*>& services) {
+  grpc::EnableDefaultHealthCheckService(true);
+  if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  if (config.channelz()) grpc::channelz::experimental::InitChannelzService();
+  auto result = std::unique_ptr<GrpcServer>(new GrpcServer);
+  grpc::ServerBuilder builder;
+  SetArguments(config, &builder);
+  std::vector<int> ports(config.listen_size());
+  std::string listens;
+  for (int i = 0; i < config.listen_size(); ++i) {
+    HIIF_ASSIGN_OR_RETURN(const Address address, ParseAddress(config.listen(i)));
+    if (address.unix_socket && SomebodyListens(address.path))
+      return absl::FailedPreconditionError(
+          absl::StrCat("--listen: a server runs on ", address.ToString()));
+    HIIF_ASSIGN_OR_RETURN(auto credentials, CredentialsFor(address, config));
+    builder.AddListeningPort(address.ToString(), credentials, &ports[i]);
+    if (address.unix_socket) result->unix_paths_.push_back(address.path);
+    absl::StrAppend(&listens, i == 0 ? "" : ", ", address.ToString());
+  }
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  result->server_ = builder.BuildAndStart();
+  for (const int port : ports)
+    if (port == 0) result->server_.reset();
+  if (result->server_ == nullptr)
+    return absl::FailedPreconditionError(
+        absl::StrCat("--listen: cannot listen on ", listens,
+                     ": is the port taken, or the address not one of this machine?"));
+  for (int i = config.listen_size() - 1; i >= 0; --i)
+    if (!ParseAddress(config.listen(i))->unix_socket) result->port_ = ports[i];
+  result->SetHealth("", false);
+  return result;
+}
+
+GrpcServer::~GrpcServer() {
+  if (server_ == nullptr) return;
+  BeginShutdown();
+  EndShutdown(absl::ZeroDuration());
+  for (const std::string& path : unix_paths_) unlink(path.c_str());
+}
+
+void GrpcServer::SetHealth(const std::string& service, bool serving) {
+  auto* health = server_->GetHealthCheckService();
+  health->SetServingStatus(service, serving);
+}
+
+void GrpcServer::BeginShutdown() {
+  if (ending_ != nullptr) return;
+  ending_ = std::make_unique<Ending>();
+  ending_->thread = std::thread([this] {
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::hours(24));
+    ending_->done.Notify();
+  });
+}
+
+void GrpcServer::EndShutdown(absl::Duration grace) {
+  if (!ending_->thread.joinable()) return;
+  // A watch of the health service never ends by itself.
+  if (!ending_->done.WaitForNotificationWithTimeout(grace))
+    grpc_server_cancel_all_calls(server_->c_server());
+  ending_->thread.join();
+}
+
+}  // namespace hiif::server

@@ -1,0 +1,46 @@
+// The gRPC server itself: addresses, limits of connections, services, and its end.
+#ifndef SERVER_RPC_GRPC_SERVER_H_
+#define SERVER_RPC_GRPC_SERVER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/server.h"
+#include "server/config/config.h"
+
+namespace hiif::server {
+
+class GrpcServer {
+ public:
+  // Errors: FailedPrecondition when an address cannot be listened on; those of TlsCredentials.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
+      const ServerConfig& config, const std::vector<grpc::Service*>& services);
+  ~GrpcServer();
+
+  // Of the first TCP address; 0: there is none.
+  int port() const { return port_; }
+  // grpc.health.v1; "" is the whole server. Names never set: NOT_FOUND.
+  void SetHealth(const std::string& service, bool serving);
+
+  // Sends GOAWAY, takes no new calls, and returns; calls in flight go on.
+  void BeginShutdown();
+  // Waits until no handler runs; what runs beyond the grace, and health watches in any case, are
+  // cancelled.
+  void EndShutdown(absl::Duration grace);
+
+ private:
+  GrpcServer() = default;
+  std::unique_ptr<grpc::Server> server_;
+  std::vector<std::string> unix_paths_;
+  int port_ = 0;
+  struct Ending;
+  std::unique_ptr<Ending> ending_;
+};
+
+}  // namespace hiif::server
+
+#endif  // SERVER_RPC_GRPC_SERVER_H_
