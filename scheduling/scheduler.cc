@@ -171,6 +171,12 @@ Admission Scheduler::Judge(const JobSpec& spec, absl::Time now) {
     return refuse(RejectReason::kMemory, drain / static_cast<int64_t>(jobs_.size()),
                   absl::StrCat("requests in work hold ", bytes_, " bytes of ", options_.max_bytes));
   }
+  if (shared > options_.max_queue_time) {
+    return refuse(RejectReason::kQueueFull, shared - options_.max_queue_time,
+                  absl::StrCat("the requests before it take about ",
+                               absl::FormatDuration(absl::Trunc(shared, absl::Milliseconds(1))),
+                               ", the limit is ", absl::FormatDuration(options_.max_queue_time)));
+  }
   const absl::Duration available = spec.deadline - now;
   if (speeds_[spec.model].coordinates_per_second > 0 && admission.estimate > available &&
       own <= available) {

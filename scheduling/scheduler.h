@@ -36,6 +36,8 @@ struct SchedulerOptions {
   int64_t max_jobs = 1024;
   int64_t max_coordinates = 2'000'000'000;  // of all jobs that have not ended
   int64_t max_bytes = 0;                    // likewise; 0: no limit
+  // A job is refused where, served fairly, others would get longer than this before it is done.
+  absl::Duration max_queue_time = absl::InfiniteDuration();
   absl::Duration age_bound = absl::Seconds(5);
   // Coordinates a second of one worker before anything was measured. Low: better to promise late
   // than early.

@@ -88,6 +88,8 @@ std::optional<Application::Failure> Application::Start() {
   scheduling::SchedulerOptions scheduling;
   scheduling.workers = resources_.workers;
   scheduling.batch_coordinates = device_name_ == "cpu" ? 0 : config_.batch_coordinates();
+  if (ToDuration(config_.max_queue_time()) > absl::ZeroDuration())
+    scheduling.max_queue_time = ToDuration(config_.max_queue_time());
   scheduling.max_bytes = resources_.memory_bytes - resources_.feature_cache_bytes;
   scheduler_ = std::make_unique<scheduling::Scheduler>(
       scheduling, &device_, &clock_,

@@ -303,6 +303,17 @@ TEST_F(SchedulerTest, RefusesADeadlineThatTheQueuePutsOutOfReach) {
   EXPECT_TRUE(scheduler_->Submit(spec).status.ok());
 }
 
+TEST_F(SchedulerTest, RefusesWhereOthersWouldTakeTooLongBeforeIt) {
+  Start({.max_queue_time = absl::Milliseconds(2500), .initial_speed = 1000});
+  // A poster of 100 s does not keep a thumbnail of 1 s waiting: it is served in between.
+  ASSERT_TRUE(scheduler_->Submit(Spec(a_, {Pieces(100, 1000)})).status.ok());
+  ASSERT_TRUE(scheduler_->Submit(Spec(b_, {Pieces(1, 1000)})).status.ok());
+  EXPECT_TRUE(scheduler_->Estimate(Spec(c_, {Pieces(1, 1000)})).status.ok());
+  const Admission refused = scheduler_->Submit(Spec(c_, {Pieces(4, 1000)}));
+  EXPECT_EQ(refused.reason, RejectReason::kQueueFull);
+  EXPECT_EQ(refused.retry_after, absl::Milliseconds(2500));  // 4 s and 1 s, less 2.5 s
+}
+
 TEST_F(SchedulerTest, DrainTimesFollowTheMeasuredSpeed) {
   Start({.initial_speed = 123456});
   device_.per_coordinate = absl::Milliseconds(2);

@@ -1,0 +1,156 @@
+"""Start, configuration, and the end of a server."""
+
+import json
+import signal
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+
+from conftest import BIN, ROOT, assemble
+from test_upscale import request
+
+
+def run(*arguments, **options):
+    return subprocess.run([str(BIN / "hiif-server"), *map(str, arguments)], capture_output=True,
+                          text=True, timeout=60, check=False, **options)
+
+
+@pytest.mark.parametrize("arguments,code,words", [
+    (["--no-such-flag"], 64, "--no-such-flag"),
+    (["--workers", "many"], 64, "--workers"),
+    (["--tile-size", "5"], 64, "--tile-size"),
+    (["--listen", "0.0.0.0:0"], 64, "--insecure-listen"),
+    (["--tls-certificate", "x.pem"], 64, "--tls-key"),
+    (["--config", "/no/such/file.json"], 64, "/no/such/file.json"),
+    (["--model-dir", "/no/such/folder"], 66, "/no/such/folder"),
+    (["--token-file", "/no/such/tokens.json"], 78, "tokens.json"),
+])
+def test_a_wrong_start_says_what_to_do(arguments, code, words):
+    base = ["--listen", "127.0.0.1:0", "--management-listen", "127.0.0.1:0", "--model-dir",
+            ROOT / "models"]
+    result = run(*base, *arguments)
+    assert result.returncode == code, result
+    assert words in result.stderr + result.stdout
+
+
+def test_two_servers_on_one_port(server):
+    result = run("--listen", server.address, "--model-dir", ROOT / "models",
+                 "--management-listen", "127.0.0.1:0")
+    assert result.returncode == 69 and server.address in result.stderr + result.stdout
+
+
+def test_settings_from_flag_environment_and_file(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"tile_size": 64, "workers": 3, "log_level": "debug"}))
+    result = run("--config", file, "--workers", "5", "--print-config",
+                 env={"HIIF_TILE_SIZE": "128", "PATH": "/usr/bin"})
+    config = json.loads(result.stdout)
+    assert config["workers"] == 5 and config["tile_size"] == 128 and config["log_level"] == "debug"
+    file.write_text(result.stdout)
+    assert json.loads(run("--config", file, "--print-config").stdout) == config
+    file.write_text('{"tile_sizee": 1}')
+    wrong = run("--config", file)
+    assert wrong.returncode == 64 and "tile_sizee" in wrong.stderr
+
+
+def test_help_and_version():
+    assert "--model-dir" in run("--help").stdout
+    assert run("--version").stdout.strip()
+
+
+def test_logs_are_json_with_request_and_trace_id(start_server, photo):
+    running = start_server()
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    call = running.stub().Upscale(
+        request(photo, 1.2, 1.2, request_id="photo-17"), timeout=60,
+        metadata=[("traceparent", f"00-{trace}-b7ad6b7169203331-01")])
+    assert dict(call.initial_metadata())["hiif-request-id"] == "photo-17"
+    header, _, _ = assemble(call)
+    assert header.request_id == "photo-17"
+    deadline = time.monotonic() + 10
+    while True:
+        lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+        calls = [line for line in lines if line.get("request_id") == "photo-17"]
+        if calls:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert calls[0]["trace_id"] == trace and calls[0]["code"] == "OK"
+    assert calls[0]["model"] == "edsr-baseline-hiif" and calls[0]["output_pixels"] > 0
+
+
+def test_drain_finishes_what_was_accepted(start_server, photo):
+    """SIGTERM with requests in flight: every accepted one ends well, new ones are turned away."""
+    running = start_server("--shutdown-grace", "60s")
+    outcomes = []
+
+    def work(scale):
+        try:
+            assemble(running.stub().Upscale(request(photo, scale, scale, tile_size=64), timeout=120))
+            outcomes.append("ok")
+        except grpc.RpcError as error:
+            outcomes.append(error.code().name)
+
+    threads = [threading.Thread(target=work, args=(2 + i / 3,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    import requests
+    while "hiif_inflight_requests 6" not in requests.get(running.management + "/metrics", timeout=9).text:
+        time.sleep(0.02)
+    running.process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    assert outcomes == ["ok"] * 6
+    assert running.process.wait(30) == 0
+    with pytest.raises(grpc.RpcError) as caught:
+        list(running.stub().Upscale(request(photo), timeout=5))
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_what_outlasts_the_grace_is_told_so(start_server, photo):
+    running = start_server("--shutdown-grace", "1s")
+    call = running.stub().Upscale(request(photo, 30, 30, tile_size=64), timeout=300)
+    assert next(call).WhichOneof("part") == "header"
+    running.process.send_signal(signal.SIGTERM)
+    with pytest.raises(grpc.RpcError) as caught:
+        list(call)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert running.process.wait(30) == 75
+
+
+def test_probes(server, start_server, tmp_path):
+    import requests
+    assert requests.get(server.management + "/livez", timeout=5).status_code == 200
+    assert requests.get(server.management + "/readyz", timeout=5).status_code == 200
+    assert requests.get(server.management + "/nothing", timeout=5).status_code == 404
+    broken = tmp_path / "models"
+    broken.mkdir()
+    (broken / "edsr-baseline-hiif.safetensors").write_bytes(b"broken")
+    running = start_server(model_dir=broken)
+    assert requests.get(running.management + "/livez", timeout=5).status_code == 200
+    assert requests.get(running.management + "/readyz", timeout=5).status_code == 503
+
+
+def test_a_slow_reader_is_cut_off_and_others_are_not_touched(start_server, photo):
+    running = start_server("--write-timeout", "2s")
+    slow = grpc.insecure_channel(running.address, options=[
+        ("grpc.http2.lookahead_bytes", 65536), ("grpc.http2.bdp_probe", 0)])
+    from hiif.v1 import super_resolution_pb2_grpc as rpc
+    call = rpc.SuperResolutionServiceStub(slow).Upscale(
+        request(photo, 14, 14, sample_type=3), timeout=300)  # 9 MB of floats
+    assert next(call).WhichOneof("part") == "header"
+    before = running.rss()
+    start = time.monotonic()
+    while time.monotonic() - start < 20:
+        assemble(running.stub().Upscale(request(photo, 1.5, 1.5), timeout=60))
+        if "SLOW_READER" in running.log.read_text() or "nothing was read" in running.log.read_text():
+            break
+        time.sleep(0.2)
+    assert "nothing was read" in running.log.read_text()
+    assert running.rss() - before < 300 << 20
+    with pytest.raises(grpc.RpcError) as caught:
+        list(call)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED

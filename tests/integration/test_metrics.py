@@ -1,0 +1,89 @@
+"""Every metric moves; the exposition is what Prometheus wants."""
+
+import shutil
+import subprocess
+
+import grpc
+import pytest
+import requests
+
+from conftest import assemble
+from test_upscale import request
+
+HISTOGRAMS = ["hiif_request_duration_seconds", "hiif_queue_duration_seconds",
+              "hiif_stage_duration_seconds", "hiif_time_to_first_tile_seconds",
+              "hiif_batch_coordinates", "hiif_batch_requests"]
+
+
+def scrape(server):
+    """{series: value} of /metrics."""
+    text = requests.get(server.management + "/metrics", timeout=10).text
+    pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+def total(metrics, name, *labels):
+    return sum(value for series, value in metrics.items()
+               if series.split("{")[0] == name and all(label in series for label in labels))
+
+
+def test_every_metric_moves(start_server, photo):
+    server = start_server("--write-timeout", "2s")
+    before = scrape(server)
+    assert total(before, "hiif_requests_total") == 0
+    assert total(before, "hiif_model_state", 'state="ready"') == 1
+    assert total(before, "hiif_build_info") == 1
+    assert total(before, "process_resident_memory_bytes") > 0
+    for stage in ("decode", "encode", "context", "query", "send"):
+        assert f'hiif_stage_duration_seconds_count{{stage="{stage}"}}' in before
+
+    for _ in range(2):
+        _, image, _ = assemble(server.stub().Upscale(request(photo, tile_size=64), timeout=60))
+    with pytest.raises(grpc.RpcError):
+        list(server.stub().Upscale(request(photo, model="no-such-name"), timeout=60))
+    with pytest.raises(grpc.RpcError):
+        list(server.stub().Upscale(request(photo, 32, 32), timeout=0.3))
+    after = scrape(server)
+
+    assert total(after, "hiif_requests_total", 'code="OK"', 'model="edsr-baseline-hiif"') == 2
+    assert total(after, "hiif_requests_total", 'code="NOT_FOUND"') == 1
+    assert not any("no-such-name" in series for series in after), "a label from a client"
+    for name in HISTOGRAMS:
+        assert total(after, name + "_count") > total(before, name + "_count"), name
+        assert total(after, name + "_sum") > 0, name
+    for stage in ("decode", "encode", "context", "query", "send"):
+        assert total(after, "hiif_stage_duration_seconds_count", f'stage="{stage}"') >= 1
+    assert total(after, "hiif_output_pixels_total") >= 2 * image.shape[0] * image.shape[1]
+    assert total(after, "hiif_tiles_total") >= 12
+    assert total(after, "hiif_feature_cache_hits_total") >= 1
+    assert total(after, "hiif_feature_cache_misses_total") >= 1
+    assert total(after, "hiif_feature_cache_bytes") > 0
+    assert total(after, "hiif_model_memory_bytes", 'kind="weights"') > 5_000_000
+    assert total(after, "hiif_model_memory_bytes", 'kind="features"') > 0
+    assert total(after, "hiif_device_memory_used_bytes", 'device="cpu"') > 50_000_000
+    assert total(after, "hiif_device_memory_size_bytes") > 0
+
+
+def test_gauges_of_the_queue_rise_and_fall(server, photo):
+    call = server.stub().Upscale(request(photo, 20, 20, tile_size=64), timeout=300)
+    next(call)
+    busy = scrape(server)
+    assert total(busy, "hiif_queue_requests") == 1
+    assert total(busy, "hiif_queue_coordinates") > 10_000
+    assert total(busy, "hiif_inflight_requests") == 1
+    assert total(busy, "hiif_estimated_drain_seconds") > 0
+    call.cancel()
+    for _ in range(200):
+        idle = scrape(server)
+        if total(idle, "hiif_inflight_requests") == 0:
+            break
+    assert total(idle, "hiif_queue_coordinates") == 0 and total(idle, "hiif_queue_requests") == 0
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_likes_it(server, photo):
+    assemble(server.stub().Upscale(request(photo, 1.5, 1.5), timeout=60))
+    text = requests.get(server.management + "/metrics", timeout=10).text
+    result = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True,
+                            text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -1,0 +1,105 @@
+"""TLS, client certificates, and bearer tokens with scopes."""
+
+import json
+import subprocess
+
+import grpc
+import pytest
+
+from conftest import assemble
+from test_upscale import request
+
+
+def openssl(folder, *arguments):
+    subprocess.run(["openssl", *map(str, arguments)], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A CA, a server certificate for localhost, and a client's."""
+    folder = tmp_path_factory.mktemp("tls")
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl(folder, "req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca",
+            "-days", "2")
+    (folder / "san").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+    for name in ("server", "client"):
+        openssl(folder, "req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
+                f"/CN={name}")
+        openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", f"{name}.pem")
+    return folder
+
+
+def connect(server, certificates, client=False, token=None):
+    from hiif.v1 import super_resolution_pb2_grpc as rpc
+    credentials = grpc.ssl_channel_credentials(
+        (certificates / "ca.pem").read_bytes(),
+        (certificates / "client.key").read_bytes() if client else None,
+        (certificates / "client.pem").read_bytes() if client else None)
+    if token:
+        credentials = grpc.composite_channel_credentials(credentials,
+                                                         grpc.access_token_call_credentials(token))
+    return rpc.SuperResolutionServiceStub(
+        grpc.secure_channel(f"localhost:{server.port}", credentials))
+
+
+def test_tls_and_mutual_tls(start_server, certificates, photo):
+    flags = ["--tls-certificate", certificates / "server.pem", "--tls-key", certificates / "server.key"]
+    running = start_server(*flags)
+    assemble(connect(running, certificates).Upscale(request(photo, 1.5, 1.5), timeout=60))
+    with pytest.raises(grpc.RpcError):
+        list(running.stub().Upscale(request(photo), timeout=5))  # clear text
+
+    mutual = start_server(*flags, "--tls-client-ca", certificates / "ca.pem")
+    assemble(connect(mutual, certificates, client=True).Upscale(request(photo, 1.5, 1.5), timeout=60))
+    with pytest.raises(grpc.RpcError):
+        list(connect(mutual, certificates).Upscale(request(photo), timeout=5))
+
+
+def test_tokens_and_scopes(start_server, photo, tmp_path):
+    from hiif.v1 import super_resolution_pb2 as pb, super_resolution_pb2_grpc as rpc
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text(json.dumps({"tokens": [
+        {"name": "archive", "token": "s3cret", "scopes": ["upscale"]},
+        {"name": "ops", "token": "0ps", "scopes": ["models"]}]}))
+    running = start_server("--token-file", tokens, "--enable-model-control",
+                           "--tls-reload-interval", "1s")
+    stub = running.stub()
+    control = rpc.ModelControlServiceStub(running.channel())
+
+    def code(call, token):
+        metadata = [("authorization", "Bearer " + token)] if token else []
+        try:
+            result = call(metadata)
+            return "OK" if result is not None else "?"
+        except grpc.RpcError as error:
+            return error.code().name
+
+    def upscale(metadata):
+        return list(stub.Upscale(request(photo, 1.5, 1.5), timeout=60, metadata=metadata))
+
+    def load(metadata):
+        return control.LoadModel(pb.LoadModelRequest(name="edsr-baseline-hiif"), timeout=60,
+                                 metadata=metadata)
+
+    assert code(upscale, "s3cret") == "OK"
+    assert code(upscale, None) == "UNAUTHENTICATED"
+    assert code(upscale, "guess") == "UNAUTHENTICATED"
+    assert code(upscale, "0ps") == "PERMISSION_DENIED"
+    assert code(load, "s3cret") == "PERMISSION_DENIED"
+    assert code(load, "0ps") == "OK"
+    # Health needs none.
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    assert health_pb2_grpc.HealthStub(running.channel()).Check(
+        health_pb2.HealthCheckRequest(), timeout=10).status == 1
+    # A broken file leaves the old tokens; a good one takes over.
+    import time
+    tokens.write_text("{")
+    time.sleep(1.5)
+    assert code(upscale, "s3cret") == "OK"
+    tokens.write_text(json.dumps({"tokens": [{"name": "new", "token": "n3w"}]}))
+    for _ in range(50):
+        if code(upscale, "n3w") == "OK":
+            break
+        time.sleep(0.1)
+    assert code(upscale, "s3cret") == "UNAUTHENTICATED"
