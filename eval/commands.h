@@ -12,6 +12,10 @@ using Arguments = std::vector<std::string>;
 
 // parity FILE...: recorded cases of the reference implementation.
 int Parity(const Arguments& arguments);
+// psnr --model NAME --data DIR...: PSNR and SSIM on data sets.
+int PsnrTable(const Arguments& arguments);
+// speed --model NAME --size H --scale S: output pixels a second and peak memory.
+int Speed(const Arguments& arguments);
 
 }  // namespace hiif::eval
 

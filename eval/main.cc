@@ -16,6 +16,8 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"parity", "compare with recorded cases of the reference implementation", hiif::eval::Parity},
+    {"psnr", "PSNR and SSIM of a model on data sets", hiif::eval::PsnrTable},
+    {"speed", "output pixels a second and peak memory", hiif::eval::Speed},
 };
 
 int Usage(FILE* out) {

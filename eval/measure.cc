@@ -1,0 +1,50 @@
+#include "eval/measure.h"
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "base/psnr.h"
+#include "base/status_macros.h"
+#include "eval/enlarge.h"
+#include "eval/ssim.h"
+#include "model/upscaler/self_ensemble.h"
+
+namespace hiif::eval {
+
+int ThreadsOf(int option) {
+  return option > 0 ? option : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+absl::StatusOr<std::vector<float>> OutputOf(const Upscaler& upscaler, const Pair& pair,
+                                            const MeasureOptions& options) {
+  const SelfEnsemble ensemble(&upscaler);
+  const Upscaler& used = options.self_ensemble ? ensemble : upscaler;
+  return Enlarge(
+      used, pair.low, {pair.high.height, pair.high.width},
+      {.threads = ThreadsOf(options.threads), .context_samples = options.context_samples});
+}
+
+absl::StatusOr<Measured> MeasureSet(const Upscaler& upscaler, const BenchmarkSet& set,
+                                    const EvalScale& scale, const MeasureOptions& options) {
+  const auto shave =
+      static_cast<int64_t>(std::ceil(std::max(scale.x, scale.y))) + (options.rgb ? 6 : 0);
+  Measured mean;
+  const int64_t images = set.images(scale);
+  for (int64_t i = 0; i < images; ++i) {
+    HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(scale, i));
+    if (std::min(pair.high.height, pair.high.width) < 2 * shave + 11)
+      return absl::InvalidArgumentError(
+          absl::StrCat(pair.name, ": too small for scale ", scale.ToString()));
+    HIIF_ASSIGN_OR_RETURN(const std::vector<float> out, OutputOf(upscaler, pair, options));
+    const double psnr =
+        Psnr(out, pair.high, shave, options.rgb ? PsnrChannels::kRgb : PsnrChannels::kLuma);
+    mean.images.emplace_back(pair.name, psnr);
+    mean.psnr += psnr / static_cast<double>(images);
+    if (options.ssim) mean.ssim += Ssim(out, pair.high, shave) / static_cast<double>(images);
+  }
+  return mean;
+}
+
+}  // namespace hiif::eval

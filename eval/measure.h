@@ -1,0 +1,41 @@
+// Quality of a model on a data set (model.md 6).
+#ifndef EVAL_MEASURE_H_
+#define EVAL_MEASURE_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "eval/benchmark_set.h"
+#include "model/upscaler/upscaler.h"
+
+namespace hiif::eval {
+
+struct MeasureOptions {
+  int threads = 0;  // 0: one a core
+  int64_t context_samples = kDefaultContextSamples;
+  bool ssim = false;
+  bool self_ensemble = false;
+  bool rgb = false;  // protocol of DIV2K: RGB, scale + 6 pixels shaved; else Y, scale pixels
+};
+
+struct Measured {
+  double psnr = 0;  // mean of the images' dB
+  double ssim = 0;
+  std::vector<std::pair<std::string, double>> images;  // name, dB
+};
+
+absl::StatusOr<Measured> MeasureSet(const Upscaler& upscaler, const BenchmarkSet& set,
+                                    const EvalScale& scale, const MeasureOptions& options);
+
+// The output of a model for a pair, clamped, not rounded.
+absl::StatusOr<std::vector<float>> OutputOf(const Upscaler& upscaler, const Pair& pair,
+                                            const MeasureOptions& options);
+
+int ThreadsOf(int option);  // 0: one a core
+
+}  // namespace hiif::eval
+
+#endif  // EVAL_MEASURE_H_

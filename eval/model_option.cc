@@ -1,0 +1,59 @@
+#include "eval/model_option.h"
+
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace hiif::eval {
+
+void ModelOption::AddTo(CLI::App* app, bool with_model) {
+  if (with_model)
+    app->add_option("--model", model, "a checkpoint, or the name of one in --model-dir")
+        ->capture_default_str();
+  app->add_option("--model-dir", folder, "folder of checkpoints")->capture_default_str();
+  app->add_option("--backend", backend, "how it is computed")
+      ->check(CLI::IsMember({"auto", "reference", "torch", "fused"}))
+      ->capture_default_str();
+  app->add_option("--precision", precision, "of the products")
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16"}))
+      ->capture_default_str();
+  app->add_option("--coordinates", coordinates,
+                  "coordinates to ask at, in place of the checkpoint's own")
+      ->check(CLI::IsMember({"exact", "reference"}));
+  app->add_option("--device", device, "cpu, cuda or cuda:N")->capture_default_str();
+}
+
+std::string ModelOption::Path() const {
+  if (absl::StrContains(model, '/') || absl::EndsWith(model, ".safetensors")) return model;
+  return absl::StrCat(folder, "/", model, ".safetensors");
+}
+
+std::string ModelOption::Name() const { return std::filesystem::path(Path()).stem(); }
+
+absl::StatusOr<Checkpoint> ModelOption::Open() const {
+  HIIF_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(Path()));
+  if (coordinates == "exact") checkpoint.SetCoordinates(CoordinateMode::kExact);
+  if (coordinates == "reference") checkpoint.SetCoordinates(CoordinateMode::kReference);
+  return checkpoint;
+}
+
+absl::StatusOr<UpscalerOptions> ModelOption::Options() const {
+  UpscalerOptions options;
+  options.device = device;
+  if (backend == "reference") options.backend = Backend::kReference;
+  if (backend == "torch") options.backend = Backend::kTorch;
+  if (backend == "fused") options.backend = Backend::kFused;
+  if (precision == "float32") options.precision = Precision::kFloat32;
+  if (precision == "bfloat16") options.precision = Precision::kBFloat16;
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<Upscaler>> ModelOption::Make() const {
+  HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Open());
+  HIIF_ASSIGN_OR_RETURN(const UpscalerOptions options, Options());
+  return MakeUpscaler(checkpoint, options);
+}
+
+}  // namespace hiif::eval

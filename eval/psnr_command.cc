@@ -1,0 +1,79 @@
+// hiif-eval psnr: the tables of the literature.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "eval/command_line.h"
+#include "eval/commands.h"
+#include "eval/measure.h"
+#include "eval/model_option.h"
+
+namespace hiif::eval {
+namespace {
+
+struct Options {
+  ModelOption model;
+  std::vector<std::string> data;
+  std::string scales = "2,3,4";
+  MeasureOptions measure;
+  std::string csv;
+  bool images = false;
+};
+
+absl::Status Run(const Options& options) {
+  HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scales));
+  HIIF_ASSIGN_OR_RETURN(const auto upscaler, options.model.Make());
+  std::string csv = "model,dataset,scale,psnr_db,ssim,images\n";
+  std::printf("| dataset | scale | PSNR dB |%s images |\n| --- | --- | --- |%s --- |\n",
+              options.measure.ssim ? " SSIM |" : "", options.measure.ssim ? " --- |" : "");
+  for (const std::string& folder : options.data) {
+    HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
+    for (const EvalScale& scale : scales) {
+      HIIF_ASSIGN_OR_RETURN(const Measured mean,
+                            MeasureSet(*upscaler, set, scale, options.measure));
+      if (options.images)
+        for (const auto& [name, psnr] : mean.images)
+          std::printf("| %s | %s | %.3f |%s 1 |\n", name.c_str(), scale.ToString().c_str(), psnr,
+                      options.measure.ssim ? " |" : "");
+      const std::string ssim = options.measure.ssim ? absl::StrFormat(" %.4f |", mean.ssim) : "";
+      std::printf("| %s | %s | %.3f |%s %d |\n", set.name().c_str(), scale.ToString().c_str(),
+                  mean.psnr, ssim.c_str(), static_cast<int>(mean.images.size()));
+      std::fflush(stdout);
+      absl::StrAppendFormat(&csv, "%s,%s,%s,%.6f,%s,%d\n", options.model.Name(), set.name(),
+                            scale.ToString(), mean.psnr,
+                            options.measure.ssim ? absl::StrFormat("%.6f", mean.ssim) : "",
+                            mean.images.size());
+    }
+  }
+  return options.csv.empty() ? absl::OkStatus() : WriteFileAtomically(options.csv, csv);
+}
+
+}  // namespace
+
+int PsnrTable(const Arguments& arguments) {
+  Options options;
+  CLI::App app("PSNR of Y (SSIM too) of a model on data sets, by the usual protocol.",
+               "hiif-eval psnr");
+  options.model.AddTo(&app);
+  app.add_option("--data", options.data, "folders of images, or of image_SRF_N pairs")->required();
+  app.add_option("--scales", options.scales, "factors; 2x3.1 is 2 across and 3.1 down")
+      ->capture_default_str();
+  app.add_flag("--ssim", options.measure.ssim, "structural similarity too");
+  app.add_flag("--rgb", options.measure.rgb, "all channels, scale + 6 pixels shaved, as for DIV2K");
+  app.add_flag("--self-ensemble", options.measure.self_ensemble, "mean over eight flips");
+  app.add_option("--context-samples", options.measure.context_samples,
+                 "pixels the attention context is taken over; 0: all")
+      ->capture_default_str();
+  app.add_option("--threads", options.measure.threads, "0: one a core")->capture_default_str();
+  app.add_option("--csv", options.csv, "write the table to this file too");
+  app.add_flag("--images", options.images, "a row for each image");
+  return RunCommand(&app, arguments, [&] { return Run(options); });
+}
+
+}  // namespace hiif::eval

@@ -1,0 +1,124 @@
+// hiif-eval speed: output pixels a second and memory of one backend, on an image of random pixels
+// (the work does not depend on what they are).
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <random>
+
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+#include "eval/benchmark_set.h"
+#include "eval/command_line.h"
+#include "eval/commands.h"
+#include "eval/enlarge.h"
+#include "eval/measure.h"
+#include "eval/model_option.h"
+
+namespace hiif::eval {
+namespace {
+
+// Multiply-adds that an output pixel of the full HIIF decoder takes at least (model.md 2.3).
+constexpr double kLeastMultiplyAdds = 0.94e6;
+
+struct Options {
+  ModelOption model;
+  std::string size = "128";
+  std::string scale = "4";
+  int threads = 0;
+  int64_t context_samples = kDefaultContextSamples;
+  int repeat = 1;
+  bool json = false;
+};
+
+absl::StatusOr<Grid> ParseSize(const std::string& text) {
+  int height = 0;
+  int width = 0;
+  const int parts = std::sscanf(text.c_str(), "%dx%d", &width, &height);
+  if (parts == 1) height = width;
+  if (parts < 1 || height < 1 || width < 1)
+    return absl::InvalidArgumentError("--size: SIDE or WIDTHxHEIGHT is needed");
+  return Grid{height, width};
+}
+
+absl::Status Run(const Options& options) {
+  HIIF_ASSIGN_OR_RETURN(const Grid low, ParseSize(options.size));
+  HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scale));
+  const Grid grid = {static_cast<int64_t>(std::floor(low.height * scales[0].y + 0.5)),
+                     static_cast<int64_t>(std::floor(low.width * scales[0].x + 0.5))};
+  HIIF_ASSIGN_OR_RETURN(const auto upscaler, options.model.Make());
+  const int threads = ThreadsOf(options.threads);
+  // The reference goes as the released code does: strips of 30 rows, the threads inside of each
+  // operation. The others decode a tile on each thread.
+  const bool reference = upscaler->backend() == "reference";
+  SetIntraOpThreads(reference ? threads : 1);
+  EnlargeOptions enlarge;
+  enlarge.threads = reference ? 1 : threads;
+  enlarge.context_samples = options.context_samples;
+  if (reference) {
+    enlarge.tile_rows = 30;
+    enlarge.tile_columns = 0;
+  }
+  auto image = std::make_shared<RgbImage>();
+  image->height = low.height;
+  image->width = low.width;
+  image->samples.resize(low.height * low.width * 3);
+  std::mt19937 random(1);
+  for (uint8_t& sample : image->samples) sample = static_cast<uint8_t>(random());
+
+  EnlargeTimes best;
+  for (int i = 0; i < options.repeat; ++i) {
+    HIIF_ASSIGN_OR_RETURN(const EnlargeTimes times,
+                          EnlargeTiles(*upscaler, image, grid, enlarge, [](const RenderTile&) {}));
+    if (i == 0 || times.encode_s + times.query_s < best.encode_s + best.query_s) best = times;
+  }
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const double pixels = static_cast<double>(grid.height * grid.width);
+  const double speed = pixels / (best.encode_s + best.query_s);
+  const double query_gflops = pixels * kLeastMultiplyAdds * 2 / best.query_s * 1e-9;
+  const char* format =
+      options.json
+          ? "{\"model\": \"%s\", \"backend\": \"%s\", \"precision\": \"%s\", \"threads\": %d, "
+            "\"input_height\": %d, \"input_width\": %d, \"output_height\": %d, \"output_width\": "
+            "%d, \"output_pixels_per_s\": %.1f, \"encode_s\": %.6f, \"query_s\": %.6f, "
+            "\"query_gflops\": %.3f, \"peak_rss_bytes\": %d}\n"
+          : "model %s, backend %s, %s, %d threads, %dx%d to %dx%d (height x width)\n"
+            "%.0f output pixels/s (encode %.3f s, query %.3f s), query at least %.1f GFLOP/s, peak "
+            "memory %d bytes\n";
+  std::printf(
+      "%s",
+      absl::StrFormat(
+          *absl::ParsedFormat<'s', 's', 's', 'd', 'd', 'd', 'd', 'd', 'f', 'f', 'f', 'f', 'd'>::New(
+              format),
+          options.model.Name(), upscaler->backend(), upscaler->precision(), threads, low.height,
+          low.width, grid.height, grid.width, speed, best.encode_s, best.query_s, query_gflops,
+          int64_t{usage.ru_maxrss} * 1024)
+          .c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int Speed(const Arguments& arguments) {
+  Options options;
+  CLI::App app("Output pixels a second and peak memory of one model and backend.",
+               "hiif-eval speed");
+  options.model.AddTo(&app);
+  app.add_option("--size", options.size, "of the input: SIDE or WIDTHxHEIGHT")
+      ->capture_default_str();
+  app.add_option("--scale", options.scale, "factor; 2x3.1 is 2 across and 3.1 down")
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "0: one a core")->capture_default_str();
+  app.add_option("--context-samples", options.context_samples,
+                 "pixels the attention context is taken over; 0: all")
+      ->capture_default_str();
+  app.add_option("--repeat", options.repeat, "runs, of which the fastest counts")
+      ->capture_default_str();
+  app.add_flag("--json", options.json, "one JSON object");
+  return RunCommand(&app, arguments, [&] { return Run(options); });
+}
+
+}  // namespace hiif::eval
