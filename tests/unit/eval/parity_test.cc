@@ -1,0 +1,58 @@
+// Every recorded case of the reference implementation, by every backend that serves it.
+#include "eval/parity.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "tests/testing/paths.h"
+
+namespace hiif::eval {
+namespace {
+
+std::set<std::string> Cases() {
+  std::set<std::string> cases;
+  for (const auto& file : std::filesystem::directory_iterator(testing::SharedPath("fixtures"))) {
+    const std::string path = file.path();
+    if (absl::EndsWith(path, ".safetensors") && !absl::EndsWith(path, ".weights.safetensors"))
+      cases.insert(path);
+  }
+  return cases;
+}
+
+TEST(Parity, OfTheReferenceBackend) {
+  HIIF_SKIP_WITHOUT(testing::SharedPath("fixtures"));
+  EXPECT_GE(Cases().size(), 24);
+  for (const std::string& path : Cases()) {
+    const auto result = CompareCase(path, {});
+    ASSERT_TRUE(result.ok()) << path << ": " << result.status();
+    EXPECT_TRUE(result->passed) << path;
+    EXPECT_LE(result->raw_output, 2e-4) << path;
+    EXPECT_LE(result->wrong_bits, 0) << path;
+  }
+}
+
+TEST(Parity, OfTheFusedBackend) {
+  HIIF_SKIP_WITHOUT(testing::SharedPath("fixtures"));
+  int compared = 0;
+  for (const std::string& path : Cases()) {
+    // A strip's own context is the evaluation's of old; the released padding is the reference's.
+    if (!absl::StrContains(path, "hiif-") || absl::StrContains(path, "strip")) continue;
+    const auto result = CompareCase(path, {.backend = Backend::kFused, .output_tolerance = 5e-4});
+    ASSERT_TRUE(result.ok()) << path << ": " << result.status();
+    EXPECT_TRUE(result->passed) << path << ": " << result->raw_output;
+    ++compared;
+  }
+  EXPECT_GE(compared, 12);
+}
+
+TEST(Parity, NamesTheFileThatIsWrong) {
+  const auto missing = CompareCase("/no/such/name.case.safetensors", {});
+  ASSERT_FALSE(missing.ok());
+  EXPECT_TRUE(absl::StrContains(missing.status().message(), "/no/such/name"));
+}
+
+}  // namespace
+}  // namespace hiif::eval

@@ -1,0 +1,200 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/safetensors.h"
+#include "tests/testing/paths.h"
+
+namespace hiif {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SafetensorsTest : public ::testing::Test {
+ protected:
+  // A file of a header and data, and what reading it says.
+  absl::Status Read(const std::string& header, const std::string& data) {
+    const uint64_t length = header.size();
+    std::ofstream file(path_, std::ios::binary | std::ios::trunc);
+    file.write(reinterpret_cast<const char*>(&length), 8);
+    file << header << data;
+    file.close();
+    return Safetensors::Map(path_).status();
+  }
+  const std::string path_ = ::testing::TempDir() + "/test.safetensors";
+};
+
+constexpr char kOne[] = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
+
+TEST_F(SafetensorsTest, ReadsWhatItWrites) {
+  const std::vector<float> values = {1.5f, -2.0f, 0.25f};
+  const std::map<std::string, TensorToWrite> tensors = {
+      {"w", {TensorType::kF32, {3, 1}, {reinterpret_cast<const uint8_t*>(values.data()), 12}}}};
+  ASSERT_TRUE(WriteSafetensors(path_, tensors, {{"key", "value \"quoted\"\n"}}).ok());
+  const auto read = Safetensors::Map(path_);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*(*read)->Floats("w"), values);
+  EXPECT_EQ((*read)->metadata().at("key"), "value \"quoted\"\n");
+  EXPECT_EQ((*read)->tensors().at("w").shape, (std::vector<int64_t>{3, 1}));
+  EXPECT_FALSE((*read)->Floats("v").ok());
+}
+
+TEST_F(SafetensorsTest, ReadsHalfPrecision) {
+  // 1.0, -2.0, smallest subnormal of float16; 1.0 and 3.140625 of bfloat16.
+  const std::string data("\x00\x3c\x00\xc0\x01\x00\x80\x3f\x49\x40", 10);
+  ASSERT_TRUE(Read(R"({"h":{"dtype":"F16","shape":[3],"data_offsets":[0,6]},)"
+                   R"("b":{"dtype":"BF16","shape":[2],"data_offsets":[6,10]}})",
+                   data)
+                  .ok());
+  const auto read = Safetensors::Map(path_);
+  EXPECT_EQ(*(*read)->Floats("h"), (std::vector<float>{1.0f, -2.0f, std::ldexp(1.0f, -24)}));
+  EXPECT_EQ(*(*read)->Floats("b"), (std::vector<float>{1.0f, 3.140625f}));
+}
+
+TEST_F(SafetensorsTest, RefusesEveryMalformedFile) {
+  const std::string eight(8, '\0');
+  ASSERT_TRUE(Read(kOne, eight).ok());
+  const auto one = [](const std::string& tensor) { return absl::StrCat("{\"a\":", tensor, "}"); };
+  const struct {
+    std::string header;
+    std::string data;
+  } cases[] = {
+      {"", ""},
+      {"{", eight},
+      {"[]", ""},
+      {kOne, eight + "x"},                                                   // bytes left over
+      {kOne, std::string(7, '\0')},                                          // truncated
+      {one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,4]})"), eight},   // size and shape
+      {one(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})"), eight},   // backwards
+      {one(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})"), eight},  // negative
+      {one(R"({"dtype":"Q7","shape":[2],"data_offsets":[0,8]})"), eight},    // unknown type
+      {one(R"({"dtype":"F32","shape":"2","data_offsets":[0,8]})"), eight},   // wrong kind
+      {one(R"({"dtype":"F32","shape":[2]})"), eight},                        // no offsets
+      {one(R"({"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]})"), ""},
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+       R"("b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+       std::string(4, '\0')},  // overlap
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+       R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
+       std::string(12, '\0')},  // hole
+      {R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+       R"("a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+       eight},  // twice
+  };
+  for (const auto& test : cases) {
+    const absl::Status status = Read(test.header, test.data);
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << test.header << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(path_));
+  }
+  std::ofstream(path_, std::ios::trunc) << "short";
+  EXPECT_EQ(Safetensors::Map(path_).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Safetensors::Map("/no/such/file").status().code(), absl::StatusCode::kNotFound);
+}
+
+// A small network with every parameter, to be spoilt.
+class CheckpointTest : public ::testing::Test {
+ protected:
+  CheckpointTest() {
+    config_.encoder = EdsrConfig{8, 1};
+    config_.decoder = HiifConfig{64, 3, 4, 1};
+    metadata_ = ConfigMetadata(config_);
+    for (const auto& [name, shape] : ParameterShapes(config_)) {
+      const int64_t count =
+          std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+      values_[name].assign(count, 0.5f);
+      shapes_[name] = shape;
+    }
+  }
+  absl::StatusOr<Checkpoint> Open() {
+    std::map<std::string, TensorToWrite> tensors;
+    for (const auto& [name, values] : values_)
+      tensors[name] = {TensorType::kF32,
+                       shapes_[name],
+                       {reinterpret_cast<const uint8_t*>(values.data()), values.size() * 4}};
+    EXPECT_TRUE(WriteSafetensors(path_, tensors, metadata_).ok());
+    return Checkpoint::Open(path_);
+  }
+  std::string Refusal() {
+    const auto checkpoint = Open();
+    return checkpoint.ok() ? "accepted" : std::string(checkpoint.status().message());
+  }
+  const std::string path_ = ::testing::TempDir() + "/checkpoint.safetensors";
+  ModelConfig config_;
+  std::map<std::string, std::string> metadata_;
+  std::map<std::string, std::vector<float>> values_;
+  std::map<std::string, std::vector<int64_t>> shapes_;
+};
+
+TEST_F(CheckpointTest, ReadsItsConfiguration) {
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ(checkpoint->config(), config_);
+  EXPECT_EQ(checkpoint->digest().size(), 64);
+}
+
+TEST_F(CheckpointTest, IsStrictAboutItsTensors) {
+  auto saved = values_;
+  values_.erase("freq.bias");
+  EXPECT_THAT(Refusal(), HasSubstr("freq.bias"));
+  values_ = saved;
+  values_["freq.more"] = {1};
+  shapes_["freq.more"] = {1};
+  EXPECT_THAT(Refusal(), HasSubstr("freq.more"));
+  values_ = saved;
+  shapes_["freq.weight"] = {8, 64, 3, 3};
+  EXPECT_THAT(Refusal(), HasSubstr("freq.weight"));
+  shapes_["freq.weight"] = {64, 8, 3, 3};
+  values_["freq.weight"][7] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(Refusal(), HasSubstr("freq.weight"));
+  values_["freq.weight"][7] = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(Refusal(), HasSubstr("freq.weight"));
+  values_ = saved;
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(CheckpointTest, IsStrictAboutItsMetadata) {
+  for (const auto& [key, value] : ConfigMetadata(config_)) {
+    metadata_ = ConfigMetadata(config_);
+    metadata_.erase(key);
+    EXPECT_THAT(Refusal(), HasSubstr(key));
+    metadata_[key] = "nonsense";
+    EXPECT_NE(Refusal(), "accepted") << key;
+  }
+}
+
+int64_t Count(const ModelConfig& config) {
+  int64_t sum = 0;
+  for (const auto& [name, shape] : ParameterShapes(config))
+    sum += std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  return sum;
+}
+
+// model.md 1 and 2: the sizes of the paper's networks.
+TEST(ParameterCount, IsThatOfThePaper) {
+  const int64_t decoder = 1'735'071;
+  EXPECT_EQ(Count({EdsrConfig{}, HiifConfig{}}) - decoder, 1'220'416);
+  EXPECT_EQ(Count({RdnConfig{}, HiifConfig{}}) - decoder, 21'973'952);
+  EXPECT_EQ(Count({SwinIrConfig{}, HiifConfig{}}) - decoder, 11'603'044);
+  EXPECT_EQ(Count({EdsrConfig{}, LiifConfig{}}) - 1'220'416, 346'883);
+}
+
+TEST(ShippedModel, IsTheDefaultNetwork) {
+  const auto checkpoint =
+      Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ(checkpoint->config(), ModelConfig());
+  EXPECT_EQ(checkpoint->parameters(), 1'735'071 + 1'220'416);
+  EXPECT_FALSE(checkpoint->metadata().at("license").empty());
+}
+
+}  // namespace
+}  // namespace hiif

@@ -1,0 +1,224 @@
+// The promises of model/upscaler/upscaler.h, by every backend, on the shipped weights.
+#include "model/upscaler/upscaler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "model/checkpoint/checkpoint.h"
+#include "model/upscaler/factory.h"
+#include "model/upscaler/self_ensemble.h"
+#include "tests/testing/paths.h"
+
+namespace hiif {
+namespace {
+
+std::shared_ptr<const RgbImage> Photo(int64_t height, int64_t width) {
+  auto image = std::make_shared<RgbImage>();
+  image->height = height;
+  image->width = width;
+  std::mt19937 random(7);
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; ++x)
+      for (int c = 0; c < 3; ++c)
+        image->samples.push_back(
+            static_cast<uint8_t>(128 +
+                                 90 * std::sin(0.3 * static_cast<double>(x + 2 * c)) *
+                                     std::cos(0.2 * static_cast<double>(y)) +
+                                 static_cast<double>(random() % 30)));
+  return image;
+}
+
+struct Setting {
+  Backend backend;
+  CoordinateMode coordinates;
+};
+
+class UpscalerTest : public ::testing::TestWithParam<Setting> {
+ protected:
+  void SetUp() override {
+    auto checkpoint =
+        Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    checkpoint->SetCoordinates(GetParam().coordinates);
+    auto upscaler = MakeUpscaler(*checkpoint, {.backend = GetParam().backend});
+    ASSERT_TRUE(upscaler.ok()) << upscaler.status();
+    upscaler_ = *std::move(upscaler);
+    image_ = Photo(15, 19);
+    auto features = upscaler_->Encode(image_);
+    ASSERT_TRUE(features.ok()) << features.status();
+    features_ = *features;
+    auto context = upscaler_->MakeContext(*features_, kGrid, {.samples = 300});
+    ASSERT_TRUE(context.ok()) << context.status();
+    context_ = *context;
+  }
+
+  std::vector<float> Render(Region region) const { return Render(*upscaler_, region); }
+  std::vector<float> Render(const Upscaler& upscaler, Region region) const {
+    std::vector<float> out(region.pixels() * 3);
+    const RenderTile tile{features_.get(), context_.get(), region, absl::MakeSpan(out)};
+    EXPECT_TRUE(upscaler.Render({tile}).ok());
+    return out;
+  }
+  static std::vector<float> Cut(const std::vector<float>& whole, Region region) {
+    std::vector<float> out;
+    for (int64_t y = region.y; y < region.y + region.height; ++y) {
+      const auto row = whole.begin() + (y * kGrid.width + region.x) * 3;
+      out.insert(out.end(), row, row + region.width * 3);
+    }
+    return out;
+  }
+
+  static constexpr Grid kGrid{37, 43};
+  std::unique_ptr<Upscaler> upscaler_;
+  std::shared_ptr<const RgbImage> image_;
+  std::shared_ptr<const Features> features_;
+  std::shared_ptr<const Context> context_;
+};
+
+TEST_P(UpscalerTest, APixelDoesNotDependOnItsTile) {
+  const std::vector<float> whole = Render({0, 0, kGrid.width, kGrid.height});
+  for (const Region region : {Region{0, 0, 1, 1}, Region{42, 36, 1, 1}, Region{5, 7, 34, 3},
+                              Region{0, 20, 43, 17}, Region{30, 0, 2, 37}, Region{17, 13, 23, 19}})
+    EXPECT_EQ(Render(region), Cut(whole, region)) << region.x << "," << region.y;
+}
+
+TEST_P(UpscalerTest, NorOnWhatSharesTheCallOrTheMoment) {
+  const Region all{0, 0, kGrid.width, kGrid.height};
+  const std::vector<float> whole = Render(all);
+  std::vector<std::vector<float>> outs;
+  std::vector<RenderTile> tiles;
+  outs.reserve(5);
+  for (int64_t y = 0; y < kGrid.height; y += 14) {
+    const Region region{0, y, kGrid.width, std::min<int64_t>(14, kGrid.height - y)};
+    outs.emplace_back(region.pixels() * 3);
+    tiles.push_back({features_.get(), context_.get(), region, absl::MakeSpan(outs.back())});
+  }
+  ASSERT_TRUE(upscaler_->Render(tiles).ok());
+  for (size_t i = 0; i < tiles.size(); ++i) EXPECT_EQ(outs[i], Cut(whole, tiles[i].region));
+  std::vector<std::thread> threads;
+  std::vector<std::vector<float>> results(3);
+  for (auto& result : results) threads.emplace_back([&] { result = Render(all); });
+  for (auto& thread : threads) thread.join();
+  for (const auto& result : results) EXPECT_EQ(result, whole);
+}
+
+TEST_P(UpscalerTest, AQueryAtThePixelsIsTheImage) {
+  if (GetParam().coordinates != CoordinateMode::kExact) GTEST_SKIP() << "queries are exact";
+  const std::vector<float> whole = Render({0, 0, kGrid.width, kGrid.height});
+  std::vector<Coordinate> coordinates;
+  std::vector<int64_t> pixels;
+  for (const auto& [row, column] :
+       {std::pair<int64_t, int64_t>{0, 0}, {36, 42}, {31, 17}, {9, 40}}) {
+    coordinates.push_back({(2.0 * static_cast<double>(row) + 1) / kGrid.height - 1,
+                           (2.0 * static_cast<double>(column) + 1) / kGrid.width - 1});
+    pixels.push_back(row * kGrid.width + column);
+  }
+  std::vector<float> out(coordinates.size() * 3);
+  ASSERT_TRUE(upscaler_
+                  ->Query(*features_, *context_, {2.0 / kGrid.height, 2.0 / kGrid.width},
+                          coordinates, absl::MakeSpan(out))
+                  .ok());
+  for (size_t i = 0; i < pixels.size(); ++i)
+    for (int c = 0; c < 3; ++c) EXPECT_NEAR(out[i * 3 + c], whole[pixels[i] * 3 + c], 2e-4);
+}
+
+TEST_P(UpscalerTest, RefusesWhatDoesNotFit) {
+  std::vector<float> out(12);
+  const auto render = [&](Region region) {
+    const RenderTile tile{features_.get(), context_.get(), region, absl::MakeSpan(out)};
+    return upscaler_->Render({tile}).code();
+  };
+  EXPECT_EQ(render({0, 0, 2, 2}), absl::StatusCode::kOk);
+  EXPECT_EQ(render({0, 0, 3, 2}), absl::StatusCode::kInvalidArgument);   // out is too small
+  EXPECT_EQ(render({42, 0, 2, 2}), absl::StatusCode::kInvalidArgument);  // outside
+  EXPECT_EQ(render({-1, 0, 2, 2}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(upscaler_->MakeContext(*features_, {14, 19}, {}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(upscaler_->StartEncoding(std::make_shared<RgbImage>()).ok());
+}
+
+TEST_P(UpscalerTest, SelfEnsembleIsTheMeanOfEightFlips) {
+  if (GetParam().backend == Backend::kReference) GTEST_SKIP() << "eight times as slow";
+  const SelfEnsemble ensemble(upscaler_.get());
+  const auto features = ensemble.Encode(image_);
+  ASSERT_TRUE(features.ok());
+  const auto context = ensemble.MakeContext(**features, kGrid, {.samples = 300});
+  ASSERT_TRUE(context.ok());
+  const auto render = [&](Region region) {
+    std::vector<float> out(region.pixels() * 3);
+    const RenderTile tile{features->get(), context->get(), region, absl::MakeSpan(out)};
+    EXPECT_TRUE(ensemble.Render({tile}).ok());
+    return out;
+  };
+  const std::vector<float> whole = render({0, 0, kGrid.width, kGrid.height});
+  const Region part{11, 13, 20, 17};
+  EXPECT_EQ(render(part), Cut(whole, part));
+  // Near the single result, and not equal to it.
+  const std::vector<float> single = Render({0, 0, kGrid.width, kGrid.height});
+  double difference = 0;
+  for (size_t i = 0; i < whole.size(); ++i) difference += std::abs(whole[i] - single[i]);
+  difference /= static_cast<double>(whole.size());
+  EXPECT_GT(difference, 1e-5);
+  EXPECT_LT(difference, 0.1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, UpscalerTest,
+                         ::testing::Values(Setting{Backend::kReference, CoordinateMode::kExact},
+                                           Setting{Backend::kReference, CoordinateMode::kReference},
+                                           Setting{Backend::kFused, CoordinateMode::kExact},
+                                           Setting{Backend::kFused, CoordinateMode::kReference}));
+
+TEST(Backends, GiveTheSameImage) {
+  const auto checkpoint =
+      Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
+  ASSERT_TRUE(checkpoint.ok());
+  const auto image = Photo(20, 26);
+  const Grid grid{61, 55};
+  std::vector<std::vector<float>> outs;
+  for (const Backend backend : {Backend::kReference, Backend::kFused}) {
+    const auto upscaler = MakeUpscaler(*checkpoint, {.backend = backend});
+    ASSERT_TRUE(upscaler.ok());
+    const auto features = (*upscaler)->Encode(image);
+    const auto context = (*upscaler)->MakeContext(**features, grid, {});
+    outs.emplace_back(grid.height * grid.width * 3);
+    const RenderTile tile{features->get(),
+                          context->get(),
+                          {0, 0, grid.width, grid.height},
+                          absl::MakeSpan(outs.back())};
+    ASSERT_TRUE((*upscaler)->Render({tile}).ok());
+  }
+  for (size_t i = 0; i < outs[0].size(); ++i) ASSERT_NEAR(outs[0][i], outs[1][i], 5e-4) << i;
+}
+
+// Features of an image that is encoded in blocks, against the reference, which takes it whole.
+TEST(Encoding, InBlocksGivesTheFeaturesOfTheWhole) {
+  const auto checkpoint =
+      Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
+  ASSERT_TRUE(checkpoint.ok());
+  const auto fused = MakeUpscaler(*checkpoint, {.backend = Backend::kFused});
+  const auto reference = MakeUpscaler(*checkpoint, {.backend = Backend::kReference});
+  ASSERT_TRUE(fused.ok() && reference.ok());
+  const auto image = Photo(16, 800);
+  EXPECT_GT((*(*fused)->StartEncoding(image))->blocks(), 1);
+  const Grid grid{16, 800};
+  // Across the seams of the blocks.
+  for (const Region region : {Region{370, 0, 30, 16}, Region{755, 10, 45, 5}}) {
+    std::vector<std::vector<float>> outs;
+    for (const auto* upscaler : {fused->get(), reference->get()}) {
+      const auto features = upscaler->Encode(image);
+      const auto context = upscaler->MakeContext(**features, grid, {});
+      outs.emplace_back(region.pixels() * 3);
+      const RenderTile tile{features->get(), context->get(), region, absl::MakeSpan(outs.back())};
+      ASSERT_TRUE(upscaler->Render({tile}).ok());
+    }
+    for (size_t i = 0; i < outs[0].size(); ++i) ASSERT_NEAR(outs[0][i], outs[1][i], 5e-4) << i;
+  }
+}
+
+}  // namespace
+}  // namespace hiif
