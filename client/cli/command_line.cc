@@ -10,8 +10,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
+#include "client/cli/error.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/shell_text.h"
 
 namespace hiif::cli {
 namespace {
@@ -105,9 +107,22 @@ int RunCommandLine(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return UsageError(*app, e.what(), argc, argv);
   }
+  if (app->got_subcommand("man")) {
+    std::cout << ManPage(*app);
+    return kExitOk;
+  }
+  if (app->got_subcommand("completion")) {
+    const absl::StatusOr<std::string> text = Completion(*app, flags.shell);
+    if (!text.ok()) return Fail("completion", text.status());
+    std::cout << *text;
+    return kExitOk;
+  }
   const Interrupt interrupt;
   if (app->got_subcommand("upscale")) return RunUpscale(flags.upscale, interrupt);
   if (app->got_subcommand("models")) return RunModels(flags.models, interrupt);
+  if (app->got_subcommand("query")) return RunQuery(flags.query, interrupt);
+  if (app->got_subcommand("bench")) return RunBench(flags.bench, interrupt);
+  if (app->got_subcommand("compare")) return RunCompare(flags.compare, interrupt);
   return RunHealth(flags.health, interrupt);
 }
 

@@ -19,6 +19,9 @@ struct CommandFlags {
   UpscaleFlags upscale;
   ModelsFlags models;
   HealthFlags health;
+  QueryFlags query;
+  BenchFlags bench;
+  CompareFlags compare;
   std::string shell;  // of `completion`
 };
 

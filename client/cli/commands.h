@@ -9,6 +9,9 @@ namespace hiif::cli {
 
 int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt);
 int RunModels(const ModelsFlags& flags, const Interrupt& interrupt);
+int RunQuery(const QueryFlags& flags, const Interrupt& interrupt);
+int RunBench(const BenchFlags& flags, const Interrupt& interrupt);
+int RunCompare(const CompareFlags& flags, const Interrupt& interrupt);
 int RunHealth(const HealthFlags& flags, const Interrupt& interrupt);
 
 }  // namespace hiif::cli

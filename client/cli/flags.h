@@ -77,6 +77,34 @@ struct ModelsFlags {
   bool json = false;
 };
 
+struct QueryFlags {
+  ConnectionFlags connection;
+  std::string input;
+  std::vector<std::string> positions;  // "x,y"; none: from standard input, one a line
+  double scale = 4;
+  std::string model;
+};
+
+struct BenchFlags {
+  ConnectionFlags connection;
+  std::vector<std::string> inputs;
+  double scale = 2;
+  std::string model;
+  int clients = 4;
+  double rate = 0;  // requests a second; 0: closed loop
+  double seconds = 10;
+  bool json = false;
+};
+
+struct CompareFlags {
+  ConnectionFlags connection;
+  std::string input;
+  std::string output = "comparison.png";
+  double scale = 4;
+  std::string crop;
+  std::vector<std::string> models;  // none: all
+};
+
 struct HealthFlags {
   ConnectionFlags connection;
   std::string service;

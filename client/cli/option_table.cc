@@ -167,6 +167,46 @@ std::unique_ptr<CLI::App> MakeCommandLine(CommandFlags* flags) {
         "NAME", kRunGroup);
   AddConnection(health, flags->health.connection);
 
+  CLI::App* query = Command(app.get(), "query", "colours at any position of an image",
+                            "Prints position, red, green and blue (0 to 1), separated by tabs.");
+  Value(query, "IMAGE", flags->query.input, "an image file", "FILE", kRunGroup)->required();
+  Value(query, "POSITION", flags->query.positions,
+        "positions in pixels of the image, 0,0 its corner; without any, from standard input", "X,Y",
+        kRunGroup);
+  Value(query, "-s,--scale", flags->query.scale,
+        "as an enlargement by this factor would see it (4)", "FACTOR", kRunGroup);
+  Value(query, "-n,--model", flags->query.model, "model by name", "MODEL", kRunGroup);
+  AddConnection(query, flags->query.connection);
+
+  CLI::App* compare =
+      Command(app.get(), "compare", "a sheet of bicubic and models side by side", "");
+  Value(compare, "IMAGE", flags->compare.input, "an image file", "FILE", kRunGroup)->required();
+  Value(compare, "-o,--output", flags->compare.output, "a PNG (comparison.png)", "FILE", kRunGroup);
+  Value(compare, "-s,--scale", flags->compare.scale, "factor of 1 to 32 (4)", "FACTOR", kRunGroup);
+  Value(compare, "--crop", flags->compare.crop, "part of the image (96 x 96 of its middle)",
+        "X,Y,W,H", kRunGroup);
+  Value(compare, "-n,--model", flags->compare.models, "models by name (all)", "MODEL", kRunGroup)
+      ->delimiter(',');
+  AddConnection(compare, flags->compare.connection);
+
+  CLI::App* bench = Command(app.get(), "bench", "measure a server under load", "");
+  Value(bench, "IMAGE", flags->bench.inputs, "image files, sent in turn", "FILE", kRunGroup)
+      ->required();
+  Value(bench, "-s,--scale", flags->bench.scale, "factor of 1 to 32 (2)", "FACTOR", kRunGroup);
+  Value(bench, "-n,--model", flags->bench.model, "model by name", "MODEL", kRunGroup);
+  Value(bench, "--clients", flags->bench.clients, "closed loop: so many, one request each (4)", "N",
+        kRunGroup);
+  Value(bench, "--rate", flags->bench.rate, "open loop: requests a second, whatever comes back",
+        "N", kRunGroup);
+  Value(bench, "--duration", flags->bench.seconds, "of sending (10)", "SECONDS", kRunGroup);
+  Switch(bench, "--json", flags->bench.json, "JSON instead of a table", kRunGroup);
+  AddConnection(bench, flags->bench.connection);
+
+  CLI::App* completion =
+      Command(app.get(), "completion", "print the completion of a shell, to be sourced", "");
+  Value(completion, "SHELL", flags->shell, "which shell", "bash|zsh|fish", kRunGroup)->required();
+  Command(app.get(), "man", "print the manual page (hiif man | man -l -)", "");
+
   return app;
 }
 

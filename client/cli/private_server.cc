@@ -111,11 +111,17 @@ absl::StatusOr<std::unique_ptr<PrivateServer>> PrivateServer::Start(
         absl::StrCat("cannot make a temporary folder: ", error ? error.message() : folder));
   server->folder_ = folder;
 
-  std::vector<std::string> words = {server->binary_,       "--listen",
-                                    server->address(),     "--management-listen=",
-                                    "--max-input-pixels",  kMaxInputPixels,
-                                    "--max-output-pixels", kMaxOutputPixels,
-                                    "--shutdown-delay",    "0s"};
+  std::vector<std::string> words = {server->binary_,
+                                    "--listen",
+                                    server->address(),
+                                    "--management-listen",
+                                    "",
+                                    "--max-input-pixels",
+                                    kMaxInputPixels,
+                                    "--max-output-pixels",
+                                    kMaxOutputPixels,
+                                    "--shutdown-delay",
+                                    "0s"};
   if (!models.empty()) words.insert(words.end(), {"--model-dir", models});
   if (!options.device.empty()) words.insert(words.end(), {"--device", DeviceName(options.device)});
   if (!options.default_model.empty())

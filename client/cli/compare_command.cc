@@ -1,0 +1,137 @@
+// hiif compare: one part of a picture, enlarged by bicubic interpolation and by each model.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "base/bicubic.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "client/cli/commands.h"
+#include "client/cli/connection.h"
+#include "client/cli/error.h"
+#include "client/cli/exit_code.h"
+#include "imaging/decode.h"
+#include "imaging/sheet.h"
+
+namespace hiif::cli {
+namespace {
+
+// Side of the part that is shown by default, in pixels of the input.
+constexpr int64_t kCropSide = 96;
+
+absl::StatusOr<Region> CropOf(const std::string& text, Grid size) {
+  Region crop{0, 0, std::min(kCropSide, size.width), std::min(kCropSide, size.height)};
+  if (text.empty()) {
+    crop.x = (size.width - crop.width) / 2;
+    crop.y = (size.height - crop.height) / 2;
+    return crop;
+  }
+  char end = 0;
+  long long x = 0, y = 0, width = 0, height = 0;
+  const int read =
+      std::sscanf(text.c_str(), "%lld,%lld,%lld,%lld%c", &x, &y, &width, &height, &end);
+  if (read != 4 || x < 0 || y < 0 || width < 1 || height < 1 || x + width > size.width ||
+      y + height > size.height)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("--crop: \"%s\" is not x,y,w,h inside the picture of %d x %d", text,
+                        size.width, size.height));
+  return Region{x, y, width, height};
+}
+
+RgbImage Cut(const RgbImage& image, Region region) {
+  RgbImage out{image.type, region.height, region.width, {}};
+  for (int64_t y = region.y; y < region.y + region.height; ++y) {
+    const auto row = image.samples.begin() + (y * image.width + region.x) * 3;
+    out.samples.insert(out.samples.end(), row, row + region.width * 3);
+  }
+  return out;
+}
+
+absl::StatusOr<RgbImage> ByModel(client::Client& client, const Connection& connection,
+                                 absl::string_view file, const std::string& model, Grid target,
+                                 Region region) {
+  v1::UpscaleParameters parameters;
+  parameters.mutable_target()->set_width(static_cast<int32_t>(target.width));
+  parameters.mutable_target()->set_height(static_cast<int32_t>(target.height));
+  parameters.set_model(model);
+  parameters.set_sample_type(v1::SAMPLE_TYPE_U8);
+  parameters.set_convert_to_srgb(true);
+  auto* part = parameters.mutable_region();
+  part->set_x(region.x);
+  part->set_y(region.y);
+  part->set_width(region.width);
+  part->set_height(region.height);
+  HIIF_ASSIGN_OR_RETURN(const client::UpscaleOutput output,
+                        client.UpscaleToMemory({.encoded = file}, parameters, connection.call()));
+  RgbImage image{SampleType::kU8, region.height, region.width, {}};
+  const int channels = output.header.channels();
+  for (int64_t i = 0; i < region.pixels(); ++i)
+    for (int c = 0; c < 3; ++c)
+      image.samples.push_back(
+          static_cast<uint8_t>(output.samples[i * channels + (channels < 3 ? 0 : c)]));
+  return image;
+}
+
+absl::Status Compare(const CompareFlags& flags, Connection& connection) {
+  HIIF_ASSIGN_OR_RETURN(const std::string file, ReadFile(flags.input));
+  const auto picture = Decode(file, {.convert_to_srgb = true});
+  if (!picture.ok())
+    return absl::Status(picture.status().code(),
+                        absl::StrCat(flags.input, ": ", picture.status().message()));
+  if (picture->type != SampleType::kU8)
+    return absl::InvalidArgumentError(absl::StrCat(flags.input, ": an 8-bit picture is needed"));
+  const Grid size = picture->size();
+  if (!(flags.scale >= 1 && flags.scale <= 32))
+    return absl::InvalidArgumentError("--scale: a factor of 1 to 32 is allowed");
+  HIIF_ASSIGN_OR_RETURN(const Region crop, CropOf(flags.crop, size));
+  const auto enlarged = [&](int64_t n) {
+    return static_cast<int64_t>(std::floor(static_cast<double>(n) * flags.scale + 0.5));
+  };
+  const Grid target = {enlarged(size.height), enlarged(size.width)};
+  Region region{enlarged(crop.x), enlarged(crop.y), 0, 0};
+  region.width = std::min(enlarged(crop.width), target.width - region.x);
+  region.height = std::min(enlarged(crop.height), target.height - region.y);
+
+  std::vector<std::string> models = flags.models;
+  if (models.empty()) {
+    HIIF_ASSIGN_OR_RETURN(const auto all, connection.client().ListModels(connection.call()));
+    for (const v1::Model& model : all)
+      if (model.state() == v1::MODEL_STATE_READY) models.push_back(model.name());
+  }
+  std::vector<SheetCell> cells;
+  const RgbImage part = Cut(*picture->colour, crop);
+  cells.push_back({absl::StrFormat("bicubic x%g", flags.scale),
+                   ResizeBicubic(part, {region.height, region.width})});
+  for (const std::string& model : models) {
+    HIIF_ASSIGN_OR_RETURN(RgbImage image,
+                          ByModel(connection.client(), connection, file, model, target, region));
+    cells.push_back({model, std::move(image)});
+  }
+  const int columns = std::max(1, std::min<int>(static_cast<int>(cells.size()),
+                                                static_cast<int>(2000 / (region.width + 8))));
+  HIIF_ASSIGN_OR_RETURN(const std::string sheet, MakeSheet(cells, columns));
+  if (flags.output == "-") {
+    std::cout << sheet << std::flush;
+    return std::cout ? absl::OkStatus() : absl::UnavailableError("standard output is closed");
+  }
+  HIIF_RETURN_IF_ERROR(WriteFileAtomically(flags.output, sheet));
+  std::printf("%s: bicubic and %d models\n", flags.output.c_str(), static_cast<int>(models.size()));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int RunCompare(const CompareFlags& flags, const Interrupt& interrupt) {
+  auto connection = Connection::Open(flags.connection, interrupt.token());
+  if (interrupt.exit_code() != 0) return interrupt.exit_code();
+  if (!connection.ok()) return Fail("compare", connection.status());
+  const absl::Status status = Compare(flags, **connection);
+  if (interrupt.exit_code() != 0) return interrupt.exit_code();
+  return status.ok() ? kExitOk : Fail("compare", (*connection)->Explain(status));
+}
+
+}  // namespace hiif::cli
