@@ -7,7 +7,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from conftest import ROOT, assemble
+from processes import ROOT, assemble
 from test_upscale import request
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -9,7 +9,7 @@ import time
 import grpc
 import pytest
 
-from conftest import BIN, ROOT, assemble
+from processes import BIN, ROOT, assemble
 from test_upscale import request
 
 

@@ -7,7 +7,7 @@ import grpc
 import pytest
 import requests
 
-from conftest import assemble
+from processes import assemble
 from test_upscale import request
 
 HISTOGRAMS = ["hiif_request_duration_seconds", "hiif_queue_duration_seconds",

@@ -6,7 +6,7 @@ import subprocess
 import grpc
 import pytest
 
-from conftest import assemble
+from processes import assemble
 from test_upscale import request
 
 

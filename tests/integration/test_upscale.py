@@ -9,7 +9,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from conftest import assemble, hiif
+from processes import assemble, hiif
 
 
 def request(photo, rx=2.7, ry=3.1, **parameters):

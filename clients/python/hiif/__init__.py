@@ -1,0 +1,11 @@
+"""Client of hiif-serve: images enlarged by any factor.
+
+    with hiif.Client("localhost:8500") as client:
+        large = client.upscale(Image.open("photo.jpg"), 2.7)
+"""
+
+from hiif._aio import AsyncClient
+from hiif._client import Client
+from hiif._common import Error
+
+__all__ = ["AsyncClient", "Client", "Error"]

@@ -1,0 +1,218 @@
+"""What both clients share: requests from pictures, pictures from streams, and when to try again."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+from typing import Any, Callable, Iterable, Optional, Sequence, Tuple, Union
+
+import grpc
+import numpy as np
+from grpc_status import rpc_status
+from PIL import Image
+
+from google.rpc import error_details_pb2
+from hiif.v1 import super_resolution_pb2 as pb
+
+Picture = Union[Image.Image, np.ndarray, bytes, str, "os.PathLike[str]"]
+Progress = Callable[[int, int], None]
+
+# Messages of the service are at most 1 MiB; a request is as large as its picture.
+CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", 16 << 20)]
+# Files above this go in chunks, below the server's limit of a message.
+UPLOAD_ABOVE = 8 << 20
+CHUNK = 1 << 20
+
+_TYPES = {np.dtype(np.uint8): pb.SAMPLE_TYPE_U8, np.dtype(np.uint16): pb.SAMPLE_TYPE_U16,
+          np.dtype(np.float32): pb.SAMPLE_TYPE_F32}
+_DTYPES = {pb.SAMPLE_TYPE_U8: np.dtype("u1"), pb.SAMPLE_TYPE_U16: np.dtype("<u2"),
+           pb.SAMPLE_TYPE_F32: np.dtype("<f4")}
+
+
+class Error(Exception):
+    """What the server said. `code` is a grpc.StatusCode; `retry_after` seconds, or None."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, retry_after: Optional[float] = None):
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+
+
+def error_of(error: grpc.RpcError) -> Error:
+    """An Error of a failed call."""
+    retry_after = None
+    try:
+        status = rpc_status.from_call(error)
+    except (ValueError, AttributeError, NotImplementedError):
+        status = None
+    for detail in status.details if status is not None else ():
+        if detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            info = error_details_pb2.RetryInfo()
+            detail.Unpack(info)
+            retry_after = info.retry_delay.seconds + info.retry_delay.nanos * 1e-9
+    return Error(error.code(), error.details() or "", retry_after)
+
+
+class Retries:
+    """How long to wait before another attempt: RESOURCE_EXHAUSTED as the server said, UNAVAILABLE longer
+    and longer, everything else not at all."""
+
+    def __init__(self, attempts: int):
+        self._attempts = attempts
+        self._failed = 0
+
+    def progress(self) -> None:
+        """A message has come: begin to count anew."""
+        self._failed = 0
+
+    def wait(self, error: Error) -> float:
+        """Seconds; raises the error where trying again is of no use."""
+        if error.code == grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_after is not None:
+            return error.retry_after * random.uniform(1, 1.2)
+        if error.code != grpc.StatusCode.UNAVAILABLE:
+            raise error
+        self._failed += 1
+        if self._failed >= self._attempts:
+            raise error
+        return min(10.0, 0.2 * 2 ** (self._failed - 1)) * random.uniform(0.8, 1.2)
+
+
+def source_of(picture: Picture) -> Tuple[pb.ImageSource, Any]:
+    """The message of a picture, and what kind of result its sender expects."""
+    if isinstance(picture, (str, os.PathLike)):
+        with open(picture, "rb") as file:
+            return pb.ImageSource(encoded=file.read()), Image.Image
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        return pb.ImageSource(encoded=bytes(picture)), Image.Image
+    if isinstance(picture, Image.Image):
+        if picture.mode in ("L", "LA", "RGB", "RGBA"):
+            return _raw(np.asarray(picture)), Image.Image
+        out = io.BytesIO()
+        picture.save(out, "TIFF" if picture.mode in ("F", "CMYK", "LAB") else "PNG")
+        return pb.ImageSource(encoded=out.getvalue()), Image.Image
+    array = np.asarray(picture)
+    if array.dtype not in _TYPES or array.ndim not in (2, 3):
+        raise TypeError("an array of uint8, uint16 or float32 (0 to 1), of shape (height, width) or "
+                        "(height, width, channels), is needed")
+    return _raw(array), np.ndarray
+
+
+def _raw(array: np.ndarray) -> pb.ImageSource:
+    channels = 1 if array.ndim == 2 else array.shape[2]
+    little = np.ascontiguousarray(array, _DTYPES[_TYPES[array.dtype]])
+    return pb.ImageSource(raw=pb.RawImage(
+        width=array.shape[1], height=array.shape[0], channels=channels,
+        sample_type=_TYPES[array.dtype], samples=little.tobytes()))
+
+
+def parameters_of(scale: Union[None, float, Tuple[float, float]], size: Optional[Tuple[int, int]],
+                  region: Optional[Sequence[int]], **others: Any) -> pb.UpscaleParameters:
+    """scale: a factor, or (horizontal, vertical); size: (width, height), 0 keeps the aspect ratio."""
+    if (scale is None) == (size is None):
+        raise TypeError("either a scale or a size is needed")
+    parameters = pb.UpscaleParameters(**{k: v for k, v in others.items() if v is not None})
+    if size is not None:
+        parameters.target.width, parameters.target.height = size
+    elif isinstance(scale, (tuple, list)):
+        parameters.scale.rx, parameters.scale.ry = scale
+    else:
+        parameters.scale.rx = float(scale)  # type: ignore[arg-type]
+    if region is not None:
+        region_ = parameters.region
+        region_.x, region_.y, region_.width, region_.height = region
+    return parameters
+
+
+def uploads(source: pb.ImageSource, parameters: pb.UpscaleParameters) -> Iterable[pb.UpscaleUploadRequest]:
+    """The messages of UpscaleUpload."""
+    yield pb.UpscaleUploadRequest(parameters=parameters)
+    for begin in range(0, len(source.encoded), CHUNK):
+        yield pb.UpscaleUploadRequest(chunk=source.encoded[begin:begin + CHUNK])
+
+
+class Assembly:
+    """The picture of a stream, which may go on in another stream after a break."""
+
+    def __init__(self, parameters: pb.UpscaleParameters, kind: Any, progress: Optional[Progress]):
+        self.parameters = parameters
+        self.trailer: Optional[pb.UpscaleTrailer] = None
+        self._kind = kind
+        self._progress = progress
+        self._header: Optional[pb.UpscaleHeader] = None
+        self._pixels: Optional[np.ndarray] = None
+        self._done = 0
+
+    def add(self, response: pb.UpscaleResponse) -> None:
+        """One message, in the order of the stream."""
+        part = response.WhichOneof("part")
+        if part == "header":
+            if self._header is None or response.header.resume_token != self._header.resume_token:
+                self._begin(response.header)
+        elif part == "tile":
+            tile, header, pixels = response.tile, self._header, self._pixels
+            assert header is not None and pixels is not None
+            top, left = tile.y - header.region.y, tile.x - header.region.x
+            pixels[top:top + tile.height, left:left + tile.width] = np.frombuffer(
+                tile.samples, pixels.dtype).reshape(tile.height, tile.width, -1)
+            self.parameters.first_tile = tile.index + 1
+            self._done += tile.width * tile.height
+            if self._progress is not None:
+                self._progress(self._done, header.region.width * header.region.height)
+        elif part == "trailer":
+            self.trailer = response.trailer
+
+    def _begin(self, header: pb.UpscaleHeader) -> None:
+        self._header = header
+        self._done = 0
+        self._pixels = np.zeros((header.region.height, header.region.width, header.channels),
+                                _DTYPES[header.sample_type])
+        self.parameters.resume_token = header.resume_token
+
+    def start_over(self) -> None:
+        """The server cannot go on from where another one stopped."""
+        self._header = None
+        self.parameters.resume_token = b""
+        self.parameters.first_tile = 0
+
+    def result(self) -> Union[Image.Image, np.ndarray]:
+        """What the sender of the picture expects."""
+        if self.trailer is None or self._pixels is None:
+            raise Error(grpc.StatusCode.UNAVAILABLE, "the stream ended without a trailer")
+        pixels = self._pixels
+        if self._kind is np.ndarray:
+            return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+        if pixels.dtype != np.uint8:
+            raise TypeError("Pillow holds 8 bits a sample; give an array to get one back")
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        if self._header is not None and self._header.icc_profile:
+            image.info["icc_profile"] = self._header.icc_profile
+        return image
+
+
+def query_of(picture: Picture, positions: Sequence[Tuple[float, float]], scale: float,
+             model: str) -> pb.QueryRequest:
+    """positions: (x, y) in pixels of the picture, (0, 0) its upper left corner."""
+    source, _ = source_of(picture)
+    if source.WhichOneof("source") == "raw":
+        width, height = source.raw.width, source.raw.height
+    else:
+        with Image.open(io.BytesIO(source.encoded)) as image:
+            width, height = image.size
+            if image.getexif().get(0x0112, 1) >= 5:
+                width, height = height, width
+    request = pb.QueryRequest(image=source, model=model, cell_row=2 / (height * scale),
+                              cell_column=2 / (width * scale))
+    for x, y in positions:
+        request.coordinates.extend((2 * y / height - 1, 2 * x / width - 1))
+    return request
+
+
+def colours_of(response: pb.QueryResponse) -> np.ndarray:
+    """(positions, 3) of float32 in [0, 1]."""
+    return np.array(response.rgb, np.float32).reshape(-1, 3)
+
+
+def call_metadata(token: Optional[str]) -> Sequence[Tuple[str, str]]:
+    return [("authorization", "Bearer " + token)] if token else []

@@ -1,0 +1,139 @@
+"""Real processes: the server of this build, its command line, and clients generated from the proto."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import grpc
+import numpy
+from grpc_tools import protoc
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("HIIF_BIN", ROOT / "build" / "release" / "bin"))
+
+
+def make_stubs(out):
+    """The Python package as it is installed, its code for the proto made by an unmodified grpcio-tools, on
+    the import path."""
+    shutil.copytree(ROOT / "clients" / "python" / "hiif", out / "hiif", dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("v1"))
+    code = protoc.main(
+        ["protoc", f"-I{ROOT / 'proto'}", f"--python_out={out}", f"--grpc_python_out={out}",
+         "hiif/v1/super_resolution.proto"])
+    assert code == 0
+    sys.path.insert(0, str(out))
+
+
+class Server:
+    """A running hiif-server and how to talk to it."""
+
+    def __init__(self, process, port, management_port, log):
+        self.process = process
+        self.port = port
+        self.address = f"127.0.0.1:{port}"
+        self.management = f"http://127.0.0.1:{management_port}"
+        self.log = log
+
+    def channel(self, **options):
+        return grpc.insecure_channel(self.address, options=list(options.items()))
+
+    def stub(self):
+        from hiif.v1 import super_resolution_pb2_grpc as rpc
+        return rpc.SuperResolutionServiceStub(self.channel())
+
+    def rss(self):
+        """Resident bytes."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+    def stop(self, sig=signal.SIGTERM, timeout=60):
+        self.process.send_signal(sig)
+        return self.process.wait(timeout)
+
+
+@contextlib.contextmanager
+def run_server(folder, *flags, model_dir=ROOT / "models", environment=None, ready=True):
+    """Starts a server on free ports; ends it at the end of the block."""
+    port_file = folder / f"ports-{time.monotonic_ns()}"
+    log = folder / f"{port_file.name}.log"
+    command = [BIN / "hiif-server", "--listen", "127.0.0.1:0", "--management-listen", "127.0.0.1:0",
+               "--port-file", port_file, "--model-dir", model_dir, "--shutdown-delay", "0s",
+               "--log-format", "json", *flags]
+    with open(log, "w", encoding="utf-8") as out:
+        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=out,
+                                   env={**os.environ, **(environment or {})})
+    try:
+        deadline = time.monotonic() + 120
+        while ready and not port_file.exists():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        ports = port_file.read_text().split() if ready else [0, 0]
+        yield Server(process, int(ports[0]), int(ports[1]), log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def hiif(*arguments, check=0, timeout=300, **options):
+    """Runs the command line; `check` is the exit code it must have, None any."""
+    result = subprocess.run([str(BIN / "hiif"), *map(str, arguments)], capture_output=True, text=True,
+                            timeout=timeout, check=False, **options)
+    assert check is None or result.returncode == check, (result.returncode, result.stdout,
+                                                         result.stderr)
+    return result
+
+
+def assemble(responses, checksums=True):
+    """Header, pixels (NumPy) and trailer of a stream of raw tiles, every checksum compared."""
+    header, image, trailer, crc, count = None, None, None, 0, 0
+    for response in responses:
+        part = response.WhichOneof("part")
+        assert response.ByteSize() <= 1 << 20
+        if part == "header":
+            assert header is None
+            header = response.header
+            kind = {1: numpy.uint8, 2: numpy.dtype("<u2"), 3: numpy.dtype("<f4")}[header.sample_type]
+            image = numpy.zeros((header.region.height, header.region.width, header.channels), kind)
+        elif part == "tile":
+            tile = response.tile
+            assert tile.index == count
+            if checksums:
+                assert tile.crc32c == crc32c(tile.samples)
+                crc = crc32c(tile.samples, crc)
+            top, left = tile.y - header.region.y, tile.x - header.region.x
+            image[top:top + tile.height, left:left + tile.width] = numpy.frombuffer(
+                tile.samples, image.dtype).reshape(tile.height, tile.width, header.channels)
+            count += 1
+        else:
+            trailer = response.trailer
+    assert trailer is not None, "a stream without a trailer"
+    assert trailer.messages_sent == count
+    assert trailer.crc32c == crc or not checksums
+    return header, image, trailer
+
+
+_TABLE = []
+for _i in range(256):
+    _c = _i
+    for _ in range(8):
+        _c = (_c >> 1) ^ (0x82F63B78 if _c & 1 else 0)
+    _TABLE.append(_c)
+
+
+def crc32c(data, crc=0):
+    """CRC-32C (RFC 3720), byte by byte: independent of the project's own."""
+    crc ^= 0xFFFFFFFF
+    for byte in data:
+        crc = (crc >> 8) ^ _TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
