@@ -104,8 +104,11 @@ scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t byte
   return spec;
 }
 
-scheduling::Admission ImageWork::Estimate(const Call& call, int priority, int64_t bytes) {
-  return environment_.scheduler->Estimate(Spec(call, priority, bytes));
+absl::StatusOr<scheduling::Admission> ImageWork::Estimate(const Call& call, int priority,
+                                                          int64_t bytes) {
+  scheduling::Admission admission = environment_.scheduler->Estimate(Spec(call, priority, bytes));
+  if (!admission.status.ok()) return Refusal(admission);
+  return admission;
 }
 
 absl::StatusOr<scheduling::Admission> ImageWork::Submit(const Call& call, int priority,

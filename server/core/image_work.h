@@ -78,7 +78,7 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   // Hands the work to the scheduler. On refusal: the error, with reason and retry delay.
   absl::StatusOr<scheduling::Admission> Submit(const Call& call, int priority, int64_t bytes);
   // What Submit() would say, without submitting.
-  scheduling::Admission Estimate(const Call& call, int priority, int64_t bytes);
+  absl::StatusOr<scheduling::Admission> Estimate(const Call& call, int priority, int64_t bytes);
   // Ends the work and waits until no piece runs. Does nothing before Submit() and after the end.
   void Cancel(const absl::Status& why);
   // Waits until the picture is decoded; the picture is nullptr where there was nothing to decode.

@@ -140,10 +140,16 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
       plan, limits_.tiles_ahead);
   report->features_cached = work->features_cached();
   // A stream that broke before its trailer alone has no tiles left to compute.
-  if (parameters.validate_only() || plan.first_tile == plan.tiles()) {
-    const auto admission = work->Estimate(*call, parameters.priority(), work->Bytes());
-    HIIF_RETURN_IF_ERROR(stream->Write(
-        MakeHeader(request, orientation, icc, admission.estimate, call->request_id())));
+  const bool all_sent = plan.first_tile == plan.tiles();
+  if (parameters.validate_only() || all_sent) {
+    absl::Duration estimate;
+    if (!all_sent) {
+      HIIF_ASSIGN_OR_RETURN(const auto admission,
+                            work->Estimate(*call, parameters.priority(), work->Bytes()));
+      estimate = admission.estimate;
+    }
+    HIIF_RETURN_IF_ERROR(
+        stream->Write(MakeHeader(request, orientation, icc, estimate, call->request_id())));
     return stream->Write(MakeTrailer(*report, nullptr, ResidentBytes()));
   }
 
