@@ -13,7 +13,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from processes import BIN, ROOT, hiif
+from processes import BIN, hiif, run_tile_server
 
 
 @pytest.fixture
@@ -199,15 +199,8 @@ def test_no_colours_in_a_pipe(server, photo, tmp_path):
 @pytest.fixture(scope="module")
 def tile_server(tmp_path_factory):
     """A server that streams tiles without a model."""
-    program = ROOT / "build" / "release" / "tests" / "tile-server"
-    port_file = tmp_path_factory.mktemp("tiles") / "port"
-    process = subprocess.Popen([program, "--port-file", port_file], stdout=subprocess.DEVNULL)
-    while not port_file.exists() or not port_file.read_text().strip():
-        assert process.poll() is None
-        time.sleep(0.02)
-    yield "127.0.0.1:" + port_file.read_text().strip()
-    process.kill()
-    process.wait()
+    with run_tile_server(tmp_path_factory.mktemp("tiles")) as address:
+        yield address
 
 
 def test_large_outputs_stay_on_disk(tile_server, tmp_path):

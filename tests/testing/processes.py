@@ -85,6 +85,25 @@ def run_server(folder, *flags, model_dir=ROOT / "models", environment=None, read
                 process.wait()
 
 
+@contextlib.contextmanager
+def run_tile_server(folder, *flags):
+    """Starts a server that streams tiles of any size without a model (tests/testing/tile_server.h); its
+    address."""
+    port_file = folder / f"tile-port-{time.monotonic_ns()}"
+    program = BIN.parent / "tests" / "tile-server"
+    process = subprocess.Popen([str(part) for part in (program, "--port-file", port_file, *flags)],
+                               stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while not port_file.exists() or not port_file.read_text().endswith("\n"):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        yield "127.0.0.1:" + port_file.read_text().strip()
+    finally:
+        process.kill()
+        process.wait()
+
+
 def hiif(*arguments, check=0, timeout=300, **options):
     """Runs the command line; `check` is the exit code it must have, None any."""
     result = subprocess.run([str(BIN / "hiif"), *map(str, arguments)], capture_output=True, text=True,
