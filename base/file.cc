@@ -35,6 +35,16 @@ absl::Status Errno(absl::string_view what, const std::string& path) {
   }
 }
 
+// The process's mask can only be read by setting it: once, or two threads at it leave 0 behind.
+mode_t Umask() {
+  static const mode_t mask = [] {
+    const mode_t own = umask(0);
+    umask(own);
+    return own;
+  }();
+  return mask;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
@@ -102,9 +112,7 @@ absl::Status AtomicFile::Append(absl::string_view bytes) {
 }
 
 absl::Status AtomicFile::Commit() {
-  const mode_t mask = umask(0);
-  umask(mask);
-  if (fchmod(fd_, 0666 & ~mask) != 0 || fsync(fd_) != 0) return Errno("cannot write", path_);
+  if (fchmod(fd_, 0666 & ~Umask()) != 0 || fsync(fd_) != 0) return Errno("cannot write", path_);
   const int fd = fd_;
   fd_ = -1;
   if (close(fd) != 0) return Errno("cannot write", path_);

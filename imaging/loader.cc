@@ -27,16 +27,24 @@ namespace {
 
 using vips::VImage;
 
-// libvips collects messages, a line each, of all threads in one buffer; the first is the cause.
+// libvips collects messages, a line each, of all threads in one buffer, those of attempts that went
+// well in the end too, and drops new ones when it is full: the last line is of this failure, and
+// the rest of it would only be taken for the next one's.
 std::string Reason(const vips::VError& error) {
-  absl::string_view text(error.what());
-  text = text.substr(0, text.find('\n'));
-  return std::string(absl::StripAsciiWhitespace(text.substr(0, 200)));
+  const std::string message = error.what();
+  vips_error_clear();
+  const absl::string_view text = absl::StripAsciiWhitespace(message);
+  const size_t newline = text.rfind('\n');
+  const absl::string_view line =
+      newline == absl::string_view::npos ? text : text.substr(newline + 1);
+  return std::string(absl::StripAsciiWhitespace(line.substr(0, 200)));
 }
 
 absl::Status Damaged(ImageFormat format, const vips::VError& error) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the ", FormatName(format), " data are damaged or truncated (", Reason(error), ")"));
+  const std::string reason = Reason(error);
+  return absl::InvalidArgumentError(
+      absl::StrCat("the ", FormatName(format), " data are damaged or truncated",
+                   reason.empty() ? "" : absl::StrCat(" (", reason, ")")));
 }
 
 std::string Blob(const VImage& image, const char* name) {

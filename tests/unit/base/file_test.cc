@@ -1,9 +1,12 @@
 #include "base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace hiif {
 namespace {
@@ -51,6 +54,19 @@ TEST_F(FileTest, ErrorsNameThePath) {
   EXPECT_EQ(MappedFile::Open(missing).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(AtomicFile::Create(missing).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(MappedFile::Open(folder_.string()).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// The mask is the process's: threads that look at it at once must not take it off.
+TEST_F(FileTest, ManyThreadsKeepTheMask) {
+  const mode_t before = umask(027);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i)
+        ASSERT_TRUE(WriteFileAtomically((folder_ / std::to_string(t * 50 + i)).string(), "x").ok());
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(umask(before), 027u);
 }
 
 }  // namespace

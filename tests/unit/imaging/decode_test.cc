@@ -234,6 +234,19 @@ TEST(Decode, RefusesTruncatedFiles) {
   }
 }
 
+// libvips keeps messages of failures before this one.
+TEST(Decode, TheReasonIsOfThisFile) {
+  const vips::VImage image = Make<uint8_t>(40, 30, 3, Pattern);
+  const std::string png = Save(image, ".png");
+  const auto reason = [](const std::string& file) {
+    return std::string(Decode(file.substr(0, file.size() / 2)).status().message());
+  };
+  const std::string first = reason(png);
+  for (int i = 0; i < 300; ++i) EXPECT_NE(reason(Save(image, ".tif")), "");
+  vips_error("left", "over");
+  EXPECT_EQ(reason(png), first);
+}
+
 TEST(Decode, StopsWhenAsked) {
   const std::string file = Save(Make<uint8_t>(64, 64, 3, Pattern), ".png");
   EXPECT_EQ(Decode(file, {.cancelled = [] { return true; }}).status().code(),
