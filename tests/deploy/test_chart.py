@@ -1,0 +1,150 @@
+"""The Helm chart: lint, rendered for a matrix of values, against the schemas of Kubernetes."""
+
+import json
+import subprocess
+
+import helm_python
+import kubernetes_validate
+import pytest
+import yaml
+
+from processes import BIN, ROOT
+
+CHART = ROOT / "helm" / "hiif"
+CUSTOM = {"ServiceMonitor", "PrometheusRule", "ScaledObject"}
+MATRIX = {
+    "default": {},
+    "gpu": {"gpu": {"enabled": True, "count": 2}, "image": {"tag": "cuda"}},
+    "tls": {"tls": {"secretName": "certificate"}},
+    "mutual-tls": {"tls": {"secretName": "certificate", "clientCA": "ca.crt"}},
+    "auth": {"auth": {"secretName": "tokens"}},
+    "hpa": {"autoscaling": {"mode": "hpa", "maxReplicas": 100}},
+    "keda": {"autoscaling": {"mode": "keda"}},
+    "monitoring": {"monitoring": {"serviceMonitor": True, "prometheusRule": True, "labels": {"a": "b"}}},
+    "claim": {"models": {"existingClaim": "weights", "subPath": "v1"}},
+    "open": {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False},
+             "topologySpread": False},
+    "closed": {"networkPolicy": {"clients": [{"podSelector": {"matchLabels": {"app": "web"}}}],
+                                 "monitoring": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]}},
+    "batch": {"batch": {"enabled": True, "claim": "images", "completions": 8}},
+    "placed": {"nodeSelector": {"a": "b"}, "tolerations": [{"key": "gpu", "operator": "Exists"}],
+               "podAnnotations": {"x": "y"}, "podLabels": {"team": "maps"}, "replicas": 0,
+               "imagePullSecrets": [{"name": "registry"}], "service": {"annotations": {"k": "v"}}},
+    "everything": {"gpu": {"enabled": True}, "tls": {"secretName": "c"}, "auth": {"secretName": "t"},
+                   "autoscaling": {"mode": "hpa"}, "monitoring": {"serviceMonitor": True},
+                   "models": {"existingClaim": "weights"}, "batch": {"enabled": True, "claim": "c"}},
+}
+
+
+def render(values):
+    """The manifests, by kind."""
+    with helm_python.Chart.load(CHART) as chart:
+        chart.validate_schema(values)
+        rendered = chart.render(values=values, name="demo", namespace="images")
+    texts = rendered.values() if isinstance(rendered, dict) else [rendered]
+    found = {}
+    for text in texts:
+        if "apiVersion" not in text:
+            continue
+        for manifest in yaml.safe_load_all(text):
+            if manifest:
+                found.setdefault(manifest["kind"], []).append(manifest)
+    return found
+
+
+def test_lint():
+    report = helm_python.lint(CHART)
+    assert report["total_charts_linted"] == 1 and not report["errors"]
+    assert not [m for m in report["messages"] if m["severity"] >= 2], report
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_manifests_are_valid(name):
+    manifests = render(MATRIX[name])
+    for kind, items in manifests.items():
+        for manifest in items:
+            if kind in CUSTOM:
+                assert manifest["metadata"]["name"] and manifest["spec"]
+            else:
+                kubernetes_validate.validate(manifest, "1.31", strict=True)
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_pods_are_restricted(name):
+    """The pod security level "restricted", rule by rule."""
+    manifests = render(MATRIX[name])
+    for owner in manifests["Deployment"] + manifests.get("Job", []):
+        pod = owner["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+        assert not any(pod.get(k) for k in ("hostNetwork", "hostPID", "hostIPC"))
+        assert pod["automountServiceAccountToken"] is False
+        for volume in pod["volumes"]:
+            assert set(volume) & {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"]["drop"] == ["ALL"]
+            assert security["readOnlyRootFilesystem"] and security["runAsNonRoot"]
+
+
+@pytest.mark.parametrize("values", [
+    {"autoscaling": {"mode": "both"}}, {"replicas": -1}, {"replicaCount": 3},
+    {"config": {"listen": ["0.0.0.0:1"]}}, {"service": {"type": "Elsewhere"}}, {"gpu": {"count": 0}},
+])
+def test_wrong_values_are_refused(values):
+    with pytest.raises(Exception):
+        render(values)
+
+
+def test_a_batch_needs_a_claim():
+    with pytest.raises(Exception, match="claim"):
+        render({"batch": {"enabled": True}})
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_server_takes_its_configuration(name, tmp_path):
+    """The config map is a file that this build of hiif-server reads."""
+    config = tmp_path / "config.json"
+    config.write_text(render(MATRIX[name])["ConfigMap"][0]["data"]["config.json"])
+    result = subprocess.run([BIN / "hiif-server", "--config", config, "--print-config"],
+                            capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["listen"] == ["0.0.0.0:8500"]
+
+
+def test_what_the_values_ask_for_is_there():
+    one = lambda values, kind: render(values)[kind][0]  # noqa: E731
+    assert one(MATRIX["gpu"], "Deployment")["spec"]["template"]["spec"]["containers"][0]["resources"][
+        "limits"]["nvidia.com/gpu"] == 2
+    hpa = one(MATRIX["hpa"], "HorizontalPodAutoscaler")["spec"]
+    assert hpa["maxReplicas"] == 100
+    assert hpa["metrics"][0]["pods"]["metric"]["name"] == "hiif_estimated_drain_seconds"
+    assert "replicas" not in one(MATRIX["hpa"], "Deployment")["spec"]
+    assert "HorizontalPodAutoscaler" not in render(MATRIX["keda"])
+    assert "hiif_estimated_drain_seconds" in one(MATRIX["keda"], "ScaledObject")["spec"]["triggers"][0][
+        "metadata"]["query"]
+    rules = one(MATRIX["monitoring"], "PrometheusRule")["spec"]["groups"]
+    assert rules == yaml.safe_load((ROOT / "deploy/prometheus/rules.yaml").read_text())["groups"]
+    monitor = one(MATRIX["monitoring"], "ServiceMonitor")["spec"]["selector"]["matchLabels"]
+    services = render(MATRIX["monitoring"])["Service"]
+    chosen = [s for s in services if monitor.items() <= s["metadata"]["labels"].items()]
+    assert [s["spec"].get("clusterIP") for s in chosen] == ["None"]
+    config = json.loads(one(MATRIX["mutual-tls"], "ConfigMap")["data"]["config.json"])
+    assert config["tls_client_ca"] == "/tls/ca.crt" and "insecure_listen" not in config
+    job = one(MATRIX["batch"], "Job")["spec"]
+    assert job["completionMode"] == "Indexed" and job["completions"] == 8
+    assert "NetworkPolicy" not in render(MATRIX["open"])
+
+
+def test_the_grace_is_long_enough():
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["config"]
+    pod = render({})["Deployment"][0]["spec"]["template"]["spec"]
+    needed = sum(int(values[k].rstrip("s")) for k in ("shutdown_delay", "shutdown_grace"))
+    assert pod["terminationGracePeriodSeconds"] > needed
+
+
+def test_dockerfile():
+    result = subprocess.run([ROOT / ".venv/bin/hadolint", ROOT / "Dockerfile"], capture_output=True,
+                            text=True, check=False)
+    assert result.returncode == 0, result.stdout
