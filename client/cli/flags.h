@@ -57,7 +57,8 @@ struct UpscaleFlags {
   std::string exists = "error";
   bool resume = false;
   bool dry_run = false;
-  std::string jobs;  // "N" or "load:proc:save"; empty: by the server
+  std::string shard;  // "I/N"; empty: everything
+  std::string jobs;   // "N" or "load:proc:save"; empty: by the server
   std::string model;
   std::string model_version;
   bool self_ensemble = false;

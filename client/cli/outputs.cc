@@ -113,18 +113,21 @@ std::string ExistsPolicy::FreeName(const std::string& output) {
   }
 }
 
-void RemoveStaleTemporaries(const std::string& folder) {
-  static const std::regex temporary(R"(.+\.(\d+)\.[A-Za-z0-9]{6}\.part)");
+void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs) {
+  static const std::regex temporary(R"((.+)\.(\d+)\.[A-Za-z0-9]{6}\.part)");
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     std::smatch match;
     if (!std::regex_match(name, match, temporary)) continue;
-    const fs::path process = absl::StrCat("/proc/", match[1].str(), "/exe");
+    if (!outputs.empty() &&
+        !outputs.contains((entry.path().parent_path() / match[1].str()).string()))
+      continue;
+    const fs::path process = absl::StrCat("/proc/", match[2].str(), "/exe");
     // Its maker is gone, or its number has gone to another program, or to this one.
     const bool gone = !fs::exists(process, error) ||
                       !fs::equivalent(process, "/proc/self/exe", error) ||
-                      match[1].str() == absl::StrCat(getpid());
+                      match[2].str() == absl::StrCat(getpid());
     if (gone) fs::remove(entry.path(), error);
   }
 }

@@ -3,6 +3,7 @@
 #define CLIENT_CLI_OUTPUTS_H_
 
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 
@@ -75,7 +76,8 @@ class ExistsPolicy {
 };
 
 // Removes what a killed run left in the folder: temporaries of outputs, of processes that are gone.
-void RemoveStaleTemporaries(const std::string& folder);
+// `outputs`: only those of these paths; empty: of any.
+void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs = {});
 
 }  // namespace hiif::cli
 

@@ -84,15 +84,36 @@ std::vector<PlannedFile> Plan(std::vector<InputFile> inputs, const OutputNames& 
   return planned;
 }
 
+// The share of one process of several: "I/N", every N-th file beginning with number I, from 0.
+absl::StatusOr<std::vector<PlannedFile>> Shard(std::vector<PlannedFile> files,
+                                               const std::string& text) {
+  if (text.empty()) return files;
+  const std::vector<std::string> parts = absl::StrSplit(text, '/');
+  int64_t index = 0;
+  int64_t count = 0;
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &index) ||
+      !absl::SimpleAtoi(parts[1], &count) || index < 0 || index >= count)
+    return absl::InvalidArgumentError(
+        absl::StrCat("--shard: \"", text, "\" is not I/N with I of 0 to N - 1"));
+  std::vector<PlannedFile> mine;
+  for (size_t i = index; i < files.size(); i += count) mine.push_back(std::move(files[i]));
+  return mine;
+}
+
 void RemoveStale(const std::vector<PlannedFile>& files, const OutputNames& names) {
+  // Of these files alone: other processes, on other machines even, may share the folders.
   std::set<std::string> folders;
+  std::set<std::string> outputs;
   for (const PlannedFile& file : files) {
     const auto output = names.For(file.input);
     if (!output.ok() || output->path == "-") continue;
-    const fs::path folder = fs::path(output->path).parent_path();
-    folders.insert(folder.empty() ? "." : folder.string());
+    const fs::path path = output->path;
+    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    folders.insert(folder.string());
+    outputs.insert((folder / path.filename()).string());
   }
-  for (const std::string& folder : folders) RemoveStaleTemporaries(folder);
+  if (outputs.empty()) return;
+  for (const std::string& folder : folders) RemoveStaleTemporaries(folder, outputs);
 }
 
 // Whether a server is needed at all.
@@ -138,6 +159,7 @@ absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
   HIIF_ASSIGN_OR_RETURN(std::vector<InputFile> expanded,
                         ExpandInputs(inputs, {flags.recursive, names.folder()}));
   std::vector<PlannedFile> files = Plan(std::move(expanded), names, exists == Exists::kRename);
+  HIIF_ASSIGN_OR_RETURN(files, Shard(std::move(files), flags.shard));
   return Checked{std::move(sizing), std::move(names), exists, metadata, jobs, std::move(files)};
 }
 
