@@ -8,8 +8,9 @@
 namespace hiif {
 
 // Starts libvips with `threads` workers a picture (0: one a core), no operation cache, and only the
-// loaders and savers of format.h. Only the first call starts; all return how that went. Internal
-// where libvips refuses.
+// loaders and savers of format.h. Only the first call starts; all return how that went. It sets an
+// environment variable: call it before there are threads that read the environment. Internal where
+// libvips refuses.
 absl::Status StartLibrary(int threads = 0);
 
 // Whether libvips has an operation of that nickname ("pngload_source"); starts it.

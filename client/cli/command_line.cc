@@ -14,6 +14,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/shell_text.h"
+#include "imaging/decode.h"
 
 namespace hiif::cli {
 namespace {
@@ -117,6 +118,10 @@ int RunCommandLine(int argc, char** argv) {
     std::cout << *text;
     return kExitOk;
   }
+  // Before there are threads: it sets an environment variable.
+  if (app->got_subcommand("upscale") || app->got_subcommand("compare") ||
+      app->got_subcommand("query"))
+    if (const absl::Status status = InitImaging(0); !status.ok()) return Fail("imaging", status);
   const Interrupt interrupt;
   if (app->got_subcommand("upscale")) return RunUpscale(flags.upscale, interrupt);
   if (app->got_subcommand("models")) return RunModels(flags.models, interrupt);

@@ -14,6 +14,8 @@ namespace hiif::testing {
 // Imaging shuts the savers it does not use; tests open them.
 inline void OpenSavers() {
   if (!StartLibrary().ok()) abort();
+  HasOperation("heifsave_buffer");  // loads the module
+  HasOperation("jxlsave_buffer");
   vips_operation_block_set("VipsForeignSave", FALSE);
 }
 
