@@ -1,17 +1,19 @@
 """The Helm chart: lint, rendered for a matrix of values, against the schemas of Kubernetes."""
 
 import json
+import re
 import subprocess
 
 import helm_python
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
 
-from processes import BIN, ROOT
+from custom_resources import SCHEMAS
+from processes import BIN, ROOT, hiif, run_server
 
 CHART = ROOT / "helm" / "hiif"
-CUSTOM = {"ServiceMonitor", "PrometheusRule", "ScaledObject"}
 MATRIX = {
     "default": {},
     "gpu": {"gpu": {"enabled": True, "count": 2}, "image": {"tag": "cuda"}},
@@ -22,6 +24,12 @@ MATRIX = {
     "keda": {"autoscaling": {"mode": "keda"}},
     "monitoring": {"monitoring": {"serviceMonitor": True, "prometheusRule": True, "labels": {"a": "b"}}},
     "claim": {"models": {"existingClaim": "weights", "subPath": "v1"}},
+    "own-claim": {"models": {"claim": {"create": True, "storageClassName": "fast"}}},
+    "own-tokens": {"auth": {"tokens": [{"name": "archive", "token": "secret", "scopes": ["upscale"]}]}},
+    "batch-tls": {"batch": {"enabled": True, "claim": "images", "clientCertificate": "pods",
+                            "token": {"secretName": "pod-token"}},
+                  "tls": {"secretName": "certificate"}, "auth": {"secretName": "tokens"},
+                  "networkPolicy": {"clients": [{"podSelector": {}}]}},
     "open": {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False},
              "topologySpread": False},
     "closed": {"networkPolicy": {"clients": [{"podSelector": {"matchLabels": {"app": "web"}}}],
@@ -63,8 +71,8 @@ def test_manifests_are_valid(name):
     manifests = render(MATRIX[name])
     for kind, items in manifests.items():
         for manifest in items:
-            if kind in CUSTOM:
-                assert manifest["metadata"]["name"] and manifest["spec"]
+            if kind in SCHEMAS:
+                jsonschema.validate(manifest, SCHEMAS[kind])
             else:
                 kubernetes_validate.validate(manifest, "1.31", strict=True)
 
@@ -90,6 +98,10 @@ def test_pods_are_restricted(name):
 
 @pytest.mark.parametrize("values", [
     {"autoscaling": {"mode": "both"}}, {"replicas": -1}, {"replicaCount": 3},
+    {"models": {"existingClaim": "a", "claim": {"create": True}}},
+    {"auth": {"secretName": "a", "tokens": [{"name": "b", "token": "c"}]}},
+    {"auth": {"tokens": [{"name": "b"}]}}, {"podDisruptionBudget": {"maxUnavailable": 0}},
+    {"config": {"shutdown_grace": "10m"}},
     {"config": {"listen": ["0.0.0.0:1"]}}, {"service": {"type": "Elsewhere"}}, {"gpu": {"count": 0}},
 ])
 def test_wrong_values_are_refused(values):
@@ -137,11 +149,51 @@ def test_what_the_values_ask_for_is_there():
     assert "NetworkPolicy" not in render(MATRIX["open"])
 
 
-def test_the_grace_is_long_enough():
-    values = yaml.safe_load((CHART / "values.yaml").read_text())["config"]
-    pod = render({})["Deployment"][0]["spec"]["template"]["spec"]
-    needed = sum(int(values[k].rstrip("s")) for k in ("shutdown_delay", "shutdown_grace"))
-    assert pod["terminationGracePeriodSeconds"] > needed
+@pytest.mark.parametrize("values", [{"terminationGracePeriodSeconds": 130}, {"config": {"shutdown_grace": "600s"}}])
+def test_the_grace_must_be_long_enough(values):
+    assert render({})["Deployment"][0]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 130
+    with pytest.raises(Exception, match="terminationGracePeriodSeconds"):
+        render(values)
+
+
+def test_tokens_of_the_values_are_a_file_that_the_server_reads(tmp_path):
+    """The secret's file, given to a real server."""
+    manifests = render(MATRIX["own-tokens"])
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text(manifests["Secret"][0]["stringData"]["tokens.json"])
+    volumes = manifests["Deployment"][0]["spec"]["template"]["spec"]["volumes"]
+    assert {"secretName": manifests["Secret"][0]["metadata"]["name"]} in [v.get("secret") for v in volumes]
+    picture = ROOT / "examples/chelsea.png"
+    with run_server(tmp_path, "--token-file", tokens) as server:
+        command = ("upscale", picture, "-o", tmp_path / "o.png", "-s", "1.1", "--crop", "0,0,20,20", "--server",
+                   server.address)
+        refused = hiif(*command, check=None)
+        assert refused.returncode == 1 and "needs a token" in refused.stderr, refused.stderr
+        hiif(*command, env={"HIIF_TOKEN": "secret"})
+
+
+def test_the_batchs_pods_use_flags_that_there_are():
+    """With TLS, a client certificate and a token; --dry-run stops before anything is needed of them."""
+    pod = render(MATRIX["batch-tls"])["Job"][0]["spec"]["template"]["spec"]
+    arguments = pod["containers"][0]["args"]
+    assert "--tls-ca" in arguments and "--tls-cert" in arguments and "--insecure-token" not in arguments
+    known = hiif("upscale", "--help").stdout
+    assert all(a in known for a in arguments if a.startswith("--"))
+    keys = [v["secret"]["items"] for v in pod["volumes"] if v["name"] == "authority"]
+    assert keys == [[{"key": "ca.crt", "path": "ca.crt"}]]
+    assert "HIIF_TOKEN" in [e["name"] for e in pod["containers"][0]["env"]]
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_notes_name_what_there_is(name):
+    """The commands of NOTES.txt name services that are rendered, and flags that hiif has."""
+    with helm_python.Chart.load(CHART) as chart:
+        rendered = chart.render(values=MATRIX[name], name="demo", namespace="images")
+    notes = next(text for path, text in rendered.items() if path.endswith("NOTES.txt"))
+    names = {m["metadata"]["name"] for kind, items in render(MATRIX[name]).items() for m in items}
+    for word in re.findall(r"(?:deployment|service)/([a-z-]+)|dns:///([a-z-]+)", notes):
+        assert "".join(word) in names
+    assert ("--tls" in notes) == bool(MATRIX[name].get("tls"))
 
 
 def test_dockerfile():

@@ -12,7 +12,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- define "hiif.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default (ternary (printf "%s-cuda" .Chart.AppVersion) .Chart.AppVersion .Values.gpu.enabled) }}
 {{- end }}
 {{- define "hiif.containerSecurity" -}}
 allowPrivilegeEscalation: false
@@ -22,4 +22,11 @@ runAsUser: 10001
 runAsGroup: 10001
 capabilities: { drop: [ALL] }
 seccompProfile: { type: RuntimeDefault }
+{{- end }}
+{{- /* The secret with the tokens, the claim with the models; empty: none. */ -}}
+{{- define "hiif.tokens" -}}
+{{- if .Values.auth.secretName }}{{ .Values.auth.secretName }}{{ else if .Values.auth.tokens }}{{ include "hiif.name" . }}-tokens{{ end -}}
+{{- end }}
+{{- define "hiif.claim" -}}
+{{- if .Values.models.existingClaim }}{{ .Values.models.existingClaim }}{{ else if .Values.models.claim.create }}{{ include "hiif.name" . }}-models{{ end -}}
 {{- end }}
