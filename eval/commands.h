@@ -17,6 +17,15 @@ int PsnrTable(const Arguments& arguments);
 // speed --model NAME --size H --scale S: output pixels a second and peak memory.
 int Speed(const Arguments& arguments);
 
+// report --models A,B --data DIR...: a table beside the paper's numbers.
+int Report(const Arguments& arguments);
+// ablation --models A,B,C,D --data DIR...: table 4.
+int AblationTable(const Arguments& arguments);
+// complexity --models A,B: parameters, multiply-adds, time, memory: table 3.
+int Complexity(const Arguments& arguments);
+// compare --models A,B --data DIR --image N: a picture sheet: figure 4.
+int Compare(const Arguments& arguments);
+
 }  // namespace hiif::eval
 
 #endif  // EVAL_COMMANDS_H_

@@ -17,6 +17,10 @@ struct Command {
 constexpr Command kCommands[] = {
     {"parity", "compare with recorded cases of the reference implementation", hiif::eval::Parity},
     {"psnr", "PSNR and SSIM of a model on data sets", hiif::eval::PsnrTable},
+    {"report", "a table of models beside the paper's numbers", hiif::eval::Report},
+    {"ablation", "a table of the paper's variants", hiif::eval::AblationTable},
+    {"complexity", "parameters, multiply-adds, time and memory of models", hiif::eval::Complexity},
+    {"compare", "a picture sheet: bicubic, models, original", hiif::eval::Compare},
     {"speed", "output pixels a second and peak memory", hiif::eval::Speed},
 };
 

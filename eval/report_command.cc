@@ -1,0 +1,149 @@
+// hiif-eval report and ablation: checkpoints on data sets, beside the numbers of the paper.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "base/bicubic.h"
+#include "base/file.h"
+#include "base/psnr.h"
+#include "base/status_macros.h"
+#include "eval/command_line.h"
+#include "eval/commands.h"
+#include "eval/measure.h"
+#include "eval/model_option.h"
+
+namespace hiif::eval {
+namespace {
+
+struct Options {
+  ModelOption model;
+  std::vector<std::string> models;
+  std::vector<std::string> data;
+  std::string scales = "2,3,4";
+  std::string paper = "eval/paper_tables.csv";
+  std::string csv;
+  MeasureOptions measure;
+};
+
+// Published dB by "encoder,method,dataset,scale".
+absl::StatusOr<std::map<std::string, std::string>> ReadPaper(const std::string& path) {
+  std::map<std::string, std::string> published;
+  if (path.empty()) return published;
+  HIIF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const size_t comma = line.rfind(',');
+    published[std::string(line.substr(0, comma))] = std::string(line.substr(comma + 1));
+  }
+  return published;
+}
+
+// The yardstick: Pillow's bicubic of the same low-resolution images, by the same protocol.
+absl::StatusOr<double> BicubicPsnr(const BenchmarkSet& set, const EvalScale& scale) {
+  const auto shave = static_cast<int64_t>(std::ceil(std::max(scale.x, scale.y)));
+  double sum = 0;
+  for (int64_t i = 0; i < set.images(scale); ++i) {
+    HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(scale, i));
+    const RgbImage large = ResizeBicubic(*pair.low, {pair.high.height, pair.high.width});
+    std::vector<float> values(large.samples.begin(), large.samples.end());
+    for (float& value : values) value /= 255;
+    sum += Psnr(values, pair.high, shave, PsnrChannels::kLuma);
+  }
+  return sum / static_cast<double>(set.images(scale));
+}
+
+std::string AblationName(const ModelConfig& config) {
+  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  if (hiif == nullptr) return "";
+  switch (hiif->ablation) {
+    case Ablation::kNone:
+      return "HIIF";
+    case Ablation::kNoHierarchy:
+      return "v1-H";
+    case Ablation::kSingleScale:
+      return "v2-MS";
+    case Ablation::kNoAttention:
+      return "v3-MH";
+  }
+  return "";
+}
+
+absl::Status Run(const Options& options, bool ablation) {
+  HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scales));
+  HIIF_ASSIGN_OR_RETURN(const auto paper, ReadPaper(ablation ? "" : options.paper));
+  const auto published = [&](const std::string& key) {
+    const auto found = paper.find(key);
+    return found == paper.end() ? std::string("-") : found->second;
+  };
+  std::string csv = "model,encoder,decoder,variant,dataset,scale,psnr_db,paper_db\n";
+  std::printf(
+      "| model | encoder | %s | data set | scale | PSNR dB | paper |\n"
+      "| --- | --- | --- | --- | --- | --- | --- |\n",
+      ablation ? "variant" : "decoder");
+  const auto row = [&](const std::string& model, const std::string& encoder,
+                       const std::string& decoder, const std::string& variant,
+                       const std::string& set, const EvalScale& scale, double psnr) {
+    const std::string theirs =
+        published(absl::StrCat(encoder, ",", decoder, ",", set, ",", scale.ToString()));
+    std::printf("| %s | %s | %s | %s | %s | %.2f | %s |\n", model.c_str(), encoder.c_str(),
+                (ablation ? variant : decoder).c_str(), set.c_str(), scale.ToString().c_str(), psnr,
+                theirs.c_str());
+    std::fflush(stdout);
+    absl::StrAppendFormat(&csv, "%s,%s,%s,%s,%s,%s,%.6f,%s\n", model, encoder, decoder, variant,
+                          set, scale.ToString(), psnr, theirs == "-" ? "" : theirs);
+  };
+  for (const std::string& folder : options.data) {
+    HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
+    for (const EvalScale& scale : scales) {
+      HIIF_ASSIGN_OR_RETURN(const double bicubic, BicubicPsnr(set, scale));
+      row("-", "none", "bicubic", "", set.name(), scale, bicubic);
+    }
+  }
+  for (const std::string& name : options.models) {
+    ModelOption option = options.model;
+    option.model = name;
+    HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, option.Open());
+    HIIF_ASSIGN_OR_RETURN(const auto upscaler, option.Make());
+    for (const std::string& folder : options.data) {
+      HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
+      for (const EvalScale& scale : scales) {
+        HIIF_ASSIGN_OR_RETURN(const Measured mean,
+                              MeasureSet(*upscaler, set, scale, options.measure));
+        row(option.Name(), EncoderName(checkpoint.config().encoder),
+            DecoderName(checkpoint.config().decoder), AblationName(checkpoint.config()), set.name(),
+            scale, mean.psnr);
+      }
+    }
+  }
+  return options.csv.empty() ? absl::OkStatus() : WriteFileAtomically(options.csv, csv);
+}
+
+int Parse(const Arguments& arguments, bool ablation) {
+  Options options;
+  CLI::App app(ablation
+                   ? "Table 4 of the paper from checkpoints of its variants."
+                   : "Checkpoints on data sets, beside the paper's numbers (whose bicubic rows "
+                     "are not the usual Y values).",
+               ablation ? "hiif-eval ablation" : "hiif-eval report");
+  options.model.AddTo(&app, /*with_model=*/false);
+  app.add_option("--models", options.models, "checkpoints, or names of some in --model-dir")
+      ->delimiter(',')
+      ->required();
+  app.add_option("--data", options.data, "folders of images, or of image_SRF_N pairs")->required();
+  app.add_option("--scales", options.scales, "factors")->capture_default_str();
+  if (!ablation)
+    app.add_option("--paper", options.paper, "the published numbers")->capture_default_str();
+  app.add_option("--threads", options.measure.threads, "0: one a core")->capture_default_str();
+  app.add_option("--csv", options.csv, "write the table to this file too");
+  return RunCommand(&app, arguments, [&] { return Run(options, ablation); });
+}
+
+}  // namespace
+
+int Report(const Arguments& arguments) { return Parse(arguments, false); }
+int AblationTable(const Arguments& arguments) { return Parse(arguments, true); }
+
+}  // namespace hiif::eval

@@ -1,0 +1,65 @@
+"""hiif-eval as a user calls it, on the example photograph."""
+
+import csv
+import json
+import subprocess
+
+import pytest
+from PIL import Image
+
+from processes import BIN, ROOT
+
+DATA = ROOT / "examples"
+
+
+def evaluate(*arguments, check=0):
+    result = subprocess.run([BIN / "hiif-eval", *map(str, arguments)], capture_output=True, text=True,
+                            cwd=ROOT, check=False)
+    assert result.returncode == check, result.stderr
+    return result
+
+
+def test_psnr_and_ssim(tmp_path):
+    table = tmp_path / "t.csv"
+    evaluate("psnr", "--data", DATA, "--scales", "4,3x2.5", "--ssim", "--csv", table)
+    rows = list(csv.DictReader(open(table, encoding="utf-8")))
+    assert [r["scale"] for r in rows] == ["4", "3x2.5"]
+    assert all(25 < float(r["psnr_db"]) < 45 and 0.6 < float(r["ssim"]) < 1 for r in rows)
+
+
+def test_speed():
+    figures = json.loads(evaluate("speed", "--size", "32", "--scale", "2", "--json").stdout)
+    assert figures["output_pixels_per_s"] > 100 and figures["peak_rss_bytes"] > 1e7
+    assert figures["encode_s"] > 0 and figures["query_s"] > 0
+
+
+def test_report_ablation_and_complexity(tmp_path):
+    table = tmp_path / "t.csv"
+    text = evaluate("report", "--models", "edsr-baseline-hiif", "--data", DATA, "--scales", "4", "--csv",
+                    table).stdout
+    rows = list(csv.DictReader(open(table, encoding="utf-8")))
+    assert float(rows[1]["psnr_db"]) > float(rows[0]["psnr_db"]) + 0.5, "not better than bicubic"
+    assert "edsr-baseline-hiif" in text
+    assert "HIIF" in evaluate("ablation", "--models", "edsr-baseline-hiif", "--data", DATA, "--scales",
+                              "4").stdout
+    complexity = evaluate("complexity", "--models", "edsr-baseline-hiif", "--size", "32").stdout
+    assert "2955487" in complexity and "1593600" in complexity
+
+
+def test_compare(tmp_path):
+    sheet = tmp_path / "sheet.png"
+    evaluate("compare", "--models", "edsr-baseline-hiif", "--data", DATA, "--crop", "40,20,60,50", "-o", sheet,
+             "--errors")
+    assert Image.open(sheet).width >= 2 * 60
+
+
+@pytest.mark.parametrize("arguments,code,words", [
+    (["psnr"], 2, "--data"), (["psnr", "--data", "/no/such"], 1, "/no/such"),
+    (["psnr", "--data", DATA, "--model", "none"], 1, "none"),
+    (["psnr", "--data", DATA, "--scales", "0.5"], 1, "--scales"),
+    (["compare", "--models", "edsr-baseline-hiif", "--data", DATA, "--image", "9"], 1, "--image"),
+    (["nonsense"], 2, "nonsense"), (["speed", "--size", "x"], 1, "--size"),
+])
+def test_errors_say_what_to_do(arguments, code, words):
+    result = evaluate(*arguments, check=code)
+    assert words in result.stderr + result.stdout
