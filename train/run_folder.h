@@ -23,7 +23,7 @@ namespace hiif::train {
 // Where a run is, beside its tensors.
 struct Progress {
   int64_t step = 0;     // steps done, the skipped ones included
-  int64_t updates = 0;  // of the weights
+  int64_t updates = 0;  // of the weights: Adam corrects its moments by their number
   int64_t skipped = 0;  // steps without a finite gradient
   int64_t bad_in_row = 0;
   double seconds = 0;  // spent in training

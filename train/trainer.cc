@@ -283,6 +283,7 @@ absl::Status Run::WriteAverage(const std::string& path) const {
 RunState Run::State() const {
   RunState state;
   state.progress = progress_;
+  state.progress.updates = optimizer_->updates();
   state.options = OptionsJson(options_);
   state.fingerprint = data_->fingerprint();
   state.origin = origin_;

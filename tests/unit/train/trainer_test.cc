@@ -1,0 +1,207 @@
+#include "train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+#include "tests/unit/train/training_case.h"
+#include "train/run_folder.h"
+
+namespace hiif::train {
+namespace {
+
+using ::testing::HasSubstr;
+
+RunState StateOf(const std::string& run) {
+  return RunFolder::Open(run).value().LoadState().value();
+}
+
+::testing::AssertionResult SameBits(const RunState& a, const RunState& b) {
+  if (a.tensors.size() != b.tensors.size()) return ::testing::AssertionFailure() << "other tensors";
+  for (const auto& [name, tensor] : a.tensors) {
+    if (b.tensors.count(name) == 0 || !tensor.equal(b.tensors.at(name))) {
+      return ::testing::AssertionFailure() << name << " differs";
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+// Of log.csv, without the columns that tell the time.
+std::vector<std::string> Losses(const std::string& run) {
+  std::vector<std::string> losses;
+  const std::string text = ReadFile(run + "/log.csv").value();
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    losses.emplace_back(std::vector<std::string>(absl::StrSplit(line, ','))[2]);
+  }
+  return losses;
+}
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  TrainerTest() {
+    options_.data = PackWaves("data");
+    hooks_.say = [this](const std::string& line) { said_ += line + "\n"; };
+  }
+
+  absl::StatusOr<Outcome> Go(const std::string& run) { return Train(options_, run, hooks_); }
+
+  TrainOptions options_ = TinyOptions();
+  TrainHooks hooks_;
+  std::string said_;
+};
+
+TEST_F(TrainerTest, LowersTheLoss) {
+  options_.steps = 120;
+  options_.log_every = 20;
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  const std::vector<std::string> losses = Losses(run);
+  ASSERT_EQ(losses.size(), 7);
+  EXPECT_LT(std::stod(losses[6]), 0.7 * std::stod(losses[1]));
+  EXPECT_THAT(said_, HasSubstr("step 120 of 120"));
+}
+
+TEST_F(TrainerTest, StoppedAfterEveryStepEndsAsUnbroken) {
+  options_.validation = options_.data;
+  options_.validate_every = 3;
+  options_.validation_crop = 24;
+  options_.validation_scales = {2};
+  const std::string unbroken = FreshPath("unbroken");
+  ASSERT_EQ(Go(unbroken).value(), Outcome::kFinished);
+
+  const std::string broken = FreshPath("broken");
+  const std::atomic<bool> stop = true;  // asked after every step
+  hooks_.stop = &stop;
+  for (int step = 1; step < 6; ++step) {
+    ASSERT_EQ(Go(broken).value(), Outcome::kStopped);
+    ASSERT_EQ(StateOf(broken).progress.step, step);
+    options_.threads = 1 + step % 2;  // how it is computed may change
+  }
+  ASSERT_EQ(Go(broken).value(), Outcome::kFinished);
+  EXPECT_TRUE(SameBits(StateOf(unbroken), StateOf(broken)));
+  EXPECT_EQ(StateOf(broken).progress.updates, 6);
+  EXPECT_EQ(Losses(unbroken), Losses(broken));
+  EXPECT_EQ(Go(broken).value(), Outcome::kFinished) << "a run that is finished stays finished";
+}
+
+TEST_F(TrainerTest, WhatWasLoggedAfterTheCheckpointIsWrittenAnew) {
+  options_.steps = 2;
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  // As a process that was killed between two checkpoints leaves it.
+  const std::string log = ReadFile(run + "/log.csv").value();
+  ASSERT_TRUE(WriteFileAtomically(run + "/log.csv", log + "3,9,9,9,9,9,0\n4,9,9,9,9,9,0\n").ok());
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  EXPECT_EQ(ReadFile(run + "/log.csv").value(), log);
+}
+
+TEST_F(TrainerTest, StepsWithoutAFiniteGradientAreSkippedAndCounted) {
+  options_.steps = 1;
+  options_.learning_rate = 1e30;  // the first update leaves weights whose products overflow
+  const std::string first = FreshPath("first");
+  ASSERT_EQ(Go(first).value(), Outcome::kFinished);
+  options_.steps = 4;
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  const RunState state = StateOf(run);
+  EXPECT_EQ(state.progress.step, 4);
+  EXPECT_EQ(state.progress.updates, 1);
+  EXPECT_EQ(state.progress.skipped, 3);
+  EXPECT_TRUE(SameBits(state, StateOf(first))) << "a skipped step changes nothing";
+  EXPECT_THAT(said_, HasSubstr("step 3 skipped: its loss or gradient is not finite"));
+  EXPECT_THAT(ReadFile(run + "/log.csv").value(), HasSubstr(",3\n"));
+}
+
+TEST_F(TrainerTest, TooManySkippedStepsEndTheRunWithAMessage) {
+  options_.learning_rate = 1e30;
+  options_.max_bad_steps = 2;
+  const absl::Status status = Go(FreshPath("run")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("3 steps in a row had no finite gradient"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("lower --learning-rate"));
+}
+
+TEST_F(TrainerTest, GoingOnRefusesWhatWouldChangeTheCourse) {
+  options_.steps = 2;
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  const TrainOptions before = options_;
+  options_.learning_rate = 2e-3;
+  options_.queries = 16;
+  absl::Status status = Go(run).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("queries, learning-rate"));
+  options_ = before;
+  options_.data = PackWaves("others", 1);
+  status = Go(run).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("holds other images"));
+}
+
+TEST_F(TrainerTest, OneProcessTrainsInAFolder) {
+  const std::string run = FreshPath("run");
+  const RunFolder other = RunFolder::Open(run).value();
+  const absl::Status status = Go(run).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("another process trains in"));
+}
+
+TEST_F(TrainerTest, AStateThatIsDamagedIsRefused) {
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  const std::string state = ReadFile(run + "/state.safetensors").value();
+  ASSERT_TRUE(
+      WriteFileAtomically(run + "/state.safetensors", state.substr(0, state.size() / 2)).ok());
+  EXPECT_FALSE(Go(run).ok());
+}
+
+TEST_F(TrainerTest, ALowerRateOfTheEncoderAndAFrozenOne) {
+  options_.steps = 1;
+  options_.encoder_rate = 0.25;
+  const std::string slow = FreshPath("slow");
+  ASSERT_EQ(Go(slow).value(), Outcome::kFinished);
+  options_.encoder_rate = 0;
+  const std::string frozen = FreshPath("frozen");
+  ASSERT_EQ(Go(frozen).value(), Outcome::kFinished);
+  const RunState a = StateOf(slow);
+  const RunState b = StateOf(frozen);
+  EXPECT_EQ(b.tensors.count("first/encoder.head.0.weight"), 0);
+  double encoder = 0;
+  for (const auto& [name, tensor] : a.tensors) {
+    if (name.rfind("parameter/encoder.", 0) != 0) continue;
+    // The first update of Adam moves every weight by the rate.
+    encoder = std::max(encoder, (tensor - b.tensors.at(name)).abs().max().item<double>());
+  }
+  EXPECT_NEAR(encoder, 0.25e-3, 1e-6);
+  for (const auto& [name, tensor] : b.tensors) {
+    if (name.rfind("parameter/", 0) != 0 || name.rfind("parameter/encoder.", 0) == 0) continue;
+    EXPECT_TRUE(tensor.equal(a.tensors.at(name))) << name << ": the decoder's own rate is one";
+  }
+}
+
+TEST_F(TrainerTest, Bfloat16IsNearFloat32) {
+  options_.steps = 3;
+  const std::string full = FreshPath("full");
+  ASSERT_EQ(Go(full).value(), Outcome::kFinished);
+  options_.precision = "bfloat16";
+  const std::string half = FreshPath("half");
+  ASSERT_EQ(Go(half).value(), Outcome::kFinished);
+  const double a = std::stod(Losses(full)[1]);
+  const double b = std::stod(Losses(half)[1]);
+  EXPECT_NE(a, b);
+  EXPECT_NEAR(a, b, 0.02 * a);
+}
+
+TEST_F(TrainerTest, OutOfRangeOptionsSayWhich) {
+  options_.batch = 5;
+  EXPECT_THAT(std::string(Go(FreshPath("run")).status().message()),
+              HasSubstr("batch 5 is not a multiple of shards 2"));
+}
+
+}  // namespace
+}  // namespace hiif::train
