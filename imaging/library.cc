@@ -36,8 +36,11 @@ absl::Status Start(int threads) {
   g_setenv(kHomeVariable, kNowhere, TRUE);
   if (VIPS_INIT("hiif") != 0)
     return absl::InternalError(absl::StrCat("libvips does not start: ", vips_error_buffer()));
-  g_log_set_handler("VIPS", static_cast<GLogLevelFlags>(G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO),
-                    Ignore, nullptr);
+  for (const char* domain : {"VIPS", "GLib-GObject"})
+    g_log_set_handler(
+        domain,
+        static_cast<GLogLevelFlags>(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO),
+        Ignore, nullptr);
   vips_concurrency_set(threads);
   vips_cache_set_max(0);
   // Everything that reads or writes files is shut, then what is known is opened: no SVG, no PDF, no

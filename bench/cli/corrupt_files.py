@@ -90,9 +90,10 @@ def main():
                                            options.jobs, "--log-format", "json", "--server", server.address)
         alive = server.process.poll() is None
         grown = server.rss() - before if alive else 0
-    results = {line["input"]: line for line in lines if line.get("event") == "file"}
+    results = {line["input"]: line for line in lines if line["event"] == "file"}
     done = [line for line in results.values() if line["status"] == "done"]
     failed = [line for line in results.values() if line["status"] == "failed"]
+    problems += [f"not a line of ours: {line['text']!r}" for line in lines if line["event"] == "stray"]
     if code != 1:
         problems.append(f"exit code {code}")
     if not alive:

@@ -54,11 +54,17 @@ def start(*words, **options):
 
 
 def run(*words):
-    """Exit code, JSON lines of standard error, memory, seconds. WORDS hold --log-format json."""
+    """Exit code, JSON lines of standard error, memory, seconds. WORDS hold --log-format json; a line that is
+    none comes as the event "stray"."""
     begin = time.monotonic()
     process = start(*words)
     memory = Memory(process)
-    lines = [json.loads(line) for line in process.stderr]
+    lines = []
+    for line in process.stderr:
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            lines.append({"event": "stray", "text": line})
     code = process.wait()
     return code, lines, memory.join(), time.monotonic() - begin
 

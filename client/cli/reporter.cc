@@ -240,16 +240,16 @@ void Reporter::Draw() {
   const std::string left =
       done > 0.01 && seconds > 0.5 ? Clock(seconds * (1 - done) / done) + " left" : "";
   std::string head = running_.begin()->second.input;
-  if (files_ > 1) head = absl::StrFormat("%d/%d %s", ended_, files_, head);
+  const std::string count = files_ > 1 ? absl::StrFormat("%d/%d ", ended_, files_) : "";
   const std::string tail = absl::StrFormat(" %3d %%  %.2f Mpx/s  %s", static_cast<int>(done * 100),
                                            seconds > 0 ? pixels_ / 1e6 / seconds : 0.0, left);
   constexpr int kBar = 20;
-  const int room = Columns() - 1 - kBar - 3 - static_cast<int>(tail.size());
+  const int room = Columns() - 1 - kBar - 3 - static_cast<int>(count.size() + tail.size());
   if (static_cast<int>(head.size()) > std::max(room, 8))
     head = absl::StrCat("...", head.substr(head.size() - std::max(room, 8) + 3));
   const int full = static_cast<int>(done * kBar);
-  std::fprintf(stderr, "\r\x1b[K%s [%s%s]%s", head.c_str(), std::string(full, '#').c_str(),
-               std::string(kBar - full, '.').c_str(), tail.c_str());
+  std::fprintf(stderr, "\r\x1b[K%s%s [%s%s]%s", count.c_str(), head.c_str(),
+               std::string(full, '#').c_str(), std::string(kBar - full, '.').c_str(), tail.c_str());
   std::fflush(stderr);
   on_screen_ = true;
 }

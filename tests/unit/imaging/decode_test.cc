@@ -247,6 +247,14 @@ TEST(Decode, TheReasonIsOfThisFile) {
   EXPECT_EQ(reason(png), first);
 }
 
+// Standard error belongs to the program: its lines may be JSON.
+TEST(Decode, LibrariesKeepQuiet) {
+  ::testing::internal::CaptureStderr();
+  const absl::Status status = Decode("P6\nr0 15\n255\n" + std::string(900, 'x')).status();
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(Decode, StopsWhenAsked) {
   const std::string file = Save(Make<uint8_t>(64, 64, 3, Pattern), ".png");
   EXPECT_EQ(Decode(file, {.cancelled = [] { return true; }}).status().code(),
