@@ -28,7 +28,12 @@ def api():
     lines = ["# API", "", f"Made by `scripts/generate-docs` from [proto/{PROTO}](../proto/{PROTO}).", "",
              *(detached.leading_comments or "").strip().splitlines()]
 
+    maps = {f".{file.package}.{m.name}.{n.name}": n for m in file.message_type for n in m.nested_type
+            if n.options.map_entry}
+
     def type_of(field):
+        if field.type_name in maps:
+            return "map of {} to {}".format(*(type_of(f) for f in maps[field.type_name].field))
         name = field.type_name.rsplit(".", 1)[-1] if field.type_name else TYPES[field.type]
         text = f"[{name}](#{name.lower()})" if field.type_name.startswith(".hiif") else name
         return ("repeated " if field.label == field.LABEL_REPEATED else "") + text
