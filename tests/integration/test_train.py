@@ -1,0 +1,148 @@
+"""hiif-data pack and hiif-train as a user runs them: on a folder of photographs, stopped, killed, gone on with."""
+
+import csv
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("HIIF_BIN", ROOT / "build" / "release" / "bin"))
+MODEL = ROOT / "models" / "edsr-baseline-hiif.safetensors"
+FINISHED, FAILED, USAGE, STOPPED = 0, 1, 2, 3
+
+# A network of a few thousand parameters, so that a step takes milliseconds.
+TINY = [
+    "--encoder", 'edsr-baseline {"features":16,"blocks":2}',
+    "--decoder", 'hiif {"width":32,"levels":3,"heads":4,"attention_blocks":1,"ablation":"none"}',
+    "--batch", "4", "--patch", "16", "--queries", "128", "--schedule", "cosine", "--learning-rate", "0.002",
+    "--clip", "1", "--average", "0.9", "--log-every", "1", "--checkpoint-minutes", "0.01",
+    "--validate-every", "40", "--validation-scales", "2", "--validation-crop", "48",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """Parts of the example photograph, packed; every fourth to validate on."""
+    folder = tmp_path_factory.mktemp("photos")
+    image = Image.open(ROOT / "examples" / "chelsea.png").convert("RGB")
+    for i in range(8):
+        left, top = (i % 4) * 100, (i // 4) * 140
+        image.crop((left, top, left + 100, top + 100)).save(folder / f"{i}.png")
+    (folder / "notes.txt").write_text("not an image")
+    out = tmp_path_factory.mktemp("packed")
+    subprocess.run([BIN / "hiif-data", "pack", folder, "-o", out / "train.pack", "--hold-out", out / "held.pack",
+                    "--every", "4", "--min-side", "64"], check=True)  # fmt: skip
+    return ["--data", str(out / "train.pack"), "--validation", str(out / "held.pack")]
+
+
+def command(run, *arguments):
+    return [str(BIN / "hiif-train"), "--run", str(run), *map(str, arguments)]
+
+
+def train(run, *arguments):
+    return subprocess.run(command(run, *arguments), capture_output=True, text=True, timeout=300)
+
+
+def results(run):
+    """What must not depend on interruptions: weights, and the losses that were logged."""
+    with open(run / "log.csv", newline="") as file:
+        losses = [(row["step"], row["loss"], row["skipped"]) for row in csv.DictReader(file)]
+    with open(run / "validation.csv", newline="") as file:
+        validations = [(row["step"], row["mean"]) for row in csv.DictReader(file)]
+    # The metadata of the weights tell the time that was spent.
+    weights = (run / "weights.safetensors").read_bytes()
+    header = int.from_bytes(weights[:8], "little")
+    return losses, validations, weights[8 + header :]
+
+
+def test_lowers_the_loss_and_ends_alike_when_stopped_and_killed(data, tmp_path):
+    steps = 120
+    unbroken = train(tmp_path / "unbroken", *data, *TINY, "--steps", steps)
+    assert unbroken.returncode == FINISHED, unbroken.stderr
+    assert "samples/s" in unbroken.stdout and "left" in unbroken.stdout
+    expected = results(tmp_path / "unbroken")
+    losses = [float(loss) for _, loss, _ in expected[0]]
+    assert len(losses) == steps and [step for step, _ in expected[1]] == ["40", "80", "120"]
+    assert sum(losses[-20:]) < 0.7 * sum(losses[:20])
+
+    broken = tmp_path / "broken"
+    arguments = [*data, *TINY, "--steps", steps]
+    chance = random.Random(4)
+    ends = []
+    for signal_number in [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGKILL]:
+        process = subprocess.Popen(command(broken, *arguments), stdout=subprocess.PIPE, text=True)
+        arguments = []  # the run knows them
+        for line in process.stdout:  # some way into this part
+            if line.startswith("step"):
+                break
+        time.sleep(chance.uniform(0.0, 0.4))
+        process.send_signal(signal_number)
+        output = process.communicate(timeout=60)[0]
+        ends.append(process.returncode)
+        if process.returncode == FINISHED:
+            break
+        if signal_number != signal.SIGKILL:
+            assert process.returncode == STOPPED and f"hiif-train --run {broken} goes on" in output
+    assert ends[0] == STOPPED, "the run was over before it could be stopped"
+    last = train(broken)
+    assert last.returncode == FINISHED, last.stderr
+    assert results(broken) == expected
+    assert {path.name for path in broken.iterdir()} == {
+        "lock", "log.csv", "validation.csv", "options.json", "state.safetensors", "weights.safetensors",
+        "best.safetensors"}  # fmt: skip
+
+
+def test_fine_tunes_the_shipped_weights(data, tmp_path):
+    if MODEL.stat().st_size < 1_000_000:
+        pytest.skip("models/ holds no weights")
+    done = train(tmp_path / "run", "--preset", "edsr-finetune", *data, "--init", MODEL, "--patch", "24", "--batch", "2",
+                 "--queries", "64", "--steps", "2", "--log-every", "1", "--validation-crop", "48")  # fmt: skip
+    assert done.returncode == FINISHED, done.stderr
+    (tmp_path / "photo").mkdir()
+    Image.open(ROOT / "examples" / "chelsea.png").crop((80, 40, 176, 136)).save(tmp_path / "photo" / "cat.png")
+    measured = subprocess.run(
+        [BIN / "hiif-eval", "psnr", "--model", tmp_path / "run" / "weights.safetensors", "--data", tmp_path / "photo",
+         "--scales", "2"], capture_output=True, text=True)  # fmt: skip
+    assert measured.returncode == 0, measured.stderr
+    psnr = float(measured.stdout.splitlines()[-1].split("|")[3])
+    assert psnr > 30, "two careful steps must leave good weights good"
+
+
+def test_options_that_would_change_the_course_of_a_run_are_refused(data, tmp_path):
+    run = tmp_path / "run"
+    assert train(run, *data, *TINY, "--steps", 2).returncode == FINISHED
+    refused = train(run, "--batch", 8)
+    assert refused.returncode == FAILED
+    assert "batch" in refused.stderr and "--init" in refused.stderr
+    assert train(run, "--log-every", 5).returncode == FINISHED
+
+
+@pytest.mark.parametrize(
+    "arguments, status, says",
+    [
+        (["--data", "absent.pack"], FAILED, "absent.pack"),
+        ([], FAILED, "hiif-data pack"),
+        (["--preset", "best"], USAGE, "paper-edsr"),
+        (["--config", "absent.json"], USAGE, "absent.json"),
+        (["--batch", "many"], USAGE, "--batch"),
+    ],
+)
+def test_mistakes_name_what_to_do(arguments, status, says, tmp_path):
+    done = train(tmp_path / "run", *arguments)
+    assert done.returncode == status
+    assert says in done.stderr + done.stdout
+
+
+def test_a_damaged_data_set_is_named(data, tmp_path):
+    packed = bytearray(pathlib.Path(data[1]).read_bytes())
+    packed[200] ^= 1
+    (tmp_path / "damaged.pack").write_bytes(packed)
+    done = train(tmp_path / "run", "--data", tmp_path / "damaged.pack", *TINY)
+    assert done.returncode == FAILED
+    assert "damaged.pack" in done.stderr
