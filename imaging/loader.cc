@@ -6,6 +6,7 @@
 #include <vips/vips8>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
@@ -95,6 +96,22 @@ absl::Status CheckScans(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
+// libvips reads a width that is no number as 0, and then takes the picture for one pixel wide.
+absl::Status CheckPpmSize(absl::string_view bytes) {
+  size_t at = 2;  // behind "P6"
+  for (int i = 0; i < 2; ++i) {
+    while (at < bytes.size() && (absl::ascii_isspace(bytes[at]) || bytes[at] == '#'))
+      at = bytes[at] == '#' ? std::min(bytes.find('\n', at), bytes.size()) : at + 1;
+    const size_t begin = at;
+    while (at < bytes.size() && absl::ascii_isdigit(bytes[at])) ++at;
+    int side = 0;
+    if (!absl::SimpleAtoi(bytes.substr(begin, at - begin), &side) || side < 1)
+      return absl::InvalidArgumentError(
+          "the PPM data are damaged or truncated (width and height are no numbers above 0)");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckPixels(Grid size, const ImageLimits& limits) {
   if (size.width <= limits.max_pixels / size.height) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -154,6 +171,7 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
     return absl::UnimplementedError(absl::StrCat(
         FormatName(*format), " cannot be read by this build; it reads ", ReadableFormats()));
   if (*format == ImageFormat::kJpeg) HIIF_RETURN_IF_ERROR(CheckScans(bytes));
+  if (*format == ImageFormat::kPpm) HIIF_RETURN_IF_ERROR(CheckPpmSize(bytes));
 
   auto loader = std::unique_ptr<Loader>(new Loader);
   ImageInfo& info = loader->info_;
