@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import grpc
@@ -57,15 +56,15 @@ class AsyncClient:
         """
         source, kind = source_of(picture)
         assembly = Assembly(parameters_of(scale, size, region, model=model, **parameters), kind, progress)
-        retries = Retries(self._attempts)
-        end = None if timeout is None else time.monotonic() + timeout
+        retries = Retries(self._attempts, timeout)
         while assembly.trailer is None:
-            left = None if end is None else max(0.001, end - time.monotonic())
             try:
-                async for response in self._call(source, assembly.parameters, left):
-                    assembly.add(response)
-                    retries.progress()
-            except grpc.RpcError as failure:
+                async for response in self._call(source, assembly.parameters, retries.left()):
+                    if assembly.add(response):
+                        retries.progress()
+                if assembly.trailer is None:
+                    raise Error(grpc.StatusCode.DATA_LOSS, "the stream ended without a trailer")
+            except (grpc.RpcError, Error) as failure:
                 error = error_of(failure)
                 if (error.code == grpc.StatusCode.FAILED_PRECONDITION and
                         assembly.parameters.resume_token):
@@ -83,10 +82,10 @@ class AsyncClient:
                                   timeout=timeout, metadata=self._metadata)
 
     async def _unary(self, method: Any, request: Any, timeout: Optional[float]) -> Any:
-        retries = Retries(self._attempts)
+        retries = Retries(self._attempts, timeout)
         while True:
             try:
-                return await method(request, timeout=timeout, metadata=self._metadata)
+                return await method(request, timeout=retries.left(), metadata=self._metadata)
             except grpc.RpcError as failure:
                 await asyncio.sleep(retries.wait(error_of(failure)))
 

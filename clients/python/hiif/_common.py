@@ -5,12 +5,18 @@ from __future__ import annotations
 import io
 import os
 import random
+import time
 from typing import Any, Callable, Iterable, Optional, Sequence, Tuple, Union
 
 import grpc
 import numpy as np
 from grpc_status import rpc_status
 from PIL import Image
+
+try:
+    from google_crc32c import value as crc32c
+except ImportError:  # without it the checksums of tiles are not compared
+    crc32c = None
 
 from google.rpc import error_details_pb2
 from hiif.v1 import super_resolution_pb2 as pb
@@ -23,6 +29,8 @@ CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_mess
 # Files above this go in chunks, below the server's limit of a message.
 UPLOAD_ABOVE = 8 << 20
 CHUNK = 1 << 20
+# Seconds that a call waits for room in an overloaded server.
+MAX_OVERLOAD_WAIT = 600.0
 
 _TYPES = {np.dtype(np.uint8): pb.SAMPLE_TYPE_U8, np.dtype(np.uint16): pb.SAMPLE_TYPE_U16,
           np.dtype(np.float32): pb.SAMPLE_TYPE_F32}
@@ -40,8 +48,10 @@ class Error(Exception):
         self.retry_after = retry_after
 
 
-def error_of(error: grpc.RpcError) -> Error:
+def error_of(error: Union[grpc.RpcError, Error]) -> Error:
     """An Error of a failed call."""
+    if isinstance(error, Error):
+        return error
     retry_after = None
     try:
         status = rpc_status.from_call(error)
@@ -56,27 +66,44 @@ def error_of(error: grpc.RpcError) -> Error:
 
 
 class Retries:
-    """How long to wait before another attempt: RESOURCE_EXHAUSTED as the server said, UNAVAILABLE longer
-    and longer, everything else not at all."""
+    """How long to wait before another attempt: RESOURCE_EXHAUSTED as the server said, for ten minutes in all;
+    UNAVAILABLE and broken streams longer and longer; everything else not at all."""
 
-    def __init__(self, attempts: int):
+    def __init__(self, attempts: int, timeout: Optional[float]):
         self._attempts = attempts
+        self._end = None if timeout is None else time.monotonic() + timeout
         self._failed = 0
+        self._overload = 0.0
+
+    def left(self) -> Optional[float]:
+        """Seconds until the timeout of the whole call."""
+        return None if self._end is None else max(0.001, self._end - time.monotonic())
 
     def progress(self) -> None:
-        """A message has come: begin to count anew."""
+        """Something that need not be sent again has come: begin to count anew."""
         self._failed = 0
+        self._overload = 0.0
 
     def wait(self, error: Error) -> float:
         """Seconds; raises the error where trying again is of no use."""
         if error.code == grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_after is not None:
-            return error.retry_after * random.uniform(1, 1.2)
-        if error.code != grpc.StatusCode.UNAVAILABLE:
+            wait = max(error.retry_after, 0.02) * random.uniform(1, 1.2)
+            self._overload += wait
+            if self._overload > MAX_OVERLOAD_WAIT or self._attempts <= 1:
+                raise error
+        elif error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS):
+            self._failed += 1
+            if self._failed >= self._attempts:
+                raise error
+            backoff = min(10.0, 0.2 * 2 ** (self._failed - 1)) * random.uniform(0.8, 1.2)
+            wait = max(backoff, error.retry_after or 0.0)
+        else:
             raise error
-        self._failed += 1
-        if self._failed >= self._attempts:
-            raise error
-        return min(10.0, 0.2 * 2 ** (self._failed - 1)) * random.uniform(0.8, 1.2)
+        if self._end is not None and time.monotonic() + wait >= self._end:
+            raise Error(grpc.StatusCode.DEADLINE_EXCEEDED,
+                        f"the timeout comes before the next attempt, in {wait:.1f} s; the last one: {error}",
+                        error.retry_after)
+        return wait
 
 
 def source_of(picture: Picture) -> Tuple[pb.ImageSource, Any]:
@@ -144,24 +171,36 @@ class Assembly:
         self._pixels: Optional[np.ndarray] = None
         self._done = 0
 
-    def add(self, response: pb.UpscaleResponse) -> None:
-        """One message, in the order of the stream."""
+    def add(self, response: pb.UpscaleResponse) -> bool:
+        """One message, in the order of the stream; whether it was a tile. Raises Error (DATA_LOSS) where a tile
+        is damaged or missing."""
         part = response.WhichOneof("part")
         if part == "header":
             if self._header is None or response.header.resume_token != self._header.resume_token:
                 self._begin(response.header)
         elif part == "tile":
             tile, header, pixels = response.tile, self._header, self._pixels
-            assert header is not None and pixels is not None
+            if header is None or pixels is None or tile.index != self.parameters.first_tile:
+                raise Error(grpc.StatusCode.DATA_LOSS, f"tile {tile.index} came where another one was due")
+            if crc32c is not None and crc32c(tile.samples) != tile.crc32c:
+                raise Error(grpc.StatusCode.DATA_LOSS, f"tile {tile.index} does not fit its checksum")
             top, left = tile.y - header.region.y, tile.x - header.region.x
             pixels[top:top + tile.height, left:left + tile.width] = np.frombuffer(
                 tile.samples, pixels.dtype).reshape(tile.height, tile.width, -1)
             self.parameters.first_tile = tile.index + 1
             self._done += tile.width * tile.height
             if self._progress is not None:
-                self._progress(self._done, header.region.width * header.region.height)
+                self._progress(self._done, self._all())
+            return True
         elif part == "trailer":
+            if self._done != self._all():
+                raise Error(grpc.StatusCode.DATA_LOSS, "the stream ended before its last tile")
             self.trailer = response.trailer
+        return False
+
+    def _all(self) -> int:
+        """Pixels of the whole output."""
+        return 0 if self._header is None else self._header.region.width * self._header.region.height
 
     def _begin(self, header: pb.UpscaleHeader) -> None:
         self._header = header
@@ -178,8 +217,7 @@ class Assembly:
 
     def result(self) -> Union[Image.Image, np.ndarray]:
         """What the sender of the picture expects."""
-        if self.trailer is None or self._pixels is None:
-            raise Error(grpc.StatusCode.UNAVAILABLE, "the stream ended without a trailer")
+        assert self._pixels is not None
         pixels = self._pixels
         if self._kind is np.ndarray:
             return pixels[..., 0] if pixels.shape[2] == 1 else pixels
