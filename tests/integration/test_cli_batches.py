@@ -217,6 +217,17 @@ def test_what_a_terminal_shows(slow_tiles, folder, tmp_path):
     assert drawn and all(len(line) < 80 for line in drawn)
 
 
+def test_the_example_of_the_client_library(server, folder, tmp_path):
+    example = BIN.parent / "examples" / "upscale"
+    source, out, same = folder / "a.png", tmp_path / "out.ppm", tmp_path / "same.ppm"
+    subprocess.run([example, server.address, source, "7.5", out], check=True)
+    hiif("upscale", source, "-o", same, "-s", 7.5, "--server", server.address)
+    assert Image.open(out).tobytes() == Image.open(same).tobytes()
+    wrong = subprocess.run([example, server.address, folder / "readme.md", "2", out], capture_output=True, text=True,
+                           check=False)
+    assert wrong.returncode == 1 and "not an image" in wrong.stderr
+
+
 def test_help_fits_a_screen_and_shows_examples():
     text = hiif("--help").stdout
     assert len(text.splitlines()) <= 24
