@@ -17,7 +17,7 @@ void ModelOption::AddTo(CLI::App* app, bool with_model) {
       ->check(CLI::IsMember({"auto", "reference", "torch", "fused"}))
       ->capture_default_str();
   app->add_option("--precision", precision, "of the products")
-      ->check(CLI::IsMember({"auto", "float32", "bfloat16"}))
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}))
       ->capture_default_str();
   app->add_option("--coordinates", coordinates,
                   "coordinates to ask at, in place of the checkpoint's own")
@@ -47,6 +47,7 @@ absl::StatusOr<UpscalerOptions> ModelOption::Options() const {
   if (backend == "fused") options.backend = Backend::kFused;
   if (precision == "float32") options.precision = Precision::kFloat32;
   if (precision == "bfloat16") options.precision = Precision::kBFloat16;
+  if (precision == "float16") options.precision = Precision::kFloat16;
   return options;
 }
 

@@ -5,6 +5,7 @@
 #include "base/status_macros.h"
 #include "model/upscaler/fused.h"
 #include "model/upscaler/reference.h"
+#include "model/upscaler/torch.h"
 
 namespace hiif {
 
@@ -19,23 +20,31 @@ absl::StatusOr<std::shared_ptr<const Features>> Upscaler::Encode(
 
 absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpoint,
                                                        const UpscalerOptions& options) {
-  if (options.device != "cpu") return absl::UnimplementedError("only the device \"cpu\" is served");
-  if (options.precision == Precision::kBFloat16) {
-    return absl::UnimplementedError("no backend serves bfloat16 on this machine");
+  const auto torch = [&] {
+    return MakeTorchUpscaler(checkpoint, options.precision, options.device);
+  };
+  if (options.backend == Backend::kTorch) return torch();
+  if (options.device != "cpu") {
+    if (options.backend == Backend::kAuto) return torch();
+    return absl::UnimplementedError("only the torch backend serves devices other than \"cpu\"");
+  }
+  if (options.precision == Precision::kBFloat16 || options.precision == Precision::kFloat16) {
+    return absl::UnimplementedError(
+        "on this machine bfloat16 and float16 are served by the torch backend alone, and slower "
+        "than float32: name the backend, or leave the precision at auto");
   }
   switch (options.backend) {
-    case Backend::kAuto: {
-      absl::StatusOr<std::unique_ptr<Upscaler>> fused = MakeFusedUpscaler(checkpoint);
-      if (!absl::IsUnimplemented(fused.status())) return fused;
-      return ReferenceUpscaler::Create(checkpoint);
-    }
     case Backend::kReference:
       return ReferenceUpscaler::Create(checkpoint);
     case Backend::kFused:
       return MakeFusedUpscaler(checkpoint);
     default:
-      return absl::UnimplementedError("this backend does not serve this checkpoint");
+      break;
   }
+  absl::StatusOr<std::unique_ptr<Upscaler>> upscaler = MakeFusedUpscaler(checkpoint);
+  if (absl::IsUnimplemented(upscaler.status())) upscaler = torch();
+  if (absl::IsUnimplemented(upscaler.status())) return ReferenceUpscaler::Create(checkpoint);
+  return upscaler;
 }
 
 void SetIntraOpThreads(int threads) { at::set_num_threads(threads); }

@@ -18,7 +18,8 @@ enum class Backend {
   kFused,      // CPU, a tile goes through all levels while it stays in cache
 };
 
-enum class Precision { kAuto, kFloat32, kBFloat16 };
+// Of the products; results are float32. kAuto: bfloat16 on CUDA, else float32.
+enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 
 struct UpscalerOptions {
   Backend backend = Backend::kAuto;

@@ -95,7 +95,7 @@ class Upscaler {
   virtual ~Upscaler() = default;
   virtual const ModelConfig& config() const = 0;
   virtual std::string backend() const = 0;    // "reference", "torch" or "fused"
-  virtual std::string precision() const = 0;  // "float32" or "bfloat16"
+  virtual std::string precision() const = 0;  // "float32", "bfloat16", "float16"
   virtual int64_t weights_bytes() const = 0;
 
   virtual absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(

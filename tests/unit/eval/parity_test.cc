@@ -34,19 +34,23 @@ TEST(Parity, OfTheReferenceBackend) {
   }
 }
 
-TEST(Parity, OfTheFusedBackend) {
+class FastBackend : public ::testing::TestWithParam<Backend> {};
+
+TEST_P(FastBackend, MatchesTheRecordings) {
   HIIF_SKIP_WITHOUT(testing::SharedPath("fixtures"));
   int compared = 0;
   for (const std::string& path : Cases()) {
     // A strip's own context is the evaluation's of old; the released padding is the reference's.
     if (!absl::StrContains(path, "hiif-") || absl::StrContains(path, "strip")) continue;
-    const auto result = CompareCase(path, {.backend = Backend::kFused, .output_tolerance = 5e-4});
+    const auto result = CompareCase(path, {.backend = GetParam(), .output_tolerance = 5e-4});
     ASSERT_TRUE(result.ok()) << path << ": " << result.status();
     EXPECT_TRUE(result->passed) << path << ": " << result->raw_output;
     ++compared;
   }
   EXPECT_GE(compared, 12);
 }
+
+INSTANTIATE_TEST_SUITE_P(Parity, FastBackend, ::testing::Values(Backend::kTorch, Backend::kFused));
 
 TEST(Parity, NamesTheFileThatIsWrong) {
   const auto missing = CompareCase("/no/such/name.case.safetensors", {});

@@ -170,6 +170,8 @@ TEST_P(UpscalerTest, SelfEnsembleIsTheMeanOfEightFlips) {
 INSTANTIATE_TEST_SUITE_P(Backends, UpscalerTest,
                          ::testing::Values(Setting{Backend::kReference, CoordinateMode::kExact},
                                            Setting{Backend::kReference, CoordinateMode::kReference},
+                                           Setting{Backend::kTorch, CoordinateMode::kExact},
+                                           Setting{Backend::kTorch, CoordinateMode::kReference},
                                            Setting{Backend::kFused, CoordinateMode::kExact},
                                            Setting{Backend::kFused, CoordinateMode::kReference}));
 
@@ -180,7 +182,7 @@ TEST(Backends, GiveTheSameImage) {
   const auto image = Photo(20, 26);
   const Grid grid{61, 55};
   std::vector<std::vector<float>> outs;
-  for (const Backend backend : {Backend::kReference, Backend::kFused}) {
+  for (const Backend backend : {Backend::kReference, Backend::kTorch, Backend::kFused}) {
     const auto upscaler = MakeUpscaler(*checkpoint, {.backend = backend});
     ASSERT_TRUE(upscaler.ok());
     const auto features = (*upscaler)->Encode(image);
@@ -192,7 +194,10 @@ TEST(Backends, GiveTheSameImage) {
                           absl::MakeSpan(outs.back())};
     ASSERT_TRUE((*upscaler)->Render({tile}).ok());
   }
-  for (size_t i = 0; i < outs[0].size(); ++i) ASSERT_NEAR(outs[0][i], outs[1][i], 5e-4) << i;
+  for (size_t i = 0; i < outs[0].size(); ++i) {
+    ASSERT_NEAR(outs[0][i], outs[1][i], 5e-4) << i;
+    ASSERT_NEAR(outs[0][i], outs[2][i], 5e-4) << i;
+  }
 }
 
 // Features of an image that is encoded in blocks, against the reference, which takes it whole.

@@ -1,0 +1,108 @@
+"""scripts/convert-checkpoint on files as they are released: pickles with model.{name,args,sd}."""
+
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "models" / "edsr-baseline-hiif.safetensors"
+
+
+def convert(*arguments):
+    command = [sys.executable, str(ROOT / "scripts" / "lib" / "convert_checkpoint.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def read(path):
+    """Header (metadata apart) and data of a safetensors file."""
+    data = pathlib.Path(path).read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + size])
+    return header.pop("__metadata__"), header, data[8 + size :]
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    _, header, data = read(SHIPPED)
+    kinds = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+    return {
+        name: torch.frombuffer(bytearray(data[slice(*entry["data_offsets"])]), dtype=kinds[entry["dtype"]])
+        .reshape(entry["shape"])
+        .float()
+        for name, entry in header.items()
+    }
+
+
+def released(path, parameters, prefix=""):
+    """A checkpoint as the authors' trainer writes it."""
+    state = {prefix + name: tensor for name, tensor in parameters.items()}
+    state[prefix + "encoder.sub_mean.weight"] = torch.eye(3).reshape(3, 3, 1, 1)
+    state[prefix + "encoder.layers.0.attn_mask"] = torch.zeros(2, 2)
+    spec = {"encoder_spec": {"name": "edsr-baseline"}, "blocks": 16, "hidden_dim": 256}
+    model = {"name": "hiif", "args": spec, "sd": state}
+    torch.save({"model": model, "optimizer": {"name": "adam", "sd": {}}, "epoch": 7}, path)
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_released_checkpoint_becomes_a_native_one(tmp_path, parameters, prefix):
+    output = tmp_path / "out.safetensors"
+    ran = convert(released(tmp_path / "in.pth", parameters, prefix), output, "--license", "MIT")
+    assert ran.returncode == 0, ran.stderr
+    metadata, header, data = read(output)
+    assert metadata["encoder"] == "edsr-baseline" and metadata["decoder"] == "hiif"
+    assert metadata["coordinates"] == "reference" and metadata["license"] == "MIT"
+    assert json.loads(metadata["encoder_config"]) == {"blocks": 16, "features": 64}
+    assert header.keys() == parameters.keys()  # no prefix, nothing derived
+    for name, entry in header.items():
+        assert entry["dtype"] == "F32" and entry["shape"] == list(parameters[name].shape)
+        stored = torch.frombuffer(bytearray(data[slice(*entry["data_offsets"])]), dtype=torch.float32)
+        assert torch.equal(stored, parameters[name].flatten()), name
+
+
+def test_hiif_eval_serves_what_was_converted(tmp_path, parameters):
+    program = ROOT / "build" / "release" / "bin" / "hiif-eval"
+    if not program.exists():
+        pytest.skip("hiif-eval is not built")
+    output = tmp_path / "out.safetensors"
+    assert convert(released(tmp_path / "in.pth", parameters), output).returncode == 0
+    ran = subprocess.run(
+        [program, "speed", "--model", output, "--size", "8", "--scale", "2", "--json"], capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["output_height"] == 16
+
+
+def test_what_is_wrong_is_named_and_nothing_is_written(tmp_path, parameters):
+    output = tmp_path / "out.safetensors"
+    spoilt = dict(parameters)
+    spoilt["freq.bias"] = torch.full_like(parameters["freq.bias"], float("nan"))
+    no_encoder = {name: tensor for name, tensor in parameters.items() if not name.startswith("encoder.")}
+    (tmp_path / "text.pth").write_text("not a pickle")
+    for path, message in [
+        (released(tmp_path / "nan.pth", spoilt), "freq.bias"),
+        (released(tmp_path / "headless.pth", no_encoder), "no encoder"),
+        (tmp_path / "text.pth", "cannot be read"),
+        (tmp_path / "absent.pth", "is not there"),
+    ]:
+        ran = convert(path, output)
+        assert ran.returncode == 1 and message in ran.stderr, (path, ran.stderr)
+        assert "Traceback" not in ran.stderr
+        assert not output.exists()
+
+
+def test_a_pickle_runs_no_code(tmp_path):
+    class Harmful:
+        def __reduce__(self):
+            return (pathlib.Path.touch, (tmp_path / "ran",))
+
+    torch.save({"model": {"name": "hiif", "args": {}, "sd": Harmful()}}, tmp_path / "harmful.pth")
+    ran = convert(tmp_path / "harmful.pth", tmp_path / "out.safetensors")
+    assert ran.returncode == 1 and "cannot be read" in ran.stderr
+    assert not (tmp_path / "ran").exists()
