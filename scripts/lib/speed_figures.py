@@ -1,0 +1,80 @@
+"""Ratios of speed, measured in one run: both sides in turn, several times, the best of each counts."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+BIN = pathlib.Path(sys.argv[1])
+FIGURE = sys.argv[2]
+SIZE = sys.argv[3] if len(sys.argv) > 3 else "128"
+ROUNDS = 3
+
+
+def speed(*flags):
+    """hiif-eval speed as a dictionary."""
+    result = subprocess.run([BIN / "hiif-eval", "speed", "--json", "--size", SIZE, "--scale", "4", *flags],
+                            check=True, capture_output=True, text=True)
+    return json.loads(result.stdout)
+
+
+def best(runs):
+    return max(runs, key=lambda run: run["output_pixels_per_s"])
+
+
+def peak():
+    """GFLOP/s of both cores at once."""
+    result = subprocess.run([BIN / "hiif-peak"], check=True, capture_output=True, text=True)
+    return json.loads(result.stdout)
+
+
+def verdict(ok, text):
+    print(f"{FIGURE}: {'ok' if ok else 'FALLS SHORT'}: {text}")
+    sys.exit(0 if ok else 1)
+
+
+def fused_ratio():
+    """Fused against reference: time is encode and query."""
+    fused, reference = [], []
+    for _ in range(ROUNDS):
+        reference.append(speed("--backend", "reference", "--threads", "2"))
+        fused.append(speed("--backend", "fused", "--threads", "2"))
+    ours, theirs = best(fused), best(reference)
+    ratio = ours["output_pixels_per_s"] / theirs["output_pixels_per_s"]
+    query = theirs["query_s"] / ours["query_s"]
+    need = 4.5 if ours["precision"] == "bfloat16" else 2.5
+    print(f"fused {ours['output_pixels_per_s']:.0f} pixels/s (encode {ours['encode_s']:.2f} s, query "
+          f"{ours['query_s']:.2f} s), reference {theirs['output_pixels_per_s']:.0f} (encode "
+          f"{theirs['encode_s']:.2f} s, query {theirs['query_s']:.2f} s)")
+    verdict(ratio >= need, f"{ours['precision']}: {ratio:.2f} x the reference (>= {need}), the query alone "
+            f"{query:.2f} x")
+
+
+def fused_peak():
+    """The query stage against the machine's own matmul, by the least multiply-adds there are."""
+    peaks, runs = [], []
+    for _ in range(ROUNDS):
+        peaks.append(peak())
+        runs.append(speed("--backend", "fused", "--threads", "2"))
+    run = max(runs, key=lambda r: r["query_gflops"])
+    kind = "bfloat16" if run["precision"] == "bfloat16" else "float32"
+    machine = max(p[kind + "_gflops"] for p in peaks)
+    share = run["query_gflops"] / machine
+    verdict(share >= 0.45, f"query {run['query_gflops']:.0f} of {machine:.0f} GFLOP/s {kind}, "
+            f"{share * 100:.0f} % (>= 45)")
+
+
+def two_cores():
+    """Two threads against one."""
+    one, two = [], []
+    for _ in range(ROUNDS):
+        one.append(speed("--backend", "fused", "--threads", "1"))
+        two.append(speed("--backend", "fused", "--threads", "2"))
+    first, second = best(one), best(two)
+    ratio = second["output_pixels_per_s"] / first["output_pixels_per_s"]
+    query = first["query_s"] / second["query_s"]
+    verdict(ratio >= 1.85, f"{ratio:.2f} x (>= 1.85); the query alone {query:.2f} x, encode "
+            f"{first['encode_s']:.2f} s and {second['encode_s']:.2f} s")
+
+
+{"fused-ratio": fused_ratio, "fused-peak": fused_peak, "two-cores": two_cores}[FIGURE]()
