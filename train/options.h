@@ -25,6 +25,7 @@ struct TrainOptions {
   double min_scale = 1.0;
   double max_scale = 4.0;
   bool augment = true;
+  bool degrade = false;
   // Network: a name, or a name and a JSON object with every member, "rdn {...}". Empty: that of
   // `init`, without it edsr-baseline and hiif.
   std::string encoder;
@@ -76,6 +77,8 @@ void VisitOptions(Options& o, Visit visit) {
   visit("min-scale", o.min_scale, "smallest scale", true);
   visit("max-scale", o.max_scale, "largest scale", true);
   visit("augment", o.augment, "random flips and transposition", true);
+  visit("degrade", o.degrade, "blur, noise and JPEG on the low-resolution patch, for photographs",
+        true);
   visit("encoder", o.encoder, "edsr-baseline, rdn, rdn-small, swinir, swinir-small, or NAME {JSON}",
         true);
   visit("decoder", o.decoder, "hiif, hiif-fast, hiif-v1-H, hiif-v2-MS, hiif-v3-MH, or NAME {JSON}",

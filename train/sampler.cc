@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/bicubic.h"
+#include "train/degrade.h"
 #include "train/random.h"
 
 namespace hiif::train {
@@ -15,6 +16,7 @@ namespace {
 
 // Streams of random numbers beside those of the samples, which use items from 0.
 constexpr uint64_t kOrderStream = ~uint64_t{0};
+constexpr uint64_t kDegradeStream = uint64_t{1} << 63;  // and the item
 
 int64_t CropSide(int64_t patch, double scale) {
   return static_cast<int64_t>(std::nearbyint(static_cast<double>(patch) * scale));
@@ -70,7 +72,13 @@ Sample Sampler::Draw(int64_t step, int64_t item) const {
     augmentation = {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
   }
   const RgbImage crop = CropSquare(image, row, column, sample.side, augmentation);
-  sample.patch = ResizeBicubic(crop, {options_.patch, options_.patch}).samples;
+  RgbImage patch = ResizeBicubic(crop, {options_.patch, options_.patch});
+  if (options_.degrade) {
+    Random damage(options_.seed, step, kDegradeStream | static_cast<uint64_t>(item));
+    const Degradation degradation = DrawDegradation(damage);
+    patch = Degrade(patch, degradation, damage);
+  }
+  sample.patch = std::move(patch.samples);
 
   // The first `queries` places of a Fisher-Yates shuffle: without replacement.
   std::vector<int32_t> places(sample.side * sample.side);

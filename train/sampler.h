@@ -19,7 +19,8 @@ struct SamplerOptions {
   int64_t queries = 2304;  // high-resolution pixels of each patch, at most patch * patch
   double min_scale = 1.0;  // r is uniform in [min_scale, max_scale], one draw for each patch
   double max_scale = 4.0;
-  bool augment = true;  // random flips and transposition
+  bool augment = true;   // random flips and transposition
+  bool degrade = false;  // blur, noise and JPEG on the low-resolution patch (train/degrade.h)
 };
 
 // One low-resolution patch and the pixels of its high-resolution original that are asked for.

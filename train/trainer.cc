@@ -104,7 +104,8 @@ absl::Status Run::Begin() {
                                options_.queries,
                                options_.min_scale,
                                options_.max_scale,
-                               options_.augment};
+                               options_.augment,
+                               options_.degrade};
   HIIF_ASSIGN_OR_RETURN(sampler_, Sampler::Create(data_, sampler));
 
   gradient_options_.shards = options_.shards;
@@ -117,6 +118,9 @@ absl::Status Run::Begin() {
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 
   if (folder_.HasState()) return Resume();
+  // A run that was killed before its first checkpoint leaves its log.
+  HIIF_RETURN_IF_ERROR(folder_.TrimLog("log.csv", 0));
+  HIIF_RETURN_IF_ERROR(folder_.TrimLog("validation.csv", 0));
   HIIF_ASSIGN_OR_RETURN(InitialWeights initial, MakeInitialWeights(options_));
   origin_ = initial.origin;
   for (auto& [name, tensor] : initial.network.parameters) {
@@ -271,11 +275,13 @@ absl::Status Run::WriteAverage(const std::string& path) const {
       {"data", absl::StrCat(data_->images().size(), " images, packed as ", data_->fingerprint())},
       {"training",
        absl::StrFormat("%d steps of %d patches of %dx%d with %d queries, scales %g to %g, L1, Adam "
-                       "%g (encoder x%g, %s), average %g, %s, %s",
+                       "%g (encoder x%g, %s), average %g, %s%s, %s",
                        progress_.step, options_.batch, options_.patch, options_.patch,
                        options_.queries, options_.min_scale, options_.max_scale,
                        options_.learning_rate, options_.encoder_rate, options_.schedule,
-                       options_.average, options_.precision, Duration(progress_.seconds))},
+                       options_.average, options_.precision,
+                       options_.degrade ? ", patches blurred, noisy and through JPEG" : "",
+                       Duration(progress_.seconds))},
       {"steps", absl::StrCat(progress_.step)}};
   return WriteWeights(path, optimizer_->network().config, optimizer_->average(), notes);
 }

@@ -177,6 +177,22 @@ TEST(SamplerTest, RefusesWhatCannotBeSampled) {
   EXPECT_THAT(message(60, options), HasSubstr("batch"));
 }
 
+TEST(SamplerTest, DegradationTouchesThePatchAlone) {
+  const auto dataset = Positions(3, 60, 80);
+  SamplerOptions options = Small();
+  const Sampler clean = Sampler::Create(dataset, options).value();
+  options.degrade = true;
+  const Sampler damaged = Sampler::Create(dataset, options).value();
+  for (int64_t step = 0; step < 5; ++step) {
+    Sample a = clean.Draw(step, 1);
+    const Sample b = damaged.Draw(step, 1);
+    EXPECT_NE(a.patch, b.patch);
+    EXPECT_TRUE(b == damaged.Draw(step, 1));
+    a.patch = b.patch;
+    EXPECT_TRUE(a == b);
+  }
+}
+
 TEST(LoaderTest, BatchesDependNeitherOnThreadsNorOnWhereTheRunBegan) {
   const Sampler sampler = Sampler::Create(Positions(5, 60, 80), Small()).value();
   Loader one(&sampler, 0, {.threads = 1, .ahead = 1});

@@ -100,6 +100,16 @@ TEST_F(TrainerTest, WhatWasLoggedAfterTheCheckpointIsWrittenAnew) {
   EXPECT_EQ(ReadFile(run + "/log.csv").value(), log);
 }
 
+TEST_F(TrainerTest, WhatWasLoggedBeforeAnyCheckpointIsWrittenAnew) {
+  options_.steps = 2;
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  const std::vector<std::string> losses = Losses(run);
+  ASSERT_TRUE(std::filesystem::remove(run + "/state.safetensors"));
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  EXPECT_EQ(Losses(run), losses);
+}
+
 TEST_F(TrainerTest, StepsWithoutAFiniteGradientAreSkippedAndCounted) {
   options_.steps = 1;
   options_.learning_rate = 1e30;  // the first update leaves weights whose products overflow
