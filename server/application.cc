@@ -113,9 +113,9 @@ std::optional<Application::Failure> Application::Start() {
                              resources_.tiles_ahead};
   upscaling_ = std::make_unique<Upscaling>(registry_.get(), environment, limits);
   querying_ = std::make_unique<Querying>(registry_.get(), environment, limits);
-  service_ = std::make_unique<SuperResolutionServiceImpl>(handler_.get(), upscaling_.get(),
-                                                          querying_.get(), registry_.get(),
-                                                          &metrics_, config_.max_upload_bytes());
+  service_ = std::make_unique<SuperResolutionServiceImpl>(
+      handler_.get(), upscaling_.get(), querying_.get(), registry_.get(), &metrics_,
+      config_.max_upload_bytes(), resources_.memory_bytes / 4);
   std::vector<grpc::Service*> services = {service_.get()};
   if (config_.enable_model_control()) {
     model_control_ = std::make_unique<ModelControlServiceImpl>(handler_.get(), registry_.get());

@@ -33,8 +33,10 @@ class ImageInput {
   int64_t pixels() const { return facts_.size.width * facts_.size.height; }
   int orientation() const { return orientation_; }
   const std::string& icc() const { return icc_; }
-  // Most host memory that decoding takes, the result included; the file's own bytes not.
+  // Most host memory that decoding takes, the result included; the bytes the client sent not.
   int64_t decode_bytes() const { return decode_bytes_; }
+  // Of what the client sent, which the call holds to its end.
+  int64_t source_bytes() const { return static_cast<int64_t>(bytes_.size()); }
 
   // SHA-256 of what the client sent (of raw pixels: with their shape, of an animation: with the
   // frame). Takes 1 ms for a megabyte or two.

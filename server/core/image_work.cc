@@ -67,7 +67,7 @@ int64_t ImageWork::PreparationBytes() const {
                                     : variants() * input_.image->pixels() *
                                           EncoderFeatures(model().upscaler().config().encoder) *
                                           static_cast<int64_t>(sizeof(float));
-  return input_.image->decode_bytes() + feature_bytes;
+  return input_.image->source_bytes() + input_.image->decode_bytes() + feature_bytes;
 }
 
 scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t bytes) {

@@ -1,6 +1,8 @@
 #include "server/rpc/super_resolution_service.h"
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "server/core/errors.h"
 #include "server/rpc/grpc_stream.h"
@@ -8,30 +10,34 @@
 #include "server/security/tokens.h"
 
 namespace hiif::server {
-namespace {
 
-// The chunks behind the parameters, put together.
-absl::StatusOr<std::string> ReadFile(
+absl::StatusOr<std::string> SuperResolutionServiceImpl::ReadFile(
     grpc::ServerReaderWriter<v1::UpscaleResponse, v1::UpscaleUploadRequest>* stream,
-    const GrpcCall& call, int64_t limit) {
+    const GrpcCall& call) {
   std::string file;
+  int64_t counted = 0;
+  const auto release = absl::MakeCleanup([&] { uploading_ -= counted; });
   v1::UpscaleUploadRequest message;
   while (stream->Read(&message)) {
     if (message.part_case() != v1::UpscaleUploadRequest::kChunk || message.chunk().empty())
       return InvalidField("chunk", "after the first message, each must bring bytes of the file");
-    if (static_cast<int64_t>(file.size() + message.chunk().size()) > limit)
+    const auto bytes = static_cast<int64_t>(message.chunk().size());
+    if (static_cast<int64_t>(file.size()) + bytes > max_upload_bytes_)
       return InvalidField("chunk",
                           absl::StrFormat("the file is larger than this server's limit of %d bytes "
                                           "(--max-upload-bytes)",
-                                          limit));
+                                          max_upload_bytes_));
+    if (uploading_ + bytes > upload_memory_)
+      return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
+                             "too many files are being uploaded at once", absl::Seconds(1));
     file += message.chunk();
+    uploading_ += bytes;
+    counted += bytes;
   }
   // The end of the stream and its breaking look the same to Read().
   HIIF_RETURN_IF_ERROR(call.Alive());
   return file;
 }
-
-}  // namespace
 
 grpc::Status SuperResolutionServiceImpl::Upscale(grpc::ServerContext* context,
                                                  const v1::UpscaleRequest* request,
@@ -59,7 +65,7 @@ grpc::Status SuperResolutionServiceImpl::UpscaleUpload(
         if (!any || !message.has_parameters())
           return InvalidField("parameters", "the first message must be the parameters");
         HIIF_RETURN_IF_ERROR(CheckParameters(parameters));
-        HIIF_ASSIGN_OR_RETURN(const std::string file, ReadFile(stream, *call, max_upload_bytes_));
+        HIIF_ASSIGN_OR_RETURN(const std::string file, ReadFile(stream, *call));
         GrpcStream responses(
             call, [stream](const v1::UpscaleResponse& response) { return stream->Write(response); },
             metrics_);

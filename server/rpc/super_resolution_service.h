@@ -2,7 +2,9 @@
 #ifndef SERVER_RPC_SUPER_RESOLUTION_SERVICE_H_
 #define SERVER_RPC_SUPER_RESOLUTION_SERVICE_H_
 
+#include <atomic>
 #include <cstdint>
+#include <string>
 
 #include "hiif/v1/super_resolution.grpc.pb.h"
 #include "server/core/querying.h"
@@ -15,16 +17,18 @@ namespace hiif::server {
 class SuperResolutionServiceImpl final : public v1::SuperResolutionService::Service {
  public:
   // Everything given outlives the service.
-  // max_upload_bytes: of a file that comes in chunks.
+  // max_upload_bytes: of a file that comes in chunks; upload_memory: of all of them together, until
+  // they are complete and the scheduler counts them.
   SuperResolutionServiceImpl(RpcHandler* handler, const Upscaling* upscaling,
                              const Querying* querying, const ModelRegistry* registry,
-                             Metrics* metrics, int64_t max_upload_bytes)
+                             Metrics* metrics, int64_t max_upload_bytes, int64_t upload_memory)
       : handler_(handler),
         upscaling_(upscaling),
         querying_(querying),
         registry_(registry),
         metrics_(metrics),
-        max_upload_bytes_(max_upload_bytes) {}
+        max_upload_bytes_(max_upload_bytes),
+        upload_memory_(upload_memory) {}
 
   grpc::Status Upscale(grpc::ServerContext* context, const v1::UpscaleRequest* request,
                        grpc::ServerWriter<v1::UpscaleResponse>* writer) override;
@@ -39,12 +43,19 @@ class SuperResolutionServiceImpl final : public v1::SuperResolutionService::Serv
                         v1::GetModelResponse* response) override;
 
  private:
+  // The chunks behind the parameters, put together.
+  absl::StatusOr<std::string> ReadFile(
+      grpc::ServerReaderWriter<v1::UpscaleResponse, v1::UpscaleUploadRequest>* stream,
+      const GrpcCall& call);
+
   RpcHandler* const handler_;
   const Upscaling* const upscaling_;
   const Querying* const querying_;
   const ModelRegistry* const registry_;
   Metrics* const metrics_;
   const int64_t max_upload_bytes_;
+  const int64_t upload_memory_;
+  std::atomic<int64_t> uploading_ = 0;  // bytes of files that are not complete
 };
 
 }  // namespace hiif::server
