@@ -66,13 +66,13 @@ double OnAll(dnnl::memory::data_type type, int threads, double seconds) {
 
 int main(int argc, char** argv) {
   setenv("OMP_NUM_THREADS", "1", 1);
-  const int threads = argc > 1 ? std::atoi(argv[1])
-                               : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int threads = argc > 1
+                          ? std::atoi(argv[1])
+                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const double seconds = argc > 2 ? std::atof(argv[2]) : 2.0;
   const double float32 = OnAll(dnnl::memory::data_type::f32, threads, seconds);
   const bool has_bfloat16 = __builtin_cpu_supports("avx512bf16") != 0;
-  const double bfloat16 =
-      has_bfloat16 ? OnAll(dnnl::memory::data_type::bf16, threads, seconds) : 0;
+  const double bfloat16 = has_bfloat16 ? OnAll(dnnl::memory::data_type::bf16, threads, seconds) : 0;
   std::printf("{\"threads\": %d, \"float32_gflops\": %.1f, \"bfloat16_gflops\": %.1f}\n", threads,
               float32, bfloat16);
   return 0;
