@@ -32,7 +32,7 @@ struct CallShape {
 // 65,536 queries fill a large device, and are a tile of 256 x 256.
 constexpr CallShape kCudaShape = {16, 4096, 64, 1024};
 // A third of the default context sample; the buffers stay in the last-level cache.
-constexpr CallShape kCpuShape = {1, 768, 16, 96};
+constexpr CallShape kCpuShape = {2, 384, 16, 96};
 
 struct DeviceAxis {
   at::Tensor index;     // (2,n) int64

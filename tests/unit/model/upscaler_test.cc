@@ -41,6 +41,7 @@ struct Setting {
 class UpscalerTest : public ::testing::TestWithParam<Setting> {
  protected:
   void SetUp() override {
+    SetIntraOpThreads(1);
     auto checkpoint =
         Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
@@ -105,6 +106,28 @@ TEST_P(UpscalerTest, NorOnWhatSharesTheCallOrTheMoment) {
   for (auto& result : results) threads.emplace_back([&] { result = Render(all); });
   for (auto& thread : threads) thread.join();
   for (const auto& result : results) EXPECT_EQ(result, whole);
+}
+
+TEST_P(UpscalerTest, NorOnAnotherImageInTheCall) {
+  const auto other = upscaler_->Encode(Photo(9, 12));
+  ASSERT_TRUE(other.ok());
+  const Grid grid{21, 31};
+  const auto other_context = upscaler_->MakeContext(**other, grid, {.samples = 300});
+  ASSERT_TRUE(other_context.ok());
+  const Region region{3, 2, 20, 9};
+  std::vector<std::vector<float>> outs(3, std::vector<float>(region.pixels() * 3));
+  std::vector<RenderTile> tiles = {
+      {features_.get(), context_.get(), region, absl::MakeSpan(outs[0])},
+      {other->get(), other_context->get(), region, absl::MakeSpan(outs[1])},
+      {features_.get(), context_.get(), region, absl::MakeSpan(outs[2])}};
+  ASSERT_TRUE(upscaler_->Render(tiles).ok());
+  EXPECT_EQ(outs[0], Render(region));
+  EXPECT_EQ(outs[2], outs[0]);
+  std::vector<float> alone(region.pixels() * 3);
+  tiles[1].out = absl::MakeSpan(alone);
+  ASSERT_TRUE(upscaler_->Render({tiles[1]}).ok());
+  EXPECT_EQ(outs[1], alone);
+  EXPECT_NE(outs[1], outs[0]);
 }
 
 TEST_P(UpscalerTest, AQueryAtThePixelsIsTheImage) {
