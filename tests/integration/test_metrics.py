@@ -31,7 +31,7 @@ def test_every_metric_moves(start_server, photo):
     server = start_server("--write-timeout", "2s")
     before = scrape(server)
     assert total(before, "hiif_requests_total") == 0
-    assert total(before, "hiif_model_state", 'state="ready"') == 1
+    assert total(before, "hiif_model_state", 'model="edsr-baseline-hiif"', 'state="ready"') == 1
     assert total(before, "hiif_build_info") == 1
     assert total(before, "process_resident_memory_bytes") > 0
     for stage in ("decode", "encode", "context", "query", "send"):
