@@ -1,6 +1,7 @@
 // The machine's own peak: oneDNN's matmul of 1024 x 256 x 256 without post-ops, one thread a core,
 // all at once. Prints one JSON object, GFLOP/s of float32 and bfloat16 (0 where the processor has
 // no bfloat16 products).
+#include <omp.h>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -20,6 +21,7 @@ constexpr double kFlops = 2.0 * kRows * kInner * kColumns;
 // GFLOP/s of one thread that multiplies for `seconds`, after the others have begun.
 double Measure(dnnl::memory::data_type type, double seconds, std::atomic<int>* waiting) {
   using dnnl::memory;
+  omp_set_num_threads(1);  // of this thread's own teams; the environment was read at the start
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   const memory::desc x({kRows, kInner}, type, memory::format_tag::ab);
@@ -65,7 +67,6 @@ double OnAll(dnnl::memory::data_type type, int threads, double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  setenv("OMP_NUM_THREADS", "1", 1);
   const int threads = argc > 1
                           ? std::atoi(argv[1])
                           : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));

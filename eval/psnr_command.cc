@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -24,26 +25,37 @@ struct Options {
   MeasureOptions measure;
   std::string csv;
   bool images = false;
+  bool json = false;
 };
 
 absl::Status Run(const Options& options) {
   HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scales));
   HIIF_ASSIGN_OR_RETURN(const auto upscaler, options.model.Make());
   std::string csv = "model,dataset,scale,psnr_db,ssim,images\n";
-  std::printf("| dataset | scale | PSNR dB |%s images |\n| --- | --- | --- |%s --- |\n",
-              options.measure.ssim ? " SSIM |" : "", options.measure.ssim ? " --- |" : "");
+  auto tables = nlohmann::json::array();
+  if (!options.json)
+    std::printf("| dataset | scale | PSNR dB |%s images |\n| --- | --- | --- |%s --- |\n",
+                options.measure.ssim ? " SSIM |" : "", options.measure.ssim ? " --- |" : "");
   for (const std::string& folder : options.data) {
     HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
     for (const EvalScale& scale : scales) {
       HIIF_ASSIGN_OR_RETURN(const Measured mean,
                             MeasureSet(*upscaler, set, scale, options.measure));
-      if (options.images)
+      if (options.images && !options.json)
         for (const auto& [name, psnr] : mean.images)
           std::printf("| %s | %s | %.3f |%s 1 |\n", name.c_str(), scale.ToString().c_str(), psnr,
                       options.measure.ssim ? " |" : "");
       const std::string ssim = options.measure.ssim ? absl::StrFormat(" %.4f |", mean.ssim) : "";
-      std::printf("| %s | %s | %.3f |%s %d |\n", set.name().c_str(), scale.ToString().c_str(),
-                  mean.psnr, ssim.c_str(), static_cast<int>(mean.images.size()));
+      if (!options.json)
+        std::printf("| %s | %s | %.3f |%s %d |\n", set.name().c_str(), scale.ToString().c_str(),
+                    mean.psnr, ssim.c_str(), static_cast<int>(mean.images.size()));
+      auto& table = tables.emplace_back(nlohmann::json{{"dataset", set.name()},
+                                                       {"scale", scale.ToString()},
+                                                       {"psnr_db", mean.psnr},
+                                                       {"images", mean.images.size()}});
+      if (options.measure.ssim) table["ssim"] = mean.ssim;
+      if (options.images)
+        for (const auto& [name, psnr] : mean.images) table["psnr_db_of"][name] = psnr;
       std::fflush(stdout);
       absl::StrAppendFormat(&csv, "%s,%s,%s,%.6f,%s,%d\n", options.model.Name(), set.name(),
                             scale.ToString(), mean.psnr,
@@ -51,6 +63,13 @@ absl::Status Run(const Options& options) {
                             mean.images.size());
     }
   }
+  if (options.json)
+    std::printf("%s\n", nlohmann::json{{"model", options.model.Name()},
+                                       {"backend", upscaler->backend()},
+                                       {"precision", upscaler->precision()},
+                                       {"tables", tables}}
+                            .dump()
+                            .c_str());
   return options.csv.empty() ? absl::OkStatus() : WriteFileAtomically(options.csv, csv);
 }
 
@@ -73,6 +92,7 @@ int PsnrTable(const Arguments& arguments) {
   app.add_option("--threads", options.measure.threads, "0: one a core")->capture_default_str();
   app.add_option("--csv", options.csv, "write the table to this file too");
   app.add_flag("--images", options.images, "a row for each image");
+  app.add_flag("--json", options.json, "one JSON object in place of the table");
   return RunCommand(&app, arguments, [&] { return Run(options); });
 }
 

@@ -28,6 +28,15 @@ def peak():
     return json.loads(result.stdout)
 
 
+def has_bfloat16():
+    """Whether this processor has bfloat16 products, for which the higher figures are promised."""
+    return "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii")
+
+
+def bfloat16_note():
+    return "" if has_bfloat16() else "; bfloat16 not measurable here: no AVX512_BF16"
+
+
 def verdict(ok, text):
     print(f"{FIGURE}: {'ok' if ok else 'FALLS SHORT'}: {text}")
     sys.exit(0 if ok else 1)
@@ -42,12 +51,12 @@ def fused_ratio():
     ours, theirs = best(fused), best(reference)
     ratio = ours["output_pixels_per_s"] / theirs["output_pixels_per_s"]
     query = theirs["query_s"] / ours["query_s"]
-    need = 4.5 if ours["precision"] == "bfloat16" else 2.5
+    need = 4.5 if has_bfloat16() else 2.5
     print(f"fused {ours['output_pixels_per_s']:.0f} pixels/s (encode {ours['encode_s']:.2f} s, query "
           f"{ours['query_s']:.2f} s), reference {theirs['output_pixels_per_s']:.0f} (encode "
           f"{theirs['encode_s']:.2f} s, query {theirs['query_s']:.2f} s)")
     verdict(ratio >= need, f"{ours['precision']}: {ratio:.2f} x the reference (>= {need}), the query alone "
-            f"{query:.2f} x")
+            f"{query:.2f} x{bfloat16_note()}")
 
 
 def fused_peak():
@@ -57,11 +66,11 @@ def fused_peak():
         peaks.append(peak())
         runs.append(speed("--backend", "fused", "--threads", "2"))
     run = max(runs, key=lambda r: r["query_gflops"])
-    kind = "bfloat16" if run["precision"] == "bfloat16" else "float32"
+    kind = "bfloat16" if has_bfloat16() else "float32"
     machine = max(p[kind + "_gflops"] for p in peaks)
     share = run["query_gflops"] / machine
     verdict(share >= 0.45, f"query {run['query_gflops']:.0f} of {machine:.0f} GFLOP/s {kind}, "
-            f"{share * 100:.0f} % (>= 45)")
+            f"{share * 100:.0f} % (>= 45){bfloat16_note()}")
 
 
 def two_cores():

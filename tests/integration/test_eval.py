@@ -27,6 +27,11 @@ def test_psnr_and_ssim(tmp_path):
     assert all(25 < float(r["psnr_db"]) < 45 and 0.6 < float(r["ssim"]) < 1 for r in rows)
 
 
+def test_psnr_as_json():
+    got = json.loads(evaluate("psnr", "--data", DATA, "--scales", "4", "--json").stdout)
+    assert got["model"] == "edsr-baseline-hiif" and 25 < got["tables"][0]["psnr_db"] < 45
+
+
 def test_speed():
     figures = json.loads(evaluate("speed", "--size", "32", "--scale", "2", "--json").stdout)
     assert figures["output_pixels_per_s"] > 100 and figures["peak_rss_bytes"] > 1e7

@@ -1,0 +1,76 @@
+// Google Benchmark of the fused decoder's products: GFLOP/s of one core, of the sizes that the
+// decoder uses. `hiif-bench-kernels --benchmark_filter=...`.
+#include <benchmark/benchmark.h>
+
+#include <random>
+#include <vector>
+
+#include "model/kernels/gemm.h"
+
+namespace hiif::kernels {
+namespace {
+
+std::vector<float> Random(int64_t count) {
+  std::mt19937 engine(1);
+  std::uniform_real_distribution<float> distribution(-0.5f, 0.5f);
+  std::vector<float> values(count);
+  for (float& value : values) value = distribution(engine);
+  return values;
+}
+
+// Rows, inputs and outputs are the arguments; what `multiply` does after the product is in the
+// time.
+template <typename Multiply>
+void Run(benchmark::State& state, const Multiply& multiply) {
+  const int64_t rows = PadRows(state.range(0));
+  const int inputs = static_cast<int>(state.range(1));
+  const int outputs = static_cast<int>(state.range(2));
+  const PackedMatrix weights(Random(int64_t{inputs} * outputs), outputs, inputs, inputs);
+  const std::vector<float> x = Random(rows * inputs);
+  const std::vector<float> bias = Random(weights.padded_outputs());
+  std::vector<float> y(rows * weights.padded_outputs());
+  const Product product = {&weights, rows, x.data(), inputs, y.data(), weights.padded_outputs()};
+  for (auto _ : state) {
+    multiply(product, bias.data());
+    benchmark::DoNotOptimize(y.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetLabel(InstructionSet());
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(2e-9 * static_cast<double>(rows * inputs * outputs),
+                         benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void Bias(benchmark::State& state) {
+  Run(state, [](const Product& product, const float* bias) { MultiplyBias(product, bias, {}); });
+}
+
+void Gelu(benchmark::State& state) {
+  Run(state, [](const Product& product, const float* bias) { MultiplyGelu(product, bias); });
+}
+
+// As a level of the decoder does: LayerNorm folded in, GELU after it.
+void NormGelu(benchmark::State& state) {
+  const int64_t rows = PadRows(state.range(0));
+  const std::vector<float> ones(rows, 1.0f);
+  const std::vector<float> column_sum = Random(state.range(2) + 2 * kPanelColumns);
+  const std::vector<float> zeros(state.range(2) + 2 * kPanelColumns, 0.0f);
+  const std::vector<const float*> extra(rows, zeros.data());
+  Run(state, [&](const Product& product, const float* bias) {
+    MultiplyNormGelu(product, {ones.data(), ones.data(), extra.data(), column_sum.data(), bias});
+  });
+}
+
+void Sizes(benchmark::internal::Benchmark* benchmark) {
+  for (const int64_t rows : {96, 384})
+    for (const int64_t columns : {128, 256}) benchmark->Args({rows, columns, columns});
+}
+
+BENCHMARK(Bias)->Apply(Sizes);
+BENCHMARK(Gelu)->Apply(Sizes);
+BENCHMARK(NormGelu)->Apply(Sizes);
+
+}  // namespace
+}  // namespace hiif::kernels
+
+BENCHMARK_MAIN();

@@ -1,0 +1,42 @@
+"""The table of scripts/bench: speed, share of the machine's peak and memory of every backend."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+BIN, SIZE, MODELS = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+BACKENDS = ["reference", "torch", "fused"]
+SCALES = ["2", "4", "2.7"]
+
+
+def run(*command):
+    return subprocess.run([BIN / command[0], *command[1:]], capture_output=True, text=True, check=False)
+
+
+peak = json.loads(run("hiif-peak").stdout)
+print(f"Peak of the machine, oneDNN matmul 1024 x 256 x 256 on {peak['threads']} threads: float32 "
+      f"{peak['float32_gflops']:.0f} GFLOP/s, bfloat16 {peak['bfloat16_gflops'] or 'none'}\n")
+print(f"Input {SIZE}; share of the peak by the least multiply-adds of the full HIIF decoder\n")
+print("| model | backend | precision | scale | pixels/s | encode s | query s | share of peak | peak MB |\n"
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+failed = []
+for model in MODELS or sorted(path.stem for path in pathlib.Path("models").glob("*.safetensors")):
+    for scale in SCALES:
+        for backend in BACKENDS:
+            result = run("hiif-eval", "speed", "--model", model, "--size", SIZE, "--scale", scale, "--backend",
+                         backend, "--json")
+            if result.returncode:
+                failed.append(f"{model}, {backend}: {result.stderr.strip()}")
+                continue
+            got = json.loads(result.stdout)
+            kind = "bfloat16" if got["precision"] == "bfloat16" else "float32"
+            # LIIF's decoder needs another number of multiply-adds.
+            share = f"{got['query_gflops'] / peak[kind + '_gflops'] * 100:.0f} %" if "hiif" in model else "-"
+            print(f"| {model} | {got['backend']} | {got['precision']} | {scale} | {got['output_pixels_per_s']:.0f} | "
+                  f"{got['encode_s']:.2f} | {got['query_s']:.2f} | {share} | {got['peak_rss_bytes'] / 1e6:.0f} |",
+                  flush=True)
+print()
+# A backend may not have a model's decoder (fused has no LIIF): said, not hidden.
+for line in dict.fromkeys(failed):
+    print(line)
