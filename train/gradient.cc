@@ -36,13 +36,31 @@ class ScopedAutocast {
   const bool on_;
 };
 
-at::Tensor Loss(const Network& network, const Batch& batch) {
-  const at::Tensor features =
-      DecoderFeatures(network, EncodeImage(network, batch.images)).flatten(2).transpose(1, 2);
+at::Tensor Decode(const Network& network, const at::Tensor& latents, const QueryTensors& queries) {
+  const at::Tensor features = DecoderFeatures(network, latents).flatten(2).transpose(1, 2);
   const at::Tensor out = std::holds_alternative<HiifConfig>(network.config.decoder)
-                             ? HiifDecode(network, features, batch.queries)
-                             : LiifDecode(network, features, batch.queries);
-  return (out.to(at::kFloat) - batch.target).abs().mean();
+                             ? HiifDecode(network, features, queries)
+                             : LiifDecode(network, features, queries);
+  return out.to(at::kFloat);
+}
+
+// What the teacher is off the truth, (N,Q,3). Decoders differ in what they add the bilinear
+// residual to; the difference does not.
+at::Tensor TeacherError(const Teacher& teacher, const at::Tensor& latents, const Batch& batch) {
+  const at::AutoGradMode grad(false);
+  const at::Tensor own =
+      teacher.shares_encoder ? latents : EncodeImage(teacher.network, batch.images);
+  return Decode(teacher.network, own, batch.queries) - batch.target;
+}
+
+at::Tensor Loss(const Network& network, const Teacher* teacher, const Batch& batch,
+                const Batch& teacher_batch) {
+  const at::Tensor latents = EncodeImage(network, batch.images);
+  at::Tensor target = batch.target;
+  if (teacher != nullptr) {
+    target = target + teacher->weight * TeacherError(*teacher, latents, teacher_batch);
+  }
+  return (Decode(network, latents, batch.queries) - target).abs().mean();
 }
 
 Gradient ComputeShard(const Network& network, const std::vector<std::string>& names,
@@ -50,13 +68,18 @@ Gradient ComputeShard(const Network& network, const std::vector<std::string>& na
                       const GradientOptions& options) {
   at::globalContext().setFlushDenormal(true);  // of this thread
   const Batch batch = ToDevice(MakeBatch(samples, patch, network.config), options.device);
+  Batch teacher_batch;
+  if (options.teacher != nullptr) {
+    teacher_batch =
+        ToDevice(MakeBatch(samples, patch, options.teacher->network.config), options.device);
+  }
   torch::autograd::variable_list leaves;
   for (const std::string& name : names) leaves.push_back(network.parameters.at(name));
   at::Tensor loss;
   {
     const at::AutoGradMode grad(true);
     const ScopedAutocast autocast(options.device, options.bfloat16);
-    loss = Loss(network, batch);
+    loss = Loss(network, options.teacher, batch, teacher_batch);
   }
   Gradient out;
   out.gradient = torch::autograd::grad({loss}, leaves);

@@ -16,7 +16,16 @@
 
 namespace hiif::train {
 
+// Whose output is mixed into the target: target + weight * (output - target).
+struct Teacher {
+  Network network;
+  double weight = 0;
+  // Its encoder is that of the network that learns, which is frozen: latent codes are shared.
+  bool shares_encoder = false;
+};
+
 struct GradientOptions {
+  const Teacher* teacher = nullptr;
   int64_t shards = 1;
   int threads = 1;        // on a CPU; 1 is used on a GPU
   bool bfloat16 = false;  // autocast
@@ -24,7 +33,7 @@ struct GradientOptions {
 };
 
 struct Gradient {
-  double loss = 0;                   // mean |difference| on the [-1,1] range
+  double loss = 0;                   // mean |difference to the target| on the [-1,1] range
   std::vector<at::Tensor> gradient;  // in the order of the names given
 };
 

@@ -83,11 +83,19 @@ absl::Status Take(Part part, const Checkpoint& source, Network& network) {
   return absl::OkStatus();
 }
 
-std::string FileName(const std::string& path) {
-  return std::filesystem::path(path).filename().string();
+// The file and the first digits of its digest, for the notes of a checkpoint.
+std::string Named(const std::string& path, const Checkpoint& checkpoint) {
+  return absl::StrCat(std::filesystem::path(path).filename().string(), " (SHA-256 ",
+                      checkpoint.digest().substr(0, 12), ")");
 }
 
 }  // namespace
+
+absl::StatusOr<InitialWeights> LoadTeacher(const TrainOptions& options) {
+  HIIF_ASSIGN_OR_RETURN(const Checkpoint source, OpenAny(options.teacher));
+  HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(source));
+  return InitialWeights{std::move(network), Named(options.teacher, source)};
+}
 
 absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options) {
   ModelConfig base;
@@ -102,8 +110,7 @@ absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options) {
   std::vector<std::string> origins;
   if (init.has_value()) {
     HIIF_RETURN_IF_ERROR(Take(Part::kAll, *init, out.network));
-    origins.push_back(
-        absl::StrCat(FileName(options.init), " (SHA-256 ", init->digest().substr(0, 12), ")"));
+    origins.push_back(Named(options.init, *init));
   }
   for (const auto& [part, path, what] :
        {std::tuple{Part::kEncoder, options.init_encoder, "encoder of "},
@@ -111,8 +118,7 @@ absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options) {
     if (path.empty()) continue;
     HIIF_ASSIGN_OR_RETURN(const Checkpoint source, OpenAny(path));
     HIIF_RETURN_IF_ERROR(Take(part, source, out.network));
-    origins.push_back(
-        absl::StrCat(what, FileName(path), " (SHA-256 ", source.digest().substr(0, 12), ")"));
+    origins.push_back(absl::StrCat(what, Named(path, source)));
   }
   out.origin = origins.empty() ? absl::StrCat("random (seed ", options.seed, ")")
                                : absl::StrJoin(origins, ", ");

@@ -21,6 +21,9 @@ struct InitialWeights {
 // of another shape.
 absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options);
 
+// The checkpoint that `options.teacher` names, native or foreign.
+absl::StatusOr<InitialWeights> LoadTeacher(const TrainOptions& options);
+
 }  // namespace hiif::train
 
 #endif  // TRAIN_INITIAL_WEIGHTS_H_

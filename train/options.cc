@@ -226,6 +226,14 @@ absl::Status Validate(const TrainOptions& o) {
   if (o.steps < 1) return error("steps must be at least 1");
   if (!(o.learning_rate > 0)) return error("learning-rate must be above 0");
   if (!(o.encoder_rate >= 0)) return error("encoder-rate must not be negative");
+  if (!(o.teacher_weight >= 0 && o.teacher_weight <= 1)) {
+    return error("teacher-weight must lie in [0,1]");
+  }
+  if (!o.teacher.empty() && o.degrade) {
+    return error(
+        "a teacher sees the same damaged patch, which it was not trained for: leave "
+        "--teacher or --degrade away");
+  }
   if (o.schedule != "constant" && o.schedule != "cosine" && o.schedule != "steps") {
     return error("schedule \"", o.schedule, "\" is none of constant, cosine, steps");
   }

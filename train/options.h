@@ -35,6 +35,10 @@ struct TrainOptions {
   std::string init;          // native checkpoint of the same network
   std::string init_encoder;  // any checkpoint with the same encoder
   std::string init_decoder;  // any checkpoint with the same decoder
+  // Distillation (Hinton et al., 2015): the target of a pixel is its colour, moved by this part of
+  // the way to what another network says. Empty: the colour itself.
+  std::string teacher;  // any checkpoint
+  double teacher_weight = 0.85;
   // Optimisation.
   int64_t steps = 1'000'000;
   double learning_rate = 1e-4;
@@ -87,6 +91,8 @@ void VisitOptions(Options& o, Visit visit) {
   visit("init", o.init, "checkpoint with the first weights of encoder and decoder", true);
   visit("init-encoder", o.init_encoder, "checkpoint with the first weights of the encoder", true);
   visit("init-decoder", o.init_decoder, "checkpoint with the first weights of the decoder", true);
+  visit("teacher", o.teacher, "checkpoint whose output is mixed into the target", true);
+  visit("teacher-weight", o.teacher_weight, "part of the teacher in the target", true);
   visit("steps", o.steps, "length of the run", true);
   visit("learning-rate", o.learning_rate, "of Adam", true);
   visit("encoder-rate", o.encoder_rate, "rate of the encoder, times learning-rate; 0: frozen",

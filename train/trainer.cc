@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -57,6 +58,8 @@ class Run {
 
  private:
   absl::Status Resume();
+  absl::Status FirstWeights();
+  absl::Status BeginTeacher();
   absl::Status Step(std::vector<Sample> samples);
   absl::Status Log();
   absl::Status ValidateNow();
@@ -76,6 +79,8 @@ class Run {
   std::shared_ptr<const PackedDataset> validation_;
   std::optional<Sampler> sampler_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<Teacher> teacher_;
+  std::string teacher_name_;
   GradientOptions gradient_options_;
   std::string origin_;
   Progress progress_;
@@ -117,7 +122,11 @@ absl::Status Run::Begin() {
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 
-  if (folder_.HasState()) return Resume();
+  HIIF_RETURN_IF_ERROR(folder_.HasState() ? Resume() : FirstWeights());
+  return options_.teacher.empty() ? absl::OkStatus() : BeginTeacher();
+}
+
+absl::Status Run::FirstWeights() {
   // A run that was killed before its first checkpoint leaves its log.
   HIIF_RETURN_IF_ERROR(folder_.TrimLog("log.csv", 0));
   HIIF_RETURN_IF_ERROR(folder_.TrimLog("validation.csv", 0));
@@ -128,6 +137,24 @@ absl::Status Run::Begin() {
   }
   optimizer_ = std::make_unique<Optimizer>(std::move(initial.network), OptimizerSettings());
   return folder_.WriteOptions(OptionsJson(options_));
+}
+
+absl::Status Run::BeginTeacher() {
+  HIIF_ASSIGN_OR_RETURN(InitialWeights loaded, LoadTeacher(options_));
+  teacher_name_ = loaded.origin;
+  teacher_.emplace(std::move(loaded.network), options_.teacher_weight);
+  const Network& learner = optimizer_->network();
+  teacher_->shares_encoder = options_.encoder_rate == 0;
+  for (auto& [name, tensor] : teacher_->network.parameters) {
+    tensor = tensor.to(gradient_options_.device);
+    const auto own = learner.parameters.find(name);
+    if (absl::StartsWith(name, "encoder.") &&
+        (own == learner.parameters.end() || !at::equal(own->second, tensor))) {
+      teacher_->shares_encoder = false;
+    }
+  }
+  gradient_options_.teacher = &*teacher_;
+  return absl::OkStatus();
 }
 
 absl::Status Run::Resume() {
@@ -270,7 +297,7 @@ absl::Status Run::ValidateNow() {
 }
 
 absl::Status Run::WriteAverage(const std::string& path) const {
-  const std::map<std::string, std::string> notes = {
+  std::map<std::string, std::string> notes = {
       {"initialisation", origin_},
       {"data", absl::StrCat(data_->images().size(), " images, packed as ", data_->fingerprint())},
       {"training",
@@ -283,6 +310,9 @@ absl::Status Run::WriteAverage(const std::string& path) const {
                        options_.degrade ? ", patches blurred, noisy and through JPEG" : "",
                        Duration(progress_.seconds))},
       {"steps", absl::StrCat(progress_.step)}};
+  if (teacher_.has_value()) {
+    notes["teacher"] = absl::StrCat(teacher_name_, ", weight ", options_.teacher_weight);
+  }
   return WriteWeights(path, optimizer_->network().config, optimizer_->average(), notes);
 }
 
