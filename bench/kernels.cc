@@ -10,10 +10,10 @@
 namespace hiif::kernels {
 namespace {
 
-std::vector<float> Random(int64_t count) {
+AlignedVector<float> Random(int64_t count) {
   std::mt19937 engine(1);
   std::uniform_real_distribution<float> distribution(-0.5f, 0.5f);
-  std::vector<float> values(count);
+  AlignedVector<float> values(count);
   for (float& value : values) value = distribution(engine);
   return values;
 }
@@ -26,10 +26,12 @@ void Run(benchmark::State& state, const Multiply& multiply) {
   const int inputs = static_cast<int>(state.range(1));
   const int outputs = static_cast<int>(state.range(2));
   const PackedMatrix weights(Random(int64_t{inputs} * outputs), outputs, inputs, inputs);
-  const std::vector<float> x = Random(rows * inputs);
-  const std::vector<float> bias = Random(weights.padded_outputs());
-  std::vector<float> y(rows * weights.padded_outputs());
-  const Product product = {&weights, rows, x.data(), inputs, y.data(), weights.padded_outputs()};
+  const AlignedVector<float> x = Random(rows * inputs);
+  const AlignedVector<float> bias = Random(weights.padded_outputs());
+  AlignedVector<float> y(rows * weights.padded_outputs());
+  AlignedVector<float> packed(rows * inputs);
+  const Product product = {&weights,     rows, x.data(), inputs, y.data(), weights.padded_outputs(),
+                           packed.data()};
   for (auto _ : state) {
     multiply(product, bias.data());
     benchmark::DoNotOptimize(y.data());
@@ -53,7 +55,7 @@ void Gelu(benchmark::State& state) {
 void NormGelu(benchmark::State& state) {
   const int64_t rows = PadRows(state.range(0));
   const std::vector<float> ones(rows, 1.0f);
-  const std::vector<float> column_sum = Random(state.range(2) + 2 * kPanelColumns);
+  const AlignedVector<float> column_sum = Random(state.range(2) + 2 * kPanelColumns);
   const std::vector<float> zeros(state.range(2) + 2 * kPanelColumns, 0.0f);
   const std::vector<const float*> extra(rows, zeros.data());
   Run(state, [&](const Product& product, const float* bias) {

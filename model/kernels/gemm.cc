@@ -14,13 +14,17 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::CappedTag<float, 16>;
 using Vec = hn::Vec<Tag>;
 
+// Rows whose values lie interleaved in Product::packed: value k of the six, then value k + 1 of the
+// six ... A tile then reads its inputs as one stream, which is what keeps the multipliers busy.
+inline constexpr int kPackRows = 6;
 // Register tile: 6 x 2 vectors with 16 registers, 12 x 2 with 32.
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
 inline constexpr int kTileRows = 12;
 #else
 inline constexpr int kTileRows = 6;
 #endif
-static_assert(kRowGroup % kTileRows == 0);
+inline constexpr int kUnroll = 8;
+static_assert(kRowGroup % kTileRows == 0 && kTileRows % kPackRows == 0);
 
 // gelu(v) = v * (1/2 + erf(v / sqrt 2) / 2). The odd function in brackets is a minimax polynomial
 // on
@@ -81,6 +85,48 @@ struct NormGelu {
   }
 };
 
+#if HWY_TARGET != HWY_SCALAR
+// Pairs of two rows' values, in order: a0 b0 a1 b1 ..., in two vectors.
+using PackTag = hn::CappedTag<float, 8>;
+using PairTag = hn::Repartition<uint64_t, PackTag>;
+struct Pairs {
+  hn::Vec<PairTag> first, second;
+};
+HWY_INLINE Pairs Zip(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b) {
+  const PackTag d;
+  const auto lower = hn::InterleaveLower(d, hn::LoadU(d, a), hn::LoadU(d, b));  // per 128 bits
+  const auto upper = hn::InterleaveUpper(d, hn::LoadU(d, a), hn::LoadU(d, b));
+  return {hn::BitCast(PairTag(), hn::ConcatLowerLower(d, upper, lower)),
+          hn::BitCast(PairTag(), hn::ConcatUpperUpper(d, upper, lower))};
+}
+
+#endif
+
+void Pack(const Product& product) {
+  const int64_t inputs = product.weights->inputs();
+  for (int64_t row = 0; row < product.rows; row += kPackRows) {
+    const float* HWY_RESTRICT x = product.x + row * product.x_stride;
+    float* HWY_RESTRICT out = product.packed + row * inputs;
+    const int64_t stride = product.x_stride;
+    int64_t k = 0;
+#if HWY_TARGET != HWY_SCALAR
+    const PairTag pairs;
+    const int64_t lanes = static_cast<int64_t>(hn::Lanes(PackTag()));
+    for (; k + lanes <= inputs; k += lanes) {
+      const Pairs p0 = Zip(x + k, x + stride + k);
+      const Pairs p1 = Zip(x + 2 * stride + k, x + 3 * stride + k);
+      const Pairs p2 = Zip(x + 4 * stride + k, x + 5 * stride + k);
+      uint64_t* to = reinterpret_cast<uint64_t*>(out + k * kPackRows);
+      hn::StoreInterleaved3(p0.first, p1.first, p2.first, pairs, to);
+      hn::StoreInterleaved3(p0.second, p1.second, p2.second, pairs, to + 3 * lanes / 2);
+    }
+#endif
+    for (; k < inputs; ++k) {
+      for (int r = 0; r < kPackRows; ++r) out[k * kPackRows + r] = x[r * stride + k];
+    }
+  }
+}
+
 // One register tile: kTileRows rows, two vectors of columns.
 template <class Epilogue>
 HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const Epilogue& epilogue,
@@ -88,27 +134,41 @@ HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const 
   const Tag d;
   const int64_t lanes = hn::Lanes(d);
   const int64_t inputs = product.weights->inputs();
-  const auto columns_at = [&](int64_t c) {
-    return product.weights->panel(c / kPanelColumns) + c % kPanelColumns;
-  };
-  const float* HWY_RESTRICT b0 = columns_at(column);
-  const float* HWY_RESTRICT b1 = columns_at(column + lanes);
-  const float* HWY_RESTRICT a = product.x + row * product.x_stride;
-  const int64_t stride = product.x_stride;
+  const float* HWY_RESTRICT a = product.packed + row * inputs;
+  const float* HWY_RESTRICT b =
+      product.weights->panel(column / kPanelColumns) + column % kPanelColumns;
+  // The second vector of columns is in the same panel, or in the next.
+  const int64_t b_step = 2 * hn::MaxLanes(d) <= kPanelColumns
+                             ? static_cast<int64_t>(hn::MaxLanes(d))
+                             : inputs * kPanelColumns;
 
   Vec acc0[kTileRows];
   Vec acc1[kTileRows];
 #pragma GCC unroll 12
   for (int r = 0; r < kTileRows; ++r) acc0[r] = acc1[r] = hn::Zero(d);
-  for (int64_t k = 0; k < inputs; ++k) {
-    const Vec w0 = hn::LoadU(d, b0 + k * kPanelColumns);
-    const Vec w1 = hn::LoadU(d, b1 + k * kPanelColumns);
+  // One input of every row. Unrolled: what is not a multiplication is half of what the loop does.
+  const auto step = [&](int64_t k) HWY_ATTR {
+    const Vec w0 = hn::LoadU(d, b + k * kPanelColumns);
+    const Vec w1 = hn::LoadU(d, b + b_step + k * kPanelColumns);
 #pragma GCC unroll 12
     for (int r = 0; r < kTileRows; ++r) {
-      const Vec x = hn::Set(d, a[r * stride + k]);
+      const Vec x =
+          hn::Set(d, a[r / kPackRows * inputs * kPackRows + k * kPackRows + r % kPackRows]);
       acc0[r] = hn::MulAdd(x, w0, acc0[r]);
       acc1[r] = hn::MulAdd(x, w1, acc1[r]);
     }
+  };
+  int64_t k = 0;
+  for (; k + kUnroll <= inputs; k += kUnroll) {
+#pragma GCC unroll 8
+    for (int u = 0; u < kUnroll; ++u) step(u);
+    a += kUnroll * kPackRows;
+    b += kUnroll * kPanelColumns;
+  }
+  for (; k < inputs; ++k) {
+    step(0);
+    a += kPackRows;
+    b += kPanelColumns;
   }
 #pragma GCC unroll 12
   for (int r = 0; r < kTileRows; ++r) {
@@ -128,6 +188,7 @@ HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const 
 template <class Epilogue>
 HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue,
                          const RowStatistics& statistics) {
+  Pack(product);
   const int64_t step = 2 * hn::Lanes(Tag());
   // Columns outside: a panel of weights stays in the first-level cache while the rows pass by.
   for (int64_t column = 0; column < product.weights->padded_outputs(); column += step) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "model/kernels/aligned.h"
 
 namespace hiif::kernels {
 
@@ -40,7 +41,7 @@ class PackedMatrix {
   int outputs_ = 0;
   int inputs_ = 0;
   int panels_ = 0;
-  std::vector<float> data_;
+  AlignedVector<float> data_;
 };
 
 // x: `rows` (a multiple of kRowGroup) rows of weights.inputs() values, `x_stride` apart. y
@@ -50,8 +51,9 @@ struct Product {
   int64_t rows = 0;
   const float* x = nullptr;
   int64_t x_stride = 0;
-  float* y = nullptr;
+  float* y = nullptr;  // may be x
   int64_t y_stride = 0;
+  float* packed = nullptr;  // room for rows * inputs values, to reorder x in
 };
 
 // Sum and sum of squares over the outputs of each row; added to, so the caller clears them.

@@ -60,17 +60,19 @@ class HiifDecoder::Workspace {
       : patches(static_cast<size_t>(kBlockRows) * patch),
         x(static_cast<size_t>(kBlockRows) * width),
         hidden(static_cast<size_t>(kBlockRows) * width),
-        kv(static_cast<size_t>(kBlockRows) * width * 2) {}
+        kv(static_cast<size_t>(kBlockRows) * width * 2),
+        packed(static_cast<size_t>(kBlockRows) * std::max(width, patch)) {}
 
   void ClearStatistics() {
     sum.fill(0);
     sum_squares.fill(0);
   }
 
-  std::vector<float> patches;  // 3x3 neighbourhoods of latent codes
-  std::vector<float> x;
-  std::vector<float> hidden;
-  std::vector<float> kv;
+  AlignedVector<float> patches;  // 3x3 neighbourhoods of latent codes
+  AlignedVector<float> x;
+  AlignedVector<float> hidden;
+  AlignedVector<float> kv;
+  AlignedVector<float> packed;  // of the product at work
   std::array<float, kBlockRows> sum;
   std::array<float, kBlockRows> sum_squares;
   std::array<float, kBlockRows> mean;
@@ -243,11 +245,13 @@ void HiifDecoder::Project(const Latents& latents, absl::Span<const PixelIndex> p
     }
     const int64_t padded_rows = PadRows(rows);
     std::fill_n(out, (padded_rows - rows) * patch, 0.0f);
-    MultiplyBias({&freq_, padded_rows, workspace.patches.data(), patch, workspace.x.data(), width_},
+    MultiplyBias({&freq_, padded_rows, workspace.patches.data(), patch, workspace.x.data(), width_,
+                  workspace.packed.data()},
                  freq_bias_.data(), {table.sum.data() + begin, table.sum_squares.data() + begin});
-    MultiplyBias({&level0_, padded_rows, workspace.x.data(), width_,
-                  table.projections.data() + begin * 4 * width_, 4 * width_},
-                 zero_bias_.data(), {});
+    MultiplyBias(
+        {&level0_, padded_rows, workspace.x.data(), width_,
+         table.projections.data() + begin * 4 * width_, 4 * width_, workspace.packed.data()},
+        zero_bias_.data(), {});
   }
 }
 
@@ -282,7 +286,8 @@ void HiifDecoder::Begin(const LatentTable& table, absl::Span<const Query> querie
                  mlp.bias.data(), workspace.hidden.data(), width_);
   workspace.ClearStatistics();
   const bool statistics = attention_.empty();
-  MultiplyBias({&mlp.fc2, rows, workspace.hidden.data(), width_, workspace.x.data(), width_},
+  MultiplyBias({&mlp.fc2, rows, workspace.hidden.data(), width_, workspace.x.data(), width_,
+                workspace.packed.data()},
                mlp.fc2_bias.data(),
                statistics ? RowStatistics{workspace.sum.data(), workspace.sum_squares.data()}
                           : RowStatistics{});
@@ -294,14 +299,14 @@ void HiifDecoder::Begin(const LatentTable& table, absl::Span<const Query> querie
 void HiifDecoder::Attend(int block, const FoldedContext& context, int64_t rows, bool statistics,
                          Workspace& workspace) const {
   const FoldedContext::Block& folded = context.blocks[block];
-  MultiplyGelu(
-      {&folded.projection, rows, workspace.x.data(), width_, workspace.hidden.data(), width_},
-      folded.bias.data());
-  MultiplyAdd(
-      {&attention_[block].proj2, rows, workspace.hidden.data(), width_, workspace.x.data(), width_},
-      attention_[block].proj2_bias.data(),
-      statistics ? RowStatistics{workspace.sum.data(), workspace.sum_squares.data()}
-                 : RowStatistics{});
+  MultiplyGelu({&folded.projection, rows, workspace.x.data(), width_, workspace.hidden.data(),
+                width_, workspace.packed.data()},
+               folded.bias.data());
+  MultiplyAdd({&attention_[block].proj2, rows, workspace.hidden.data(), width_, workspace.x.data(),
+               width_, workspace.packed.data()},
+              attention_[block].proj2_bias.data(),
+              statistics ? RowStatistics{workspace.sum.data(), workspace.sum_squares.data()}
+                         : RowStatistics{});
 }
 
 FoldedContext HiifDecoder::MakeContext(Sample& sample, std::array<float, 2> cell,
@@ -351,8 +356,9 @@ void HiifDecoder::AddKeyValues(int block, const float* x, int64_t rows, int64_t 
                                Workspace& workspace, std::vector<double>& kv_sum) const {
   const Attention& attention = attention_[block];
   const int d = width_ / heads_;
-  MultiplyBias({&attention.kv, padded, x, width_, workspace.kv.data(), 2 * width_},
-               attention.kv_bias.data(), {});
+  MultiplyBias(
+      {&attention.kv, padded, x, width_, workspace.kv.data(), 2 * width_, workspace.packed.data()},
+      attention.kv_bias.data(), {});
   std::vector<float> block_sum(kv_sum.size(), 0.0f);
   for (int64_t i = 0; i < rows; ++i) {
     for (int head = 0; head < heads_; ++head) {
@@ -423,13 +429,14 @@ void HiifDecoder::Decode(const LatentTable& table, absl::Span<const Query> queri
         workspace.scale[i] = 1.0f / std::sqrt(variance + kNormEpsilon);
         workspace.extra[i] = mlp.bits_extra[bits].data();
       }
-      MultiplyNormGelu(
-          {&mlp.fc1, rows, workspace.x.data(), width_, workspace.hidden.data(), width_},
-          {workspace.scale.data(), workspace.mean.data(), workspace.extra.data(),
-           mlp.column_sum.data(), mlp.bias.data()});
+      MultiplyNormGelu({&mlp.fc1, rows, workspace.x.data(), width_, workspace.hidden.data(), width_,
+                        workspace.packed.data()},
+                       {workspace.scale.data(), workspace.mean.data(), workspace.extra.data(),
+                        mlp.column_sum.data(), mlp.bias.data()});
       if (level + 1 == levels_) break;
       workspace.ClearStatistics();
-      MultiplyBias({&mlp.fc2, rows, workspace.hidden.data(), width_, workspace.x.data(), width_},
+      MultiplyBias({&mlp.fc2, rows, workspace.hidden.data(), width_, workspace.x.data(), width_,
+                    workspace.packed.data()},
                    mlp.fc2_bias.data(), {workspace.sum.data(), workspace.sum_squares.data()});
     }
     MultiplyRgb(static_cast<int64_t>(block.size()), workspace.hidden.data(), width_, width_,

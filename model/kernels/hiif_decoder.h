@@ -22,7 +22,7 @@ inline constexpr int kMaxLevels = 8;
 
 // Queries that go through the levels together: with buffers for two rows of 256 values each and a
 // panel of weights they fit a second-level cache of 512 KiB.
-inline constexpr int kBlockRows = 192;
+inline constexpr int kBlockRows = 96;
 static_assert(kBlockRows % kRowGroup == 0);
 
 // Encoder output, channels last: height x width x channels.

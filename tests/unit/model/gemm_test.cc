@@ -33,7 +33,8 @@ class GemmTest : public ::testing::Test {
     return sum;
   }
   Product MakeProduct() {
-    return {&packed_, kRows, x_.data(), kInputs, y_.data(), packed_.padded_outputs()};
+    return {&packed_,       kRows, x_.data(), kInputs, y_.data(), packed_.padded_outputs(),
+            scratch_.data()};
   }
   float y(int row, int output) const { return y_[row * packed_.padded_outputs() + output]; }
 
@@ -42,6 +43,7 @@ class GemmTest : public ::testing::Test {
   PackedMatrix packed_{w_, kOutputs, kInputs, kInputs};
   std::vector<float> y_ = Random(kRows * packed_.padded_outputs(), 3);
   std::vector<float> bias_ = Random(packed_.padded_outputs(), 4);
+  std::vector<float> scratch_ = std::vector<float>(kInputs * kRows);
 };
 
 TEST_F(GemmTest, BiasAndStatistics) {
@@ -75,8 +77,9 @@ TEST_F(GemmTest, GeluOverItsWholeRange) {
   for (int i = -960; i < 960; i += kRowGroup) {
     x.clear();
     for (int r = 0; r < kRowGroup; ++r) x.push_back(static_cast<float>(i + r) / 96.0f);
-    MultiplyGelu({&identity, kRowGroup, x.data(), 1, y.data(), identity.padded_outputs()},
-                 zero.data());
+    MultiplyGelu(
+        {&identity, kRowGroup, x.data(), 1, y.data(), identity.padded_outputs(), scratch_.data()},
+        zero.data());
     for (int r = 0; r < kRowGroup; ++r) {
       EXPECT_NEAR(y[r * identity.padded_outputs()], Gelu(x[r]), 3e-6) << x[r];
     }
@@ -116,8 +119,9 @@ TEST_F(GemmTest, RowsDoNotDependOnTheirPlace) {
   std::vector<float> x = x_, y = y_;
   std::rotate(x.begin(), x.begin() + kInputs, x.end());
   MultiplyGelu(MakeProduct(), bias_.data());
-  MultiplyGelu({&packed_, kRows, x.data(), kInputs, y.data(), packed_.padded_outputs()},
-               bias_.data());
+  MultiplyGelu(
+      {&packed_, kRows, x.data(), kInputs, y.data(), packed_.padded_outputs(), scratch_.data()},
+      bias_.data());
   for (int r = 0; r < kRows; ++r) {
     for (int o = 0; o < kOutputs; ++o) {
       ASSERT_EQ(y[((r + kRows - 1) % kRows) * packed_.padded_outputs() + o],
