@@ -30,9 +30,9 @@ void Run(benchmark::State& state, const Multiply& multiply) {
   const AlignedVector<float> bias = Random(weights.padded_outputs());
   AlignedVector<float> y(rows * weights.padded_outputs());
   AlignedVector<float> packed(rows * inputs);
-  const Product product = {&weights,     rows, x.data(), inputs, y.data(), weights.padded_outputs(),
-                           packed.data()};
+  const Product product = {&weights, rows, packed.data(), y.data(), weights.padded_outputs()};
   for (auto _ : state) {
+    PackRows(x.data(), inputs, rows, inputs, packed.data());
     multiply(product, bias.data());
     benchmark::DoNotOptimize(y.data());
     benchmark::ClobberMemory();

@@ -41,8 +41,9 @@ absl::StatusOr<EnlargeTimes> EnlargeTiles(const Upscaler& upscaler,
                                           const std::function<void(const RenderTile&)>& take) {
   const absl::Time start = absl::Now();
   HIIF_ASSIGN_OR_RETURN(const auto encoding, upscaler.StartEncoding(std::move(image)));
+  const int each = std::max(1, options.threads / encoding->blocks());
   HIIF_RETURN_IF_ERROR(ForEach(options.threads, encoding->blocks(), [&](int64_t block) {
-    return encoding->EncodeBlock(static_cast<int>(block));
+    return encoding->EncodeBlock(static_cast<int>(block), each);
   }));
   HIIF_ASSIGN_OR_RETURN(const auto features, encoding->Finish());
   const absl::Time encoded = absl::Now();

@@ -58,7 +58,7 @@ Application::Application(ServerConfig config)
       device_name_(DeviceName(config_.device())),
       metrics_(device_name_),
       cache_(resources_.feature_cache_bytes),
-      device_(&metrics_, [this](const absl::Status&) { device_lost_ = true; }),
+      device_(resources_.workers, &metrics_, [this](const absl::Status&) { device_lost_ = true; }),
       monitor_(ToDuration(config_.write_timeout())) {}
 
 Application::~Application() {

@@ -1,5 +1,7 @@
 #include "model/kernels/gemm.h"
 
+#include <algorithm>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/gemm.cc"
 #include "hwy/foreach_target.h"  // compiles this file once per instruction set
@@ -14,7 +16,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::CappedTag<float, 16>;
 using Vec = hn::Vec<Tag>;
 
-// Rows whose values lie interleaved in Product::packed: value k of the six, then value k + 1 of the
+// Rows whose values lie interleaved by PackRows(): value k of the six, then value k + 1 of the
 // six ... A tile then reads its inputs as one stream, which is what keeps the multipliers busy.
 inline constexpr int kPackRows = 6;
 // Register tile: 6 x 2 vectors with 16 registers, 12 x 2 with 32.
@@ -51,37 +53,91 @@ HWY_INLINE Vec Gelu(Vec v) {
   return hn::Mul(v, hn::MulAdd(x, p, hn::Set(d, 0.5f)));
 }
 
-// What becomes of the sum `acc` of row `row` at columns [column, column + lanes).
+// Adds to a sum of one row.
+HWY_INLINE void AddTo(float& sum, Vec values) { sum += hn::GetLane(hn::SumOfLanes(Tag(), values)); }
+
+// Sum and sum of squares of what was computed of a row.
+HWY_INLINE void AddStatistics(const RowStatistics& statistics, int64_t row, Vec v0, Vec v1) {
+  if (statistics.sum == nullptr) return;
+  AddTo(statistics.sum[row], hn::Add(v0, v1));
+  AddTo(statistics.sum_squares[row], hn::MulAdd(v0, v0, hn::Mul(v1, v1)));
+}
+
+// Two vectors of a row of the result, `lanes` apart.
+struct Output {
+  float* HWY_RESTRICT y;
+  HWY_INLINE Vec Load(int64_t i) const { return hn::LoadU(Tag(), y + i * hn::Lanes(Tag())); }
+  HWY_INLINE void Store(Vec v0, Vec v1) const {
+    hn::StoreU(v0, Tag(), y);
+    hn::StoreU(v1, Tag(), y + hn::Lanes(Tag()));
+  }
+};
+
+// What becomes of the sums of row `row` at columns [column, column + 2 lanes).
 struct Bias {
   const float* bias;
-  HWY_INLINE Vec operator()(Vec acc, int64_t, int64_t column, const float*) const {
+  RowStatistics statistics;
+  HWY_INLINE Vec At(Vec acc, int64_t column) const {
     return hn::Add(acc, hn::LoadU(Tag(), bias + column));
+  }
+  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t row, int64_t column, Output out) const {
+    const Vec v0 = At(acc0, column);
+    const Vec v1 = At(acc1, column + hn::Lanes(Tag()));
+    out.Store(v0, v1);
+    AddStatistics(statistics, row, v0, v1);
   }
 };
 
 struct BiasGelu {
   const float* bias;
-  HWY_INLINE Vec operator()(Vec acc, int64_t, int64_t column, const float*) const {
-    return Gelu(hn::Add(acc, hn::LoadU(Tag(), bias + column)));
+  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t, int64_t column, Output out) const {
+    const Bias with{bias, {}};
+    out.Store(Gelu(with.At(acc0, column)), Gelu(with.At(acc1, column + hn::Lanes(Tag()))));
   }
 };
 
 struct BiasResidual {
   const float* bias;
-  HWY_INLINE Vec operator()(Vec acc, int64_t, int64_t column, const float* y) const {
-    const Tag d;
-    return hn::Add(hn::Add(acc, hn::LoadU(d, bias + column)), hn::LoadU(d, y));
+  RowStatistics statistics;
+  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t row, int64_t column, Output out) const {
+    const Bias with{bias, {}};
+    const Vec v0 = hn::Add(with.At(acc0, column), out.Load(0));
+    const Vec v1 = hn::Add(with.At(acc1, column + hn::Lanes(Tag())), out.Load(1));
+    out.Store(v0, v1);
+    AddStatistics(statistics, row, v0, v1);
   }
 };
 
 struct NormGelu {
   FoldedNorm norm;
-  HWY_INLINE Vec operator()(Vec acc, int64_t row, int64_t column, const float*) const {
+  HWY_INLINE Vec At(Vec acc, int64_t row, int64_t column) const {
     const Tag d;
     const Vec with_extra = hn::Add(acc, hn::LoadU(d, norm.extra[row] + column));
     const Vec centred = hn::NegMulAdd(hn::Set(d, norm.mean[row]),
                                       hn::LoadU(d, norm.column_sum + column), with_extra);
     return Gelu(hn::MulAdd(hn::Set(d, norm.scale[row]), centred, hn::LoadU(d, norm.bias + column)));
+  }
+  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t row, int64_t column, Output out) const {
+    const Tag d;
+    const Vec v0 = At(acc0, row, column);
+    const Vec v1 = At(acc1, row, column + hn::Lanes(d));
+    out.Store(v0, v1);
+    if (norm.sum == nullptr) return;
+    AddTo(norm.sum[row],
+          hn::MulAdd(v0, hn::LoadU(d, norm.sum_weights + column),
+                     hn::Mul(v1, hn::LoadU(d, norm.sum_weights + column + hn::Lanes(d)))));
+  }
+};
+
+// Keeps the sum of squares alone.
+struct Squares {
+  const float* bias;
+  float* sum_squares;
+  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t row, int64_t column, Output) const {
+    const Bias with{bias, {}};
+    const Vec v0 = with.At(acc0, column);
+    const Vec v1 = with.At(acc1, column + hn::Lanes(Tag()));
+    AddTo(sum_squares[row], hn::MulAdd(v0, v0, hn::Mul(v1, v1)));
   }
 };
 
@@ -102,12 +158,10 @@ HWY_INLINE Pairs Zip(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b) {
 
 #endif
 
-void Pack(const Product& product) {
-  const int64_t inputs = product.weights->inputs();
-  for (int64_t row = 0; row < product.rows; row += kPackRows) {
-    const float* HWY_RESTRICT x = product.x + row * product.x_stride;
-    float* HWY_RESTRICT out = product.packed + row * inputs;
-    const int64_t stride = product.x_stride;
+void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, float* packed) {
+  for (int64_t row = 0; row < rows; row += kPackRows) {
+    const float* HWY_RESTRICT x = values + row * stride;
+    float* HWY_RESTRICT out = packed + row * inputs;
     int64_t k = 0;
 #if HWY_TARGET != HWY_SCALAR
     const PairTag pairs;
@@ -130,13 +184,12 @@ void Pack(const Product& product) {
 // One register tile: kTileRows rows, two vectors of columns.
 template <class Epilogue>
 HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const Epilogue& epilogue,
-                     const RowStatistics& statistics) {
+                     int64_t first_input) {
   const Tag d;
-  const int64_t lanes = hn::Lanes(d);
   const int64_t inputs = product.weights->inputs();
-  const float* HWY_RESTRICT a = product.packed + row * inputs;
-  const float* HWY_RESTRICT b =
-      product.weights->panel(column / kPanelColumns) + column % kPanelColumns;
+  const float* HWY_RESTRICT a = product.packed + row * inputs + first_input * kPackRows;
+  const float* HWY_RESTRICT b = product.weights->panel(column / kPanelColumns) +
+                                first_input * kPanelColumns + column % kPanelColumns;
   // The second vector of columns is in the same panel, or in the next.
   const int64_t b_step = 2 * hn::MaxLanes(d) <= kPanelColumns
                              ? static_cast<int64_t>(hn::MaxLanes(d))
@@ -158,7 +211,7 @@ HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const 
       acc1[r] = hn::MulAdd(x, w1, acc1[r]);
     }
   };
-  int64_t k = 0;
+  int64_t k = first_input;
   for (; k + kUnroll <= inputs; k += kUnroll) {
 #pragma GCC unroll 8
     for (int u = 0; u < kUnroll; ++u) step(u);
@@ -172,46 +225,39 @@ HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const 
   }
 #pragma GCC unroll 12
   for (int r = 0; r < kTileRows; ++r) {
-    float* HWY_RESTRICT y = product.y + (row + r) * product.y_stride + column;
-    const Vec v0 = epilogue(acc0[r], row + r, column, y);
-    const Vec v1 = epilogue(acc1[r], row + r, column + lanes, y + lanes);
-    hn::StoreU(v0, d, y);
-    hn::StoreU(v1, d, y + lanes);
-    if (statistics.sum != nullptr) {
-      statistics.sum[row + r] += hn::GetLane(hn::SumOfLanes(d, hn::Add(v0, v1)));
-      statistics.sum_squares[row + r] +=
-          hn::GetLane(hn::SumOfLanes(d, hn::MulAdd(v0, v0, hn::Mul(v1, v1))));
-    }
+    epilogue(acc0[r], acc1[r], row + r, column,
+             Output{product.y + (row + r) * product.y_stride + column});
   }
 }
 
 template <class Epilogue>
-HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue,
-                         const RowStatistics& statistics) {
-  Pack(product);
+HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue, bool triangle = false) {
   const int64_t step = 2 * hn::Lanes(Tag());
   // Columns outside: a panel of weights stays in the first-level cache while the rows pass by.
   for (int64_t column = 0; column < product.weights->padded_outputs(); column += step) {
+    const int64_t first_input = triangle ? std::min<int64_t>(column, product.weights->inputs()) : 0;
     for (int64_t row = 0; row < product.rows; row += kTileRows) {
-      Tile(product, row, column, epilogue, statistics);
+      Tile(product, row, column, epilogue, first_input);
     }
   }
 }
 
 void MultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
-  Multiply(product, Bias{bias}, statistics);
+  Multiply(product, Bias{bias, statistics});
 }
 
-void MultiplyGelu(const Product& product, const float* bias) {
-  Multiply(product, BiasGelu{bias}, RowStatistics{});
-}
+void MultiplyGelu(const Product& product, const float* bias) { Multiply(product, BiasGelu{bias}); }
 
 void MultiplyAdd(const Product& product, const float* bias, RowStatistics statistics) {
-  Multiply(product, BiasResidual{bias}, statistics);
+  Multiply(product, BiasResidual{bias, statistics});
 }
 
 void MultiplyNormGelu(const Product& product, const FoldedNorm& norm) {
-  Multiply(product, NormGelu{norm}, RowStatistics{});
+  Multiply(product, NormGelu{norm});
+}
+
+void TriangleSquares(const Product& product, const float* bias, float* sum_squares) {
+  Multiply(product, Squares{bias, sum_squares}, /*triangle=*/true);
 }
 
 void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
@@ -267,10 +313,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace hiif::kernels {
 
+HWY_EXPORT(PackRows);
 HWY_EXPORT(MultiplyBias);
 HWY_EXPORT(MultiplyGelu);
 HWY_EXPORT(MultiplyAdd);
 HWY_EXPORT(MultiplyNormGelu);
+HWY_EXPORT(TriangleSquares);
 HWY_EXPORT(GatherNormGelu);
 HWY_EXPORT(MultiplyRgb);
 HWY_EXPORT(InstructionSet);
@@ -288,6 +336,9 @@ PackedMatrix::PackedMatrix(absl::Span<const float> weights, int outputs, int inp
   }
 }
 
+void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, float* packed) {
+  HWY_DYNAMIC_DISPATCH(PackRows)(values, stride, rows, inputs, packed);
+}
 void MultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
   HWY_DYNAMIC_DISPATCH(MultiplyBias)(product, bias, statistics);
 }
@@ -299,6 +350,9 @@ void MultiplyAdd(const Product& product, const float* bias, RowStatistics statis
 }
 void MultiplyNormGelu(const Product& product, const FoldedNorm& norm) {
   HWY_DYNAMIC_DISPATCH(MultiplyNormGelu)(product, norm);
+}
+void TriangleSquares(const Product& product, const float* bias, float* sum_squares) {
+  HWY_DYNAMIC_DISPATCH(TriangleSquares)(product, bias, sum_squares);
 }
 void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
                     const float* bias, float* y, int64_t y_stride) {

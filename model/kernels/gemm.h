@@ -44,16 +44,19 @@ class PackedMatrix {
   AlignedVector<float> data_;
 };
 
-// x: `rows` (a multiple of kRowGroup) rows of weights.inputs() values, `x_stride` apart. y
-// likewise, of weights.padded_outputs() values. Vectors per output are padded_outputs() long.
+// Reorders `rows` (a multiple of kRowGroup) rows of `inputs` values, `stride` apart, so that a
+// product reads them as one stream. `packed` has room for rows * inputs.
+void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, float* packed);
+
+// x: `rows` (a multiple of kRowGroup) rows of weights.inputs() values that PackRows() packed. y:
+// rows of weights.padded_outputs() values, `y_stride` apart. Vectors per output are
+// padded_outputs() long.
 struct Product {
   const PackedMatrix* weights = nullptr;
   int64_t rows = 0;
-  const float* x = nullptr;
-  int64_t x_stride = 0;
-  float* y = nullptr;  // may be x
+  const float* packed = nullptr;
+  float* y = nullptr;
   int64_t y_stride = 0;
-  float* packed = nullptr;  // room for rows * inputs values, to reorder x in
 };
 
 // Sum and sum of squares over the outputs of each row; added to, so the caller clears them.
@@ -70,6 +73,9 @@ struct FoldedNorm {
   const float* const* extra = nullptr;  // per row: contribution of inputs beyond x, per output
   const float* column_sum = nullptr;    // per output: sum over all inputs of W
   const float* bias = nullptr;          // per output
+  // Where `sum` is not null: adds sum over the outputs of y * sum_weights to it, per row.
+  const float* sum_weights = nullptr;  // per output
+  float* sum = nullptr;                // per row
 };
 
 // y = x W^T + bias. `statistics` may be empty.
@@ -80,6 +86,10 @@ void MultiplyGelu(const Product& product, const float* bias);
 void MultiplyAdd(const Product& product, const float* bias, RowStatistics statistics);
 // See FoldedNorm.
 void MultiplyNormGelu(const Product& product, const FoldedNorm& norm);
+
+// Adds |x R^T + bias|^2 to sum_squares, per row, for an R that is zero below its diagonal. Nothing
+// else is kept: product.y may be null.
+void TriangleSquares(const Product& product, const float* bias, float* sum_squares);
 
 // y[c] = gelu(scale * (sum over 4 neighbours of weight[k] * table[k][c] + extra[c] - mean *
 // column_sum[c])

@@ -6,40 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "model/kernels/fold.h"
 
 namespace hiif::kernels {
 namespace {
 
 constexpr float kNormEpsilon = 1e-5f;
-
-// Adds `factor` times a column of a row-major matrix to `out`.
-void AddColumn(absl::Span<const float> matrix, int64_t rows, int64_t stride, int64_t column,
-               float factor, std::vector<float>& out) {
-  for (int64_t r = 0; r < rows; ++r) out[r] += factor * matrix[r * stride + column];
-}
-
-// Multiplies the columns of a row-major matrix by `factors`.
-void ScaleColumns(std::vector<float>& matrix, absl::Span<const float> factors) {
-  const size_t columns = factors.size();
-  for (size_t i = 0; i < matrix.size(); ++i) matrix[i] *= factors[i % columns];
-}
-
-// matrix (rows x inputs) times vector, in double.
-std::vector<float> Times(absl::Span<const float> matrix, absl::Span<const float> vector) {
-  const size_t inputs = vector.size();
-  std::vector<float> out(matrix.size() / inputs);
-  for (size_t r = 0; r < out.size(); ++r) {
-    double sum = 0;
-    for (size_t i = 0; i < inputs; ++i) sum += double{matrix[r * inputs + i]} * vector[i];
-    out[r] = static_cast<float>(sum);
-  }
-  return out;
-}
-
-std::vector<float> Plus(std::vector<float> a, absl::Span<const float> b) {
-  for (size_t i = 0; i < a.size(); ++i) a[i] += b[i];
-  return a;
-}
 
 // LayerNorm over each head's d values, in place.
 void NormaliseHead(float* values, int d, const float* weight, const float* bias) {
@@ -57,7 +29,8 @@ void NormaliseHead(float* values, int d, const float* weight, const float* bias)
 class HiifDecoder::Workspace {
  public:
   Workspace(int width, int patch)
-      : patches(static_cast<size_t>(kBlockRows) * patch),
+      : width(width),
+        patches(static_cast<size_t>(kBlockRows) * patch),
         x(static_cast<size_t>(kBlockRows) * width),
         hidden(static_cast<size_t>(kBlockRows) * width),
         kv(static_cast<size_t>(kBlockRows) * width * 2),
@@ -68,6 +41,12 @@ class HiifDecoder::Workspace {
     sum_squares.fill(0);
   }
 
+  // Rows of `width` values into `packed`.
+  void Pack(const AlignedVector<float>& values, int64_t rows) {
+    PackRows(values.data(), width, rows, width, packed.data());
+  }
+
+  const int width;
   AlignedVector<float> patches;  // 3x3 neighbourhoods of latent codes
   AlignedVector<float> x;
   AlignedVector<float> hidden;
@@ -123,6 +102,8 @@ absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetenso
   }
 
   self.mlps_.resize(config.levels);
+  std::vector<float> fc2_before;
+  std::vector<float> fc2_bias_before;
   for (int level = 0; level < config.levels; ++level) {
     Mlp& mlp = self.mlps_[level];
     const std::string prefix = absl::StrCat("fc_layers.", level, ".");
@@ -138,8 +119,8 @@ absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetenso
     mlp.column_sum = Times(fc1, std::vector<float>(inputs, 1.0f));
     for (int bits = 0; bits < 4; ++bits) {
       mlp.bits_extra[bits].assign(width, 0.0f);
-      if (bits & 2) AddColumn(fc1, width, inputs, inputs - 2, 1.0f, mlp.bits_extra[bits]);
-      if (bits & 1) AddColumn(fc1, width, inputs, inputs - 1, 1.0f, mlp.bits_extra[bits]);
+      if (bits & 2) AddColumn(fc1, inputs, inputs - 2, 1.0f, mlp.bits_extra[bits]);
+      if (bits & 1) AddColumn(fc1, inputs, inputs - 1, 1.0f, mlp.bits_extra[bits]);
     }
     if (level == 0) {
       // (width, 4 width + 4): the four neighbours' slots become 4 width outputs of one product.
@@ -154,14 +135,30 @@ absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetenso
       self.zero_bias_.assign(4 * width, 0.0f);
       for (int i = 0; i < 4; ++i) {
         self.level0_inputs_[i].assign(width, 0.0f);
-        AddColumn(fc1, width, inputs, 4 * width + i, 1.0f, self.level0_inputs_[i]);
+        AddColumn(fc1, inputs, 4 * width + i, 1.0f, self.level0_inputs_[i]);
       }
-    } else {
+    } else if (level == 1) {
       mlp.fc1 = PackedMatrix(fc1, width, width, inputs);
+    } else {
+      // fc1 on the fc2 of the level before is one matrix, whose bias joins that of the bits.
+      const std::vector<float> own = FirstColumns(fc1, inputs, width);
+      mlp.fc1 = PackedMatrix(MatrixProduct(own, fc2_before, width), width, width, width);
+      const std::vector<float> shift = Times(own, fc2_bias_before);
+      for (std::vector<float>& extra : mlp.bits_extra) extra = Plus(extra, shift);
+      const std::vector<float> ones(width, 1.0f);
+      mlp.norm.sum_weights = LeftTimes(ones, fc2_before);
+      mlp.norm.sum = LeftTimes(ones, fc2_bias_before)[0];
+      Triangle triangle = Triangulate(fc2_before, fc2_bias_before);
+      mlp.norm.triangle = PackedMatrix(triangle.matrix, width, width, width);
+      mlp.norm.bias = std::move(triangle.bias);
+      mlp.norm.sum_squares = triangle.rest;
     }
-    if (level + 1 < config.levels) {
-      mlp.fc2 = PackedMatrix(fc2, width, width, width);
-      mlp.fc2_bias = fc2_bias;
+    if (level == 0) {
+      self.fc2_ = PackedMatrix(fc2, width, width, width);
+      self.fc2_bias_ = fc2_bias;
+    } else if (level + 1 < config.levels) {
+      fc2_before = fc2;
+      fc2_bias_before = fc2_bias;
     } else {
       self.rgb_ = fc2;
       std::copy_n(fc2_bias.begin(), 3, self.rgb_bias_.begin());
@@ -205,8 +202,8 @@ HiifDecoder::NewWorkspace() const {
 }
 
 int64_t HiifDecoder::weights_bytes() const {
-  int64_t bytes = freq_.bytes() + level0_.bytes();
-  for (const Mlp& mlp : mlps_) bytes += mlp.fc1.bytes() + mlp.fc2.bytes();
+  int64_t bytes = freq_.bytes() + level0_.bytes() + fc2_.bytes();
+  for (const Mlp& mlp : mlps_) bytes += mlp.fc1.bytes() + mlp.norm.triangle.bytes();
   for (const Attention& attention : attention_) {
     bytes +=
         attention.kv.bytes() + attention.proj2.bytes() +
@@ -245,13 +242,13 @@ void HiifDecoder::Project(const Latents& latents, absl::Span<const PixelIndex> p
     }
     const int64_t padded_rows = PadRows(rows);
     std::fill_n(out, (padded_rows - rows) * patch, 0.0f);
-    MultiplyBias({&freq_, padded_rows, workspace.patches.data(), patch, workspace.x.data(), width_,
-                  workspace.packed.data()},
+    PackRows(workspace.patches.data(), patch, padded_rows, patch, workspace.packed.data());
+    MultiplyBias({&freq_, padded_rows, workspace.packed.data(), workspace.x.data(), width_},
                  freq_bias_.data(), {table.sum.data() + begin, table.sum_squares.data() + begin});
-    MultiplyBias(
-        {&level0_, padded_rows, workspace.x.data(), width_,
-         table.projections.data() + begin * 4 * width_, 4 * width_, workspace.packed.data()},
-        zero_bias_.data(), {});
+    workspace.Pack(workspace.x, padded_rows);
+    MultiplyBias({&level0_, padded_rows, workspace.packed.data(),
+                  table.projections.data() + begin * 4 * width_, 4 * width_},
+                 zero_bias_.data(), {});
   }
 }
 
@@ -286,9 +283,8 @@ void HiifDecoder::Begin(const LatentTable& table, absl::Span<const Query> querie
                  mlp.bias.data(), workspace.hidden.data(), width_);
   workspace.ClearStatistics();
   const bool statistics = attention_.empty();
-  MultiplyBias({&mlp.fc2, rows, workspace.hidden.data(), width_, workspace.x.data(), width_,
-                workspace.packed.data()},
-               mlp.fc2_bias.data(),
+  workspace.Pack(workspace.hidden, rows);
+  MultiplyBias({&fc2_, rows, workspace.packed.data(), workspace.x.data(), width_}, fc2_bias_.data(),
                statistics ? RowStatistics{workspace.sum.data(), workspace.sum_squares.data()}
                           : RowStatistics{});
   for (int block = 0; block < blocks; ++block) {
@@ -299,11 +295,11 @@ void HiifDecoder::Begin(const LatentTable& table, absl::Span<const Query> querie
 void HiifDecoder::Attend(int block, const FoldedContext& context, int64_t rows, bool statistics,
                          Workspace& workspace) const {
   const FoldedContext::Block& folded = context.blocks[block];
-  MultiplyGelu({&folded.projection, rows, workspace.x.data(), width_, workspace.hidden.data(),
-                width_, workspace.packed.data()},
+  workspace.Pack(workspace.x, rows);
+  MultiplyGelu({&folded.projection, rows, workspace.packed.data(), workspace.hidden.data(), width_},
                folded.bias.data());
-  MultiplyAdd({&attention_[block].proj2, rows, workspace.hidden.data(), width_, workspace.x.data(),
-               width_, workspace.packed.data()},
+  workspace.Pack(workspace.hidden, rows);
+  MultiplyAdd({&attention_[block].proj2, rows, workspace.packed.data(), workspace.x.data(), width_},
               attention_[block].proj2_bias.data(),
               statistics ? RowStatistics{workspace.sum.data(), workspace.sum_squares.data()}
                          : RowStatistics{});
@@ -356,9 +352,9 @@ void HiifDecoder::AddKeyValues(int block, const float* x, int64_t rows, int64_t 
                                Workspace& workspace, std::vector<double>& kv_sum) const {
   const Attention& attention = attention_[block];
   const int d = width_ / heads_;
-  MultiplyBias(
-      {&attention.kv, padded, x, width_, workspace.kv.data(), 2 * width_, workspace.packed.data()},
-      attention.kv_bias.data(), {});
+  PackRows(x, width_, padded, width_, workspace.packed.data());
+  MultiplyBias({&attention.kv, padded, workspace.packed.data(), workspace.kv.data(), 2 * width_},
+               attention.kv_bias.data(), {});
   std::vector<float> block_sum(kv_sum.size(), 0.0f);
   for (int64_t i = 0; i < rows; ++i) {
     for (int head = 0; head < heads_; ++head) {
@@ -418,8 +414,15 @@ void HiifDecoder::Decode(const LatentTable& table, absl::Span<const Query> queri
     const absl::Span<const Query> block = queries.subspan(begin, kBlockRows);
     const int64_t rows = PadRows(static_cast<int64_t>(block.size()));
     Begin(table, block, context, static_cast<int>(attention_.size()), workspace);
+    workspace.Pack(workspace.x, rows);
     for (int level = 1; level < levels_; ++level) {
       const Mlp& mlp = mlps_[level];
+      if (level > 1) {  // statistics of the level before, whose x is not made
+        workspace.Pack(workspace.hidden, rows);
+        std::fill_n(workspace.sum_squares.begin(), rows, mlp.norm.sum_squares);
+        TriangleSquares({&mlp.norm.triangle, rows, workspace.packed.data()}, mlp.norm.bias.data(),
+                        workspace.sum_squares.data());
+      }
       for (int64_t i = 0; i < rows; ++i) {
         const int bits = block[std::min<size_t>(i, block.size() - 1)].bits[level];
         const float ones = static_cast<float>((bits >> 1) + (bits & 1));
@@ -429,15 +432,16 @@ void HiifDecoder::Decode(const LatentTable& table, absl::Span<const Query> queri
         workspace.scale[i] = 1.0f / std::sqrt(variance + kNormEpsilon);
         workspace.extra[i] = mlp.bits_extra[bits].data();
       }
-      MultiplyNormGelu({&mlp.fc1, rows, workspace.x.data(), width_, workspace.hidden.data(), width_,
-                        workspace.packed.data()},
-                       {workspace.scale.data(), workspace.mean.data(), workspace.extra.data(),
-                        mlp.column_sum.data(), mlp.bias.data()});
-      if (level + 1 == levels_) break;
-      workspace.ClearStatistics();
-      MultiplyBias({&mlp.fc2, rows, workspace.hidden.data(), width_, workspace.x.data(), width_,
-                    workspace.packed.data()},
-                   mlp.fc2_bias.data(), {workspace.sum.data(), workspace.sum_squares.data()});
+      FoldedNorm norm = {workspace.scale.data(), workspace.mean.data(), workspace.extra.data(),
+                         mlp.column_sum.data(), mlp.bias.data()};
+      if (level + 1 < levels_) {
+        const Norm& next = mlps_[level + 1].norm;
+        norm.sum_weights = next.sum_weights.data();
+        norm.sum = workspace.sum.data();
+        std::fill_n(workspace.sum.begin(), rows, next.sum);
+      }
+      MultiplyNormGelu({&mlp.fc1, rows, workspace.packed.data(), workspace.hidden.data(), width_},
+                       norm);
     }
     MultiplyRgb(static_cast<int64_t>(block.size()), workspace.hidden.data(), width_, width_,
                 rgb_.data(), rgb_bias_.data(), out + begin * 3);

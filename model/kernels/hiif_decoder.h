@@ -1,7 +1,9 @@
 // The HIIF decoder on a CPU core: a block of pixels goes through all levels while it stays in the
 // cache. The algebra is that of model.md 2.3: level 0 is projected once per low-resolution pixel,
 // LayerNorms are folded into the products behind them, and attention, linear once its context is
-// known, is folded into the product behind it. Float32. No threads inside: one Workspace a thread.
+// known, is folded into the product behind it. From level 1 on, fc2 and the fc1 of the level behind
+// it are one matrix; the LayerNorm between them needs |fc2 h|^2 alone, which a triangle gives for
+// half the price (fold.h). Float32. No threads inside: one Workspace a thread.
 #ifndef MODEL_KERNELS_HIIF_DECODER_H_
 #define MODEL_KERNELS_HIIF_DECODER_H_
 
@@ -102,13 +104,23 @@ class HiifDecoder {
               const FoldedContext& context, Workspace& workspace, float* out) const;
 
  private:
-  struct Mlp {                                     // fc_l
-    PackedMatrix fc1;                              // LayerNorm weight folded in; levels >= 1
+  // Sum and sum of squares of x = fc2(hidden) without making x, which the fc1 behind it has
+  // absorbed.
+  struct Norm {
+    std::vector<float> sum_weights;  // sum of x = sum_weights . hidden + sum
+    float sum = 0;
+    PackedMatrix triangle;  // |x|^2 = |triangle hidden + bias|^2 + sum_squares
+    std::vector<float> bias;
+    float sum_squares = 0;
+  };
+  struct Mlp {  // fc_l
+    // Levels >= 1, LayerNorm weight folded in; levels >= 2 take the hidden values of the level
+    // before: its fc2 is folded in too.
+    PackedMatrix fc1;
+    Norm norm;                                     // of what enters levels >= 2
     std::array<std::vector<float>, 4> bits_extra;  // contribution of the bits, by bits
     std::vector<float> column_sum;                 // over all inputs
     std::vector<float> bias;                       // fc1 (LayerNorm bias) + fc1 bias
-    PackedMatrix fc2;
-    std::vector<float> fc2_bias;
   };
   struct Attention {
     PackedMatrix kv;  // per head [k | v]
@@ -144,6 +156,8 @@ class HiifDecoder {
   std::array<std::vector<float>, 4>
       level0_inputs_;      // weights of cell row, cell column, row bit, column bit
   std::vector<Mlp> mlps_;  // [0].fc1 is empty: level0_
+  PackedMatrix fc2_;       // of level 0
+  std::vector<float> fc2_bias_;
   std::vector<Attention> attention_;
   std::vector<float> rgb_;  // last fc2, 3 x width
   std::array<float, 3> rgb_bias_{};

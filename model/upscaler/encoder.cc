@@ -1,6 +1,7 @@
 #include "model/upscaler/encoder.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -35,9 +36,10 @@ class TorchEncoder : public LatentEncoder {
     return bytes;
   }
 
-  absl::Status Encode(const RgbImage& image, const Region& block, int64_t halo,
+  absl::Status Encode(const RgbImage& image, const Region& block, int64_t halo, int threads,
                       float* latents) const override {
     return CatchTorch([&]() -> absl::Status {
+      const ScopedEncoderThreads scope(network_.config.encoder, threads);
       const c10::InferenceMode inference;
       const int64_t x0 = std::max<int64_t>(0, block.x - halo);
       const int64_t y0 = std::max<int64_t>(0, block.y - halo);
@@ -65,6 +67,13 @@ class TorchEncoder : public LatentEncoder {
 };
 
 }  // namespace
+
+ScopedEncoderThreads::ScopedEncoderThreads(const EncoderConfig& encoder, int threads)
+    : before_(at::get_num_threads()) {
+  at::set_num_threads(std::holds_alternative<SwinIrConfig>(encoder) ? 1 : std::max(1, threads));
+}
+
+ScopedEncoderThreads::~ScopedEncoderThreads() { at::set_num_threads(before_); }
 
 EncodingPlan PlanEncoding(const EncoderConfig& encoder, int64_t height, int64_t width) {
   if (std::holds_alternative<SwinIrConfig>(encoder)) return {{{0, 0, width, height}}, 0};

@@ -22,6 +22,20 @@ struct EncodingPlan {
 // layer, so it takes the image whole.
 EncodingPlan PlanEncoding(const EncoderConfig& encoder, int64_t height, int64_t width);
 
+// LibTorch's threads for what the calling thread encodes in this scope. One for SwinIR, whose
+// matrix products round differently for other numbers of threads; a convolution's sums do not
+// depend on it.
+class ScopedEncoderThreads {
+ public:
+  ScopedEncoderThreads(const EncoderConfig& encoder, int threads);
+  ~ScopedEncoderThreads();
+  ScopedEncoderThreads(const ScopedEncoderThreads&) = delete;
+  ScopedEncoderThreads& operator=(const ScopedEncoderThreads&) = delete;
+
+ private:
+  const int before_;
+};
+
 class LatentEncoder {
  public:
   virtual ~LatentEncoder() = default;
@@ -29,8 +43,8 @@ class LatentEncoder {
   virtual int channels() const = 0;
   virtual int64_t weights_bytes() const = 0;
   // Writes the latent codes of `block` into `latents`, height x width x channels of the whole
-  // image.
-  virtual absl::Status Encode(const RgbImage& image, const Region& block, int64_t halo,
+  // image, with at most `threads` threads.
+  virtual absl::Status Encode(const RgbImage& image, const Region& block, int64_t halo, int threads,
                               float* latents) const = 0;
 };
 

@@ -13,7 +13,7 @@ absl::StatusOr<std::shared_ptr<const Features>> Upscaler::Encode(
     std::shared_ptr<const RgbImage> image) const {
   HIIF_ASSIGN_OR_RETURN(const std::unique_ptr<Encoding> encoding, StartEncoding(std::move(image)));
   for (int block = 0; block < encoding->blocks(); ++block) {
-    HIIF_RETURN_IF_ERROR(encoding->EncodeBlock(block));
+    HIIF_RETURN_IF_ERROR(encoding->EncodeBlock(block, at::get_num_threads()));
   }
   return encoding->Finish();
 }

@@ -249,9 +249,9 @@ class FusedUpscaler : public Upscaler {
       return std::min(r.width + 2 * plan_.halo, features_->width()) *
              std::min(r.height + 2 * plan_.halo, features_->height());
     }
-    absl::Status EncodeBlock(int block) override {
-      HIIF_RETURN_IF_ERROR(owner_->encoder_->Encode(*features_->image, plan_.blocks[block],
-                                                    plan_.halo, features_->latents.data()));
+    absl::Status EncodeBlock(int block, int threads) override {
+      HIIF_RETURN_IF_ERROR(owner_->encoder_->Encode(
+          *features_->image, plan_.blocks[block], plan_.halo, threads, features_->latents.data()));
       left_.fetch_sub(1, std::memory_order_acq_rel);
       return absl::OkStatus();
     }

@@ -182,7 +182,7 @@ class Reference : public ReferenceUpscaler {
         : owner_(owner), image_(std::move(image)) {}
     int blocks() const override { return 1; }
     int64_t BlockPixels(int) const override { return image_->height * image_->width; }
-    absl::Status EncodeBlock(int) override {
+    absl::Status EncodeBlock(int, int) override {
       return CatchTorch([&]() -> absl::Status {
         const c10::InferenceMode inference;
         auto features = std::make_shared<ReferenceFeatures>();

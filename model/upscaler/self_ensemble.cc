@@ -101,9 +101,9 @@ class EnsembleEncoding : public Encoding {
     const auto [part, index] = Find(block);
     return parts_[part]->BlockPixels(index);
   }
-  absl::Status EncodeBlock(int block) override {
+  absl::Status EncodeBlock(int block, int threads) override {
     const auto [part, index] = Find(block);
-    return parts_[part]->EncodeBlock(index);
+    return parts_[part]->EncodeBlock(index, threads);
   }
   absl::StatusOr<std::shared_ptr<const Features>> Finish() override {
     auto features = std::make_shared<EnsembleFeatures>();

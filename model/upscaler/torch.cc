@@ -328,8 +328,9 @@ class TorchUpscaler : public Upscaler {
       return std::min(r.width + 2 * plan_.halo, features_->width()) *
              std::min(r.height + 2 * plan_.halo, features_->height());
     }
-    absl::Status EncodeBlock(int block) override {
+    absl::Status EncodeBlock(int block, int threads) override {
       return CatchTorch([&]() -> absl::Status {
+        const ScopedEncoderThreads scope(owner_->config().encoder, threads);
         const c10::InferenceMode inference;
         const int64_t height = features_->height();
         const int64_t width = features_->width();

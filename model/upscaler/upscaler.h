@@ -60,7 +60,9 @@ class Encoding {
   virtual ~Encoding() = default;
   virtual int blocks() const = 0;                    // >= 1
   virtual int64_t BlockPixels(int block) const = 0;  // LR pixels encoded for it, halo included
-  virtual absl::Status EncodeBlock(int block) = 0;
+  // `threads`: cores that may work on this block; more than one where fewer blocks than cores are
+  // left. The features do not depend on it. The reference backend goes by SetIntraOpThreads().
+  virtual absl::Status EncodeBlock(int block, int threads) = 0;
   // After every block was encoded.
   virtual absl::StatusOr<std::shared_ptr<const Features>> Finish() = 0;
 };

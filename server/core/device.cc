@@ -1,5 +1,6 @@
 #include "server/core/device.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/time/clock.h"
@@ -36,7 +37,11 @@ std::vector<absl::Status> WorkDevice::Run(absl::Span<const scheduling::Assignmen
 }
 
 absl::Status WorkDevice::RunOne(const scheduling::Assignment& assignment) {
-  return WorkOf(assignment).Run(assignment.stage, assignment.piece);
+  const int busy = ++busy_;
+  const absl::Status status =
+      WorkOf(assignment).Run(assignment.stage, assignment.piece, std::max(1, workers_ - busy + 1));
+  --busy_;
+  return status;
 }
 
 std::vector<absl::Status> WorkDevice::RunShared(absl::Span<const scheduling::Assignment> batch) {

@@ -166,7 +166,7 @@ absl::StatusOr<std::shared_ptr<const Picture>> ImageWork::WaitForPicture(const C
   return picture_;
 }
 
-absl::Status ImageWork::Run(int stage, int64_t piece) {
+absl::Status ImageWork::Run(int stage, int64_t piece, int threads) {
   const absl::Time start = absl::Now();
   int64_t unset = -1;
   queue_ns_.compare_exchange_strong(unset, absl::ToInt64Nanoseconds(start - submitted_));
@@ -177,7 +177,7 @@ absl::Status ImageWork::Run(int stage, int64_t piece) {
       return status;
     }
     case Kind::kEncode: {
-      const absl::Status status = EncodeBlocks(piece);
+      const absl::Status status = EncodeBlocks(piece, threads);
       AddTime(Stage::kEncode, absl::Now() - start);
       return status;
     }
@@ -208,11 +208,11 @@ absl::Status ImageWork::Decode() {
   return absl::OkStatus();
 }
 
-absl::Status ImageWork::EncodeBlocks(int64_t piece) {
+absl::Status ImageWork::EncodeBlocks(int64_t piece, int threads) {
   // How many blocks there are is known to the encoding alone; they are dealt out over the pieces.
   for (int64_t block = piece; block < encoding_->blocks(); block += encode_pieces_) {
     if (cancelled()) return absl::CancelledError("cancelled");
-    HIIF_RETURN_IF_ERROR(encoding_->EncodeBlock(static_cast<int>(block)));
+    HIIF_RETURN_IF_ERROR(encoding_->EncodeBlock(static_cast<int>(block), threads));
   }
   return absl::OkStatus();
 }

@@ -58,8 +58,8 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   ImageWork(const WorkEnvironment& environment, WorkInput input);
 
   // For the device.
-  // Runs a piece alone, timed.
-  absl::Status Run(int stage, int64_t piece);
+  // Runs a piece alone, timed. `threads`: cores it may use, itself included.
+  absl::Status Run(int stage, int64_t piece, int threads);
   // A piece that may share a device call: what to render, or nullopt. FinishTile() takes what came
   // of it.
   virtual std::optional<RenderTile> PrepareTile(int stage, int64_t piece);
@@ -120,7 +120,7 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   scheduling::JobSpec Spec(const Call& call, int priority, int64_t bytes);
   FeatureCache::Key CacheKey() const;
   absl::Status Decode();
-  absl::Status EncodeBlocks(int64_t piece);
+  absl::Status EncodeBlocks(int64_t piece, int threads);
   absl::Status MakeContext();
 
   std::vector<Kind> kinds_;

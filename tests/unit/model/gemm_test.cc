@@ -32,9 +32,10 @@ class GemmTest : public ::testing::Test {
       sum += double{x_[row * kInputs + i]} * w_[output * kInputs + i];
     return sum;
   }
-  Product MakeProduct() {
-    return {&packed_,       kRows, x_.data(), kInputs, y_.data(), packed_.padded_outputs(),
-            scratch_.data()};
+  Product MakeProduct() { return Of(x_, y_); }
+  Product Of(const std::vector<float>& x, std::vector<float>& y) {
+    PackRows(x.data(), kInputs, kRows, kInputs, scratch_.data());
+    return {&packed_, kRows, scratch_.data(), y.data(), packed_.padded_outputs()};
   }
   float y(int row, int output) const { return y_[row * packed_.padded_outputs() + output]; }
 
@@ -77,9 +78,9 @@ TEST_F(GemmTest, GeluOverItsWholeRange) {
   for (int i = -960; i < 960; i += kRowGroup) {
     x.clear();
     for (int r = 0; r < kRowGroup; ++r) x.push_back(static_cast<float>(i + r) / 96.0f);
-    MultiplyGelu(
-        {&identity, kRowGroup, x.data(), 1, y.data(), identity.padded_outputs(), scratch_.data()},
-        zero.data());
+    PackRows(x.data(), 1, kRowGroup, 1, scratch_.data());
+    MultiplyGelu({&identity, kRowGroup, scratch_.data(), y.data(), identity.padded_outputs()},
+                 zero.data());
     for (int r = 0; r < kRowGroup; ++r) {
       EXPECT_NEAR(y[r * identity.padded_outputs()], Gelu(x[r]), 3e-6) << x[r];
     }
@@ -103,14 +104,20 @@ TEST_F(GemmTest, FoldedNorm) {
   const std::vector<float> column_sum = Random(packed_.padded_outputs(), 9);
   std::vector<const float*> extra;
   for (int r = 0; r < kRows; ++r) extra.push_back(r % 3 ? extra0.data() : extra1.data());
-  MultiplyNormGelu(MakeProduct(),
-                   {scale.data(), mean.data(), extra.data(), column_sum.data(), bias_.data()});
+  std::vector<float> sum_weights = Random(packed_.padded_outputs(), 10);
+  for (int o = kOutputs; o < packed_.padded_outputs(); ++o) sum_weights[o] = 0;
+  std::vector<float> sum(kRows, 0.5f);
+  MultiplyNormGelu(MakeProduct(), {scale.data(), mean.data(), extra.data(), column_sum.data(),
+                                   bias_.data(), sum_weights.data(), sum.data()});
   for (int r = 0; r < kRows; ++r) {
+    double weighted = 0.5;
     for (int o = 0; o < kOutputs; ++o) {
+      weighted += double{sum_weights[o]} * y(r, o);
       const double v =
           scale[r] * (Dot(r, o) + extra[r][o] - double{mean[r]} * column_sum[o]) + bias_[o];
       EXPECT_NEAR(y(r, o), Gelu(v), 2e-4);
     }
+    EXPECT_NEAR(sum[r], weighted, 1e-3);
   }
 }
 
@@ -119,9 +126,7 @@ TEST_F(GemmTest, RowsDoNotDependOnTheirPlace) {
   std::vector<float> x = x_, y = y_;
   std::rotate(x.begin(), x.begin() + kInputs, x.end());
   MultiplyGelu(MakeProduct(), bias_.data());
-  MultiplyGelu(
-      {&packed_, kRows, x.data(), kInputs, y.data(), packed_.padded_outputs(), scratch_.data()},
-      bias_.data());
+  MultiplyGelu(Of(x, y), bias_.data());
   for (int r = 0; r < kRows; ++r) {
     for (int o = 0; o < kOutputs; ++o) {
       ASSERT_EQ(y[((r + kRows - 1) % kRows) * packed_.padded_outputs() + o],

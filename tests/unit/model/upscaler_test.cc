@@ -5,10 +5,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <random>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/upscaler/factory.h"
 #include "model/upscaler/self_ensemble.h"
@@ -220,6 +225,45 @@ TEST(Backends, GiveTheSameImage) {
   for (size_t i = 0; i < outs[0].size(); ++i) {
     ASSERT_NEAR(outs[0][i], outs[1][i], 5e-4) << i;
     ASSERT_NEAR(outs[0][i], outs[2][i], 5e-4) << i;
+  }
+}
+
+// Whether a worker was alone when it encoded must not show in the result.
+TEST(Encoding, DoesNotDependOnTheNumberOfThreads) {
+  std::vector<std::string> checkpoints = {
+      testing::RepositoryPath("models/edsr-baseline-hiif.safetensors")};
+  for (const char* encoder : {"rdn", "swinir"}) {
+    const std::string path =
+        testing::SharedPath(absl::StrCat("fixtures/hiif-", encoder, ".weights.safetensors"));
+    if (std::filesystem::exists(path)) checkpoints.push_back(path);
+  }
+  for (const std::string& path : checkpoints) {
+    auto checkpoint = Checkpoint::Open(path);
+    if (!checkpoint.ok()) checkpoint = Checkpoint::OpenForeign(path);
+    ASSERT_TRUE(checkpoint.ok()) << path << ": " << checkpoint.status();
+    const auto upscaler = MakeUpscaler(*checkpoint, {.backend = Backend::kFused});
+    ASSERT_TRUE(upscaler.ok()) << upscaler.status();
+    for (const auto& [height, width] : {std::pair<int, int>{37, 53}, {64, 100}, {5, 200}}) {
+      const auto image = Photo(height, width);
+      std::vector<std::vector<float>> outs;
+      for (const int threads : {1, 2, 3}) {
+        const auto encoding = (*upscaler)->StartEncoding(image);
+        ASSERT_TRUE(encoding.ok());
+        for (int block = 0; block < (*encoding)->blocks(); ++block) {
+          ASSERT_TRUE((*encoding)->EncodeBlock(block, threads).ok());
+        }
+        const auto features = (*encoding)->Finish();
+        ASSERT_TRUE(features.ok());
+        const Grid grid{height, width};
+        const auto context = (*upscaler)->MakeContext(**features, grid, {.samples = 256});
+        outs.emplace_back(static_cast<size_t>(height) * width * 3);
+        const RenderTile tile{
+            features->get(), context->get(), {0, 0, width, height}, absl::MakeSpan(outs.back())};
+        ASSERT_TRUE((*upscaler)->Render({&tile, 1}).ok());
+      }
+      EXPECT_EQ(outs[0], outs[1]) << path << " " << height << " x " << width;
+      EXPECT_EQ(outs[0], outs[2]) << path << " " << height << " x " << width;
+    }
   }
 }
 
