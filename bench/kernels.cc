@@ -29,10 +29,10 @@ void Run(benchmark::State& state, const Multiply& multiply) {
   const AlignedVector<float> x = Random(rows * inputs);
   const AlignedVector<float> bias = Random(weights.padded_outputs());
   AlignedVector<float> y(rows * weights.padded_outputs());
-  AlignedVector<float> packed(rows * inputs);
+  AlignedVector<uint32_t> packed(rows * inputs);
   const Product product = {&weights, rows, packed.data(), y.data(), weights.padded_outputs()};
   for (auto _ : state) {
-    PackRows(x.data(), inputs, rows, inputs, packed.data());
+    PackRows(x.data(), inputs, rows, inputs, Number::kFloat32, packed.data());
     multiply(product, bias.data());
     benchmark::DoNotOptimize(y.data());
     benchmark::ClobberMemory();

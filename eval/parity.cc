@@ -146,8 +146,9 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
   checkpoint.SetCoordinates(mode != recorded->metadata().end() && mode->second == "exact"
                                 ? CoordinateMode::kExact
                                 : CoordinateMode::kReference);
-  HIIF_ASSIGN_OR_RETURN(const auto upscaler,
-                        MakeUpscaler(checkpoint, {.backend = options.backend}));
+  HIIF_ASSIGN_OR_RETURN(
+      const auto upscaler,
+      MakeUpscaler(checkpoint, {.backend = options.backend, .precision = Precision::kFloat32}));
   HIIF_ASSIGN_OR_RETURN(const auto image, ImageOf(*recorded));
 
   const int64_t rows = MetadataNumber(*recorded, "rows");

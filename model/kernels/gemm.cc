@@ -1,12 +1,34 @@
 #include "model/kernels/gemm.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/gemm.cc"
 #include "hwy/foreach_target.h"  // compiles this file once per instruction set
 // The order matters.
 #include "hwy/highway.h"
+
+#ifndef MODEL_KERNELS_GEMM_CC_ONCE_
+#define MODEL_KERNELS_GEMM_CC_ONCE_
+namespace hiif::kernels {
+
+inline uint32_t RoundToBFloat16(float value) {
+  if (value != value) return 0x7fc0;
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+// Unit `u` of a row of `inputs` values; beyond the last there are zeros.
+inline uint32_t MakeUnit(Number number, const float* row, int64_t u, int64_t inputs) {
+  if (number == Number::kFloat32) return std::bit_cast<uint32_t>(row[u]);
+  const uint32_t second = 2 * u + 1 < inputs ? RoundToBFloat16(row[2 * u + 1]) : 0;
+  return RoundToBFloat16(row[2 * u]) | second << 16;
+}
+
+}  // namespace hiif::kernels
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace hiif::kernels {
@@ -141,84 +163,162 @@ struct Squares {
   }
 };
 
-#if HWY_TARGET != HWY_SCALAR
-// Pairs of two rows' values, in order: a0 b0 a1 b1 ..., in two vectors.
-using PackTag = hn::CappedTag<float, 8>;
-using PairTag = hn::Repartition<uint64_t, PackTag>;
-struct Pairs {
-  hn::Vec<PairTag> first, second;
-};
-HWY_INLINE Pairs Zip(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b) {
-  const PackTag d;
-  const auto lower = hn::InterleaveLower(d, hn::LoadU(d, a), hn::LoadU(d, b));  // per 128 bits
-  const auto upper = hn::InterleaveUpper(d, hn::LoadU(d, a), hn::LoadU(d, b));
-  return {hn::BitCast(PairTag(), hn::ConcatLowerLower(d, upper, lower)),
-          hn::BitCast(PairTag(), hn::ConcatUpperUpper(d, upper, lower))};
+using UnitTag = hn::Repartition<uint32_t, Tag>;
+using UnitVec = hn::Vec<UnitTag>;
+
+// The two bfloat16 of a unit as float32.
+HWY_INLINE Vec Lower(UnitVec units) { return hn::BitCast(Tag(), hn::ShiftLeft<16>(units)); }
+HWY_INLINE Vec Upper(UnitVec units) {
+  return hn::BitCast(Tag(), hn::And(units, hn::Set(UnitTag(), 0xffff0000u)));
 }
 
+// acc plus the product of two units.
+struct DotFloat32 {
+  static constexpr int kInputs = 1;  // of a unit
+  static HWY_INLINE Vec Add(Vec acc, UnitVec x, UnitVec w) {
+    return hn::MulAdd(hn::BitCast(Tag(), x), hn::BitCast(Tag(), w), acc);
+  }
+};
+struct DotBFloat16 {
+  static constexpr int kInputs = 2;
+  static HWY_INLINE Vec Add(Vec acc, UnitVec x, UnitVec w) {
+    return hn::MulAdd(Upper(x), Upper(w), hn::MulAdd(Lower(x), Lower(w), acc));
+  }
+};
+#if HWY_TARGET == HWY_AVX3
+// Written as an instruction since Highway has no target with AVX512_BF16 yet.
+struct DotNativeBFloat16 {
+  static constexpr int kInputs = 2;
+  static HWY_INLINE Vec Add(Vec acc, UnitVec x, UnitVec w) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(acc.raw) : "v"(x.raw), "v"(w.raw));
+    return acc;
+  }
+};
 #endif
 
-void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, float* packed) {
+// Rounds to the nearest bfloat16, to even where two are as near: in the upper half, the lower is
+// rubbish. NaN stays NaN, but for the one that is all ones.
+template <class D>
+HWY_INLINE hn::Vec<hn::Repartition<uint32_t, D>> RoundUpperHalf(D, hn::Vec<D> values) {
+  const hn::Repartition<uint32_t, D> d32;
+  const auto bits = hn::BitCast(d32, values);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
+  return hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7fff)));
+}
+
+#if HWY_TARGET != HWY_SCALAR
+using PackTag = hn::CappedTag<float, 8>;
+using PackUnits = hn::Repartition<uint32_t, PackTag>;
+using PackPairs = hn::Repartition<uint64_t, PackTag>;
+
+// As many units of a row as a vector has lanes.
+struct LoadFloat32 {
+  static HWY_INLINE hn::Vec<PackUnits> Load(const float* HWY_RESTRICT values) {
+    return hn::BitCast(PackUnits(), hn::LoadU(PackTag(), values));
+  }
+};
+struct LoadBFloat16 {
+  static HWY_INLINE hn::Vec<PackUnits> Load(const float* HWY_RESTRICT values) {
+    const PackTag d;
+    const PackUnits d32;
+    hn::Vec<PackTag> even, odd;
+    hn::LoadInterleaved2(d, values, even, odd);
+    return hn::Or(hn::ShiftRight<16>(RoundUpperHalf(d, even)),
+                  hn::And(RoundUpperHalf(d, odd), hn::Set(d32, 0xffff0000u)));
+  }
+};
+
+// Units of two rows in turn: a0 b0 a1 b1 ..., in two vectors.
+struct Pairs {
+  hn::Vec<PackPairs> first, second;
+};
+HWY_INLINE Pairs Zip(hn::Vec<PackUnits> a, hn::Vec<PackUnits> b) {
+  const PackUnits d;
+  const auto lower = hn::InterleaveLower(d, a, b);  // within blocks of 128 bits
+  const auto upper = hn::InterleaveUpper(d, a, b);
+  return {hn::BitCast(PackPairs(), hn::ConcatLowerLower(d, upper, lower)),
+          hn::BitCast(PackPairs(), hn::ConcatUpperUpper(d, upper, lower))};
+}
+
+// The first units of six rows, whole vectors of them; returns how many.
+template <class Loader>
+HWY_INLINE int64_t PackVectors(const float* HWY_RESTRICT x, int64_t stride, int64_t units,
+                               int inputs_of_unit, uint32_t* HWY_RESTRICT out) {
+  const PackPairs pairs;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(PackUnits()));
+  int64_t u = 0;
+  for (; u + lanes <= units; u += lanes) {
+    const auto row = [&](int r)
+                         HWY_ATTR { return Loader::Load(x + r * stride + u * inputs_of_unit); };
+    const Pairs p0 = Zip(row(0), row(1));
+    const Pairs p1 = Zip(row(2), row(3));
+    const Pairs p2 = Zip(row(4), row(5));
+    auto* to = reinterpret_cast<uint64_t*>(out + u * kPackRows);
+    hn::StoreInterleaved3(p0.first, p1.first, p2.first, pairs, to);
+    hn::StoreInterleaved3(p0.second, p1.second, p2.second, pairs, to + 3 * lanes / 2);
+  }
+  return u;
+}
+#endif
+
+void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, Number number,
+              uint32_t* packed) {
+  const int64_t units = Units(number, inputs);
   for (int64_t row = 0; row < rows; row += kPackRows) {
     const float* HWY_RESTRICT x = values + row * stride;
-    float* HWY_RESTRICT out = packed + row * inputs;
-    int64_t k = 0;
+    uint32_t* HWY_RESTRICT out = packed + row * units;
+    int64_t u = 0;
 #if HWY_TARGET != HWY_SCALAR
-    const PairTag pairs;
-    const int64_t lanes = static_cast<int64_t>(hn::Lanes(PackTag()));
-    for (; k + lanes <= inputs; k += lanes) {
-      const Pairs p0 = Zip(x + k, x + stride + k);
-      const Pairs p1 = Zip(x + 2 * stride + k, x + 3 * stride + k);
-      const Pairs p2 = Zip(x + 4 * stride + k, x + 5 * stride + k);
-      uint64_t* to = reinterpret_cast<uint64_t*>(out + k * kPackRows);
-      hn::StoreInterleaved3(p0.first, p1.first, p2.first, pairs, to);
-      hn::StoreInterleaved3(p0.second, p1.second, p2.second, pairs, to + 3 * lanes / 2);
-    }
+    u = number == Number::kFloat32 ? PackVectors<LoadFloat32>(x, stride, inputs, 1, out)
+                                   : PackVectors<LoadBFloat16>(x, stride, inputs / 2, 2, out);
 #endif
-    for (; k < inputs; ++k) {
-      for (int r = 0; r < kPackRows; ++r) out[k * kPackRows + r] = x[r * stride + k];
+    for (; u < units; ++u) {
+      for (int r = 0; r < kPackRows; ++r) {
+        out[u * kPackRows + r] = MakeUnit(number, x + r * stride, u, inputs);
+      }
     }
   }
 }
 
 // One register tile: kTileRows rows, two vectors of columns.
-template <class Epilogue>
+template <class Dot, class Epilogue>
 HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const Epilogue& epilogue,
-                     int64_t first_input) {
+                     int64_t first_unit) {
   const Tag d;
-  const int64_t inputs = product.weights->inputs();
-  const float* HWY_RESTRICT a = product.packed + row * inputs + first_input * kPackRows;
-  const float* HWY_RESTRICT b = product.weights->panel(column / kPanelColumns) +
-                                first_input * kPanelColumns + column % kPanelColumns;
+  const UnitTag units_tag;
+  const int64_t units = product.weights->units();
+  const uint32_t* HWY_RESTRICT a = product.packed + row * units + first_unit * kPackRows;
+  const uint32_t* HWY_RESTRICT b = product.weights->panel(column / kPanelColumns) +
+                                   first_unit * kPanelColumns + column % kPanelColumns;
   // The second vector of columns is in the same panel, or in the next.
   const int64_t b_step = 2 * hn::MaxLanes(d) <= kPanelColumns
                              ? static_cast<int64_t>(hn::MaxLanes(d))
-                             : inputs * kPanelColumns;
+                             : units * kPanelColumns;
 
   Vec acc0[kTileRows];
   Vec acc1[kTileRows];
 #pragma GCC unroll 12
   for (int r = 0; r < kTileRows; ++r) acc0[r] = acc1[r] = hn::Zero(d);
-  // One input of every row. Unrolled: what is not a multiplication is half of what the loop does.
-  const auto step = [&](int64_t k) HWY_ATTR {
-    const Vec w0 = hn::LoadU(d, b + k * kPanelColumns);
-    const Vec w1 = hn::LoadU(d, b + b_step + k * kPanelColumns);
+  // One unit of every row. Unrolled: what is not a multiplication is half of what the loop does.
+  const auto step = [&](int64_t u) HWY_ATTR {
+    const UnitVec w0 = hn::LoadU(units_tag, b + u * kPanelColumns);
+    const UnitVec w1 = hn::LoadU(units_tag, b + b_step + u * kPanelColumns);
 #pragma GCC unroll 12
     for (int r = 0; r < kTileRows; ++r) {
-      const Vec x =
-          hn::Set(d, a[r / kPackRows * inputs * kPackRows + k * kPackRows + r % kPackRows]);
-      acc0[r] = hn::MulAdd(x, w0, acc0[r]);
-      acc1[r] = hn::MulAdd(x, w1, acc1[r]);
+      const UnitVec x =
+          hn::Set(units_tag, a[r / kPackRows * units * kPackRows + u * kPackRows + r % kPackRows]);
+      acc0[r] = Dot::Add(acc0[r], x, w0);
+      acc1[r] = Dot::Add(acc1[r], x, w1);
     }
   };
-  int64_t k = first_input;
-  for (; k + kUnroll <= inputs; k += kUnroll) {
+  int64_t u = first_unit;
+  for (; u + kUnroll <= units; u += kUnroll) {
 #pragma GCC unroll 8
-    for (int u = 0; u < kUnroll; ++u) step(u);
+    for (int i = 0; i < kUnroll; ++i) step(i);
     a += kUnroll * kPackRows;
     b += kUnroll * kPanelColumns;
   }
-  for (; k < inputs; ++k) {
+  for (; u < units; ++u) {
     step(0);
     a += kPackRows;
     b += kPanelColumns;
@@ -230,16 +330,32 @@ HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const 
   }
 }
 
-template <class Epilogue>
-HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue, bool triangle = false) {
+template <class Dot, class Epilogue>
+HWY_INLINE void MultiplyAs(const Product& product, const Epilogue& epilogue, bool triangle) {
   const int64_t step = 2 * hn::Lanes(Tag());
   // Columns outside: a panel of weights stays in the first-level cache while the rows pass by.
   for (int64_t column = 0; column < product.weights->padded_outputs(); column += step) {
-    const int64_t first_input = triangle ? std::min<int64_t>(column, product.weights->inputs()) : 0;
+    const int64_t first =
+        triangle ? std::min<int64_t>(column / Dot::kInputs, product.weights->units()) : 0;
     for (int64_t row = 0; row < product.rows; row += kTileRows) {
-      Tile(product, row, column, epilogue, first_input);
+      Tile<Dot>(product, row, column, epilogue, first);
     }
   }
+}
+
+template <class Epilogue>
+HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue, bool triangle = false) {
+  if (product.weights->number() == Number::kFloat32) {
+    MultiplyAs<DotFloat32>(product, epilogue, triangle);
+    return;
+  }
+#if HWY_TARGET == HWY_AVX3
+  if (product.native) {
+    MultiplyAs<DotNativeBFloat16>(product, epilogue, triangle);
+    return;
+  }
+#endif
+  MultiplyAs<DotBFloat16>(product, epilogue, triangle);
 }
 
 void MultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
@@ -323,21 +439,59 @@ HWY_EXPORT(GatherNormGelu);
 HWY_EXPORT(MultiplyRgb);
 HWY_EXPORT(InstructionSet);
 
-PackedMatrix::PackedMatrix(absl::Span<const float> weights, int outputs, int inputs, int64_t stride)
+namespace {
+
+// The instruction against what it is to do, once: this code is older than most processors it will
+// meet.
+bool CheckNativeBFloat16() {
+  if (!__builtin_cpu_supports("avx512bf16") || !(hwy::SupportedTargets() & HWY_AVX3)) return false;
+  constexpr int kInputs = 70;
+  constexpr int kOutputs = 2 * kPanelColumns;
+  std::vector<float> w, x;
+  for (int i = 0; i < kOutputs * kInputs; ++i) w.push_back(static_cast<float>(i % 37 - 18) / 7.0f);
+  for (int i = 0; i < kRowGroup * kInputs; ++i) x.push_back(static_cast<float>(i % 29 - 14) / 9.0f);
+  const PackedMatrix weights(w, kOutputs, kInputs, kInputs, Number::kBFloat16);
+  AlignedVector<uint32_t> packed(kRowGroup * weights.units());
+  PackRows(x.data(), kInputs, kRowGroup, kInputs, Number::kBFloat16, packed.data());
+  const std::vector<float> zero(kOutputs, 0.0f);
+  std::vector<float> native(kRowGroup * kOutputs), plain(kRowGroup * kOutputs);
+  Product product{&weights, kRowGroup, packed.data(), native.data(), kOutputs, /*native=*/true};
+  HWY_DYNAMIC_DISPATCH(MultiplyBias)(product, zero.data(), {});
+  product.y = plain.data();
+  product.native = false;
+  HWY_DYNAMIC_DISPATCH(MultiplyBias)(product, zero.data(), {});
+  for (size_t i = 0; i < plain.size(); ++i) {
+    if (!(std::abs(native[i] - plain[i]) <= 1e-3f)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool HasNativeBFloat16() {
+  static const bool kNative = CheckNativeBFloat16();
+  return kNative;
+}
+
+PackedMatrix::PackedMatrix(absl::Span<const float> weights, int outputs, int inputs, int64_t stride,
+                           Number number)
     : outputs_(outputs),
       inputs_(inputs),
-      panels_((outputs + 2 * kPanelColumns - 1) / (2 * kPanelColumns) * 2) {
-  data_.assign(static_cast<size_t>(panels_) * inputs * kPanelColumns, 0.0f);
+      panels_((outputs + 2 * kPanelColumns - 1) / (2 * kPanelColumns) * 2),
+      number_(number) {
+  data_.assign(static_cast<size_t>(panels_) * units() * kPanelColumns, 0);
   for (int o = 0; o < outputs; ++o) {
-    float* column = data_.data() +
-                    static_cast<int64_t>(o / kPanelColumns) * inputs * kPanelColumns +
-                    o % kPanelColumns;
-    for (int i = 0; i < inputs; ++i) column[i * kPanelColumns] = weights[o * stride + i];
+    uint32_t* column =
+        data_.data() + o / kPanelColumns * units() * kPanelColumns + o % kPanelColumns;
+    for (int64_t u = 0; u < units(); ++u) {
+      column[u * kPanelColumns] = MakeUnit(number, weights.data() + o * stride, u, inputs);
+    }
   }
 }
 
-void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, float* packed) {
-  HWY_DYNAMIC_DISPATCH(PackRows)(values, stride, rows, inputs, packed);
+void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, Number number,
+              uint32_t* packed) {
+  HWY_DYNAMIC_DISPATCH(PackRows)(values, stride, rows, inputs, number, packed);
 }
 void MultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
   HWY_DYNAMIC_DISPATCH(MultiplyBias)(product, bias, statistics);

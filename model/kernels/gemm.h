@@ -22,31 +22,49 @@ inline constexpr int kPanelColumns = 16;
 
 constexpr int64_t PadRows(int64_t rows) { return (rows + kRowGroup - 1) / kRowGroup * kRowGroup; }
 
+// What the factors of a product are rounded to; sums are float32 always.
+enum class Number { kFloat32, kBFloat16 };
+
+// Factors are stored in units of 32 bits: a float32, or two bfloat16 of consecutive inputs, the
+// first in the lower half.
+constexpr int64_t Units(Number number, int64_t inputs) {
+  return number == Number::kFloat32 ? inputs : (inputs + 1) / 2;
+}
+
+// Whether this processor multiplies bfloat16 (AVX512_BF16) and does it as we think. Without it
+// bfloat16 products are computed by float32 ones of the rounded factors: for tests, not for speed.
+bool HasNativeBFloat16();
+
 // Weights of y = x W^T, W of shape (outputs, inputs), packed in panels of kPanelColumns outputs:
-// panel[input][output]. Outputs beyond the last are zero.
+// panel[unit][output]. Outputs beyond the last are zero.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
   // `weights` is row-major with `stride` values between the rows of W, starting at its first used
   // column.
-  PackedMatrix(absl::Span<const float> weights, int outputs, int inputs, int64_t stride);
+  PackedMatrix(absl::Span<const float> weights, int outputs, int inputs, int64_t stride,
+               Number number = Number::kFloat32);
 
   int outputs() const { return outputs_; }
   int padded_outputs() const { return panels_ * kPanelColumns; }
   int inputs() const { return inputs_; }
-  const float* panel(int64_t p) const { return data_.data() + p * inputs_ * kPanelColumns; }
-  int64_t bytes() const { return static_cast<int64_t>(data_.size() * sizeof(float)); }
+  Number number() const { return number_; }
+  int64_t units() const { return Units(number_, inputs_); }
+  const uint32_t* panel(int64_t p) const { return data_.data() + p * units() * kPanelColumns; }
+  int64_t bytes() const { return static_cast<int64_t>(data_.size() * sizeof(uint32_t)); }
 
  private:
   int outputs_ = 0;
   int inputs_ = 0;
   int panels_ = 0;
-  AlignedVector<float> data_;
+  Number number_ = Number::kFloat32;
+  AlignedVector<uint32_t> data_;
 };
 
 // Reorders `rows` (a multiple of kRowGroup) rows of `inputs` values, `stride` apart, so that a
-// product reads them as one stream. `packed` has room for rows * inputs.
-void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, float* packed);
+// product reads them as one stream. `packed` has room for rows * Units(number, inputs).
+void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, Number number,
+              uint32_t* packed);
 
 // x: `rows` (a multiple of kRowGroup) rows of weights.inputs() values that PackRows() packed. y:
 // rows of weights.padded_outputs() values, `y_stride` apart. Vectors per output are
@@ -54,9 +72,11 @@ void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs,
 struct Product {
   const PackedMatrix* weights = nullptr;
   int64_t rows = 0;
-  const float* packed = nullptr;
+  const uint32_t* packed = nullptr;  // in the weights' number
   float* y = nullptr;
   int64_t y_stride = 0;
+  // For bfloat16: by the processor's instruction, or by float32.
+  bool native = HasNativeBFloat16();
 };
 
 // Sum and sum of squares over the outputs of each row; added to, so the caller clears them.

@@ -28,8 +28,9 @@ void NormaliseHead(float* values, int d, const float* weight, const float* bias)
 
 class HiifDecoder::Workspace {
  public:
-  Workspace(int width, int patch)
+  Workspace(int width, int patch, Number number)
       : width(width),
+        number(number),
         patches(static_cast<size_t>(kBlockRows) * patch),
         x(static_cast<size_t>(kBlockRows) * width),
         hidden(static_cast<size_t>(kBlockRows) * width),
@@ -43,15 +44,16 @@ class HiifDecoder::Workspace {
 
   // Rows of `width` values into `packed`.
   void Pack(const AlignedVector<float>& values, int64_t rows) {
-    PackRows(values.data(), width, rows, width, packed.data());
+    PackRows(values.data(), width, rows, width, number, packed.data());
   }
 
   const int width;
+  const Number number;
   AlignedVector<float> patches;  // 3x3 neighbourhoods of latent codes
   AlignedVector<float> x;
   AlignedVector<float> hidden;
   AlignedVector<float> kv;
-  AlignedVector<float> packed;  // of the product at work
+  AlignedVector<uint32_t> packed;  // of the product at work
   std::array<float, kBlockRows> sum;
   std::array<float, kBlockRows> sum_squares;
   std::array<float, kBlockRows> mean;
@@ -72,7 +74,8 @@ int64_t FoldedContext::bytes() const {
 
 absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetensors& parameters,
                                                                  const HiifConfig& config,
-                                                                 int latent_channels) {
+                                                                 int latent_channels,
+                                                                 Number number) {
   if (config.ablation != Ablation::kNone || config.width % (2 * kPanelColumns) != 0 ||
       config.width % config.heads != 0 || config.levels < 2 || config.levels > kMaxLevels) {
     return absl::InvalidArgumentError(
@@ -85,6 +88,7 @@ absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetenso
   self.levels_ = config.levels;
   self.heads_ = config.heads;
   self.latent_channels_ = latent_channels;
+  self.number_ = number;
 
   {  // freq: (out, in, ky, kx) -> inputs in the order (ky, kx, in) of the patches
     HIIF_ASSIGN_OR_RETURN(const std::vector<float> weight, parameters.Floats("freq.weight"));
@@ -97,7 +101,7 @@ absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetenso
         }
       }
     }
-    self.freq_ = PackedMatrix(reordered, width, 9 * latent_channels, 9 * latent_channels);
+    self.freq_ = PackedMatrix(reordered, width, 9 * latent_channels, 9 * latent_channels, number);
     HIIF_ASSIGN_OR_RETURN(self.freq_bias_, parameters.Floats("freq.bias"));
   }
 
@@ -131,30 +135,30 @@ absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetenso
                       slots.begin() + (int64_t{slot} * width + o) * width);
         }
       }
-      self.level0_ = PackedMatrix(slots, 4 * width, width, width);
+      self.level0_ = PackedMatrix(slots, 4 * width, width, width, number);
       self.zero_bias_.assign(4 * width, 0.0f);
       for (int i = 0; i < 4; ++i) {
         self.level0_inputs_[i].assign(width, 0.0f);
         AddColumn(fc1, inputs, 4 * width + i, 1.0f, self.level0_inputs_[i]);
       }
     } else if (level == 1) {
-      mlp.fc1 = PackedMatrix(fc1, width, width, inputs);
+      mlp.fc1 = PackedMatrix(fc1, width, width, inputs, number);
     } else {
       // fc1 on the fc2 of the level before is one matrix, whose bias joins that of the bits.
       const std::vector<float> own = FirstColumns(fc1, inputs, width);
-      mlp.fc1 = PackedMatrix(MatrixProduct(own, fc2_before, width), width, width, width);
+      mlp.fc1 = PackedMatrix(MatrixProduct(own, fc2_before, width), width, width, width, number);
       const std::vector<float> shift = Times(own, fc2_bias_before);
       for (std::vector<float>& extra : mlp.bits_extra) extra = Plus(extra, shift);
       const std::vector<float> ones(width, 1.0f);
       mlp.norm.sum_weights = LeftTimes(ones, fc2_before);
       mlp.norm.sum = LeftTimes(ones, fc2_bias_before)[0];
       Triangle triangle = Triangulate(fc2_before, fc2_bias_before);
-      mlp.norm.triangle = PackedMatrix(triangle.matrix, width, width, width);
+      mlp.norm.triangle = PackedMatrix(triangle.matrix, width, width, width, number);
       mlp.norm.bias = std::move(triangle.bias);
       mlp.norm.sum_squares = triangle.rest;
     }
     if (level == 0) {
-      self.fc2_ = PackedMatrix(fc2, width, width, width);
+      self.fc2_ = PackedMatrix(fc2, width, width, width, number);
       self.fc2_bias_ = fc2_bias;
     } else if (level + 1 < config.levels) {
       fc2_before = fc2;
@@ -189,7 +193,7 @@ absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetenso
     HIIF_ASSIGN_OR_RETURN(attention.proj1, parameters.Floats(prefix + "proj1.weight"));
     HIIF_ASSIGN_OR_RETURN(attention.proj1_bias, parameters.Floats(prefix + "proj1.bias"));
     HIIF_ASSIGN_OR_RETURN(const auto proj2, parameters.Floats(prefix + "proj2.weight"));
-    attention.proj2 = PackedMatrix(proj2, width, width, width);
+    attention.proj2 = PackedMatrix(proj2, width, width, width, number);
     HIIF_ASSIGN_OR_RETURN(attention.proj2_bias, parameters.Floats(prefix + "proj2.bias"));
   }
   return decoder;
@@ -197,7 +201,7 @@ absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetenso
 
 std::unique_ptr<HiifDecoder::Workspace, void (*)(HiifDecoder::Workspace*)>
 HiifDecoder::NewWorkspace() const {
-  return {new Workspace(width_, 9 * latent_channels_),
+  return {new Workspace(width_, 9 * latent_channels_, number_),
           [](Workspace* workspace) { delete workspace; }};
 }
 
@@ -242,7 +246,7 @@ void HiifDecoder::Project(const Latents& latents, absl::Span<const PixelIndex> p
     }
     const int64_t padded_rows = PadRows(rows);
     std::fill_n(out, (padded_rows - rows) * patch, 0.0f);
-    PackRows(workspace.patches.data(), patch, padded_rows, patch, workspace.packed.data());
+    PackRows(workspace.patches.data(), patch, padded_rows, patch, number_, workspace.packed.data());
     MultiplyBias({&freq_, padded_rows, workspace.packed.data(), workspace.x.data(), width_},
                  freq_bias_.data(), {table.sum.data() + begin, table.sum_squares.data() + begin});
     workspace.Pack(workspace.x, padded_rows);
@@ -352,7 +356,7 @@ void HiifDecoder::AddKeyValues(int block, const float* x, int64_t rows, int64_t 
                                Workspace& workspace, std::vector<double>& kv_sum) const {
   const Attention& attention = attention_[block];
   const int d = width_ / heads_;
-  PackRows(x, width_, padded, width_, workspace.packed.data());
+  PackRows(x, width_, padded, width_, Number::kFloat32, workspace.packed.data());
   MultiplyBias({&attention.kv, padded, workspace.packed.data(), workspace.kv.data(), 2 * width_},
                attention.kv_bias.data(), {});
   std::vector<float> block_sum(kv_sum.size(), 0.0f);
@@ -403,7 +407,7 @@ void HiifDecoder::AddBlock(int block, const std::vector<double>& kv_sum, int64_t
       for (size_t c = 0; c < width; ++c) out[c] += factor * row[c];
     }
   }
-  context.blocks.push_back({PackedMatrix(folded, width_, width_, width_),
+  context.blocks.push_back({PackedMatrix(folded, width_, width_, width_, number_),
                             Plus(Times(attention.proj1, offset), attention.proj1_bias)});
 }
 

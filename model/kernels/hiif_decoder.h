@@ -3,7 +3,9 @@
 // LayerNorms are folded into the products behind them, and attention, linear once its context is
 // known, is folded into the product behind it. From level 1 on, fc2 and the fc1 of the level behind
 // it are one matrix; the LayerNorm between them needs |fc2 h|^2 alone, which a triangle gives for
-// half the price (fold.h). Float32. No threads inside: one Workspace a thread.
+// half the price (fold.h). Products are of
+// float32 or bfloat16 factors; everything else, and the attention context, is float32. No threads
+// inside: one Workspace a thread.
 #ifndef MODEL_KERNELS_HIIF_DECODER_H_
 #define MODEL_KERNELS_HIIF_DECODER_H_
 
@@ -75,7 +77,7 @@ class HiifDecoder {
   // configuration this decoder does not serve (ablations, a width that is not a multiple of 32).
   static absl::StatusOr<std::unique_ptr<HiifDecoder>> Create(const Safetensors& parameters,
                                                              const HiifConfig& config,
-                                                             int latent_channels);
+                                                             int latent_channels, Number number);
 
   std::unique_ptr<Workspace, void (*)(Workspace*)> NewWorkspace() const;
   int64_t weights_bytes() const;
@@ -149,6 +151,7 @@ class HiifDecoder {
   int levels_ = 0;
   int heads_ = 0;
   int latent_channels_ = 0;
+  Number number_ = Number::kFloat32;
   PackedMatrix freq_;  // inputs ordered (ky, kx, channel)
   std::vector<float> freq_bias_;
   PackedMatrix level0_;           // 4 * width outputs: slot x width

@@ -28,22 +28,27 @@ absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpo
     if (options.backend == Backend::kAuto) return torch();
     return absl::UnimplementedError("only the torch backend serves devices other than \"cpu\"");
   }
-  if (options.precision == Precision::kBFloat16 || options.precision == Precision::kFloat16) {
+  if (options.precision == Precision::kFloat16) {
     return absl::UnimplementedError(
-        "on this machine bfloat16 and float16 are served by the torch backend alone, and slower "
-        "than float32: name the backend, or leave the precision at auto");
+        "on a CPU float16 is served by the torch backend alone, and slower than float32: name the "
+        "backend, or leave the precision at auto");
   }
   switch (options.backend) {
     case Backend::kReference:
+      if (options.precision == Precision::kBFloat16) {
+        return absl::UnimplementedError("the reference backend computes in float32 alone");
+      }
       return ReferenceUpscaler::Create(checkpoint);
     case Backend::kFused:
-      return MakeFusedUpscaler(checkpoint);
+      return MakeFusedUpscaler(checkpoint, options.precision);
     default:
       break;
   }
-  absl::StatusOr<std::unique_ptr<Upscaler>> upscaler = MakeFusedUpscaler(checkpoint);
+  absl::StatusOr<std::unique_ptr<Upscaler>> upscaler =
+      MakeFusedUpscaler(checkpoint, options.precision);
   if (absl::IsUnimplemented(upscaler.status())) upscaler = torch();
-  if (absl::IsUnimplemented(upscaler.status())) return ReferenceUpscaler::Create(checkpoint);
+  if (absl::IsUnimplemented(upscaler.status()) && options.precision != Precision::kBFloat16)
+    return ReferenceUpscaler::Create(checkpoint);
   return upscaler;
 }
 

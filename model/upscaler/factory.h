@@ -18,7 +18,9 @@ enum class Backend {
   kFused,      // CPU, a tile goes through all levels while it stays in cache
 };
 
-// Of the products; results are float32. kAuto: bfloat16 on CUDA, else float32.
+// Of the products; results are float32. kAuto: bfloat16 on CUDA and, by the fused backend, on
+// processors with AVX512_BF16; else float32. kBFloat16 without that instruction is computed as if
+// there were one, slower than float32: to see what it costs in PSNR.
 enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 
 struct UpscalerOptions {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
@@ -41,8 +42,12 @@ struct FusedContext : Context {
   Grid grid() const override { return size; }
   int64_t bytes() const override { return folded.bytes(); }
   Grid size;
+  int64_t samples = 0;
   GridTables tables;
   kernels::FoldedContext folded;
+  // In float32, made when a tile in bfloat16 was not finite.
+  mutable absl::Mutex mutex;
+  mutable std::optional<kernels::FoldedContext> exact ABSL_GUARDED_BY(mutex);
 };
 
 // Buffers of one thread at work.
@@ -165,14 +170,19 @@ class ContextSample : public HiifDecoder::Sample {
 class FusedUpscaler : public Upscaler {
  public:
   FusedUpscaler(ModelConfig config, std::unique_ptr<LatentEncoder> encoder,
-                std::unique_ptr<HiifDecoder> decoder)
-      : config_(std::move(config)), encoder_(std::move(encoder)), decoder_(std::move(decoder)) {}
+                std::unique_ptr<HiifDecoder> decoder, std::unique_ptr<HiifDecoder> exact)
+      : config_(std::move(config)),
+        encoder_(std::move(encoder)),
+        decoder_(std::move(decoder)),
+        exact_(std::move(exact)) {}
 
   const ModelConfig& config() const override { return config_; }
   std::string backend() const override { return "fused"; }
-  std::string precision() const override { return "float32"; }
+  std::string precision() const override { return exact_ == nullptr ? "float32" : "bfloat16"; }
+  int64_t recomputed() const override { return recomputed_.load(std::memory_order_relaxed); }
   int64_t weights_bytes() const override {
-    return encoder_->weights_bytes() + decoder_->weights_bytes();
+    return encoder_->weights_bytes() + decoder_->weights_bytes() +
+           (exact_ == nullptr ? 0 : exact_->weights_bytes());
   }
 
   absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
@@ -192,8 +202,8 @@ class FusedUpscaler : public Upscaler {
     context->size = grid;
     context->tables = MakeGridTables(config_, features.height(), features.width(), grid);
     const ScratchLease scratch(this);
-    ContextSample sample(*decoder_, features, *context, options.samples, *scratch);
-    context->folded = decoder_->MakeContext(sample, context->tables.cell, *scratch->workspace);
+    context->samples = options.samples;
+    context->folded = Fold(*decoder_, features, *context, *scratch);
     return context;
   }
 
@@ -211,22 +221,15 @@ class FusedUpscaler : public Upscaler {
       return absl::InvalidArgumentError("the output of a query has the wrong size");
     }
     const auto& features = static_cast<const FusedFeatures&>(any);
+    const auto& fused = static_cast<const FusedContext&>(context);
     const GridTables tables =
         MakeQueryTables(config_, features.height(), features.width(), cell, coordinates);
     const ScratchLease scratch(this);
     for (size_t begin = 0; begin < coordinates.size(); begin += kernels::kBlockRows) {
-      const size_t end = std::min(coordinates.size(), begin + kernels::kBlockRows);
-      scratch->queries.clear();
-      for (size_t i = begin; i < end; ++i) {
-        scratch->queries.push_back(
-            MakeQuery(tables, static_cast<int64_t>(i), static_cast<int64_t>(i)));
-      }
-      Decode(features, static_cast<const FusedContext&>(context), *scratch);
-      for (size_t i = begin; i < end; ++i) {
-        float* rgb = scratch->rgb.data() + (i - begin) * 3;
-        AddResidual(*features.image, tables, static_cast<int64_t>(i), static_cast<int64_t>(i), rgb);
-        HIIF_RETURN_IF_ERROR(Store(rgb, 3, out.data() + i * 3));
-      }
+      const size_t count = std::min<size_t>(coordinates.size() - begin, kernels::kBlockRows);
+      HIIF_RETURN_IF_ERROR(InAnyPrecision(features, fused, *scratch, [&](const Pass& pass) {
+        return QueryBlock(features, tables, begin, count, pass, out.data() + begin * 3);
+      }));
     }
     return absl::OkStatus();
   }
@@ -295,12 +298,61 @@ class FusedUpscaler : public Upscaler {
     std::unique_ptr<Scratch> scratch_;
   };
 
-  // scratch.queries to scratch.rgb, without the residual.
-  void Decode(const FusedFeatures& features, const FusedContext& context, Scratch& scratch) const {
-    ProjectNeighbours(*decoder_, features, scratch);
-    scratch.rgb.resize(scratch.queries.size() * 3);
-    decoder_->Decode(scratch.table, scratch.queries, context.folded, *scratch.workspace,
+  // What a piece is computed with.
+  struct Pass {
+    const HiifDecoder& decoder;
+    const kernels::FoldedContext& context;
+    Scratch& scratch;
+
+    // scratch.queries to scratch.rgb, without the residual.
+    void Decode(const FusedFeatures& features) const {
+      ProjectNeighbours(decoder, features, scratch);
+      scratch.rgb.resize(scratch.queries.size() * 3);
+      decoder.Decode(scratch.table, scratch.queries, context, *scratch.workspace,
                      scratch.rgb.data());
+    }
+  };
+
+  static kernels::FoldedContext Fold(const HiifDecoder& decoder, const FusedFeatures& features,
+                                     const FusedContext& context, Scratch& scratch) {
+    ContextSample sample(decoder, features, context, context.samples, scratch);
+    return decoder.MakeContext(sample, context.tables.cell, *scratch.workspace);
+  }
+
+  // compute(pass), and where its result was not finite in bfloat16 once more in float32.
+  template <class Compute>
+  absl::Status InAnyPrecision(const FusedFeatures& features, const FusedContext& context,
+                              Scratch& scratch, const Compute& compute) const {
+    const absl::Status status = compute(Pass{*decoder_, context.folded, scratch});
+    if (exact_ == nullptr || !absl::IsInternal(status)) return status;
+    recomputed_.fetch_add(1, std::memory_order_relaxed);
+    Scratch own(*exact_);
+    const kernels::FoldedContext* folded = nullptr;
+    {
+      absl::MutexLock lock(&context.mutex);
+      if (!context.exact) context.exact = Fold(*exact_, features, context, own);
+      folded = &*context.exact;
+    }
+    return compute(Pass{*exact_, *folded, own});
+  }
+
+  // Positions [begin, begin + count) of the tables.
+  static absl::Status QueryBlock(const FusedFeatures& features, const GridTables& tables,
+                                 size_t begin, size_t count, const Pass& pass, float* out) {
+    Scratch& scratch = pass.scratch;
+    scratch.queries.clear();
+    for (size_t k = 0; k < count; ++k) {
+      const auto i = static_cast<int64_t>(begin + k);
+      scratch.queries.push_back(MakeQuery(tables, i, i));
+    }
+    pass.Decode(features);
+    for (size_t k = 0; k < count; ++k) {
+      const auto i = static_cast<int64_t>(begin + k);
+      float* rgb = scratch.rgb.data() + k * 3;
+      AddResidual(*features.image, tables, i, i, rgb);
+      HIIF_RETURN_IF_ERROR(Store(rgb, 3, out + k * 3));
+    }
+    return absl::OkStatus();
   }
 
   static absl::Status Store(const float* values, int64_t count, float* out) {
@@ -326,15 +378,19 @@ class FusedUpscaler : public Upscaler {
                (rows.index[1][y1] - rows.index[0][y0] + 1) * span <= kTablePixels) {
           ++y1;
         }
-        HIIF_RETURN_IF_ERROR(RenderPiece(tile, context, {x0, y0, x1 - x0, y1 - y0}, scratch));
+        const Region piece{x0, y0, x1 - x0, y1 - y0};
+        HIIF_RETURN_IF_ERROR(InAnyPrecision(
+            static_cast<const FusedFeatures&>(*tile.features), context, scratch,
+            [&](const Pass& pass) { return RenderPiece(tile, context, piece, pass); }));
         y0 = y1;
       }
     }
     return absl::OkStatus();
   }
 
-  absl::Status RenderPiece(const RenderTile& tile, const FusedContext& context, const Region& piece,
-                           Scratch& scratch) const {
+  static absl::Status RenderPiece(const RenderTile& tile, const FusedContext& context,
+                                  const Region& piece, const Pass& pass) {
+    Scratch& scratch = pass.scratch;
     const auto& features = static_cast<const FusedFeatures&>(*tile.features);
     scratch.queries.clear();
     for (int64_t y = piece.y; y < piece.y + piece.height; ++y) {
@@ -342,7 +398,7 @@ class FusedUpscaler : public Upscaler {
         scratch.queries.push_back(MakeQuery(context.tables, y, x));
       }
     }
-    Decode(features, context, scratch);
+    pass.Decode(features);
     float* rgb = scratch.rgb.data();
     for (int64_t y = piece.y; y < piece.y + piece.height; ++y) {
       for (int64_t x = piece.x; x < piece.x + piece.width; ++x) {
@@ -358,25 +414,38 @@ class FusedUpscaler : public Upscaler {
   const ModelConfig config_;
   const std::unique_ptr<LatentEncoder> encoder_;
   const std::unique_ptr<HiifDecoder> decoder_;
+  const std::unique_ptr<HiifDecoder> exact_;  // float32, where decoder_ is not; else null
+  mutable std::atomic<int64_t> recomputed_ = 0;
   mutable absl::Mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> scratch_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& checkpoint) {
+absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& checkpoint,
+                                                            Precision precision) {
   const auto* hiif = std::get_if<HiifConfig>(&checkpoint.config().decoder);
   if (hiif == nullptr)
     return absl::UnimplementedError("the fused backend serves the HIIF decoder only");
-  absl::StatusOr<std::unique_ptr<HiifDecoder>> decoder = HiifDecoder::Create(
-      checkpoint.tensors(), *hiif, EncoderFeatures(checkpoint.config().encoder));
-  if (absl::IsInvalidArgument(decoder.status())) {
-    return absl::UnimplementedError(decoder.status().message());
+  const auto make = [&](kernels::Number number) -> absl::StatusOr<std::unique_ptr<HiifDecoder>> {
+    auto decoder = HiifDecoder::Create(checkpoint.tensors(), *hiif,
+                                       EncoderFeatures(checkpoint.config().encoder), number);
+    if (absl::IsInvalidArgument(decoder.status())) {
+      return absl::UnimplementedError(decoder.status().message());
+    }
+    return decoder;
+  };
+  HIIF_ASSIGN_OR_RETURN(auto exact, make(kernels::Number::kFloat32));
+  HIIF_ASSIGN_OR_RETURN(auto encoder, LatentEncoder::Create(checkpoint));
+  const bool reduced = precision == Precision::kBFloat16 ||
+                       (precision == Precision::kAuto && kernels::HasNativeBFloat16());
+  if (!reduced) {
+    return std::make_unique<FusedUpscaler>(checkpoint.config(), std::move(encoder),
+                                           std::move(exact), nullptr);
   }
-  HIIF_RETURN_IF_ERROR(decoder.status());
-  HIIF_ASSIGN_OR_RETURN(std::unique_ptr<LatentEncoder> encoder, LatentEncoder::Create(checkpoint));
+  HIIF_ASSIGN_OR_RETURN(auto decoder, make(kernels::Number::kBFloat16));
   return std::make_unique<FusedUpscaler>(checkpoint.config(), std::move(encoder),
-                                         *std::move(decoder));
+                                         std::move(decoder), std::move(exact));
 }
 
 }  // namespace hiif

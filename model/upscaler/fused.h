@@ -1,6 +1,6 @@
-// The `fused` backend: the HIIF decoder of model/kernels on the CPU, float32, over latent codes
-// that LibTorch encoded. A tile is done by the thread that calls Render; memory grows with the
-// image, never with the output.
+// The `fused` backend: the HIIF decoder of model/kernels on the CPU, over latent codes that
+// LibTorch encoded in float32. A tile is done by the thread that calls Render; memory grows with
+// the image, never with the output.
 #ifndef MODEL_UPSCALER_FUSED_H_
 #define MODEL_UPSCALER_FUSED_H_
 
@@ -8,12 +8,15 @@
 
 #include "absl/status/statusor.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/upscaler/factory.h"
 #include "model/upscaler/upscaler.h"
 
 namespace hiif {
 
-// Unimplemented for decoders other than HIIF without ablations.
-absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& checkpoint);
+// Unimplemented for decoders other than HIIF without ablations. kAuto: bfloat16 where the processor
+// multiplies it, else float32. What is not finite in bfloat16 is computed again in float32.
+absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& checkpoint,
+                                                            Precision precision);
 
 }  // namespace hiif
 

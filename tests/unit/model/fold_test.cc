@@ -77,8 +77,8 @@ TEST(FoldTest, TriangleSquaresOnBlocks) {
   const Triangle triangle = Triangulate(w, b);
   const PackedMatrix packed(triangle.matrix, kWidth, kWidth, kWidth);
   const std::vector<float> x = Random(kRows * kWidth, 3);
-  std::vector<float> scratch(kRows * kWidth);
-  PackRows(x.data(), kWidth, kRows, kWidth, scratch.data());
+  std::vector<uint32_t> scratch(kRows * kWidth);
+  PackRows(x.data(), kWidth, kRows, kWidth, Number::kFloat32, scratch.data());
   std::vector<float> squares(kRows, triangle.rest);
   TriangleSquares({&packed, kRows, scratch.data()}, triangle.bias.data(), squares.data());
   for (int r = 0; r < kRows; ++r) {

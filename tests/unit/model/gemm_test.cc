@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -34,7 +35,7 @@ class GemmTest : public ::testing::Test {
   }
   Product MakeProduct() { return Of(x_, y_); }
   Product Of(const std::vector<float>& x, std::vector<float>& y) {
-    PackRows(x.data(), kInputs, kRows, kInputs, scratch_.data());
+    PackRows(x.data(), kInputs, kRows, kInputs, Number::kFloat32, scratch_.data());
     return {&packed_, kRows, scratch_.data(), y.data(), packed_.padded_outputs()};
   }
   float y(int row, int output) const { return y_[row * packed_.padded_outputs() + output]; }
@@ -44,7 +45,7 @@ class GemmTest : public ::testing::Test {
   PackedMatrix packed_{w_, kOutputs, kInputs, kInputs};
   std::vector<float> y_ = Random(kRows * packed_.padded_outputs(), 3);
   std::vector<float> bias_ = Random(packed_.padded_outputs(), 4);
-  std::vector<float> scratch_ = std::vector<float>(kInputs * kRows);
+  std::vector<uint32_t> scratch_ = std::vector<uint32_t>(kInputs * kRows);
 };
 
 TEST_F(GemmTest, BiasAndStatistics) {
@@ -78,7 +79,7 @@ TEST_F(GemmTest, GeluOverItsWholeRange) {
   for (int i = -960; i < 960; i += kRowGroup) {
     x.clear();
     for (int r = 0; r < kRowGroup; ++r) x.push_back(static_cast<float>(i + r) / 96.0f);
-    PackRows(x.data(), 1, kRowGroup, 1, scratch_.data());
+    PackRows(x.data(), 1, kRowGroup, 1, Number::kFloat32, scratch_.data());
     MultiplyGelu({&identity, kRowGroup, scratch_.data(), y.data(), identity.padded_outputs()},
                  zero.data());
     for (int r = 0; r < kRowGroup; ++r) {
@@ -148,6 +149,48 @@ TEST_F(GemmTest, Rgb) {
       EXPECT_NEAR(out[r * 3 + o], v, 1e-4);
     }
   }
+}
+
+// To the nearest of the 8 bits that a bfloat16 has, to even where two are as near.
+double Rounded(float value) {
+  int exponent = 0;
+  const double mantissa = std::frexp(value, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(mantissa, 8)), exponent - 8);
+}
+
+// Float32 sums of products of rounded factors: an odd number of inputs, a triangle's late start.
+TEST_F(GemmTest, BFloat16) {
+  const PackedMatrix weights(w_, kOutputs, kInputs, kInputs, Number::kBFloat16);
+  EXPECT_LT(weights.bytes(), packed_.bytes() * 6 / 10);
+  std::vector<uint32_t> units(kRows * Units(Number::kBFloat16, kInputs));
+  PackRows(x_.data(), kInputs, kRows, kInputs, Number::kBFloat16, units.data());
+  Product product = {&weights, kRows, units.data(), y_.data(), weights.padded_outputs()};
+  for (const bool native : {false, HasNativeBFloat16()}) {
+    product.native = native;
+    MultiplyBias(product, bias_.data(), {});
+    for (int r = 0; r < kRows; ++r) {
+      for (int o = 0; o < kOutputs; ++o) {
+        double sum = bias_[o];
+        for (int i = 0; i < kInputs; ++i) {
+          sum += Rounded(x_[r * kInputs + i]) * Rounded(w_[o * kInputs + i]);
+        }
+        ASSERT_NEAR(y(r, o), sum, 1e-4) << r << " " << o;
+      }
+    }
+  }
+}
+
+TEST_F(GemmTest, BFloat16KeepsWhatIsNotFinite) {
+  x_[0] = std::numeric_limits<float>::quiet_NaN();
+  x_[kInputs + 1] = std::numeric_limits<float>::infinity();
+  const PackedMatrix weights(w_, kOutputs, kInputs, kInputs, Number::kBFloat16);
+  std::vector<uint32_t> units(kRows * Units(Number::kBFloat16, kInputs));
+  PackRows(x_.data(), kInputs, kRows, kInputs, Number::kBFloat16, units.data());
+  MultiplyBias({&weights, kRows, units.data(), y_.data(), weights.padded_outputs()}, bias_.data(),
+               {});
+  EXPECT_TRUE(std::isnan(y(0, 0)));
+  EXPECT_FALSE(std::isfinite(y(1, 0)));
+  EXPECT_TRUE(std::isfinite(y(2, 0)));
 }
 
 }  // namespace

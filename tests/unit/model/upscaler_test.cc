@@ -6,6 +6,9 @@
 
 #include <cmath>
 #include <filesystem>
+#include <functional>
+#include <limits>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -41,6 +44,7 @@ std::shared_ptr<const RgbImage> Photo(int64_t height, int64_t width) {
 struct Setting {
   Backend backend;
   CoordinateMode coordinates;
+  Precision precision = Precision::kFloat32;
 };
 
 class UpscalerTest : public ::testing::TestWithParam<Setting> {
@@ -51,7 +55,8 @@ class UpscalerTest : public ::testing::TestWithParam<Setting> {
         Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
     checkpoint->SetCoordinates(GetParam().coordinates);
-    auto upscaler = MakeUpscaler(*checkpoint, {.backend = GetParam().backend});
+    auto upscaler = MakeUpscaler(
+        *checkpoint, {.backend = GetParam().backend, .precision = GetParam().precision});
     ASSERT_TRUE(upscaler.ok()) << upscaler.status();
     upscaler_ = *std::move(upscaler);
     image_ = Photo(15, 19);
@@ -201,7 +206,9 @@ INSTANTIATE_TEST_SUITE_P(Backends, UpscalerTest,
                                            Setting{Backend::kTorch, CoordinateMode::kExact},
                                            Setting{Backend::kTorch, CoordinateMode::kReference},
                                            Setting{Backend::kFused, CoordinateMode::kExact},
-                                           Setting{Backend::kFused, CoordinateMode::kReference}));
+                                           Setting{Backend::kFused, CoordinateMode::kReference},
+                                           Setting{Backend::kFused, CoordinateMode::kExact,
+                                                   Precision::kBFloat16}));
 
 TEST(Backends, GiveTheSameImage) {
   const auto checkpoint =
@@ -211,7 +218,8 @@ TEST(Backends, GiveTheSameImage) {
   const Grid grid{61, 55};
   std::vector<std::vector<float>> outs;
   for (const Backend backend : {Backend::kReference, Backend::kTorch, Backend::kFused}) {
-    const auto upscaler = MakeUpscaler(*checkpoint, {.backend = backend});
+    const auto upscaler =
+        MakeUpscaler(*checkpoint, {.backend = backend, .precision = Precision::kFloat32});
     ASSERT_TRUE(upscaler.ok());
     const auto features = (*upscaler)->Encode(image);
     const auto context = (*upscaler)->MakeContext(**features, grid, {});
@@ -228,6 +236,90 @@ TEST(Backends, GiveTheSameImage) {
   }
 }
 
+std::vector<float> Rendered(const Upscaler& upscaler, const RgbImage& image, Grid grid) {
+  const auto features = upscaler.Encode(std::make_shared<const RgbImage>(image));
+  const auto context = upscaler.MakeContext(**features, grid, {.samples = 300});
+  std::vector<float> out(grid.height * grid.width * 3);
+  const RenderTile tile{
+      features->get(), context->get(), {0, 0, grid.width, grid.height}, absl::MakeSpan(out)};
+  const absl::Status status = upscaler.Render({&tile, 1});
+  EXPECT_TRUE(status.ok()) << status;
+  return out;
+}
+
+using Values = std::map<std::string, std::vector<float>>;
+
+// The shipped weights, changed, as a file.
+absl::StatusOr<Checkpoint> Changed(const std::function<void(Values&)>& change) {
+  const auto checkpoint =
+      Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
+  if (!checkpoint.ok()) return checkpoint.status();
+  const auto& views = checkpoint->tensors().tensors();
+  Values values;
+  for (const auto& [name, view] : views) values[name] = *checkpoint->tensors().Floats(name);
+  change(values);
+  std::map<std::string, TensorToWrite> tensors;
+  for (const auto& [name, value] : values) {
+    tensors[name] = {TensorType::kF32, views.at(name).shape,
+                     absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(value.data()),
+                                         value.size() * sizeof(float))};
+  }
+  const std::string path = ::testing::TempDir() + "changed.safetensors";
+  const absl::Status status = WriteSafetensors(path, tensors, checkpoint->metadata());
+  if (!status.ok()) return status;
+  return Checkpoint::Open(path);
+}
+
+TEST(BFloat16, IsNearFloat32AndRecomputesNothing) {
+  const auto checkpoint = Changed([](Values&) {});
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  std::vector<std::vector<float>> outs;
+  for (const Precision precision : {Precision::kFloat32, Precision::kBFloat16}) {
+    const auto upscaler =
+        MakeUpscaler(*checkpoint, {.backend = Backend::kFused, .precision = precision});
+    ASSERT_TRUE(upscaler.ok());
+    EXPECT_EQ((*upscaler)->precision(), precision == Precision::kFloat32 ? "float32" : "bfloat16");
+    outs.push_back(Rendered(**upscaler, *Photo(20, 26), {61, 55}));
+    EXPECT_EQ((*upscaler)->recomputed(), 0);
+  }
+  double squares = 0;
+  for (size_t i = 0; i < outs[0].size(); ++i) squares += std::pow(outs[0][i] - outs[1][i], 2);
+  const double rms = std::sqrt(squares / static_cast<double>(outs[0].size()));
+  EXPECT_GT(rms, 0);
+  EXPECT_LT(rms, 4e-3);  // half a level of 255 on the [-1,1] range
+}
+
+// A weight that is finite in float32 and infinite in bfloat16, behind a hidden value that is 0.
+TEST(BFloat16, WhatIsNotFiniteIsComputedAgainInFloat32) {
+  const auto checkpoint = Changed([](Values& values) {
+    std::vector<float>& fc1 = values["fc_layers.0.fc1.weight"];
+    std::fill_n(fc1.begin(), values["fc_layers.0.norm.weight"].size(), 0.0f);  // its first row
+    values["fc_layers.0.fc1.bias"][0] = 0.0f;
+    values["fc_layers.0.fc2.weight"][0] = std::numeric_limits<float>::max();
+  });
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  const auto reduced =
+      MakeUpscaler(*checkpoint, {.backend = Backend::kFused, .precision = Precision::kBFloat16});
+  const auto exact =
+      MakeUpscaler(*checkpoint, {.backend = Backend::kFused, .precision = Precision::kFloat32});
+  ASSERT_TRUE(reduced.ok() && exact.ok());
+  const auto image = Photo(20, 26);
+  EXPECT_EQ(Rendered(**reduced, *image, {40, 52}), Rendered(**exact, *image, {40, 52}));
+  EXPECT_GT((*reduced)->recomputed(), 0);
+  // Queries too.
+  const std::vector<Coordinate> coordinates = {{0.1, 0.2}, {-0.7, 0.9}};
+  std::vector<std::vector<float>> outs;
+  for (const auto* upscaler : {reduced->get(), exact->get()}) {
+    const auto features = upscaler->Encode(image);
+    const auto context = upscaler->MakeContext(**features, {40, 52}, {.samples = 300});
+    outs.emplace_back(coordinates.size() * 3);
+    const absl::Status status = upscaler->Query(**features, **context, Cell{0.05, 0.04},
+                                                coordinates, absl::MakeSpan(outs.back()));
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  EXPECT_EQ(outs[0], outs[1]);
+}
+
 // Whether a worker was alone when it encoded must not show in the result.
 TEST(Encoding, DoesNotDependOnTheNumberOfThreads) {
   std::vector<std::string> checkpoints = {
@@ -241,7 +333,8 @@ TEST(Encoding, DoesNotDependOnTheNumberOfThreads) {
     auto checkpoint = Checkpoint::Open(path);
     if (!checkpoint.ok()) checkpoint = Checkpoint::OpenForeign(path);
     ASSERT_TRUE(checkpoint.ok()) << path << ": " << checkpoint.status();
-    const auto upscaler = MakeUpscaler(*checkpoint, {.backend = Backend::kFused});
+    const auto upscaler =
+        MakeUpscaler(*checkpoint, {.backend = Backend::kFused, .precision = Precision::kFloat32});
     ASSERT_TRUE(upscaler.ok()) << upscaler.status();
     for (const auto& [height, width] : {std::pair<int, int>{37, 53}, {64, 100}, {5, 200}}) {
       const auto image = Photo(height, width);
@@ -272,7 +365,8 @@ TEST(Encoding, InBlocksGivesTheFeaturesOfTheWhole) {
   const auto checkpoint =
       Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
   ASSERT_TRUE(checkpoint.ok());
-  const auto fused = MakeUpscaler(*checkpoint, {.backend = Backend::kFused});
+  const auto fused =
+      MakeUpscaler(*checkpoint, {.backend = Backend::kFused, .precision = Precision::kFloat32});
   const auto reference = MakeUpscaler(*checkpoint, {.backend = Backend::kReference});
   ASSERT_TRUE(fused.ok() && reference.ok());
   const auto image = Photo(16, 800);
