@@ -20,9 +20,12 @@
 // HIIF_ASSIGN_OR_RETURN(auto value, Compute());
 #define HIIF_ASSIGN_OR_RETURN(lhs, expr) \
   HIIF_ASSIGN_OR_RETURN_IMPL(HIIF_CONCAT(hiif_status_or_, __LINE__), lhs, expr)
+// `lhs` is a declaration and the other a name: parentheses would not compile.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define HIIF_ASSIGN_OR_RETURN_IMPL(statusor, lhs, expr) \
   auto statusor = (expr);                               \
   if (!statusor.ok()) return statusor.status();         \
   lhs = std::move(statusor).value()
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif  // BASE_STATUS_MACROS_H_

@@ -217,6 +217,7 @@ void Application::CollectGauges() {
   gauges.feature_cache_bytes.Set(static_cast<double>(cache_.bytes()));
   gauges.device_memory_used.Set(static_cast<double>(ResidentBytes()));
   gauges.device_memory_size.Set(static_cast<double>(resources_.memory_bytes));
+  metrics_.Recomputed(RecomputedPieces());
   for (const ModelStatus& status : registry_->List()) {
     metrics_.model_memory()
         .Add({{"model", status.name}, {"device", device_name_}, {"kind", "features"}})

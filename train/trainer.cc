@@ -42,7 +42,7 @@ double SecondsSince(Clock::time_point start) {
 }
 
 std::string Duration(double seconds) {
-  const auto minutes = static_cast<int64_t>(seconds / 60.0 + 0.5);
+  const auto minutes = static_cast<int64_t>(std::lround(seconds / 60.0));
   if (minutes < 60) return absl::StrCat(minutes, " min");
   return absl::StrFormat("%d h %02d min", minutes / 60, minutes % 60);
 }
@@ -60,7 +60,7 @@ class Run {
   absl::Status Resume();
   absl::Status FirstWeights();
   absl::Status BeginTeacher();
-  absl::Status Step(std::vector<Sample> samples);
+  absl::Status Step(const std::vector<Sample>& samples);
   absl::Status Log();
   absl::Status ValidateNow();
   absl::Status Save();
@@ -142,7 +142,7 @@ absl::Status Run::FirstWeights() {
 absl::Status Run::BeginTeacher() {
   HIIF_ASSIGN_OR_RETURN(InitialWeights loaded, LoadTeacher(options_));
   teacher_name_ = loaded.origin;
-  teacher_.emplace(std::move(loaded.network), options_.teacher_weight);
+  teacher_ = Teacher{std::move(loaded.network), options_.teacher_weight, false};
   const Network& learner = optimizer_->network();
   teacher_->shares_encoder = options_.encoder_rate == 0;
   for (auto& [name, tensor] : teacher_->network.parameters) {
@@ -216,7 +216,7 @@ absl::StatusOr<Outcome> Run::Loop() {
   return progress_.step < options_.steps ? Outcome::kStopped : Outcome::kFinished;
 }
 
-absl::Status Run::Step(std::vector<Sample> samples) {
+absl::Status Run::Step(const std::vector<Sample>& samples) {
   const double rate = LearningRate(options_, progress_.step);
   Gradient gradient = ComputeGradient(optimizer_->network(), optimizer_->names(), samples,
                                       options_.patch, gradient_options_);

@@ -33,6 +33,10 @@ struct UpscalerOptions {
 absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpoint,
                                                        const UpscalerOptions& options);
 
+// Pieces, since the process began, whose output was not finite in reduced precision and was
+// computed again in float32.
+int64_t RecomputedPieces();
+
 // Threads of one LibTorch operation, for the whole process; call once, before the first Upscaler.
 // The server passes 1 (its own workers are the parallelism), tools pass the number of cores.
 void SetIntraOpThreads(int threads);

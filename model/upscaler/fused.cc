@@ -25,6 +25,8 @@ using kernels::HiifDecoder;
 constexpr int64_t kPieceColumns = 128;
 constexpr int64_t kTablePixels = 1024;
 
+std::atomic<int64_t> g_recomputed = 0;
+
 struct FusedFeatures : Features {
   int64_t height() const override { return image->height; }
   int64_t width() const override { return image->width; }
@@ -179,7 +181,6 @@ class FusedUpscaler : public Upscaler {
   const ModelConfig& config() const override { return config_; }
   std::string backend() const override { return "fused"; }
   std::string precision() const override { return exact_ == nullptr ? "float32" : "bfloat16"; }
-  int64_t recomputed() const override { return recomputed_.load(std::memory_order_relaxed); }
   int64_t weights_bytes() const override {
     return encoder_->weights_bytes() + decoder_->weights_bytes() +
            (exact_ == nullptr ? 0 : exact_->weights_bytes());
@@ -325,7 +326,7 @@ class FusedUpscaler : public Upscaler {
                               Scratch& scratch, const Compute& compute) const {
     const absl::Status status = compute(Pass{*decoder_, context.folded, scratch});
     if (exact_ == nullptr || !absl::IsInternal(status)) return status;
-    recomputed_.fetch_add(1, std::memory_order_relaxed);
+    g_recomputed.fetch_add(1, std::memory_order_relaxed);
     Scratch own(*exact_);
     const kernels::FoldedContext* folded = nullptr;
     {
@@ -415,12 +416,13 @@ class FusedUpscaler : public Upscaler {
   const std::unique_ptr<LatentEncoder> encoder_;
   const std::unique_ptr<HiifDecoder> decoder_;
   const std::unique_ptr<HiifDecoder> exact_;  // float32, where decoder_ is not; else null
-  mutable std::atomic<int64_t> recomputed_ = 0;
   mutable absl::Mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> scratch_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
+
+int64_t RecomputedPieces() { return g_recomputed.load(std::memory_order_relaxed); }
 
 absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& checkpoint,
                                                             Precision precision) {

@@ -96,9 +96,7 @@ class Upscaler {
  public:
   virtual ~Upscaler() = default;
   virtual const ModelConfig& config() const = 0;
-  virtual std::string backend() const = 0;  // "reference", "torch" or "fused"
-  // Pieces whose output was not finite in reduced precision and was computed again in float32.
-  virtual int64_t recomputed() const { return 0; }
+  virtual std::string backend() const = 0;    // "reference", "torch" or "fused"
   virtual std::string precision() const = 0;  // "float32", "bfloat16", "float16"
   virtual int64_t weights_bytes() const = 0;
 

@@ -1,5 +1,7 @@
 #include "server/metrics/metrics.h"
 
+#include <algorithm>
+
 #include "prometheus/text_serializer.h"
 #include "server/config/version.h"
 #include "server/metrics/process.h"
@@ -94,6 +96,9 @@ Metrics::Metrics(const std::string& device)
       output_pixels_(AddCounter(registry_, "hiif_output_pixels_total", "Output pixels sent")),
       tiles_(AddCounter(registry_, "hiif_tiles_total", "Tiles sent or put into an encoded file")),
       oom_(AddCounter(registry_, "hiif_oom_total", "Times the device had no memory left")),
+      recomputed_(AddCounter(
+          registry_, "hiif_recomputed_total",
+          "Pieces that were not finite in reduced precision and were computed again in float32")),
       backpressure_(AddCounter(registry_, "hiif_stream_backpressure_seconds_total",
                                "Time spent waiting for clients to take their messages")),
       cache_hits_(AddCounter(registry_, "hiif_feature_cache_hits_total",
@@ -170,6 +175,10 @@ void Metrics::Backpressure(absl::Duration waited) {
 }
 
 void Metrics::OutOfMemory() { oom_.Increment(); }
+
+void Metrics::Recomputed(int64_t total) {
+  recomputed_.Increment(std::max(0.0, static_cast<double>(total) - recomputed_.Value()));
+}
 
 void Metrics::FeatureCache(bool hit) { (hit ? cache_hits_ : cache_misses_).Increment(); }
 

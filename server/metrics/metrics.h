@@ -44,6 +44,8 @@ class Metrics {
   void TileSent(int64_t pixels);
   void Backpressure(absl::Duration waited);
   void OutOfMemory();
+  // Pieces computed again in float32, since the process began.
+  void Recomputed(int64_t total);
   void FeatureCache(bool hit);
   // +1 when a call begins, -1 when it ends.
   void InFlight(int change);
@@ -85,6 +87,7 @@ class Metrics {
   prometheus::Counter& output_pixels_;
   prometheus::Counter& tiles_;
   prometheus::Counter& oom_;
+  prometheus::Counter& recomputed_;
   prometheus::Counter& backpressure_;
   prometheus::Counter& cache_hits_;
   prometheus::Counter& cache_misses_;

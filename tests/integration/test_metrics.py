@@ -4,10 +4,13 @@ import shutil
 import subprocess
 
 import grpc
+import numpy
 import pytest
 import requests
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
-from processes import assemble
+from processes import ROOT, assemble
 from test_upscale import request
 
 HISTOGRAMS = ["hiif_request_duration_seconds", "hiif_queue_duration_seconds",
@@ -62,6 +65,26 @@ def test_every_metric_moves(start_server, photo):
     assert total(after, "hiif_model_memory_bytes", 'kind="features"') > 0
     assert total(after, "hiif_device_memory_used_bytes", 'device="cpu"') > 50_000_000
     assert total(after, "hiif_device_memory_size_bytes") > 0
+
+
+def test_what_is_not_finite_in_bfloat16_is_computed_again(start_server, photo, tmp_path):
+    """A weight that is finite in float32 and infinite in bfloat16, behind a hidden value that is 0."""
+    shipped = ROOT / "models" / "edsr-baseline-hiif.safetensors"
+    with safe_open(shipped, "numpy") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name).astype(numpy.float32) for name in file.keys()}
+    tensors["fc_layers.0.fc1.weight"][0] = 0
+    tensors["fc_layers.0.fc1.bias"][0] = 0
+    tensors["fc_layers.0.fc2.weight"][0, 0] = numpy.finfo(numpy.float32).max
+    (tmp_path / "models").mkdir()
+    save_file(tensors, tmp_path / "models" / shipped.name, metadata)
+    images = {}
+    for precision in ("float32", "bfloat16"):
+        server = start_server("--backend", "fused", "--precision", precision, model_dir=tmp_path / "models")
+        _, images[precision], _ = assemble(server.stub().Upscale(request(photo, 1.5, 1.5), timeout=120))
+        again = total(scrape(server), "hiif_recomputed_total")
+        assert (again > 0) == (precision == "bfloat16")
+    assert (images["float32"] == images["bfloat16"]).all()
 
 
 def test_gauges_of_the_queue_rise_and_fall(server, photo):

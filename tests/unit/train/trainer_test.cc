@@ -207,6 +207,47 @@ TEST_F(TrainerTest, Bfloat16IsNearFloat32) {
   EXPECT_NEAR(a, b, 0.02 * a);
 }
 
+// A learner that is its own teacher is off a target mixed of both by what is left of the truth.
+TEST_F(TrainerTest, ATeacherIsMixedIntoTheTarget) {
+  options_.steps = 1;
+  const std::string first = FreshPath("first");
+  ASSERT_EQ(Go(first).value(), Outcome::kFinished);
+  options_.init = first + "/weights.safetensors";
+  options_.encoder.clear();
+  options_.decoder.clear();
+  const auto loss = [&](const char* run) {
+    const std::string path = FreshPath(run);
+    EXPECT_EQ(Go(path).value(), Outcome::kFinished);
+    return std::stod(Losses(path)[1]);
+  };
+  const double alone = loss("alone");
+  ASSERT_GT(alone, 0.01);
+  options_.teacher = options_.init;
+  for (const double rate : {1.0, 0.0}) {  // 0: the frozen encoder's codes are shared
+    options_.encoder_rate = rate;
+    options_.teacher_weight = 0.25;
+    EXPECT_NEAR(loss("quarter"), 0.75 * alone, 1e-5);
+    options_.teacher_weight = 1;
+    EXPECT_NEAR(loss("whole"), 0, 1e-5);
+  }
+}
+
+TEST_F(TrainerTest, TheCheckpointNamesItsTeacher) {
+  options_.steps = 1;
+  const std::string first = FreshPath("first");
+  ASSERT_EQ(Go(first).value(), Outcome::kFinished);
+  options_.teacher = first + "/weights.safetensors";
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  EXPECT_THAT(ReadFile(run + "/weights.safetensors").value(),
+              HasSubstr("weights.safetensors (SHA-256 "));
+  options_.teacher = first + "/none.safetensors";
+  EXPECT_EQ(Go(FreshPath("other")).status().code(), absl::StatusCode::kNotFound);
+  options_.degrade = true;
+  EXPECT_THAT(std::string(Go(FreshPath("third")).status().message()),
+              HasSubstr("leave --teacher or --degrade away"));
+}
+
 TEST_F(TrainerTest, OutOfRangeOptionsSayWhich) {
   options_.batch = 5;
   EXPECT_THAT(std::string(Go(FreshPath("run")).status().message()),
