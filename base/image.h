@@ -41,6 +41,9 @@ struct Region {
   bool operator==(const Region&) const = default;
 };
 
+// The part `region` of an image, which holds it.
+RgbImage Crop(const RgbImage& image, const Region& region);
+
 }  // namespace hiif
 
 #endif  // BASE_IMAGE_H_

@@ -35,16 +35,6 @@ std::vector<std::string> Images(const std::string& folder) {
   return paths;
 }
 
-RgbImage Crop(const RgbImage& image, Grid size) {
-  RgbImage out{image.type, size.height, size.width, {}};
-  out.samples.reserve(size.height * size.width * 3);
-  for (int64_t y = 0; y < size.height; ++y) {
-    const auto row = image.samples.begin() + y * image.width * 3;
-    out.samples.insert(out.samples.end(), row, row + size.width * 3);
-  }
-  return out;
-}
-
 std::string FolderOf(const std::string& folder, const EvalScale& scale) {
   return absl::StrCat(folder, "/image_SRF_", scale.ToString());
 }
@@ -131,7 +121,7 @@ absl::StatusOr<Pair> BenchmarkSet::Load(const EvalScale& scale, int64_t index) c
     if (size.height > original.height || size.width > original.width)
       return absl::InvalidArgumentError(
           absl::StrCat(supplied.string(), ": does not fit its original"));
-    pair.high = Crop(original, size);
+    pair.high = Crop(original, {0, 0, size.width, size.height});
     pair.low = std::make_shared<const RgbImage>(std::move(low));
     return pair;
   }
@@ -141,8 +131,8 @@ absl::StatusOr<Pair> BenchmarkSet::Load(const EvalScale& scale, int64_t index) c
   const Grid low = {low_of(original.height, scale.y), low_of(original.width, scale.x)};
   if (low.height < 1 || low.width < 1)
     return absl::InvalidArgumentError(absl::StrCat(path, ": too small for ", scale.ToString()));
-  pair.high = Crop(original, {static_cast<int64_t>(std::nearbyint(low.height * scale.y)),
-                              static_cast<int64_t>(std::nearbyint(low.width * scale.x))});
+  pair.high = Crop(original, {0, 0, static_cast<int64_t>(std::nearbyint(low.width * scale.x)),
+                              static_cast<int64_t>(std::nearbyint(low.height * scale.y))});
   pair.low = std::make_shared<const RgbImage>(ResizeBicubic(pair.high, low));
   return pair;
 }

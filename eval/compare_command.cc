@@ -37,15 +37,6 @@ RgbImage ToBytes(const std::vector<float>& values, Grid size) {
   return image;
 }
 
-RgbImage Cut(const RgbImage& image, Region region) {
-  RgbImage out{image.type, region.height, region.width, {}};
-  for (int64_t y = region.y; y < region.y + region.height; ++y) {
-    const auto row = image.samples.begin() + (y * image.width + region.x) * 3;
-    out.samples.insert(out.samples.end(), row, row + region.width * 3);
-  }
-  return out;
-}
-
 // White where equal, darker by the largest difference of the channels, eight times.
 RgbImage ErrorMap(const RgbImage& a, const RgbImage& b) {
   RgbImage out = a;
@@ -84,10 +75,10 @@ absl::Status Run(const Options& options) {
   const auto add = [&](const std::string& label, const RgbImage& image,
                        const std::vector<float>& values) {
     const double psnr = Psnr(values, pair.high, shave, PsnrChannels::kLuma);
-    cells.push_back({absl::StrFormat("%s  %.2f dB", label, psnr), Cut(image, crop)});
+    cells.push_back({absl::StrFormat("%s  %.2f dB", label, psnr), Crop(image, crop)});
     if (options.errors)
       cells.push_back(
-          {absl::StrFormat("%s, error x8", label), Cut(ErrorMap(image, pair.high), crop)});
+          {absl::StrFormat("%s, error x8", label), Crop(ErrorMap(image, pair.high), crop)});
   };
   const RgbImage bicubic = ResizeBicubic(*pair.low, size);
   std::vector<float> values(bicubic.samples.begin(), bicubic.samples.end());
@@ -100,7 +91,7 @@ absl::Status Run(const Options& options) {
     HIIF_ASSIGN_OR_RETURN(const std::vector<float> out, OutputOf(*upscaler, pair, {}));
     add(option.Name(), ToBytes(out, size), out);
   }
-  cells.push_back({"original", Cut(pair.high, crop)});
+  cells.push_back({"original", Crop(pair.high, crop)});
   const int columns = options.errors ? 2 : static_cast<int>(cells.size());
   HIIF_ASSIGN_OR_RETURN(const std::string sheet, MakeSheet(cells, columns));
   HIIF_RETURN_IF_ERROR(WriteFileAtomically(options.output, sheet));

@@ -42,15 +42,6 @@ absl::StatusOr<Region> CropOf(const std::string& text, Grid size) {
   return Region{x, y, width, height};
 }
 
-RgbImage Cut(const RgbImage& image, Region region) {
-  RgbImage out{image.type, region.height, region.width, {}};
-  for (int64_t y = region.y; y < region.y + region.height; ++y) {
-    const auto row = image.samples.begin() + (y * image.width + region.x) * 3;
-    out.samples.insert(out.samples.end(), row, row + region.width * 3);
-  }
-  return out;
-}
-
 absl::StatusOr<RgbImage> ByModel(client::Client& client, const Connection& connection,
                                  absl::string_view file, const std::string& model, Grid target,
                                  Region region) {
@@ -103,7 +94,7 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
       if (model.state() == v1::MODEL_STATE_READY) models.push_back(model.name());
   }
   std::vector<SheetCell> cells;
-  const RgbImage part = Cut(*picture->colour, crop);
+  const RgbImage part = Crop(*picture->colour, crop);
   cells.push_back({absl::StrFormat("bicubic x%g", flags.scale),
                    ResizeBicubic(part, {region.height, region.width})});
   for (const std::string& model : models) {

@@ -41,15 +41,12 @@ class TorchEncoder : public LatentEncoder {
     return CatchTorch([&]() -> absl::Status {
       const ScopedEncoderThreads scope(network_.config.encoder, threads);
       const c10::InferenceMode inference;
-      const int64_t x0 = std::max<int64_t>(0, block.x - halo);
-      const int64_t y0 = std::max<int64_t>(0, block.y - halo);
-      const int64_t x1 = std::min(image.width, block.x + block.width + halo);
-      const int64_t y1 = std::min(image.height, block.y + block.height + halo);
-      const at::Tensor part = NormalisedImage(image, {x0, y0, x1 - x0, y1 - y0})
-                                  .contiguous(at::MemoryFormat::ChannelsLast);
+      const Region read = WithHalo(block, halo, image.height, image.width);
+      const at::Tensor part =
+          NormalisedImage(image, read).contiguous(at::MemoryFormat::ChannelsLast);
       const at::Tensor codes = EncodeImage(network_, part)
-                                   .slice(2, block.y - y0, block.y - y0 + block.height)
-                                   .slice(3, block.x - x0, block.x - x0 + block.width)
+                                   .slice(2, block.y - read.y, block.y - read.y + block.height)
+                                   .slice(3, block.x - read.x, block.x - read.x + block.width)
                                    .permute({0, 2, 3, 1})
                                    .contiguous();
       const float* values = codes.data_ptr<float>();
@@ -74,6 +71,18 @@ ScopedEncoderThreads::ScopedEncoderThreads(const EncoderConfig& encoder, int thr
 }
 
 ScopedEncoderThreads::~ScopedEncoderThreads() { at::set_num_threads(before_); }
+
+int64_t EncodingPlan::BlockPixels(int block, int64_t height, int64_t width) const {
+  const Region& r = blocks[block];
+  return std::min(r.width + 2 * halo, width) * std::min(r.height + 2 * halo, height);
+}
+
+Region WithHalo(const Region& block, int64_t halo, int64_t height, int64_t width) {
+  const int64_t x = std::max<int64_t>(0, block.x - halo);
+  const int64_t y = std::max<int64_t>(0, block.y - halo);
+  return {x, y, std::min(width, block.x + block.width + halo) - x,
+          std::min(height, block.y + block.height + halo) - y};
+}
 
 EncodingPlan PlanEncoding(const EncoderConfig& encoder, int64_t height, int64_t width) {
   if (std::holds_alternative<SwinIrConfig>(encoder)) return {{{0, 0, width, height}}, 0};

@@ -16,7 +16,12 @@ namespace hiif {
 struct EncodingPlan {
   std::vector<Region> blocks;  // they cover the image and do not overlap
   int64_t halo = 0;            // pixels of context around a block
+  // What Encoding::BlockPixels() says of an image of this size.
+  int64_t BlockPixels(int block, int64_t height, int64_t width) const;
 };
+// A block and its halo, as far as the image goes.
+Region WithHalo(const Region& block, int64_t halo, int64_t height, int64_t width);
+
 // Convolutional encoders: blocks of about 384 x 384 with the receptive field as halo, which gives
 // the features of the whole image up to rounding (1e-5). SwinIR attends across windows layer after
 // layer, so it takes the image whole.

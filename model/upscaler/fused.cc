@@ -249,9 +249,7 @@ class FusedUpscaler : public Upscaler {
     }
     int blocks() const override { return static_cast<int>(plan_.blocks.size()); }
     int64_t BlockPixels(int block) const override {
-      const Region& r = plan_.blocks[block];
-      return std::min(r.width + 2 * plan_.halo, features_->width()) *
-             std::min(r.height + 2 * plan_.halo, features_->height());
+      return plan_.BlockPixels(block, features_->height(), features_->width());
     }
     absl::Status EncodeBlock(int block, int threads) override {
       HIIF_RETURN_IF_ERROR(owner_->encoder_->Encode(

@@ -324,9 +324,7 @@ class TorchUpscaler : public Upscaler {
     }
     int blocks() const override { return static_cast<int>(plan_.blocks.size()); }
     int64_t BlockPixels(int block) const override {
-      const Region& r = plan_.blocks[block];
-      return std::min(r.width + 2 * plan_.halo, features_->width()) *
-             std::min(r.height + 2 * plan_.halo, features_->height());
+      return plan_.BlockPixels(block, features_->height(), features_->width());
     }
     absl::Status EncodeBlock(int block, int threads) override {
       return CatchTorch([&]() -> absl::Status {
@@ -335,16 +333,13 @@ class TorchUpscaler : public Upscaler {
         const int64_t height = features_->height();
         const int64_t width = features_->width();
         const Region& r = plan_.blocks[block];
-        const int64_t x0 = std::max<int64_t>(0, r.x - plan_.halo);
-        const int64_t y0 = std::max<int64_t>(0, r.y - plan_.halo);
-        const int64_t x1 = std::min(width, r.x + r.width + plan_.halo);
-        const int64_t y1 = std::min(height, r.y + r.height + plan_.halo);
-        const at::Tensor part = NormalisedImage(*features_->image, {x0, y0, x1 - x0, y1 - y0})
+        const Region read = WithHalo(r, plan_.halo, height, width);
+        const at::Tensor part = NormalisedImage(*features_->image, read)
                                     .to(owner_->device_, owner_->type_)
                                     .contiguous(at::MemoryFormat::ChannelsLast);
         const at::Tensor codes = EncodeImage(owner_->encoder_, part)[0]
-                                     .slice(1, r.y - y0, r.y - y0 + r.height)
-                                     .slice(2, r.x - x0, r.x - x0 + r.width)
+                                     .slice(1, r.y - read.y, r.y - read.y + r.height)
+                                     .slice(2, r.x - read.x, r.x - read.x + r.width)
                                      .permute({1, 2, 0});
         features_->latents.slice(0, 0, height * width)
             .view({height, width, -1})

@@ -2,18 +2,17 @@
 images and against Lanczos: PSNR of Y by the protocol of docs/results.md."""
 
 import io
-import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import numpy
 from PIL import Image
 
+from model_psnr import SCALES, psnr
+
 BIN, SHARED = map(pathlib.Path, sys.argv[1:3])
 QUALITY = 75
-SCALES = ["2", "3", "4"]
 MODELS = ["edsr-baseline-hiif-photo", "edsr-baseline-hiif"]
 
 
@@ -44,19 +43,13 @@ def make_set(folder):
     return lanczos
 
 
-def psnr(model, folder):
-    result = subprocess.run([BIN / "hiif-eval", "psnr", "--model", model, "--data", folder, "--scales",
-                             ",".join(SCALES), "--json"], check=True, capture_output=True, text=True)
-    return [table["psnr_db"] for table in json.loads(result.stdout)["tables"]]
-
-
 def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary) / "Set14-JPEG75"
         folder.mkdir()
         rows = {"Lanczos": make_set(folder)}
         for model in sys.argv[3:] or MODELS:
-            rows[model] = psnr(model, folder)
+            rows[model] = psnr(BIN, model, folder)
     for name, values in rows.items():
         print(f"{name}: " + ", ".join(f"x{s} {v:.3f}" for s, v in zip(SCALES, values)))
     lanczos, photo, *others = rows.values()

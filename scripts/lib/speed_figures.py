@@ -18,8 +18,10 @@ def speed(*flags):
     return json.loads(result.stdout)
 
 
-def best(runs):
-    return max(runs, key=lambda run: run["output_pixels_per_s"])
+def best_in_turn(*settings):
+    """The fastest run with each of the flags, which take turns."""
+    rounds = [[speed(*flags) for flags in settings] for _ in range(ROUNDS)]
+    return [max(runs, key=lambda run: run["output_pixels_per_s"]) for runs in zip(*rounds)]
 
 
 def peak():
@@ -44,11 +46,7 @@ def verdict(ok, text):
 
 def fused_ratio():
     """Fused against reference: time is encode and query."""
-    fused, reference = [], []
-    for _ in range(ROUNDS):
-        reference.append(speed("--backend", "reference", "--threads", "2"))
-        fused.append(speed("--backend", "fused", "--threads", "2"))
-    ours, theirs = best(fused), best(reference)
+    theirs, ours = best_in_turn(("--backend", "reference", "--threads", "2"), ("--backend", "fused", "--threads", "2"))
     ratio = ours["output_pixels_per_s"] / theirs["output_pixels_per_s"]
     query = theirs["query_s"] / ours["query_s"]
     need = 4.5 if has_bfloat16() else 2.5
@@ -75,11 +73,7 @@ def fused_peak():
 
 def two_cores():
     """Two threads against one."""
-    one, two = [], []
-    for _ in range(ROUNDS):
-        one.append(speed("--backend", "fused", "--threads", "1"))
-        two.append(speed("--backend", "fused", "--threads", "2"))
-    first, second = best(one), best(two)
+    first, second = best_in_turn(("--backend", "fused", "--threads", "1"), ("--backend", "fused", "--threads", "2"))
     ratio = second["output_pixels_per_s"] / first["output_pixels_per_s"]
     query = first["query_s"] / second["query_s"]
     verdict(ratio >= 1.85, f"{ratio:.2f} x (>= 1.85); the query alone {query:.2f} x, encode "

@@ -1,12 +1,11 @@
 """PSNR on Set5 of the models that the project promises, against what each must reach."""
 
-import json
 import pathlib
-import subprocess
 import sys
 
+from model_psnr import SCALES, psnr
+
 BIN, SHARED = map(pathlib.Path, sys.argv[1:3])
-SCALES = ["2", "3", "4"]
 SMALL = (36.5, 32.8, 30.6)
 MUST = {"edsr-baseline-hiif": (37.92, 34.33, 32.13), "rdn-hiif": SMALL, "swinir-hiif": SMALL}
 # The narrow decoder may lose this much against the full one.
@@ -18,13 +17,6 @@ def shipped(name):
     return next((n for n in (name, name + "-small") if pathlib.Path(f"models/{n}.safetensors").exists()), None)
 
 
-def psnr(name):
-    """dB by scale."""
-    result = subprocess.run([BIN / "hiif-eval", "psnr", "--model", name, "--data", SHARED / "data/Set5",
-                             "--scales", ",".join(SCALES), "--json"], check=True, capture_output=True, text=True)
-    return [table["psnr_db"] for table in json.loads(result.stdout)["tables"]]
-
-
 short = []
 full = None
 for wanted, must in [*MUST.items(), ("edsr-baseline-hiif-fast", None)]:
@@ -33,7 +25,7 @@ for wanted, must in [*MUST.items(), ("edsr-baseline-hiif-fast", None)]:
         print(f"{wanted}: not in models/")
         short.append(wanted)
         continue
-    got = psnr(name)
+    got = psnr(BIN, name, SHARED / "data/Set5")
     if wanted == "edsr-baseline-hiif":
         full = got
     if must is None:
