@@ -53,9 +53,19 @@ at::Tensor TeacherError(const Teacher& teacher, const at::Tensor& latents, const
   return Decode(teacher.network, own, batch.queries) - batch.target;
 }
 
+at::Tensor FeatureLoss(const Teacher& teacher, const at::Tensor& latents, const Batch& batch) {
+  at::Tensor target;
+  {
+    const at::AutoGradMode grad(false);
+    target = EncodeImage(teacher.network, batch.images);
+  }
+  return (latents - target).abs().mean();
+}
+
 at::Tensor Loss(const Network& network, const Teacher* teacher, const Batch& batch,
                 const Batch& teacher_batch) {
   const at::Tensor latents = EncodeImage(network, batch.images);
+  if (teacher != nullptr && teacher->of_features) return FeatureLoss(*teacher, latents, batch);
   at::Tensor target = batch.target;
   if (teacher != nullptr) {
     target = target + teacher->weight * TeacherError(*teacher, latents, teacher_batch);

@@ -16,10 +16,12 @@
 
 namespace hiif::train {
 
-// Whose output is mixed into the target: target + weight * (output - target).
+// Whose output is mixed into the target, target + weight * (output - target), or whose latent codes
+// are the target of the encoder.
 struct Teacher {
   Network network;
   double weight = 0;
+  bool of_features = false;
   // Its encoder is that of the network that learns, which is frozen: latent codes are shared.
   bool shares_encoder = false;
 };
@@ -33,7 +35,8 @@ struct GradientOptions {
 };
 
 struct Gradient {
-  double loss = 0;                   // mean |difference to the target| on the [-1,1] range
+  // Mean |difference to the target|, of colours in [-1,1] or of latent codes.
+  double loss = 0;
   std::vector<at::Tensor> gradient;  // in the order of the names given
 };
 

@@ -22,7 +22,7 @@ Optimizer::Optimizer(Network network, const OptimizerOptions& options)
   for (auto& [name, tensor] : network_.parameters) {
     tensor = tensor.detach().clone();
     average_[name] = tensor.clone();
-    if (OfEncoder(name) && options_.encoder_rate == 0) continue;
+    if (OfEncoder(name) ? options_.encoder_rate == 0 : options_.decoder_frozen) continue;
     tensor.requires_grad_(true);
     names_.push_back(name);
     parameters_.push_back(tensor);

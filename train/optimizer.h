@@ -17,8 +17,9 @@ struct OptimizerOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double encoder_rate = 1.0;  // times the learning rate; 0: the encoder is frozen
-  double clip = 0.0;          // largest norm of the gradient; 0: not clipped
-  double average = 0.999;     // decay of the moving average, reached as (1 + n) / (10 + n)
+  bool decoder_frozen = false;
+  double clip = 0.0;       // largest norm of the gradient; 0: not clipped
+  double average = 0.999;  // decay of the moving average, reached as (1 + n) / (10 + n)
 };
 
 // Owns the parameters that are trained and everything that a step changes.

@@ -46,18 +46,24 @@ TrainOptions Released(const std::string& encoder) {
   return o;
 }
 
-// Goes on from weights that are good already.
-TrainOptions EdsrFinetune() {
+// What runs of hours, not weeks, have in common.
+TrainOptions Short() {
   TrainOptions o;
-  o.batch = 8;
   o.queries = 1024;
-  o.learning_rate = 1e-4;
-  o.encoder_rate = 0.25;
   o.schedule = "cosine";
   o.warmup = 200;
-  o.final_rate = 0.02;
   o.steps = 20'000;
   o.clip = 1.0;
+  return o;
+}
+
+// Goes on from weights that are good already.
+TrainOptions EdsrFinetune() {
+  TrainOptions o = Short();
+  o.batch = 8;
+  o.learning_rate = 1e-4;
+  o.encoder_rate = 0.25;
+  o.final_rate = 0.02;
   o.average = 0.9995;
   return o;
 }
@@ -72,30 +78,22 @@ TrainOptions PhotoFinetune() {
 
 // A narrow decoder for CPU serving, on an encoder that is good already.
 TrainOptions Fast() {
-  TrainOptions o;
+  TrainOptions o = Short();
   o.encoder = "edsr-baseline";
   o.decoder = "hiif-fast";
-  o.queries = 1024;
   o.encoder_rate = 0;
   o.learning_rate = 1e-3;
-  o.schedule = "cosine";
-  o.warmup = 200;
-  o.steps = 20'000;
-  o.clip = 1.0;
   return o;
 }
 
 // About a million parameters, for a few cores; the decoder of another backbone by --init-decoder.
 TrainOptions Small(const std::string& encoder) {
-  TrainOptions o;
+  TrainOptions o = Short();
   o.encoder = encoder;
   o.decoder = "hiif";
-  o.queries = 1024;
   o.learning_rate = 4e-4;
-  o.schedule = "cosine";
   o.warmup = 500;
   o.steps = 50'000;
-  o.clip = 1.0;
   return o;
 }
 
@@ -160,7 +158,7 @@ const std::map<std::string, EncoderConfig>& Encoders() {
 const std::map<std::string, DecoderConfig>& Decoders() {
   static const auto* const kDecoders = new std::map<std::string, DecoderConfig>{
       {"hiif", HiifConfig{}},
-      {"hiif-fast", HiifConfig{.width = 96}},
+      {"hiif-fast", HiifConfig{.width = 128}},
       {"hiif-v1-H", Ablated(Ablation::kNoHierarchy)},
       {"hiif-v2-MS", Ablated(Ablation::kSingleScale)},
       {"hiif-v3-MH", Ablated(Ablation::kNoAttention)},
@@ -228,6 +226,15 @@ absl::Status Validate(const TrainOptions& o) {
   if (!(o.encoder_rate >= 0)) return error("encoder-rate must not be negative");
   if (!(o.teacher_weight >= 0 && o.teacher_weight <= 1)) {
     return error("teacher-weight must lie in [0,1]");
+  }
+  if (o.teacher_target != "output" && o.teacher_target != "features") {
+    return error("teacher-target \"", o.teacher_target, "\" is neither output nor features");
+  }
+  if (o.teacher_target == "features" && o.teacher.empty()) {
+    return error("teacher-target features needs a --teacher");
+  }
+  if (o.teacher_target == "features" && o.encoder_rate == 0) {
+    return error("teacher-target features trains the encoder: encoder-rate must be above 0");
   }
   if (!o.teacher.empty() && o.degrade) {
     return error(

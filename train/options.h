@@ -39,6 +39,9 @@ struct TrainOptions {
   // the way to what another network says. Empty: the colour itself.
   std::string teacher;  // any checkpoint
   double teacher_weight = 0.85;
+  // "output" as above, or "features": the encoder alone learns to give the teacher's latent codes
+  // (any backbone, as many channels), without a query; the decoder stays as it is.
+  std::string teacher_target = "output";
   // Optimisation.
   int64_t steps = 1'000'000;
   double learning_rate = 1e-4;
@@ -93,6 +96,8 @@ void VisitOptions(Options& o, Visit visit) {
   visit("init-decoder", o.init_decoder, "checkpoint with the first weights of the decoder", true);
   visit("teacher", o.teacher, "checkpoint whose output is mixed into the target", true);
   visit("teacher-weight", o.teacher_weight, "part of the teacher in the target", true);
+  visit("teacher-target", o.teacher_target,
+        "output, or features: the encoder alone learns the teacher's latent codes", true);
   visit("steps", o.steps, "length of the run", true);
   visit("learning-rate", o.learning_rate, "of Adam", true);
   visit("encoder-rate", o.encoder_rate, "rate of the encoder, times learning-rate; 0: frozen",

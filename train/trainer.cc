@@ -93,7 +93,12 @@ class Run {
 };
 
 OptimizerOptions Run::OptimizerSettings() const {
-  return {options_.beta1, options_.beta2, options_.encoder_rate, options_.clip, options_.average};
+  return {.beta1 = options_.beta1,
+          .beta2 = options_.beta2,
+          .encoder_rate = options_.encoder_rate,
+          .decoder_frozen = options_.teacher_target == "features",
+          .clip = options_.clip,
+          .average = options_.average};
 }
 
 absl::Status Run::Begin() {
@@ -142,8 +147,19 @@ absl::Status Run::FirstWeights() {
 absl::Status Run::BeginTeacher() {
   HIIF_ASSIGN_OR_RETURN(InitialWeights loaded, LoadTeacher(options_));
   teacher_name_ = loaded.origin;
-  teacher_ = Teacher{std::move(loaded.network), options_.teacher_weight, false};
   const Network& learner = optimizer_->network();
+  teacher_ = Teacher{.network = std::move(loaded.network),
+                     .weight = options_.teacher_weight,
+                     .of_features = options_.teacher_target == "features"};
+  if (teacher_->of_features) {
+    const int64_t own = EncoderFeatures(learner.config.encoder);
+    const int64_t wanted = EncoderFeatures(teacher_->network.config.encoder);
+    if (own != wanted) {
+      return absl::InvalidArgumentError(absl::StrCat("the encoder gives ", own,
+                                                     " channels, that of the teacher ", wanted,
+                                                     "; choose an --encoder that gives as many"));
+    }
+  }
   teacher_->shares_encoder = options_.encoder_rate == 0;
   for (auto& [name, tensor] : teacher_->network.parameters) {
     tensor = tensor.to(gradient_options_.device);
@@ -311,7 +327,9 @@ absl::Status Run::WriteAverage(const std::string& path) const {
                        Duration(progress_.seconds))},
       {"steps", absl::StrCat(progress_.step)}};
   if (teacher_.has_value()) {
-    notes["teacher"] = absl::StrCat(teacher_name_, ", weight ", options_.teacher_weight);
+    notes["teacher"] = teacher_->of_features
+                           ? absl::StrCat(teacher_name_, ", its latent codes")
+                           : absl::StrCat(teacher_name_, ", weight ", options_.teacher_weight);
   }
   return WriteWeights(path, optimizer_->network().config, optimizer_->average(), notes);
 }

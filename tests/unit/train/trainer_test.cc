@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_split.h"
 #include "base/file.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/network.h"
 #include "tests/unit/train/training_case.h"
 #include "train/run_folder.h"
 
@@ -230,6 +232,48 @@ TEST_F(TrainerTest, ATeacherIsMixedIntoTheTarget) {
     options_.teacher_weight = 1;
     EXPECT_NEAR(loss("whole"), 0, 1e-5);
   }
+}
+
+TEST_F(TrainerTest, AnEncoderLearnsTheLatentCodesOfATeacher) {
+  options_.steps = 1;
+  const std::string teacher = FreshPath("teacher");
+  ASSERT_EQ(Go(teacher).value(), Outcome::kFinished);
+  options_.teacher = teacher + "/weights.safetensors";
+  options_.teacher_target = "features";
+  options_.init_decoder = options_.teacher;
+  options_.seed = 77;  // other first weights of the encoder
+  options_.steps = 60;
+  options_.learning_rate = 1e-3;
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  const std::vector<std::string> losses = Losses(run);
+  EXPECT_LT(std::stod(losses.back()), 0.5 * std::stod(losses[1]));
+  const auto decoder = [](const std::string& path) {
+    Parameters parameters = LoadNetwork(Checkpoint::Open(path).value()).value().parameters;
+    std::erase_if(parameters, [](const auto& p) { return p.first.starts_with("encoder."); });
+    return parameters;
+  };
+  const Parameters before = decoder(options_.teacher);
+  for (const auto& [name, value] : decoder(run + "/weights.safetensors")) {
+    EXPECT_TRUE(at::equal(value, before.at(name))) << name;
+  }
+  // A learner that has the teacher's own encoder is at the target.
+  options_.steps = 1;
+  options_.init = options_.teacher;
+  options_.encoder.clear();
+  options_.decoder.clear();
+  const std::string same = FreshPath("same");
+  ASSERT_EQ(Go(same).value(), Outcome::kFinished);
+  EXPECT_EQ(std::stod(Losses(same)[1]), 0);
+  options_.encoder_rate = 0;
+  EXPECT_THAT(std::string(Go(FreshPath("frozen")).status().message()),
+              HasSubstr("encoder-rate must be above 0"));
+  options_.teacher.clear();
+  EXPECT_THAT(std::string(Go(FreshPath("alone")).status().message()),
+              HasSubstr("needs a --teacher"));
+  options_.teacher_target = "codes";
+  EXPECT_THAT(std::string(Go(FreshPath("other")).status().message()),
+              HasSubstr("neither output nor features"));
 }
 
 TEST_F(TrainerTest, TheCheckpointNamesItsTeacher) {
