@@ -42,6 +42,7 @@ struct Options {
   int threads = 0;
   int64_t context_samples = kDefaultContextSamples;
   int repeat = 1;
+  bool against_reference = false;
   bool json = false;
 };
 
@@ -55,11 +56,46 @@ absl::StatusOr<Grid> ParseSize(const std::string& text) {
   return Grid{height, width};
 }
 
+Grid OutputGrid(Grid low, const EvalScale& scale) {
+  return {static_cast<int64_t>(std::floor(low.height * scale.y + 0.5)),
+          static_cast<int64_t>(std::floor(low.width * scale.x + 0.5))};
+}
+
+std::shared_ptr<const RgbImage> Noise(Grid size) {
+  auto image = std::make_shared<RgbImage>();
+  image->height = size.height;
+  image->width = size.width;
+  image->samples.resize(size.height * size.width * 3);
+  std::mt19937 random(1);
+  for (uint8_t& sample : image->samples) sample = static_cast<uint8_t>(random());
+  return image;
+}
+
+// dB of the output for a small image against that of the backend `reference`; infinite: the same.
+absl::StatusOr<double> PsnrToReference(const Options& options, const Upscaler& upscaler,
+                                       const EvalScale& scale) {
+  constexpr Grid kSize = {48, 48};
+  ModelOption other = options.model;
+  other.backend = "reference";
+  other.precision = "float32";
+  HIIF_ASSIGN_OR_RETURN(const auto reference, other.Make());
+  EnlargeOptions enlarge;
+  enlarge.context_samples = options.context_samples;
+  const Grid grid = OutputGrid(kSize, scale);
+  HIIF_ASSIGN_OR_RETURN(const auto ours, Enlarge(upscaler, Noise(kSize), grid, enlarge));
+  HIIF_ASSIGN_OR_RETURN(const auto theirs, Enlarge(*reference, Noise(kSize), grid, enlarge));
+  double squares = 0;
+  for (size_t i = 0; i < ours.size(); ++i) {
+    const double difference = double{ours[i]} - theirs[i];
+    squares += difference * difference;
+  }
+  return -10 * std::log10(squares / static_cast<double>(ours.size()));
+}
+
 absl::Status Run(const Options& options) {
   HIIF_ASSIGN_OR_RETURN(const Grid low, ParseSize(options.size));
   HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scale));
-  const Grid grid = {static_cast<int64_t>(std::floor(low.height * scales[0].y + 0.5)),
-                     static_cast<int64_t>(std::floor(low.width * scales[0].x + 0.5))};
+  const Grid grid = OutputGrid(low, scales[0]);
   HIIF_ASSIGN_OR_RETURN(const auto upscaler, options.model.Make());
   const int threads = ThreadsOf(options.threads);
   // The reference goes as the released code does: strips of 30 rows, the threads inside of each
@@ -73,13 +109,7 @@ absl::Status Run(const Options& options) {
     enlarge.tile_rows = 30;
     enlarge.tile_columns = 0;
   }
-  auto image = std::make_shared<RgbImage>();
-  image->height = low.height;
-  image->width = low.width;
-  image->samples.resize(low.height * low.width * 3);
-  std::mt19937 random(1);
-  for (uint8_t& sample : image->samples) sample = static_cast<uint8_t>(random());
-
+  const std::shared_ptr<const RgbImage> image = Noise(low);
   EnlargeTimes best;
   for (int i = 0; i < options.repeat; ++i) {
     HIIF_ASSIGN_OR_RETURN(const EnlargeTimes times,
@@ -94,24 +124,27 @@ absl::Status Run(const Options& options) {
   const auto work = LeastMultiplyAdds(checkpoint.config().decoder);
   const std::string query_gflops =
       work.has_value() ? absl::StrFormat("%.3f", pixels * *work * 2 / best.query_s * 1e-9) : "null";
+  std::string psnr = "null";
+  if (options.against_reference) {
+    HIIF_ASSIGN_OR_RETURN(const double db, PsnrToReference(options, *upscaler, scales[0]));
+    if (std::isfinite(db)) psnr = absl::StrFormat("%.2f", db);
+  }
   const char* format =
       options.json
           ? "{\"model\": \"%s\", \"backend\": \"%s\", \"precision\": \"%s\", \"threads\": %d, "
             "\"input_height\": %d, \"input_width\": %d, \"output_height\": %d, \"output_width\": "
             "%d, \"output_pixels_per_s\": %.1f, \"encode_s\": %.6f, \"query_s\": %.6f, "
-            "\"query_gflops\": %s, \"peak_rss_bytes\": %d}\n"
+            "\"query_gflops\": %s, \"peak_rss_bytes\": %d, \"psnr_to_reference_db\": %s}\n"
           : "model %s, backend %s, %s, %d threads, %dx%d to %dx%d (height x width)\n"
             "%.0f output pixels/s (encode %.3f s, query %.3f s), query at least %s GFLOP/s, peak "
-            "memory %d bytes\n";
-  std::printf(
-      "%s",
-      absl::StrFormat(
-          *absl::ParsedFormat<'s', 's', 's', 'd', 'd', 'd', 'd', 'd', 'f', 'f', 'f', 's', 'd'>::New(
-              format),
-          options.model.Name(), upscaler->backend(), upscaler->precision(), threads, low.height,
-          low.width, grid.height, grid.width, speed, best.encode_s, best.query_s, query_gflops,
-          int64_t{usage.ru_maxrss} * 1024)
-          .c_str());
+            "memory %d bytes, %s dB to the reference\n";
+  std::printf("%s", absl::StrFormat(*absl::ParsedFormat<'s', 's', 's', 'd', 'd', 'd', 'd', 'd', 'f',
+                                                        'f', 'f', 's', 'd', 's'>::New(format),
+                                    options.model.Name(), upscaler->backend(),
+                                    upscaler->precision(), threads, low.height, low.width,
+                                    grid.height, grid.width, speed, best.encode_s, best.query_s,
+                                    query_gflops, int64_t{usage.ru_maxrss} * 1024, psnr)
+                        .c_str());
   return absl::OkStatus();
 }
 
@@ -132,6 +165,8 @@ int Speed(const Arguments& arguments) {
       ->capture_default_str();
   app.add_option("--repeat", options.repeat, "runs, of which the fastest counts")
       ->capture_default_str();
+  app.add_flag("--against-reference", options.against_reference,
+               "PSNR of the output for 48 x 48 pixels against that of the backend reference");
   app.add_flag("--json", options.json, "one JSON object");
   return RunCommand(&app, arguments, [&] { return Run(options); });
 }

@@ -36,6 +36,16 @@ def test_speed():
     figures = json.loads(evaluate("speed", "--size", "32", "--scale", "2", "--json").stdout)
     assert figures["output_pixels_per_s"] > 100 and figures["peak_rss_bytes"] > 1e7
     assert figures["encode_s"] > 0 and figures["query_s"] > 0
+    assert figures["query_gflops"] > 0 and figures["psnr_to_reference_db"] is None
+
+
+def test_speed_against_the_reference():
+    def psnr(*flags):
+        return json.loads(evaluate("speed", "--size", "16", "--scale", "2", "--against-reference", "--json",
+                                   *flags).stdout)["psnr_to_reference_db"]
+    assert psnr("--backend", "fused") > 100
+    assert 45 < psnr("--backend", "fused", "--precision", "bfloat16") < 90
+    assert psnr("--backend", "reference") is None  # the same
 
 
 def test_report_ablation_and_complexity(tmp_path):
