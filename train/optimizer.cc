@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "train/muon.h"
 
 namespace hiif::train {
 namespace {
@@ -43,9 +44,14 @@ double Optimizer::Step(std::vector<at::Tensor> gradient, double learning_rate) {
   ++updates_;
   // The encoder, and the rest, each at its own rate.
   for (const bool encoder : {true, false}) {
+    const double rate = learning_rate * (encoder ? options_.encoder_rate : 1.0);
     std::vector<at::Tensor> parameters, gradients, first, second, steps;
     for (size_t i = 0; i < names_.size(); ++i) {
       if (OfEncoder(names_[i]) != encoder) continue;
+      if (options_.muon && MuonFits(parameters_[i])) {
+        MuonStep(parameters_[i], gradient[i], first_[i], rate, options_.beta1);
+        continue;
+      }
       parameters.push_back(parameters_[i]);
       gradients.push_back(gradient[i]);
       first.push_back(first_[i]);
@@ -54,9 +60,9 @@ double Optimizer::Step(std::vector<at::Tensor> gradient, double learning_rate) {
       steps.push_back(at::full({}, static_cast<double>(updates_), gradient[i].options()));
     }
     if (parameters.empty()) continue;
-    at::_fused_adam_(parameters, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps,
-                     learning_rate * (encoder ? options_.encoder_rate : 1.0), options_.beta1,
-                     options_.beta2, /*weight_decay=*/0.0, kEpsilon, /*amsgrad=*/false,
+    at::_fused_adam_(parameters, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps, rate,
+                     options_.beta1, options_.beta2, /*weight_decay=*/0.0, kEpsilon,
+                     /*amsgrad=*/false,
                      /*maximize=*/false);
   }
   const auto n = static_cast<double>(updates_);

@@ -14,6 +14,7 @@
 namespace hiif::train {
 
 struct OptimizerOptions {
+  bool muon = false;  // for the matrices; the rest is Adam's
   double beta1 = 0.9;
   double beta2 = 0.999;
   double encoder_rate = 1.0;  // times the learning rate; 0: the encoder is frozen
@@ -54,7 +55,7 @@ class Optimizer {
   std::vector<at::Tensor> parameters_;  // in the order of names_, the tensors of network_
   std::vector<at::Tensor> averages_;    // likewise, the tensors of average_
   std::vector<at::Tensor> first_;
-  std::vector<at::Tensor> second_;
+  std::vector<at::Tensor> second_;  // of Adam alone, else zeros
   Parameters average_;
   int64_t updates_ = 0;
 };

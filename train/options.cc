@@ -241,6 +241,9 @@ absl::Status Validate(const TrainOptions& o) {
         "a teacher sees the same damaged patch, which it was not trained for: leave "
         "--teacher or --degrade away");
   }
+  if (o.optimizer != "adam" && o.optimizer != "muon") {
+    return error("optimizer \"", o.optimizer, "\" is neither adam nor muon");
+  }
   if (o.schedule != "constant" && o.schedule != "cosine" && o.schedule != "steps") {
     return error("schedule \"", o.schedule, "\" is none of constant, cosine, steps");
   }

@@ -50,6 +50,7 @@ struct TrainOptions {
   int64_t warmup = 0;               // steps in which the rate rises linearly
   std::vector<int64_t> milestones;  // of the schedule "steps": where the rate is halved
   double final_rate = 0.0;          // of the schedule "cosine": times learning_rate, at the end
+  std::string optimizer = "adam";   // or muon
   double beta1 = 0.9;
   double beta2 = 0.999;
   double clip = 0.0;       // largest norm of the gradient; 0: not clipped
@@ -99,14 +100,16 @@ void VisitOptions(Options& o, Visit visit) {
   visit("teacher-target", o.teacher_target,
         "output, or features: the encoder alone learns the teacher's latent codes", true);
   visit("steps", o.steps, "length of the run", true);
-  visit("learning-rate", o.learning_rate, "of Adam", true);
+  visit("optimizer", o.optimizer,
+        "adam, or muon: orthogonalised momentum for the matrices, Adam for the rest", true);
+  visit("learning-rate", o.learning_rate, "size of a step", true);
   visit("encoder-rate", o.encoder_rate, "rate of the encoder, times learning-rate; 0: frozen",
         true);
   visit("schedule", o.schedule, "constant, cosine or steps", true);
   visit("warmup", o.warmup, "steps in which the rate rises from 0", true);
   visit("milestones", o.milestones, "steps at which the schedule `steps` halves the rate", true);
   visit("final-rate", o.final_rate, "rate at the end of `cosine`, times learning-rate", true);
-  visit("beta1", o.beta1, "of Adam", true);
+  visit("beta1", o.beta1, "of Adam, and the momentum of Muon", true);
   visit("beta2", o.beta2, "of Adam", true);
   visit("clip", o.clip, "largest norm of the gradient; 0: not clipped", true);
   visit("average", o.average, "decay of the moving average of the weights", true);

@@ -93,7 +93,8 @@ class Run {
 };
 
 OptimizerOptions Run::OptimizerSettings() const {
-  return {.beta1 = options_.beta1,
+  return {.muon = options_.optimizer == "muon",
+          .beta1 = options_.beta1,
           .beta2 = options_.beta2,
           .encoder_rate = options_.encoder_rate,
           .decoder_frozen = options_.teacher_target == "features",
@@ -317,14 +318,14 @@ absl::Status Run::WriteAverage(const std::string& path) const {
       {"initialisation", origin_},
       {"data", absl::StrCat(data_->images().size(), " images, packed as ", data_->fingerprint())},
       {"training",
-       absl::StrFormat("%d steps of %d patches of %dx%d with %d queries, scales %g to %g, L1, Adam "
-                       "%g (encoder x%g, %s), average %g, %s%s, %s",
-                       progress_.step, options_.batch, options_.patch, options_.patch,
-                       options_.queries, options_.min_scale, options_.max_scale,
-                       options_.learning_rate, options_.encoder_rate, options_.schedule,
-                       options_.average, options_.precision,
-                       options_.degrade ? ", patches blurred, noisy and through JPEG" : "",
-                       Duration(progress_.seconds))},
+       absl::StrFormat(
+           "%d steps of %d patches of %dx%d with %d queries, scales %g to %g, L1, %s "
+           "%g (encoder x%g, %s), average %g, %s%s, %s",
+           progress_.step, options_.batch, options_.patch, options_.patch, options_.queries,
+           options_.min_scale, options_.max_scale, options_.optimizer == "muon" ? "Muon" : "Adam",
+           options_.learning_rate, options_.encoder_rate, options_.schedule, options_.average,
+           options_.precision, options_.degrade ? ", patches blurred, noisy and through JPEG" : "",
+           Duration(progress_.seconds))},
       {"steps", absl::StrCat(progress_.step)}};
   if (teacher_.has_value()) {
     notes["teacher"] = teacher_->of_features

@@ -57,6 +57,10 @@ class TrainerTest : public ::testing::Test {
   std::string said_;
 };
 
+class TrainerTestOfOptimizer : public TrainerTest,
+                               public ::testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Optimizers, TrainerTestOfOptimizer, ::testing::Values("adam", "muon"));
+
 TEST_F(TrainerTest, LowersTheLoss) {
   options_.steps = 120;
   options_.log_every = 20;
@@ -68,7 +72,8 @@ TEST_F(TrainerTest, LowersTheLoss) {
   EXPECT_THAT(said_, HasSubstr("step 120 of 120"));
 }
 
-TEST_F(TrainerTest, StoppedAfterEveryStepEndsAsUnbroken) {
+TEST_P(TrainerTestOfOptimizer, StoppedAfterEveryStepEndsAsUnbroken) {
+  options_.optimizer = GetParam();
   options_.validation = options_.data;
   options_.validate_every = 3;
   options_.validation_crop = 24;
@@ -296,6 +301,10 @@ TEST_F(TrainerTest, OutOfRangeOptionsSayWhich) {
   options_.batch = 5;
   EXPECT_THAT(std::string(Go(FreshPath("run")).status().message()),
               HasSubstr("batch 5 is not a multiple of shards 2"));
+  options_.batch = 4;
+  options_.optimizer = "sgd";
+  EXPECT_THAT(std::string(Go(FreshPath("other")).status().message()),
+              HasSubstr("neither adam nor muon"));
 }
 
 }  // namespace

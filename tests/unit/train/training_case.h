@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "train/options.h"
 #include "train/packed_dataset.h"
 
@@ -16,7 +18,9 @@ namespace hiif::train {
 // An empty path of this test's own.
 inline std::string FreshPath(const std::string& name) {
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  const std::string path = ::testing::TempDir() + "/" + test->name() + "." + name;
+  // A test with parameters has a slash in its name.
+  const std::string path = absl::StrCat(::testing::TempDir(), "/",
+                                        absl::StrReplaceAll(test->name(), {{"/", "-"}}), ".", name);
   std::filesystem::remove_all(path);
   return path;
 }
