@@ -1,5 +1,9 @@
 #include "model/kernels/gemm.h"
 
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -9,6 +13,7 @@
 #include "hwy/foreach_target.h"  // compiles this file once per instruction set
 // The order matters.
 #include "hwy/highway.h"
+#include "model/kernels/epilogues-inl.h"
 
 #ifndef MODEL_KERNELS_GEMM_CC_ONCE_
 #define MODEL_KERNELS_GEMM_CC_ONCE_
@@ -23,6 +28,7 @@ inline uint32_t RoundToBFloat16(float value) {
 // Unit `u` of a row of `inputs` values; beyond the last there are zeros.
 inline uint32_t MakeUnit(Number number, const float* row, int64_t u, int64_t inputs) {
   if (number == Number::kFloat32) return std::bit_cast<uint32_t>(row[u]);
+  if (2 * u >= inputs) return 0;
   const uint32_t second = 2 * u + 1 < inputs ? RoundToBFloat16(row[2 * u + 1]) : 0;
   return RoundToBFloat16(row[2 * u]) | second << 16;
 }
@@ -30,13 +36,11 @@ inline uint32_t MakeUnit(Number number, const float* row, int64_t u, int64_t inp
 }  // namespace hiif::kernels
 #endif
 
+#include "model/kernels/amx-inl.h"  // uses MakeUnit()
+
 HWY_BEFORE_NAMESPACE();
 namespace hiif::kernels {
 namespace HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-using Tag = hn::CappedTag<float, 16>;
-using Vec = hn::Vec<Tag>;
 
 // Rows whose values lie interleaved by PackRows(): value k of the six, then value k + 1 of the
 // six ... A tile then reads its inputs as one stream, which is what keeps the multipliers busy.
@@ -49,122 +53,6 @@ inline constexpr int kTileRows = 6;
 #endif
 inline constexpr int kUnroll = 8;
 static_assert(kRowGroup % kTileRows == 0 && kTileRows % kPackRows == 0);
-
-// gelu(v) = v * (1/2 + erf(v / sqrt 2) / 2). The odd function in brackets is a minimax polynomial
-// on
-// [-5.2, 5.2] in 2 (v / 5.2)^2 - 1, constant beyond: 1.5e-6 from the exact value, rounding
-// included.
-HWY_INLINE Vec Gelu(Vec v) {
-  const Tag d;
-  const Vec limit = hn::Set(d, 5.2f);
-  const Vec x = hn::Max(hn::Min(v, limit), hn::Neg(limit));
-  const Vec u = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 2.0f / (5.2f * 5.2f)), hn::Set(d, -1.0f));
-  Vec p = hn::Set(d, 8.884112323e-04f);
-  p = hn::MulAdd(p, u, hn::Set(d, -2.537892286e-03f));
-  p = hn::MulAdd(p, u, hn::Set(d, 2.792569326e-03f));
-  p = hn::MulAdd(p, u, hn::Set(d, -3.431242670e-03f));
-  p = hn::MulAdd(p, u, hn::Set(d, 7.600628045e-03f));
-  p = hn::MulAdd(p, u, hn::Set(d, -1.316094879e-02f));
-  p = hn::MulAdd(p, u, hn::Set(d, 1.837568873e-02f));
-  p = hn::MulAdd(p, u, hn::Set(d, -2.457447779e-02f));
-  p = hn::MulAdd(p, u, hn::Set(d, 3.190803442e-02f));
-  p = hn::MulAdd(p, u, hn::Set(d, -3.994374717e-02f));
-  p = hn::MulAdd(p, u, hn::Set(d, 5.003021882e-02f));
-  p = hn::MulAdd(p, u, hn::Set(d, -6.774331787e-02f));
-  p = hn::MulAdd(p, u, hn::Set(d, 1.359499307e-01f));
-  return hn::Mul(v, hn::MulAdd(x, p, hn::Set(d, 0.5f)));
-}
-
-// Adds to a sum of one row.
-HWY_INLINE void AddTo(float& sum, Vec values) { sum += hn::GetLane(hn::SumOfLanes(Tag(), values)); }
-
-// Sum and sum of squares of what was computed of a row.
-HWY_INLINE void AddStatistics(const RowStatistics& statistics, int64_t row, Vec v0, Vec v1) {
-  if (statistics.sum == nullptr) return;
-  AddTo(statistics.sum[row], hn::Add(v0, v1));
-  AddTo(statistics.sum_squares[row], hn::MulAdd(v0, v0, hn::Mul(v1, v1)));
-}
-
-// Two vectors of a row of the result, `lanes` apart.
-struct Output {
-  float* HWY_RESTRICT y;
-  HWY_INLINE Vec Load(int64_t i) const { return hn::LoadU(Tag(), y + i * hn::Lanes(Tag())); }
-  HWY_INLINE void Store(Vec v0, Vec v1) const {
-    hn::StoreU(v0, Tag(), y);
-    hn::StoreU(v1, Tag(), y + hn::Lanes(Tag()));
-  }
-};
-
-// What becomes of the sums of row `row` at columns [column, column + 2 lanes).
-struct Bias {
-  const float* bias;
-  RowStatistics statistics;
-  HWY_INLINE Vec At(Vec acc, int64_t column) const {
-    return hn::Add(acc, hn::LoadU(Tag(), bias + column));
-  }
-  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t row, int64_t column, Output out) const {
-    const Vec v0 = At(acc0, column);
-    const Vec v1 = At(acc1, column + hn::Lanes(Tag()));
-    out.Store(v0, v1);
-    AddStatistics(statistics, row, v0, v1);
-  }
-};
-
-struct BiasGelu {
-  const float* bias;
-  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t, int64_t column, Output out) const {
-    const Bias with{bias, {}};
-    out.Store(Gelu(with.At(acc0, column)), Gelu(with.At(acc1, column + hn::Lanes(Tag()))));
-  }
-};
-
-struct BiasResidual {
-  const float* bias;
-  RowStatistics statistics;
-  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t row, int64_t column, Output out) const {
-    const Bias with{bias, {}};
-    const Vec v0 = hn::Add(with.At(acc0, column), out.Load(0));
-    const Vec v1 = hn::Add(with.At(acc1, column + hn::Lanes(Tag())), out.Load(1));
-    out.Store(v0, v1);
-    AddStatistics(statistics, row, v0, v1);
-  }
-};
-
-struct NormGelu {
-  FoldedNorm norm;
-  HWY_INLINE Vec At(Vec acc, int64_t row, int64_t column) const {
-    const Tag d;
-    const Vec with_extra = hn::Add(acc, hn::LoadU(d, norm.extra[row] + column));
-    const Vec centred = hn::NegMulAdd(hn::Set(d, norm.mean[row]),
-                                      hn::LoadU(d, norm.column_sum + column), with_extra);
-    return Gelu(hn::MulAdd(hn::Set(d, norm.scale[row]), centred, hn::LoadU(d, norm.bias + column)));
-  }
-  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t row, int64_t column, Output out) const {
-    const Tag d;
-    const Vec v0 = At(acc0, row, column);
-    const Vec v1 = At(acc1, row, column + hn::Lanes(d));
-    out.Store(v0, v1);
-    if (norm.sum == nullptr) return;
-    AddTo(norm.sum[row],
-          hn::MulAdd(v0, hn::LoadU(d, norm.sum_weights + column),
-                     hn::Mul(v1, hn::LoadU(d, norm.sum_weights + column + hn::Lanes(d)))));
-  }
-};
-
-// Keeps the sum of squares alone.
-struct Squares {
-  const float* bias;
-  float* sum_squares;
-  HWY_INLINE void operator()(Vec acc0, Vec acc1, int64_t row, int64_t column, Output) const {
-    const Bias with{bias, {}};
-    const Vec v0 = with.At(acc0, column);
-    const Vec v1 = with.At(acc1, column + hn::Lanes(Tag()));
-    AddTo(sum_squares[row], hn::MulAdd(v0, v0, hn::Mul(v1, v1)));
-  }
-};
-
-using UnitTag = hn::Repartition<uint32_t, Tag>;
-using UnitVec = hn::Vec<UnitTag>;
 
 // The two bfloat16 of a unit as float32.
 HWY_INLINE Vec Lower(UnitVec units) { return hn::BitCast(Tag(), hn::ShiftLeft<16>(units)); }
@@ -263,6 +151,12 @@ HWY_INLINE int64_t PackVectors(const float* HWY_RESTRICT x, int64_t stride, int6
 
 void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, Number number,
               uint32_t* packed) {
+#if HWY_TARGET == HWY_AVX3
+  if (number == Number::kAmxBFloat16) {
+    PackRowsAmx(values, stride, rows, inputs, packed);
+    return;
+  }
+#endif
   const int64_t units = Units(number, inputs);
   for (int64_t row = 0; row < rows; row += kPackRows) {
     const float* HWY_RESTRICT x = values + row * stride;
@@ -358,45 +252,86 @@ HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue, bool 
   MultiplyAs<DotBFloat16>(product, epilogue, triangle);
 }
 
+// What to do where the factors are packed for AMX.
+#if HWY_TARGET == HWY_AVX3
+#define HIIF_IF_AMX(call)                                        \
+  if (product.weights->number() == Number::kAmxBFloat16) {       \
+    call;                                                        \
+    return;                                                      \
+  }
+#else
+#define HIIF_IF_AMX(call)
+#endif
+
 void MultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
-  Multiply(product, Bias{bias, statistics});
+  HIIF_IF_AMX(AmxMultiplyBias(product, bias, statistics))
+  Multiply(product,
+           Bias<RowSums>{bias, RowSums(statistics.sum), RowSums(statistics.sum_squares)});
 }
 
-void MultiplyGelu(const Product& product, const float* bias) { Multiply(product, BiasGelu{bias}); }
+void MultiplyGelu(const Product& product, const float* bias) {
+  HIIF_IF_AMX(AmxMultiplyGelu(product, bias))
+  Multiply(product, BiasGelu<ExactGelu>{bias});
+}
 
 void MultiplyAdd(const Product& product, const float* bias, RowStatistics statistics) {
-  Multiply(product, BiasResidual{bias, statistics});
+  HIIF_IF_AMX(AmxMultiplyAdd(product, bias, statistics))
+  Multiply(product,
+           BiasResidual<RowSums>{bias, RowSums(statistics.sum), RowSums(statistics.sum_squares)});
 }
 
 void MultiplyNormGelu(const Product& product, const FoldedNorm& norm) {
-  Multiply(product, NormGelu{norm});
+  HIIF_IF_AMX(AmxMultiplyNormGelu(product, norm))
+  Multiply(product, NormGelu<ExactGelu, RowSums>{norm, RowSums(norm.sum)});
 }
 
 void TriangleSquares(const Product& product, const float* bias, float* sum_squares) {
-  Multiply(product, Squares{bias, sum_squares}, /*triangle=*/true);
+  HIIF_IF_AMX(AmxTriangleSquares(product, bias, sum_squares))
+  Multiply(product, Squares<RowSums>{bias, RowSums(sum_squares)}, /*triangle=*/true);
+}
+#undef HIIF_IF_AMX
+
+// One row of GatherNormGelu(), two vectors at a time.
+template <class Gelu, class Out>
+HWY_INLINE void GatherRow(const Gather& g, int columns, const float* column_sum, const float* bias,
+                          const Out& out_at) {
+  const Tag d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const Vec w0 = hn::Set(d, g.weight[0]);
+  const Vec w1 = hn::Set(d, g.weight[1]);
+  const Vec w2 = hn::Set(d, g.weight[2]);
+  const Vec w3 = hn::Set(d, g.weight[3]);
+  const Vec mean = hn::Set(d, g.mean);
+  const Vec scale = hn::Set(d, g.scale);
+  const auto at = [&](int64_t c) HWY_ATTR {
+    Vec sum = hn::LoadU(d, g.extra + c);
+    sum = hn::MulAdd(w0, hn::LoadU(d, g.table[0] + c), sum);
+    sum = hn::MulAdd(w1, hn::LoadU(d, g.table[1] + c), sum);
+    sum = hn::MulAdd(w2, hn::LoadU(d, g.table[2] + c), sum);
+    sum = hn::MulAdd(w3, hn::LoadU(d, g.table[3] + c), sum);
+    sum = hn::NegMulAdd(mean, hn::LoadU(d, column_sum + c), sum);
+    return Gelu::Of(hn::MulAdd(scale, sum, hn::LoadU(d, bias + c)));
+  };
+  for (int64_t c = 0; c < columns; c += 2 * lanes) out_at(c).Store(at(c), at(c + lanes));
 }
 
 void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
-                    const float* bias, float* y, int64_t y_stride) {
-  const Tag d;
-  const int64_t lanes = hn::Lanes(d);
-  for (const Gather& g : rows) {
-    const Vec w0 = hn::Set(d, g.weight[0]);
-    const Vec w1 = hn::Set(d, g.weight[1]);
-    const Vec w2 = hn::Set(d, g.weight[2]);
-    const Vec w3 = hn::Set(d, g.weight[3]);
-    const Vec mean = hn::Set(d, g.mean);
-    const Vec scale = hn::Set(d, g.scale);
-    for (int64_t c = 0; c < columns; c += lanes) {
-      Vec sum = hn::LoadU(d, g.extra + c);
-      sum = hn::MulAdd(w0, hn::LoadU(d, g.table[0] + c), sum);
-      sum = hn::MulAdd(w1, hn::LoadU(d, g.table[1] + c), sum);
-      sum = hn::MulAdd(w2, hn::LoadU(d, g.table[2] + c), sum);
-      sum = hn::MulAdd(w3, hn::LoadU(d, g.table[3] + c), sum);
-      sum = hn::NegMulAdd(mean, hn::LoadU(d, column_sum + c), sum);
-      hn::StoreU(Gelu(hn::MulAdd(scale, sum, hn::LoadU(d, bias + c))), d, y + c);
+                    const float* bias, float* y, [[maybe_unused]] uint32_t* packed_y) {
+#if HWY_TARGET == HWY_AVX3
+  if (packed_y != nullptr) {
+    for (const Gather& g : rows) {
+      GatherRow<ShortGelu>(g, columns, column_sum, bias, [&](int64_t c) HWY_ATTR {
+        return PackingOutput{nullptr, packed_y + c / 2};
+      });
+      packed_y += columns / 2;
     }
-    y += y_stride;
+    return;
+  }
+#endif
+  for (const Gather& g : rows) {
+    GatherRow<ExactGelu>(g, columns, column_sum, bias,
+                         [&](int64_t c) HWY_ATTR { return Output{y + c}; });
+    y += columns;
   }
 }
 
@@ -441,29 +376,62 @@ HWY_EXPORT(InstructionSet);
 
 namespace {
 
-// The instruction against what it is to do, once: this code is older than most processors it will
-// meet.
-bool CheckNativeBFloat16() {
-  if (!__builtin_cpu_supports("avx512bf16") || !(hwy::SupportedTargets() & HWY_AVX3)) return false;
+// Leaf 7 of CPUID.
+struct Leaf7 {
+  Leaf7() {
+    uint32_t unused;
+    __get_cpuid_count(7, 0, &unused, &unused, &unused, &edx);
+    __get_cpuid_count(7, 1, &eax1, &unused, &unused, &unused);
+  }
+  bool avx512_bf16() const { return eax1 >> 5 & 1; }
+  bool amx_bf16() const { return (edx >> 22 & 1) != 0 && (edx >> 24 & 1) != 0; }
+  uint32_t edx = 0;   // of sub-leaf 0
+  uint32_t eax1 = 0;  // of sub-leaf 1
+};
+
+// Tile registers are 8 KiB that Linux saves for a process only after it asked.
+bool AllowAmx() {
+  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM of asm/prctl.h, Linux 5.16
+  constexpr int kTileData = 18;               // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+// The instructions against what they are to do, once: this code is older than most processors it
+// will meet.
+bool MultipliesRightly(Number number, bool native_instruction) {
   constexpr int kInputs = 70;
   constexpr int kOutputs = 2 * kPanelColumns;
   std::vector<float> w, x;
   for (int i = 0; i < kOutputs * kInputs; ++i) w.push_back(static_cast<float>(i % 37 - 18) / 7.0f);
   for (int i = 0; i < kRowGroup * kInputs; ++i) x.push_back(static_cast<float>(i % 29 - 14) / 9.0f);
-  const PackedMatrix weights(w, kOutputs, kInputs, kInputs, Number::kBFloat16);
-  AlignedVector<uint32_t> packed(kRowGroup * weights.units());
-  PackRows(x.data(), kInputs, kRowGroup, kInputs, Number::kBFloat16, packed.data());
   const std::vector<float> zero(kOutputs, 0.0f);
-  std::vector<float> native(kRowGroup * kOutputs), plain(kRowGroup * kOutputs);
-  Product product{&weights, kRowGroup, packed.data(), native.data(), kOutputs, /*native=*/true};
-  HWY_DYNAMIC_DISPATCH(MultiplyBias)(product, zero.data(), {});
-  product.y = plain.data();
-  product.native = false;
-  HWY_DYNAMIC_DISPATCH(MultiplyBias)(product, zero.data(), {});
+  const auto multiply = [&](Number with, bool by_instruction) {
+    const PackedMatrix weights(w, kOutputs, kInputs, kInputs, with);
+    AlignedVector<uint32_t> packed(PackedRows(with, kRowGroup) * weights.units());
+    PackRows(x.data(), kInputs, kRowGroup, kInputs, with, packed.data());
+    std::vector<float> y(kRowGroup * kOutputs);
+    HWY_DYNAMIC_DISPATCH(MultiplyBias)
+    ({&weights, kRowGroup, packed.data(), y.data(), kOutputs, nullptr, by_instruction}, zero.data(),
+     {});
+    return y;
+  };
+  const std::vector<float> plain = multiply(Number::kBFloat16, false);
+  const std::vector<float> native = multiply(number, native_instruction);
   for (size_t i = 0; i < plain.size(); ++i) {
     if (!(std::abs(native[i] - plain[i]) <= 1e-3f)) return false;
   }
   return true;
+}
+
+bool CheckNativeBFloat16() {
+  return Leaf7().avx512_bf16() && (hwy::SupportedTargets() & HWY_AVX3) != 0 &&
+         MultipliesRightly(Number::kBFloat16, true);
+}
+
+bool CheckAmx() {
+  const Leaf7 leaf;
+  return leaf.avx512_bf16() && leaf.amx_bf16() && (hwy::SupportedTargets() & HWY_AVX3) != 0 &&
+         AllowAmx() && MultipliesRightly(Number::kAmxBFloat16, false);
 }
 
 }  // namespace
@@ -471,6 +439,15 @@ bool CheckNativeBFloat16() {
 bool HasNativeBFloat16() {
   static const bool kNative = CheckNativeBFloat16();
   return kNative;
+}
+
+bool HasAmx() {
+  static const bool kAmx = CheckAmx();
+  return kAmx;
+}
+
+bool HasFastBFloat16() {
+  return HasAmx() || (HasNativeBFloat16() && __builtin_cpu_is("amd"));
 }
 
 PackedMatrix::PackedMatrix(absl::Span<const float> weights, int outputs, int inputs, int64_t stride,
@@ -509,8 +486,8 @@ void TriangleSquares(const Product& product, const float* bias, float* sum_squar
   HWY_DYNAMIC_DISPATCH(TriangleSquares)(product, bias, sum_squares);
 }
 void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
-                    const float* bias, float* y, int64_t y_stride) {
-  HWY_DYNAMIC_DISPATCH(GatherNormGelu)(rows, columns, column_sum, bias, y, y_stride);
+                    const float* bias, float* y, uint32_t* packed_y) {
+  HWY_DYNAMIC_DISPATCH(GatherNormGelu)(rows, columns, column_sum, bias, y, packed_y);
 }
 void MultiplyRgb(int64_t rows, const float* x, int64_t x_stride, int columns, const float* weights,
                  const float* bias, float* out) {

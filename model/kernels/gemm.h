@@ -22,18 +22,37 @@ inline constexpr int kPanelColumns = 16;
 
 constexpr int64_t PadRows(int64_t rows) { return (rows + kRowGroup - 1) / kRowGroup * kRowGroup; }
 
-// What the factors of a product are rounded to; sums are float32 always.
-enum class Number { kFloat32, kBFloat16 };
+// What the factors of a product are rounded to, and how they lie; sums are float32 always.
+// kAmxBFloat16 only where HasAmx().
+enum class Number { kFloat32, kBFloat16, kAmxBFloat16 };
 
 // Factors are stored in units of 32 bits: a float32, or two bfloat16 of consecutive inputs, the
-// first in the lower half.
+// first in the lower half. AMX takes 16 units at a time.
 constexpr int64_t Units(Number number, int64_t inputs) {
-  return number == Number::kFloat32 ? inputs : (inputs + 1) / 2;
+  switch (number) {
+    case Number::kFloat32:
+      return inputs;
+    case Number::kBFloat16:
+      return (inputs + 1) / 2;
+    default:
+      return (inputs + 31) / 32 * 16;
+  }
+}
+
+// Rows that packed inputs must have room for: AMX reads 32 at a time.
+inline constexpr int kAmxRows = 32;
+constexpr int64_t PackedRows(Number number, int64_t rows) {
+  return number == Number::kAmxBFloat16 ? (rows + kAmxRows - 1) / kAmxRows * kAmxRows : rows;
 }
 
 // Whether this processor multiplies bfloat16 (AVX512_BF16) and does it as we think. Without it
-// bfloat16 products are computed by float32 ones of the rounded factors: for tests, not for speed.
+// kBFloat16 is computed by float32 products of the rounded factors: for tests, not for speed.
 bool HasNativeBFloat16();
+// Whether it has AMX for bfloat16, this process may use it, and it does as we think.
+bool HasAmx();
+// Whether bfloat16 is the faster here: by AMX, or by AVX512_BF16 of AMD. Intel's multiplies as many
+// values a cycle as float32 does, and packing comes on top (0.67 x float32 on Sapphire Rapids).
+bool HasFastBFloat16();
 
 // Weights of y = x W^T, W of shape (outputs, inputs), packed in panels of kPanelColumns outputs:
 // panel[unit][output]. Outputs beyond the last are zero.
@@ -62,7 +81,8 @@ class PackedMatrix {
 };
 
 // Reorders `rows` (a multiple of kRowGroup) rows of `inputs` values, `stride` apart, so that a
-// product reads them as one stream. `packed` has room for rows * Units(number, inputs).
+// product reads them as one stream. `packed` has room for PackedRows(number, rows) *
+// Units(number, inputs).
 void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, Number number,
               uint32_t* packed);
 
@@ -75,7 +95,10 @@ struct Product {
   const uint32_t* packed = nullptr;  // in the weights' number
   float* y = nullptr;
   int64_t y_stride = 0;
-  // For bfloat16: by the processor's instruction, or by float32.
+  // For kAmxBFloat16: the rows of the result packed as inputs of the next product, or null. Then y
+  // may be null where the next product is all that reads it. Not the memory of `packed`.
+  uint32_t* packed_y = nullptr;
+  // For kBFloat16: by the processor's instruction, or by float32.
   bool native = HasNativeBFloat16();
 };
 
@@ -113,9 +136,9 @@ void TriangleSquares(const Product& product, const float* bias, float* sum_squar
 
 // y[c] = gelu(scale * (sum over 4 neighbours of weight[k] * table[k][c] + extra[c] - mean *
 // column_sum[c])
-//        + bias[c]) for c < columns (a multiple of kPanelColumns): level 0, whose product was done
-//        per
-// low-resolution pixel.
+//        + bias[c]) for c < columns (a multiple of 2 * kPanelColumns): level 0, whose product was
+// done per low-resolution pixel. Rows of `columns` values; or, where packed_y is not null, packed
+// as kAmxBFloat16 and not written to y.
 struct Gather {
   const float* table[4];
   float weight[4];
@@ -124,7 +147,7 @@ struct Gather {
   const float* extra;
 };
 void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
-                    const float* bias, float* y, int64_t y_stride);
+                    const float* bias, float* y, uint32_t* packed_y);
 
 // out[row][o] = bias[o] + sum over c < columns of x[row][c] * weights[o][c], for three outputs.
 void MultiplyRgb(int64_t rows, const float* x, int64_t x_stride, int columns, const float* weights,

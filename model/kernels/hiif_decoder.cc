@@ -35,7 +35,10 @@ class HiifDecoder::Workspace {
         x(static_cast<size_t>(kBlockRows) * width),
         hidden(static_cast<size_t>(kBlockRows) * width),
         kv(static_cast<size_t>(kBlockRows) * width * 2),
-        packed(static_cast<size_t>(kBlockRows) * std::max(width, patch)) {}
+        packed(static_cast<size_t>(kBlockRows) * std::max(width, patch)),
+        packed_next(amx() ? packed.size() : 0) {}
+
+  bool amx() const { return number == Number::kAmxBFloat16; }
 
   void ClearStatistics() {
     sum.fill(0);
@@ -47,13 +50,32 @@ class HiifDecoder::Workspace {
     PackRows(values.data(), width, rows, width, number, packed.data());
   }
 
+  // `packed` times weights into x, or into `hidden`, which only the next product reads; and from
+  // there into `packed`. AMX packs by itself, others from y.
+  template <class Multiply>
+  void Step(const PackedMatrix& weights, int64_t rows, AlignedVector<float>& y,
+            const Multiply& multiply) {
+    Product product = {&weights, rows, packed.data(), y.data(), width};
+    if (amx()) {
+      product.packed_y = packed_next.data();
+      if (&y == &hidden) product.y = nullptr;
+    }
+    multiply(product);
+    if (amx()) {
+      packed.swap(packed_next);
+    } else {
+      Pack(y, rows);
+    }
+  }
+
   const int width;
   const Number number;
   AlignedVector<float> patches;  // 3x3 neighbourhoods of latent codes
   AlignedVector<float> x;
   AlignedVector<float> hidden;
   AlignedVector<float> kv;
-  AlignedVector<uint32_t> packed;  // of the product at work
+  AlignedVector<uint32_t> packed;  // inputs of the product at work
+  AlignedVector<uint32_t> packed_next;
   std::array<float, kBlockRows> sum;
   std::array<float, kBlockRows> sum_squares;
   std::array<float, kBlockRows> mean;
@@ -284,13 +306,16 @@ void HiifDecoder::Begin(const LatentTable& table, absl::Span<const Query> querie
   }
   const Mlp& mlp = mlps_[0];
   GatherNormGelu(absl::MakeConstSpan(workspace.gathers.data(), rows), width_, mlp.column_sum.data(),
-                 mlp.bias.data(), workspace.hidden.data(), width_);
+                 mlp.bias.data(), workspace.hidden.data(),
+                 workspace.amx() ? workspace.packed.data() : nullptr);
+  if (!workspace.amx()) workspace.Pack(workspace.hidden, rows);
   workspace.ClearStatistics();
   const bool statistics = attention_.empty();
-  workspace.Pack(workspace.hidden, rows);
-  MultiplyBias({&fc2_, rows, workspace.packed.data(), workspace.x.data(), width_}, fc2_bias_.data(),
-               statistics ? RowStatistics{workspace.sum.data(), workspace.sum_squares.data()}
-                          : RowStatistics{});
+  workspace.Step(fc2_, rows, workspace.x, [&](const Product& product) {
+    MultiplyBias(product, fc2_bias_.data(),
+                 statistics ? RowStatistics{workspace.sum.data(), workspace.sum_squares.data()}
+                            : RowStatistics{});
+  });
   for (int block = 0; block < blocks; ++block) {
     Attend(block, context, rows, block + 1 == static_cast<int>(attention_.size()), workspace);
   }
@@ -299,14 +324,13 @@ void HiifDecoder::Begin(const LatentTable& table, absl::Span<const Query> querie
 void HiifDecoder::Attend(int block, const FoldedContext& context, int64_t rows, bool statistics,
                          Workspace& workspace) const {
   const FoldedContext::Block& folded = context.blocks[block];
-  workspace.Pack(workspace.x, rows);
-  MultiplyGelu({&folded.projection, rows, workspace.packed.data(), workspace.hidden.data(), width_},
-               folded.bias.data());
-  workspace.Pack(workspace.hidden, rows);
-  MultiplyAdd({&attention_[block].proj2, rows, workspace.packed.data(), workspace.x.data(), width_},
-              attention_[block].proj2_bias.data(),
-              statistics ? RowStatistics{workspace.sum.data(), workspace.sum_squares.data()}
-                         : RowStatistics{});
+  workspace.Step(folded.projection, rows, workspace.hidden,
+                 [&](const Product& product) { MultiplyGelu(product, folded.bias.data()); });
+  workspace.Step(attention_[block].proj2, rows, workspace.x, [&](const Product& product) {
+    MultiplyAdd(product, attention_[block].proj2_bias.data(),
+                statistics ? RowStatistics{workspace.sum.data(), workspace.sum_squares.data()}
+                           : RowStatistics{});
+  });
 }
 
 FoldedContext HiifDecoder::MakeContext(Sample& sample, std::array<float, 2> cell,
@@ -345,6 +369,7 @@ FoldedContext HiifDecoder::MakeContext(Sample& sample, std::array<float, 2> cell
     if (block + 1 == static_cast<int>(attention_.size())) break;
     for_each_block([&](float* x, int64_t, int64_t, int64_t padded) {
       std::copy_n(x, padded * width_, workspace.x.data());
+      workspace.Pack(workspace.x, padded);
       Attend(block, context, padded, /*statistics=*/false, workspace);
       std::copy_n(workspace.x.data(), padded * width_, x);
     });
@@ -418,11 +443,9 @@ void HiifDecoder::Decode(const LatentTable& table, absl::Span<const Query> queri
     const absl::Span<const Query> block = queries.subspan(begin, kBlockRows);
     const int64_t rows = PadRows(static_cast<int64_t>(block.size()));
     Begin(table, block, context, static_cast<int>(attention_.size()), workspace);
-    workspace.Pack(workspace.x, rows);
     for (int level = 1; level < levels_; ++level) {
       const Mlp& mlp = mlps_[level];
       if (level > 1) {  // statistics of the level before, whose x is not made
-        workspace.Pack(workspace.hidden, rows);
         std::fill_n(workspace.sum_squares.begin(), rows, mlp.norm.sum_squares);
         TriangleSquares({&mlp.norm.triangle, rows, workspace.packed.data()}, mlp.norm.bias.data(),
                         workspace.sum_squares.data());
@@ -444,8 +467,13 @@ void HiifDecoder::Decode(const LatentTable& table, absl::Span<const Query> queri
         norm.sum = workspace.sum.data();
         std::fill_n(workspace.sum.begin(), rows, next.sum);
       }
-      MultiplyNormGelu({&mlp.fc1, rows, workspace.packed.data(), workspace.hidden.data(), width_},
-                       norm);
+      if (level + 1 < levels_) {
+        workspace.Step(mlp.fc1, rows, workspace.hidden,
+                       [&](const Product& product) { MultiplyNormGelu(product, norm); });
+      } else {
+        MultiplyNormGelu({&mlp.fc1, rows, workspace.packed.data(), workspace.hidden.data(), width_},
+                         norm);
+      }
     }
     MultiplyRgb(static_cast<int64_t>(block.size()), workspace.hidden.data(), width_, width_,
                 rgb_.data(), rgb_bias_.data(), out + begin * 3);

@@ -136,9 +136,11 @@ class HiifDecoder {
   };
 
   HiifDecoder() = default;
-  // Up to level 0 and the first `blocks` attention blocks: queries.size() rows of workspace.x.
+  // Up to level 0 and the first `blocks` attention blocks: queries.size() rows of workspace.x, and
+  // packed.
   void Begin(const LatentTable& table, absl::Span<const Query> queries,
              const FoldedContext& context, int blocks, Workspace& workspace) const;
+  // Attention on the rows of workspace.x, which are packed, before and after.
   void Attend(int block, const FoldedContext& context, int64_t rows, bool statistics,
               Workspace& workspace) const;
   // Adds k^T v of `rows` rows of x, heads x d x d.

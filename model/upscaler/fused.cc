@@ -438,12 +438,13 @@ absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& ch
   HIIF_ASSIGN_OR_RETURN(auto exact, make(kernels::Number::kFloat32));
   HIIF_ASSIGN_OR_RETURN(auto encoder, LatentEncoder::Create(checkpoint));
   const bool reduced = precision == Precision::kBFloat16 ||
-                       (precision == Precision::kAuto && kernels::HasNativeBFloat16());
+                       (precision == Precision::kAuto && kernels::HasFastBFloat16());
   if (!reduced) {
     return std::make_unique<FusedUpscaler>(checkpoint.config(), std::move(encoder),
                                            std::move(exact), nullptr);
   }
-  HIIF_ASSIGN_OR_RETURN(auto decoder, make(kernels::Number::kBFloat16));
+  HIIF_ASSIGN_OR_RETURN(auto decoder, make(kernels::HasAmx() ? kernels::Number::kAmxBFloat16
+                                                         : kernels::Number::kBFloat16));
   return std::make_unique<FusedUpscaler>(checkpoint.config(), std::move(encoder),
                                          std::move(decoder), std::move(exact));
 }
