@@ -1,5 +1,6 @@
 // Google Benchmark of the fused decoder's products: GFLOP/s of one core, of the sizes that the
-// decoder uses. `hiif-bench-kernels --benchmark_filter=...`.
+// decoder uses, of float32 factors (0) and by AMX (2, Number of gemm.h) where there is any.
+// `hiif-bench-kernels --benchmark_filter=...`.
 #include <benchmark/benchmark.h>
 
 #include <random>
@@ -18,23 +19,37 @@ AlignedVector<float> Random(int64_t count) {
   return values;
 }
 
-// Rows, inputs and outputs are the arguments; what `multiply` does after the product is in the
-// time.
+// Rows, inputs, outputs and number are the arguments; what `multiply` does after the product is in
+// the time, so is packing: of inputs, and by AMX of the result.
 template <typename Multiply>
 void Run(benchmark::State& state, const Multiply& multiply) {
   const int64_t rows = PadRows(state.range(0));
   const int inputs = static_cast<int>(state.range(1));
   const int outputs = static_cast<int>(state.range(2));
-  const PackedMatrix weights(Random(int64_t{inputs} * outputs), outputs, inputs, inputs);
+  const auto number = static_cast<Number>(state.range(3));
+  const bool amx = number == Number::kAmxBFloat16;
+  if (amx && !HasAmx()) {
+    state.SkipWithError("no AMX");
+    return;
+  }
+  const PackedMatrix weights(Random(int64_t{inputs} * outputs), outputs, inputs, inputs, number);
   const AlignedVector<float> x = Random(rows * inputs);
   const AlignedVector<float> bias = Random(weights.padded_outputs());
   AlignedVector<float> y(rows * weights.padded_outputs());
-  AlignedVector<uint32_t> packed(rows * inputs);
-  const Product product = {&weights, rows, packed.data(), y.data(), weights.padded_outputs()};
+  AlignedVector<uint32_t> packed(PackedRows(number, rows) * inputs);
+  AlignedVector<uint32_t> packed_y(rows * outputs);
+  PackRows(x.data(), inputs, rows, inputs, number, packed.data());
+  const Product product = {&weights,
+                           rows,
+                           packed.data(),
+                           amx ? nullptr : y.data(),
+                           weights.padded_outputs(),
+                           amx ? packed_y.data() : nullptr};
   for (auto _ : state) {
-    PackRows(x.data(), inputs, rows, inputs, Number::kFloat32, packed.data());
+    if (!amx) PackRows(x.data(), inputs, rows, inputs, number, packed.data());
     multiply(product, bias.data());
     benchmark::DoNotOptimize(y.data());
+    benchmark::DoNotOptimize(packed_y.data());
     benchmark::ClobberMemory();
   }
   state.SetLabel(InstructionSet());
@@ -63,14 +78,25 @@ void NormGelu(benchmark::State& state) {
   });
 }
 
+// Half of the multiplications; counted as all of them.
+void Triangle(benchmark::State& state) {
+  std::vector<float> squares(PadRows(state.range(0)));
+  Run(state, [&](const Product& product, const float* bias) {
+    TriangleSquares(product, bias, squares.data());
+  });
+}
+
 void Sizes(benchmark::internal::Benchmark* benchmark) {
-  for (const int64_t rows : {96, 384})
-    for (const int64_t columns : {128, 256}) benchmark->Args({rows, columns, columns});
+  for (const Number number : {Number::kFloat32, Number::kAmxBFloat16})
+    for (const int64_t rows : {96, 384})
+      for (const int64_t columns : {128, 256})
+        benchmark->Args({rows, columns, columns, static_cast<int64_t>(number)});
 }
 
 BENCHMARK(Bias)->Apply(Sizes);
 BENCHMARK(Gelu)->Apply(Sizes);
 BENCHMARK(NormGelu)->Apply(Sizes);
+BENCHMARK(Triangle)->Apply(Sizes);
 
 }  // namespace
 }  // namespace hiif::kernels

@@ -1,6 +1,5 @@
 #include "train/gradient.h"
 
-#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
@@ -10,31 +9,11 @@
 #include <thread>
 
 #include "model/decoders/decoder.h"
+#include "model/layers/autocast.h"
 #include "train/batch.h"
 
 namespace hiif::train {
 namespace {
-
-// Autocast belongs to the thread; this sets it for a scope.
-class ScopedAutocast {
- public:
-  ScopedAutocast(const at::Device& device, bool enabled) : type_(device.type()), on_(enabled) {
-    if (!on_) return;
-    at::autocast::set_autocast_dtype(type_, at::kBFloat16);
-    at::autocast::set_autocast_enabled(type_, true);
-  }
-  ~ScopedAutocast() {
-    if (!on_) return;
-    at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(type_, false);
-  }
-  ScopedAutocast(const ScopedAutocast&) = delete;
-  ScopedAutocast& operator=(const ScopedAutocast&) = delete;
-
- private:
-  const at::DeviceType type_;
-  const bool on_;
-};
 
 at::Tensor Decode(const Network& network, const at::Tensor& latents, const QueryTensors& queries) {
   const at::Tensor features = DecoderFeatures(network, latents).flatten(2).transpose(1, 2);

@@ -24,7 +24,7 @@ at::Tensor EncodeImage(const Network& network, const at::Tensor& image) {
 
 at::Tensor EncodeEdsr(const EdsrConfig& config, const Scope& scope, const at::Tensor& image) {
   const at::Tensor head = Conv(image, scope.Below("head.0"));
-  at::Tensor x = head;
+  at::Tensor x = head.to(image.scalar_type());  // what blocks add to keeps its precision
   for (int i = 0; i < config.blocks; ++i) {
     const Scope block = scope.Below(absl::StrCat("body.", i, ".body"));
     x = x + Conv(at::relu(Conv(x, block.Below("0"))), block.Below("2"));
@@ -34,7 +34,7 @@ at::Tensor EncodeEdsr(const EdsrConfig& config, const Scope& scope, const at::Te
 
 at::Tensor EncodeRdn(const RdnConfig& config, const Scope& scope, const at::Tensor& image) {
   const at::Tensor first = Conv(image, scope.Below("SFENet1"));
-  at::Tensor x = Conv(first, scope.Below("SFENet2"));
+  at::Tensor x = Conv(first, scope.Below("SFENet2")).to(image.scalar_type());
   std::vector<at::Tensor> blocks;
   for (int i = 0; i < config.blocks; ++i) {
     const Scope block = scope.Below(absl::StrCat("RDBs.", i));

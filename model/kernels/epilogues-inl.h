@@ -46,26 +46,6 @@ struct ExactGelu {
   }
 };
 
-// For results that are rounded to bfloat16: 5e-5 from the bracket's exact value, of which bfloat16
-// keeps 2e-3. A polynomial in v^2 on [-4.2, 4.2].
-struct ShortGelu {
-  static HWY_INLINE Vec Of(Vec v) {
-    const Tag d;
-    const Vec limit = hn::Set(d, 4.2f);
-    const Vec x = hn::Max(hn::Min(v, limit), hn::Neg(limit));
-    const Vec s = hn::Mul(x, x);
-    Vec p = hn::Set(d, -1.190694914e-09f);
-    p = hn::MulAdd(p, s, hn::Set(d, 9.912943873e-08f));
-    p = hn::MulAdd(p, s, hn::Set(d, -3.581502471e-06f));
-    p = hn::MulAdd(p, s, hn::Set(d, 7.463424192e-05f));
-    p = hn::MulAdd(p, s, hn::Set(d, -1.011053937e-03f));
-    p = hn::MulAdd(p, s, hn::Set(d, 9.548951892e-03f));
-    p = hn::MulAdd(p, s, hn::Set(d, -6.601854129e-02f));
-    p = hn::MulAdd(p, s, hn::Set(d, 3.987874834e-01f));
-    return hn::Mul(v, hn::MulAdd(x, p, hn::Set(d, 0.5f)));
-  }
-};
-
 // One sum per row, added up as the columns pass by.
 class RowSums {
  public:

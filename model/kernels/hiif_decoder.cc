@@ -207,7 +207,7 @@ absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const Safetenso
       kv.insert(kv.end(), row + int64_t{d} * width, row + int64_t{3} * d * width);
       attention.kv_bias.insert(attention.kv_bias.end(), bias + d, bias + 3 * d);
     }
-    attention.kv = PackedMatrix(kv, 2 * width, width, width);
+    attention.kv = PackedMatrix(kv, 2 * width, width, width, number);
     HIIF_ASSIGN_OR_RETURN(attention.k_norm, parameters.Floats(prefix + "kln.weight"));
     HIIF_ASSIGN_OR_RETURN(attention.k_norm_bias, parameters.Floats(prefix + "kln.bias"));
     HIIF_ASSIGN_OR_RETURN(attention.v_norm, parameters.Floats(prefix + "vln.weight"));
@@ -381,7 +381,7 @@ void HiifDecoder::AddKeyValues(int block, const float* x, int64_t rows, int64_t 
                                Workspace& workspace, std::vector<double>& kv_sum) const {
   const Attention& attention = attention_[block];
   const int d = width_ / heads_;
-  PackRows(x, width_, padded, width_, Number::kFloat32, workspace.packed.data());
+  PackRows(x, width_, padded, width_, number_, workspace.packed.data());
   MultiplyBias({&attention.kv, padded, workspace.packed.data(), workspace.kv.data(), 2 * width_},
                attention.kv_bias.data(), {});
   std::vector<float> block_sum(kv_sum.size(), 0.0f);

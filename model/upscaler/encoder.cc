@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/status_macros.h"
+#include "model/layers/autocast.h"
 #include "model/network.h"
 #include "model/upscaler/tensors.h"
 
@@ -25,7 +26,8 @@ int64_t ReceptiveField(const EncoderConfig& encoder) {
 
 class TorchEncoder : public LatentEncoder {
  public:
-  explicit TorchEncoder(Network network) : network_(std::move(network)) {}
+  TorchEncoder(Network network, bool bfloat16)
+      : network_(std::move(network)), bfloat16_(bfloat16) {}
 
   int channels() const override { return EncoderFeatures(network_.config.encoder); }
 
@@ -41,6 +43,7 @@ class TorchEncoder : public LatentEncoder {
     return CatchTorch([&]() -> absl::Status {
       const ScopedEncoderThreads scope(network_.config.encoder, threads);
       const c10::InferenceMode inference;
+      const ScopedAutocast autocast(at::kCPU, bfloat16_);
       const Region read = WithHalo(block, halo, image.height, image.width);
       const at::Tensor part =
           NormalisedImage(image, read).contiguous(at::MemoryFormat::ChannelsLast);
@@ -48,6 +51,7 @@ class TorchEncoder : public LatentEncoder {
                                    .slice(2, block.y - read.y, block.y - read.y + block.height)
                                    .slice(3, block.x - read.x, block.x - read.x + block.width)
                                    .permute({0, 2, 3, 1})
+                                   .to(at::kFloat)
                                    .contiguous();
       const float* values = codes.data_ptr<float>();
       const int64_t row = block.width * channels();
@@ -61,6 +65,7 @@ class TorchEncoder : public LatentEncoder {
 
  private:
   const Network network_;
+  const bool bfloat16_;
 };
 
 }  // namespace
@@ -103,15 +108,17 @@ EncodingPlan PlanEncoding(const EncoderConfig& encoder, int64_t height, int64_t 
   return plan;
 }
 
-absl::StatusOr<std::unique_ptr<LatentEncoder>> LatentEncoder::Create(const Checkpoint& checkpoint) {
+absl::StatusOr<std::unique_ptr<LatentEncoder>> LatentEncoder::Create(const Checkpoint& checkpoint,
+                                                                     bool bfloat16) {
   return CatchTorch([&]() -> absl::StatusOr<std::unique_ptr<LatentEncoder>> {
     HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
     std::erase_if(network.parameters,
                   [](const auto& p) { return !p.first.starts_with("encoder."); });
     for (auto& [name, tensor] : network.parameters) {
       if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
+      if (bfloat16 && tensor.dim() >= 2) tensor = tensor.to(at::kBFloat16);  // not at every call
     }
-    return std::make_unique<TorchEncoder>(std::move(network));
+    return std::make_unique<TorchEncoder>(std::move(network), bfloat16);
   });
 }
 

@@ -44,7 +44,9 @@ class ScopedEncoderThreads {
 class LatentEncoder {
  public:
   virtual ~LatentEncoder() = default;
-  static absl::StatusOr<std::unique_ptr<LatentEncoder>> Create(const Checkpoint& checkpoint);
+  // `bfloat16`: of the factors of products and convolutions; sums are float32.
+  static absl::StatusOr<std::unique_ptr<LatentEncoder>> Create(const Checkpoint& checkpoint,
+                                                               bool bfloat16);
   virtual int channels() const = 0;
   virtual int64_t weights_bytes() const = 0;
   // Writes the latent codes of `block` into `latents`, height x width x channels of the whole

@@ -116,7 +116,7 @@ kernels::Query MakeQuery(const GridTables& tables, int64_t row, int64_t column) 
 }
 
 // Projects the neighbours of scratch.queries, each low-resolution pixel once, and makes positions
-// of the table of them.
+// of the table of them. For queries that lie anywhere.
 void ProjectNeighbours(const HiifDecoder& decoder, const FusedFeatures& features,
                        Scratch& scratch) {
   scratch.pixels.clear();
@@ -131,6 +131,34 @@ void ProjectNeighbours(const HiifDecoder& decoder, const FusedFeatures& features
       neighbour = static_cast<int32_t>(
           std::lower_bound(scratch.pixels.begin(), scratch.pixels.end(), neighbour) -
           scratch.pixels.begin());
+    }
+  }
+  decoder.Project(features.View(), scratch.pixels, *scratch.workspace, scratch.table);
+}
+
+// The same for the queries of a rectangle of the grid, whose neighbours are a rectangle too.
+void ProjectRectangle(const HiifDecoder& decoder, const FusedFeatures& features,
+                      const GridTables& tables, const Region& piece, Scratch& scratch) {
+  const int64_t row0 = tables.rows.index[0][piece.y];
+  const int64_t row1 = tables.rows.index[1][piece.y + piece.height - 1];
+  const int64_t column0 = tables.columns.index[0][piece.x];
+  const int64_t column1 = tables.columns.index[1][piece.x + piece.width - 1];
+  const int64_t width = column1 - column0 + 1;
+  scratch.pixels.clear();
+  for (int64_t row = row0; row <= row1; ++row) {
+    for (int64_t column = column0; column <= column1; ++column) {
+      scratch.pixels.push_back(static_cast<int32_t>(row * features.width() + column));
+    }
+  }
+  scratch.queries.clear();
+  for (int64_t y = piece.y; y < piece.y + piece.height; ++y) {
+    for (int64_t x = piece.x; x < piece.x + piece.width; ++x) {
+      kernels::Query& query = scratch.queries.emplace_back(MakeQuery(tables, y, x));
+      for (int k = 0; k < 4; ++k) {
+        query.neighbour[k] =
+            static_cast<int32_t>((tables.rows.index[k / 2][y] - row0) * width +
+                                 tables.columns.index[k % 2][x] - column0);
+      }
     }
   }
   decoder.Project(features.View(), scratch.pixels, *scratch.workspace, scratch.table);
@@ -303,9 +331,8 @@ class FusedUpscaler : public Upscaler {
     const kernels::FoldedContext& context;
     Scratch& scratch;
 
-    // scratch.queries to scratch.rgb, without the residual.
-    void Decode(const FusedFeatures& features) const {
-      ProjectNeighbours(decoder, features, scratch);
+    // scratch.queries, whose neighbours are projected, to scratch.rgb, without the residual.
+    void Decode() const {
       scratch.rgb.resize(scratch.queries.size() * 3);
       decoder.Decode(scratch.table, scratch.queries, context, *scratch.workspace,
                      scratch.rgb.data());
@@ -344,7 +371,8 @@ class FusedUpscaler : public Upscaler {
       const auto i = static_cast<int64_t>(begin + k);
       scratch.queries.push_back(MakeQuery(tables, i, i));
     }
-    pass.Decode(features);
+    ProjectNeighbours(pass.decoder, features, scratch);
+    pass.Decode();
     for (size_t k = 0; k < count; ++k) {
       const auto i = static_cast<int64_t>(begin + k);
       float* rgb = scratch.rgb.data() + k * 3;
@@ -391,13 +419,8 @@ class FusedUpscaler : public Upscaler {
                                   const Region& piece, const Pass& pass) {
     Scratch& scratch = pass.scratch;
     const auto& features = static_cast<const FusedFeatures&>(*tile.features);
-    scratch.queries.clear();
-    for (int64_t y = piece.y; y < piece.y + piece.height; ++y) {
-      for (int64_t x = piece.x; x < piece.x + piece.width; ++x) {
-        scratch.queries.push_back(MakeQuery(context.tables, y, x));
-      }
-    }
-    pass.Decode(features);
+    ProjectRectangle(pass.decoder, features, context.tables, piece, scratch);
+    pass.Decode();
     float* rgb = scratch.rgb.data();
     for (int64_t y = piece.y; y < piece.y + piece.height; ++y) {
       for (int64_t x = piece.x; x < piece.x + piece.width; ++x) {
@@ -436,9 +459,9 @@ absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& ch
     return decoder;
   };
   HIIF_ASSIGN_OR_RETURN(auto exact, make(kernels::Number::kFloat32));
-  HIIF_ASSIGN_OR_RETURN(auto encoder, LatentEncoder::Create(checkpoint));
   const bool reduced = precision == Precision::kBFloat16 ||
                        (precision == Precision::kAuto && kernels::HasFastBFloat16());
+  HIIF_ASSIGN_OR_RETURN(auto encoder, LatentEncoder::Create(checkpoint, reduced));
   if (!reduced) {
     return std::make_unique<FusedUpscaler>(checkpoint.config(), std::move(encoder),
                                            std::move(exact), nullptr);
