@@ -10,7 +10,6 @@
 namespace hiif::scheduling {
 namespace {
 
-constexpr absl::Duration kLeastRetry = absl::Milliseconds(50);
 constexpr absl::Duration kMostCounted = absl::Seconds(60);
 // Measured speed forgets with this much busy time.
 constexpr double kMemorySeconds = 10;
@@ -61,22 +60,6 @@ struct Scheduler::Caller {
   std::set<std::pair<double, JobId>> runnable;
 };
 
-const char* RejectReasonName(RejectReason reason) {
-  switch (reason) {
-    case RejectReason::kNone:
-      return "none";
-    case RejectReason::kQueueFull:
-      return "queue_full";
-    case RejectReason::kMemory:
-      return "memory";
-    case RejectReason::kDeadline:
-      return "deadline";
-    case RejectReason::kDraining:
-      return "draining";
-  }
-  return "none";
-}
-
 Scheduler::Scheduler(const SchedulerOptions& options, Device* device, Clock* clock,
                      Observer observer)
     : options_(options),
@@ -99,7 +82,7 @@ Scheduler::~Scheduler() {
 Admission Scheduler::Submit(JobSpec spec) {
   absl::MutexLock lock(&mutex_);
   const absl::Time now = clock_->Now();
-  Admission admission = Judge(spec, now);
+  Admission admission = JudgeNow(spec, now);
   if (!admission.status.ok()) return admission;
 
   auto entry = std::make_shared<Entry>();
@@ -122,17 +105,11 @@ Admission Scheduler::Submit(JobSpec spec) {
 
 Admission Scheduler::Estimate(const JobSpec& spec) {
   absl::MutexLock lock(&mutex_);
-  return Judge(spec, clock_->Now());
+  return JudgeNow(spec, clock_->Now());
 }
 
-Admission Scheduler::Judge(const JobSpec& spec, absl::Time now) {
+Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
   Admission admission;
-  const auto refuse = [&](RejectReason reason, absl::Duration retry_after, const std::string& why) {
-    admission.reason = reason;
-    admission.retry_after = std::max(retry_after, kLeastRetry);
-    admission.status = absl::ResourceExhaustedError(why);
-    return admission;
-  };
   if (draining_) {
     admission.reason = RejectReason::kDraining;
     admission.status = absl::UnavailableError("the server is shutting down: ask another one");
@@ -143,51 +120,21 @@ Admission Scheduler::Judge(const JobSpec& spec, absl::Time now) {
     admission.status = absl::InternalError("a job needs stages, and each of them pieces");
     return admission;
   }
-  const int64_t total = Total(spec);
-  const double rate = SpeedOf(spec.model) * std::max(1, options_.workers);
-  const absl::Duration own = absl::Seconds(static_cast<double>(total) / rate);
-  absl::Duration drain;
-  absl::Duration shared;  // what others get while this job runs, served fairly
+  std::vector<Demand> in_work;
+  in_work.reserve(jobs_.size());
   for (const auto& [id, entry] : jobs_) {
-    const absl::Duration left =
-        absl::Seconds(static_cast<double>(entry->remaining) /
-                      (SpeedOf(entry->spec.model) * std::max(1, options_.workers)));
-    drain += left;
-    shared += std::min(left, own);
+    in_work.push_back({TimeFor(entry->remaining, entry->spec.model), entry->remaining,
+                       entry->spec.bytes});
   }
-  admission.estimate = own + shared;
+  const int64_t total = Total(spec);
+  const bool measured = speeds_[spec.model].coordinates_per_second > 0;
+  return Judge(options_, in_work, {TimeFor(total, spec.model), total, spec.bytes},
+               measured ? spec.deadline - now : absl::InfiniteDuration());
+}
 
-  if (static_cast<int64_t>(jobs_.size()) >= options_.max_jobs) {
-    return refuse(RejectReason::kQueueFull, drain / static_cast<int64_t>(jobs_.size()),
-                  absl::StrCat(jobs_.size(), " requests are in work, that is the limit"));
-  }
-  if (!jobs_.empty() && coordinates_ + total > options_.max_coordinates) {
-    const double excess = static_cast<double>(coordinates_ + total - options_.max_coordinates);
-    return refuse(RejectReason::kQueueFull, std::min(drain, absl::Seconds(excess / rate)),
-                  absl::StrCat("the queue holds ", coordinates_, " coordinates of ",
-                               options_.max_coordinates));
-  }
-  if (options_.max_bytes > 0 && !jobs_.empty() && bytes_ + spec.bytes > options_.max_bytes) {
-    return refuse(RejectReason::kMemory, drain / static_cast<int64_t>(jobs_.size()),
-                  absl::StrCat("requests in work hold ", bytes_, " bytes of ", options_.max_bytes));
-  }
-  if (shared > options_.max_queue_time) {
-    return refuse(RejectReason::kQueueFull, shared - options_.max_queue_time,
-                  absl::StrCat("the requests before it take about ",
-                               absl::FormatDuration(absl::Trunc(shared, absl::Milliseconds(1))),
-                               ", the limit is ", absl::FormatDuration(options_.max_queue_time)));
-  }
-  const absl::Duration available = spec.deadline - now;
-  if (speeds_[spec.model].coordinates_per_second > 0 && admission.estimate > available &&
-      own <= available) {
-    return refuse(
-        RejectReason::kDeadline, admission.estimate - available,
-        absl::StrCat("because of the queue this takes about ",
-                     absl::FormatDuration(absl::Trunc(admission.estimate, absl::Milliseconds(1))),
-                     ", the deadline is in ",
-                     absl::FormatDuration(absl::Trunc(available, absl::Milliseconds(1)))));
-  }
-  return admission;
+absl::Duration Scheduler::TimeFor(int64_t coordinates, const std::string& model) {
+  return absl::Seconds(static_cast<double>(coordinates) /
+                       (SpeedOf(model) * std::max(1, options_.workers)));
 }
 
 double Scheduler::SpeedOf(const std::string& model) {
@@ -487,9 +434,7 @@ SchedulerStatistics Scheduler::Statistics() {
   out.bytes = bytes_;
   for (const auto& [id, entry] : jobs_) {
     out.queued_jobs += !entry->begun;
-    const absl::Duration left =
-        absl::Seconds(static_cast<double>(entry->remaining) /
-                      (SpeedOf(entry->spec.model) * std::max(1, options_.workers)));
+    const absl::Duration left = TimeFor(entry->remaining, entry->spec.model);
     out.drain += left;
     out.capped_drain += std::min(left, kMostCounted);
   }

@@ -1,4 +1,4 @@
-// Decides which piece of which job runs next, and which job may enter.
+// Decides which piece of which job runs next. Which job may enter: admission.h.
 //
 // Order: start-time fair queueing in coordinates, by caller first, then by job within the caller,
 // weighted by priority. A job that could run but has not been served for `age_bound` goes first.
@@ -24,41 +24,12 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "scheduling/admission.h"
 #include "scheduling/clock.h"
 #include "scheduling/job.h"
+#include "scheduling/options.h"
 
 namespace hiif::scheduling {
-
-struct SchedulerOptions {
-  int workers = 1;  // threads that call the device; 0: none, Step() is called instead
-  // Coordinates packed into one call of the device; 0: one piece a call.
-  int64_t batch_coordinates = 0;
-  int64_t max_jobs = 1024;
-  int64_t max_coordinates = 2'000'000'000;  // of all jobs that have not ended
-  int64_t max_bytes = 0;                    // likewise; 0: no limit
-  // A job is refused where, served fairly, others would get longer than this before it is done.
-  absl::Duration max_queue_time = absl::InfiniteDuration();
-  absl::Duration age_bound = absl::Seconds(5);
-  // Coordinates a second of one worker before anything was measured. Low: better to promise late
-  // than early.
-  double initial_speed = 10'000;
-};
-
-enum class RejectReason { kNone, kQueueFull, kMemory, kDeadline, kDraining };
-const char* RejectReasonName(
-    RejectReason reason);  // "queue_full", "memory", "deadline", "draining"
-
-using JobId = int64_t;
-
-// Whether a job came in. Refused with ResourceExhausted (try again after `retry_after`), or
-// Unavailable when draining.
-struct Admission {
-  absl::Status status;
-  JobId id = 0;
-  RejectReason reason = RejectReason::kNone;
-  absl::Duration retry_after;
-  absl::Duration estimate;  // until the job's last piece, if admitted
-};
 
 struct SchedulerStatistics {
   int64_t jobs = 0;                 // that have not ended
@@ -129,7 +100,10 @@ class Scheduler {
   void Remove(const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ExpireDeadlines(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NotifyEnded() ABSL_LOCKS_EXCLUDED(mutex_);
-  Admission Judge(const JobSpec& spec, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Admission JudgeNow(const JobSpec& spec, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // With all workers.
+  absl::Duration TimeFor(int64_t coordinates, const std::string& model)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   double SpeedOf(const std::string& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MayWake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -1,0 +1,122 @@
+#include "scheduling/admission.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace hiif::scheduling {
+namespace {
+
+constexpr absl::Duration kLeastRetry = absl::Milliseconds(50);
+// Halvings of the longest job: to a millisecond of a day.
+constexpr int kHalvings = 27;
+
+std::string Rounded(absl::Duration duration) {
+  return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
+}
+
+// What is in work when every job has been served up to `level`.
+struct Moment {
+  absl::Duration passed;
+  absl::Duration shared;  // what others get while the job that asks runs, served fairly
+  int64_t jobs = 0;
+  int64_t coordinates = 0;
+  int64_t bytes = 0;
+};
+
+Moment At(absl::Duration level, absl::Span<const Demand> in_work, const Demand& asked) {
+  Moment moment;
+  for (const Demand& job : in_work) {
+    moment.passed += std::min(job.left, level);
+    if (job.left <= level && level > absl::ZeroDuration()) continue;
+    const absl::Duration left = job.left - level;
+    const double share =
+        job.left > absl::ZeroDuration() ? absl::FDivDuration(left, job.left) : 1.0;
+    moment.shared += std::min(left, asked.left);
+    moment.coordinates +=
+        static_cast<int64_t>(std::ceil(static_cast<double>(job.coordinates) * share));
+    moment.bytes += job.bytes;
+    ++moment.jobs;
+  }
+  return moment;
+}
+
+struct Objection {
+  RejectReason reason = RejectReason::kNone;
+  std::string why;
+};
+
+Objection Objects(const SchedulerOptions& options, const Moment& moment, const Demand& asked,
+                  absl::Duration available) {
+  if (moment.jobs >= options.max_jobs) {
+    return {RejectReason::kQueueFull,
+            absl::StrCat(moment.jobs, " requests are in work, that is the limit")};
+  }
+  if (moment.jobs > 0 && moment.coordinates + asked.coordinates > options.max_coordinates) {
+    return {RejectReason::kQueueFull, absl::StrCat("the queue holds ", moment.coordinates,
+                                                   " coordinates of ", options.max_coordinates)};
+  }
+  if (options.max_bytes > 0 && moment.jobs > 0 && moment.bytes + asked.bytes > options.max_bytes) {
+    return {RejectReason::kMemory, absl::StrCat("requests in work hold ", moment.bytes,
+                                                " bytes of ", options.max_bytes)};
+  }
+  if (moment.shared > options.max_queue_time) {
+    return {RejectReason::kQueueFull,
+            absl::StrCat("the requests before it take about ", Rounded(moment.shared),
+                         ", the limit is ", absl::FormatDuration(options.max_queue_time))};
+  }
+  // What is too long even alone is let in: the estimate may be wrong, the deadline is kept anyway.
+  if (asked.left + moment.shared > available && asked.left <= available) {
+    return {RejectReason::kDeadline,
+            absl::StrCat("because of the queue this takes about ",
+                         Rounded(asked.left + moment.shared), ", the deadline is in ",
+                         Rounded(available))};
+  }
+  return {};
+}
+
+}  // namespace
+
+const char* RejectReasonName(RejectReason reason) {
+  switch (reason) {
+    case RejectReason::kNone:
+      return "none";
+    case RejectReason::kQueueFull:
+      return "queue_full";
+    case RejectReason::kMemory:
+      return "memory";
+    case RejectReason::kDeadline:
+      return "deadline";
+    case RejectReason::kDraining:
+      return "draining";
+  }
+  return "none";
+}
+
+Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_work,
+                const Demand& asked, absl::Duration available) {
+  const Moment now = At(absl::ZeroDuration(), in_work, asked);
+  Admission admission;
+  admission.estimate = asked.left + now.shared;
+  Objection objection = Objects(options, now, asked, available);
+  if (objection.reason == RejectReason::kNone) return admission;
+
+  // Everything that is objected to falls as the level rises, and is gone when nothing is in work.
+  absl::Duration low = absl::ZeroDuration();
+  absl::Duration high = absl::ZeroDuration();
+  for (const Demand& job : in_work) high = std::max(high, job.left);
+  for (int i = 0; i < kHalvings; ++i) {
+    const absl::Duration level = low + (high - low) / 2;
+    const bool free = Objects(options, At(level, in_work, asked), asked, available).reason ==
+                      RejectReason::kNone;
+    (free ? high : low) = level;
+  }
+  admission.reason = objection.reason;
+  admission.retry_after = std::max(At(high, in_work, asked).passed, kLeastRetry);
+  admission.status = absl::ResourceExhaustedError(objection.why);
+  return admission;
+}
+
+}  // namespace hiif::scheduling

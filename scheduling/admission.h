@@ -1,0 +1,50 @@
+// Whether a job may enter, and if not, when it could. A function of what is in work, without a
+// clock and without state.
+//
+// What is in work is taken to be served in equal shares, at the speed measured. Then a level rises
+// from 0, up to which each job has been served: at level w a job of `left` has max(0, left - w) to
+// go, and sum of min(left, w) has passed.
+#ifndef SCHEDULING_ADMISSION_H_
+#define SCHEDULING_ADMISSION_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "scheduling/options.h"
+
+namespace hiif::scheduling {
+
+enum class RejectReason { kNone, kQueueFull, kMemory, kDeadline, kDraining };
+const char* RejectReasonName(
+    RejectReason reason);  // "queue_full", "memory", "deadline", "draining"
+
+using JobId = int64_t;
+
+// Whether a job came in. Refused with ResourceExhausted (try again after `retry_after`), or
+// Unavailable when draining.
+struct Admission {
+  absl::Status status;
+  JobId id = 0;
+  RejectReason reason = RejectReason::kNone;
+  absl::Duration retry_after;
+  absl::Duration estimate;  // until the job's last piece, if admitted
+};
+
+// A job in work, or one that asks.
+struct Demand {
+  absl::Duration left;  // with all workers to itself
+  int64_t coordinates = 0;
+  int64_t bytes = 0;  // until it is done
+};
+
+// `available`: the time between asking and the deadline, which is asked for again with a retry;
+// infinite where nothing is known about the speed. retry_after is when nothing stands in the way any
+// more, at least 50 ms.
+Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_work,
+                const Demand& asked, absl::Duration available);
+
+}  // namespace hiif::scheduling
+
+#endif  // SCHEDULING_ADMISSION_H_

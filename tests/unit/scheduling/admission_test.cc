@@ -1,0 +1,84 @@
+#include "scheduling/admission.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace hiif::scheduling {
+namespace {
+
+using absl::InfiniteDuration;
+using absl::Seconds;
+
+double RetrySeconds(const Admission& admission) {
+  return absl::ToDoubleSeconds(admission.retry_after);
+}
+
+TEST(Admission, OfAnEmptyServerIsGivenWhateverTheSize) {
+  const Admission admission =
+      Judge({.max_coordinates = 10, .max_bytes = 10, .max_queue_time = Seconds(1)}, {},
+            {Seconds(100), 1000, 1000}, Seconds(1));
+  EXPECT_TRUE(admission.status.ok()) << admission.status;
+  EXPECT_EQ(admission.estimate, Seconds(100));
+}
+
+TEST(Admission, ByCountIsPossibleWhenTheShortestJobIsDone) {
+  const std::vector<Demand> in_work = {{Seconds(1)}, {Seconds(3)}, {Seconds(9)}};
+  const Admission refused =
+      Judge({.max_jobs = 3}, in_work, {Seconds(1)}, InfiniteDuration());
+  EXPECT_EQ(refused.status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(refused.reason, RejectReason::kQueueFull);
+  EXPECT_NEAR(RetrySeconds(refused), 3, 1e-6);  // each has had one second
+}
+
+TEST(Admission, ByBytesIsPossibleWhenEnoughJobsAreDone) {
+  const std::vector<Demand> in_work = {{Seconds(1), 0, 10}, {Seconds(2), 0, 70}, {Seconds(5), 0, 10}};
+  const Admission refused =
+      Judge({.max_bytes = 100}, in_work, {Seconds(1), 0, 60}, InfiniteDuration());
+  EXPECT_EQ(refused.reason, RejectReason::kMemory);
+  EXPECT_NEAR(RetrySeconds(refused), 5, 1e-6);  // 1 + 2 + 2
+}
+
+TEST(Admission, ByCoordinatesIsPossibleWhenSoManyAreDone) {
+  const Admission refused = Judge({.max_coordinates = 1000}, {{{Seconds(9), 900, 0}}},
+                                  {Seconds(3), 300, 0}, InfiniteDuration());
+  EXPECT_EQ(refused.reason, RejectReason::kQueueFull);
+  EXPECT_NEAR(RetrySeconds(refused), 2, 1e-6);
+}
+
+TEST(Admission, ByQueueTimeIsPossibleWhenTheOthersAreShortEnough) {
+  // Ten of 1 s each: shared 10 s, the limit is reached when 0.2 s of each are left.
+  const std::vector<Demand> in_work(10, {Seconds(1)});
+  const Admission refused = Judge({.max_queue_time = Seconds(2)}, in_work, {Seconds(1)}, InfiniteDuration());
+  EXPECT_EQ(refused.reason, RejectReason::kQueueFull);
+  EXPECT_NEAR(RetrySeconds(refused), 8, 1e-6);
+}
+
+TEST(Admission, ByDeadlineIsPossibleWhenItFitsBesideTheOthers) {
+  // One of 100 s: served fairly, 1 s takes two; within 1.5 s when 0.5 s of the other are left.
+  const Admission refused = Judge({}, {{{Seconds(100)}}}, {Seconds(1)}, Seconds(1.5));
+  EXPECT_EQ(refused.reason, RejectReason::kDeadline);
+  EXPECT_NEAR(RetrySeconds(refused), 99.5, 1e-4);
+  EXPECT_TRUE(Judge({}, {{{Seconds(100)}}}, {Seconds(1)}, Seconds(2)).status.ok());
+}
+
+TEST(Admission, TakesEveryObjectionIntoTheRetryTime) {
+  // Refused for the count; but when that is well, the deadline stands in the way.
+  const std::vector<Demand> in_work = {{Seconds(1)}, {Seconds(10)}};
+  const Admission refused = Judge({.max_jobs = 2}, in_work, {Seconds(2)}, Seconds(3));
+  EXPECT_EQ(refused.reason, RejectReason::kQueueFull);
+  EXPECT_NEAR(RetrySeconds(refused), 10, 1e-5);  // 1 of the first, 9 of the second
+}
+
+TEST(Admission, WhatIsTooLongEvenAloneMayTry) {
+  EXPECT_TRUE(Judge({}, {{{Seconds(100)}}}, {Seconds(5)}, Seconds(1)).status.ok());
+}
+
+TEST(Admission, RetryTimesHaveAFloor) {
+  const Admission refused =
+      Judge({.max_jobs = 1}, {{{absl::Milliseconds(3)}}}, {Seconds(1)}, InfiniteDuration());
+  EXPECT_EQ(refused.retry_after, absl::Milliseconds(50));
+}
+
+}  // namespace
+}  // namespace hiif::scheduling
