@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -190,6 +192,152 @@ TEST_F(GemmTest, BFloat16KeepsWhatIsNotFinite) {
                {});
   EXPECT_TRUE(std::isnan(y(0, 0)));
   EXPECT_FALSE(std::isfinite(y(1, 0)));
+  EXPECT_TRUE(std::isfinite(y(2, 0)));
+}
+
+// AMX works on blocks of 32 rows and columns and 32 inputs; nothing here is a multiple of that.
+class AmxTest : public ::testing::Test {
+ protected:
+  static constexpr int kInputs = 75;
+  static constexpr int kOutputs = 90;
+  static constexpr int kRows = 60;
+
+  void SetUp() override {
+    if (!HasAmx()) GTEST_SKIP() << "this processor has no AMX";
+  }
+  // The product, its inputs rounded as they are multiplied.
+  double Dot(int row, int output) const {
+    double sum = 0;
+    for (int i = 0; i < kInputs; ++i) {
+      sum += Rounded(x_[row * kInputs + i]) * Rounded(w_[output * kInputs + i]);
+    }
+    return sum;
+  }
+  Product MakeProduct() {
+    PackRows(x_.data(), kInputs, kRows, kInputs, Number::kAmxBFloat16, units_.data());
+    return {&weights_,          kRows,           units_.data(), y_.data(),
+            weights_.padded_outputs(), packed_y_.data()};
+  }
+  float y(int row, int output) const { return y_[row * weights_.padded_outputs() + output]; }
+  double packed_y(int row, int output) const {
+    const uint32_t unit = packed_y_[(row * weights_.padded_outputs() + output) / 2];
+    return std::bit_cast<float>(output % 2 == 0 ? unit << 16 : unit & 0xffff0000u);
+  }
+  // Both results of every product.
+  void ExpectResult(int row, int output, double expected, double tolerance) const {
+    ASSERT_NEAR(y(row, output), expected, tolerance) << row << " " << output;
+    ASSERT_EQ(packed_y(row, output), Rounded(y(row, output))) << row << " " << output;
+  }
+
+  std::vector<float> w_ = Random(kInputs * kOutputs, 1);
+  std::vector<float> x_ = Random(kInputs * kRows, 2);
+  PackedMatrix weights_{w_, kOutputs, kInputs, kInputs, Number::kAmxBFloat16};
+  std::vector<float> y_ = Random(kRows * weights_.padded_outputs(), 3);
+  std::vector<float> bias_ = Random(weights_.padded_outputs(), 4);
+  std::vector<uint32_t> units_ = std::vector<uint32_t>(
+      PackedRows(Number::kAmxBFloat16, kRows) * Units(Number::kAmxBFloat16, kInputs));
+  std::vector<uint32_t> packed_y_ = std::vector<uint32_t>(kRows * weights_.padded_outputs() / 2);
+  std::vector<float> sum_ = std::vector<float>(kRows, 0.5f);
+  std::vector<float> squares_ = std::vector<float>(kRows, 0.25f);
+};
+
+TEST_F(AmxTest, BiasAndStatistics) {
+  for (int o = kOutputs; o < weights_.padded_outputs(); ++o) bias_[o] = 0;
+  MultiplyBias(MakeProduct(), bias_.data(), {sum_.data(), squares_.data()});
+  for (int r = 0; r < kRows; ++r) {
+    double sum = 0.5, squares = 0.25;
+    for (int o = 0; o < kOutputs; ++o) {
+      const double v = Dot(r, o) + bias_[o];
+      ExpectResult(r, o, v, 1e-4);
+      sum += v;
+      squares += v * v;
+    }
+    EXPECT_NEAR(sum_[r], sum, 1e-3);
+    EXPECT_NEAR(squares_[r], squares, 1e-5 * squares);
+  }
+}
+
+TEST_F(AmxTest, GeluAndResidual) {
+  MultiplyGelu(MakeProduct(), bias_.data());
+  for (int r = 0; r < kRows; ++r) {
+    for (int o = 0; o < kOutputs; ++o) {
+      const double v = Dot(r, o) + bias_[o];
+      ExpectResult(r, o, Gelu(v), 1e-4 * std::abs(v) + 1e-4);
+    }
+  }
+  const std::vector<float> before = y_;
+  MultiplyAdd(MakeProduct(), bias_.data(), {});
+  for (int r = 0; r < kRows; ++r) {
+    for (int o = 0; o < kOutputs; ++o) {
+      ExpectResult(r, o, before[r * weights_.padded_outputs() + o] + Dot(r, o) + bias_[o], 1e-4);
+    }
+  }
+}
+
+TEST_F(AmxTest, FoldedNorm) {
+  const std::vector<float> scale = Random(kRows, 5), mean = Random(kRows, 6);
+  const std::vector<float> extra0 = Random(weights_.padded_outputs(), 7);
+  const std::vector<float> extra1 = Random(weights_.padded_outputs(), 8);
+  const std::vector<float> column_sum = Random(weights_.padded_outputs(), 9);
+  std::vector<float> sum_weights = Random(weights_.padded_outputs(), 10);
+  for (int o = kOutputs; o < weights_.padded_outputs(); ++o) sum_weights[o] = 0;
+  std::vector<const float*> extra;
+  for (int r = 0; r < kRows; ++r) extra.push_back(r % 3 ? extra0.data() : extra1.data());
+  MultiplyNormGelu(MakeProduct(), {scale.data(), mean.data(), extra.data(), column_sum.data(),
+                                   bias_.data(), sum_weights.data(), sum_.data()});
+  for (int r = 0; r < kRows; ++r) {
+    double weighted = 0.5;
+    for (int o = 0; o < kOutputs; ++o) {
+      weighted += double{sum_weights[o]} * y(r, o);
+      const double v =
+          scale[r] * (Dot(r, o) + extra[r][o] - double{mean[r]} * column_sum[o]) + bias_[o];
+      ExpectResult(r, o, Gelu(v), 1e-4 * std::abs(v) + 2e-4);
+    }
+    EXPECT_NEAR(sum_[r], weighted, 1e-3);
+  }
+}
+
+TEST_F(AmxTest, TriangleSquares) {
+  constexpr int kSize = 96;
+  std::vector<float> triangle = Random(kSize * kSize, 11);
+  for (int r = 0; r < kSize; ++r) std::fill_n(triangle.begin() + r * kSize, r, 0.0f);
+  const PackedMatrix weights(triangle, kSize, kSize, kSize, Number::kAmxBFloat16);
+  const std::vector<float> x = Random(kRows * kSize, 12), bias = Random(kSize, 13);
+  std::vector<uint32_t> units(PackedRows(Number::kAmxBFloat16, kRows) * weights.units());
+  PackRows(x.data(), kSize, kRows, kSize, Number::kAmxBFloat16, units.data());
+  TriangleSquares({&weights, kRows, units.data()}, bias.data(), squares_.data());
+  for (int r = 0; r < kRows; ++r) {
+    double squares = 0.25;
+    for (int o = 0; o < kSize; ++o) {
+      double v = bias[o];
+      for (int i = o; i < kSize; ++i) {
+        v += Rounded(x[r * kSize + i]) * Rounded(triangle[o * kSize + i]);
+      }
+      squares += v * v;
+    }
+    EXPECT_NEAR(squares_[r], squares, 1e-5 * squares);
+  }
+}
+
+TEST_F(AmxTest, RowsDoNotDependOnTheirPlace) {
+  MultiplyGelu(MakeProduct(), bias_.data());
+  const std::vector<float> before = y_;
+  std::rotate(x_.begin(), x_.begin() + kInputs, x_.end());
+  MultiplyGelu(MakeProduct(), bias_.data());
+  for (int r = 0; r < kRows; ++r) {
+    for (int o = 0; o < kOutputs; ++o) {
+      ASSERT_EQ(y((r + kRows - 1) % kRows, o), before[r * weights_.padded_outputs() + o]);
+    }
+  }
+}
+
+TEST_F(AmxTest, KeepsWhatIsNotFinite) {
+  x_[0] = std::numeric_limits<float>::quiet_NaN();
+  x_[kInputs + 1] = std::numeric_limits<float>::infinity();
+  MultiplyGelu(MakeProduct(), bias_.data());
+  EXPECT_TRUE(std::isnan(y(0, 0)));
+  EXPECT_FALSE(std::isfinite(packed_y(1, 0)) && std::isfinite(packed_y(1, 1)) &&
+               std::isfinite(packed_y(1, 2)));
   EXPECT_TRUE(std::isfinite(y(2, 0)));
 }
 
