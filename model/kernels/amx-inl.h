@@ -12,6 +12,7 @@
 #endif
 
 #include <algorithm>
+#include <iterator>
 
 #include "hwy/highway.h"
 #include "model/kernels/epilogues-inl.h"
@@ -101,31 +102,73 @@ struct ShortGelu {
   }
 };
 
-// As Output, and where `packed` is not null as inputs of the next product.
+// What bfloat16 leaves of a vector. Not of infinities and NaN, for which that is NaN.
+HWY_INLINE Vec LeftOfBFloat16(Vec v) {
+  const UnitTag d;
+  const UnitVec bits = hn::BitCast(d, v);
+  const UnitVec odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 1));
+  const UnitVec rounded = hn::And(hn::Add(bits, hn::Add(odd, hn::Set(d, 0x7fff))),
+                                  hn::Set(d, 0xffff0000u));
+  return hn::Sub(v, hn::BitCast(Tag(), rounded));
+}
+
+// The two kinds of factors.
+struct AmxBFloat16 {
+  using Gelu = ShortGelu;
+  static constexpr int kParts = 1;  // of a factor
+  // (part of the inputs, part of the weights) of each product.
+  static constexpr int kProducts[1][2] = {{0, 0}};
+};
+struct AmxFloat32 {
+  using Gelu = ExactGelu;
+  static constexpr int kParts = 2;
+  static constexpr int kProducts[3][2] = {{1, 0}, {0, 1}, {0, 0}};  // the small ones first
+};
+template <class F>
+HWY_INLINE void WithAmxNumber(Number number, const F& f) {
+  if (number == Number::kAmxFloat32) {
+    f(AmxFloat32());
+  } else {
+    f(AmxBFloat16());
+  }
+}
+
+// As Output, and where `packed` is not null as inputs of the next product; the second part of a
+// factor lies `part` units behind the first.
+template <class Of>
 struct PackingOutput {
   float* HWY_RESTRICT y;
   uint32_t* HWY_RESTRICT packed;
+  int64_t part;
   HWY_INLINE Vec Load(int64_t i) const { return Output{y}.Load(i); }
   HWY_INLINE void Store(Vec v0, Vec v1) const {
     Output{y}.Store(v0, v1);
-    if (packed != nullptr) StoreBFloat16(v0, v1, packed);
+    if (packed == nullptr) return;
+    StoreBFloat16(v0, v1, packed);
+    if (Of::kParts == 2) StoreBFloat16(LeftOfBFloat16(v0), LeftOfBFloat16(v1), packed + part);
   }
 };
 
 // Rows one behind the other, padded with zeros.
 inline void PackRowsAmx(const float* values, int64_t stride, int64_t rows, int64_t inputs,
-                        uint32_t* HWY_RESTRICT packed) {
+                        Number number, uint32_t* HWY_RESTRICT packed) {
   const Tag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t units = Units(Number::kAmxBFloat16, inputs);
-  for (int64_t row = 0; row < rows; ++row, values += stride, packed += units) {
-    int64_t u = 0;
-    for (; 2 * u + 2 * lanes <= inputs; u += lanes) {
-      StoreBFloat16(hn::LoadU(d, values + 2 * u), hn::LoadU(d, values + 2 * u + lanes),
-                    packed + u);
+  const int64_t units = Units(number, inputs);
+  const int64_t part = Units(Number::kAmxBFloat16, inputs);
+  WithAmxNumber(number, [&](auto of) HWY_ATTR {
+    using Of = decltype(of);
+    for (int64_t row = 0; row < rows; ++row, values += stride, packed += units) {
+      int64_t u = 0;
+      for (; 2 * u + 2 * lanes <= inputs; u += lanes) {
+        PackingOutput<Of>{nullptr, packed + u, part}.Store(
+            hn::LoadU(d, values + 2 * u), hn::LoadU(d, values + 2 * u + lanes));
+      }
+      for (; u < part; ++u) {
+        for (int64_t v = u; v < units; v += part) packed[v] = MakeUnit(number, values, v, inputs);
+      }
     }
-    for (; u < units; ++u) packed[u] = MakeUnit(Number::kAmxBFloat16, values, u, inputs);
-  }
+  });
 }
 
 // A block whose sums wait for what is done with them.
@@ -136,7 +179,7 @@ struct AmxPending {
   int64_t column = 0;
 };
 
-template <class Epilogue>
+template <class Of, class Epilogue>
 class AmxFinisher {
  public:
   AmxFinisher(const Product& product, const Epilogue& epilogue)
@@ -154,11 +197,13 @@ class AmxFinisher {
     for (; done_ < stop; ++done_) {
       const int64_t row = pending_.row + done_;
       const float* sums = pending_.sums + done_ * kAmxBlock;
-      const PackingOutput out = {
+      const int64_t part = product_.weights->padded_outputs() / 2;
+      const PackingOutput<Of> out = {
           product_.y == nullptr ? nullptr : product_.y + row * product_.y_stride + pending_.column,
           product_.packed_y == nullptr
               ? nullptr
-              : product_.packed_y + (row * product_.weights->padded_outputs() + pending_.column) / 2};
+              : product_.packed_y + row * part * Of::kParts + pending_.column / 2,
+          part};
       epilogue_(hn::Load(d, sums), hn::Load(d, sums + kAmxTile), row, pending_.column, out);
     }
   }
@@ -178,9 +223,10 @@ class AmxFinisher {
   int64_t done_ = 0;
 };
 
-// kRowTiles x 2 tiles of sums.
-template <int kRowTiles, class Finisher>
-HWY_INLINE void AmxBlockSums(const uint32_t* a, int64_t a_units, const uint32_t* b, int64_t b_panel,
+// kRowTiles x 2 tiles of sums. `units` of each part; parts of a row, and of a panel, follow each
+// other after `part` units.
+template <class Of, int kRowTiles, class Finisher>
+HWY_INLINE void AmxBlockSums(const uint32_t* rows, const uint32_t* panel, int64_t part,
                              int64_t units, Finisher& finisher, float* sums) {
   ZeroTile<0>();
   ZeroTile<1>();
@@ -188,19 +234,28 @@ HWY_INLINE void AmxBlockSums(const uint32_t* a, int64_t a_units, const uint32_t*
     ZeroTile<2>();
     ZeroTile<3>();
   }
-  const int64_t steps = units / kAmxTile;
-  for (int64_t s = 0; s < steps; ++s, a += kAmxTile, b += kAmxTile * kPanelColumns) {
-    LoadTile<6>(b, 4 * kPanelColumns);
-    LoadTile<4>(a, 4 * a_units);
-    MultiplyTiles<0, 4, 6>();
-    LoadTile<7>(b + b_panel, 4 * kPanelColumns);
-    MultiplyTiles<1, 4, 7>();
-    if (kRowTiles == 2) {
-      LoadTile<5>(a + kAmxTile * a_units, 4 * a_units);
-      MultiplyTiles<2, 5, 6>();
-      MultiplyTiles<3, 5, 7>();
+  const int64_t a_units = part * Of::kParts;
+  const int64_t b_panel = a_units * kPanelColumns;
+  const int64_t steps = units / kAmxTile * static_cast<int64_t>(std::size(Of::kProducts));
+  int64_t step = 0;
+  for (const auto& [of_rows, of_weights] : Of::kProducts) {
+    const uint32_t* a = rows + of_rows * part;
+    const uint32_t* b = panel + of_weights * part * kPanelColumns;
+    for (int64_t u = 0; u < units; u += kAmxTile) {
+      LoadTile<6>(b, 4 * kPanelColumns);
+      LoadTile<4>(a, 4 * a_units);
+      MultiplyTiles<0, 4, 6>();
+      LoadTile<7>(b + b_panel, 4 * kPanelColumns);
+      MultiplyTiles<1, 4, 7>();
+      if (kRowTiles == 2) {
+        LoadTile<5>(a + kAmxTile * a_units, 4 * a_units);
+        MultiplyTiles<2, 5, 6>();
+        MultiplyTiles<3, 5, 7>();
+      }
+      a += kAmxTile;
+      b += kAmxTile * kPanelColumns;
+      finisher.Until(++step * kAmxBlock / steps);
     }
-    finisher.Until((s + 1) * kAmxBlock / steps);
   }
   finisher.End();
   StoreTile<0>(sums, 4 * kAmxBlock);
@@ -211,27 +266,26 @@ HWY_INLINE void AmxBlockSums(const uint32_t* a, int64_t a_units, const uint32_t*
   }
 }
 
-template <class Epilogue>
-HWY_INLINE void MultiplyAmx(const Product& product, const Epilogue& epilogue,
+template <class Of, class Epilogue>
+HWY_INLINE void MultiplyAmx(Of, const Product& product, const Epilogue& epilogue,
                             bool triangle = false) {
   const AmxTiles tiles;
   asm volatile("" : : : "memory");  // what the tiles load has been written
   alignas(64) float sums[2][kAmxBlock * kAmxBlock];
   const PackedMatrix& weights = *product.weights;
-  const int64_t units = weights.units();
-  AmxFinisher<Epilogue> finisher(product, epilogue);
+  const int64_t part = weights.units() / Of::kParts;
+  AmxFinisher<Of, Epilogue> finisher(product, epilogue);
   int turn = 0;
   for (int64_t row = 0; row < product.rows; row += kAmxBlock) {
     const int64_t rows = std::min<int64_t>(kAmxBlock, product.rows - row);
     for (int64_t column = 0; column < weights.padded_outputs(); column += kAmxBlock) {
-      const int64_t first = triangle ? std::min<int64_t>(column / 2, units) : 0;
-      const uint32_t* a = product.packed + row * units + first;
+      const int64_t first = triangle ? std::min<int64_t>(column / 2, part) : 0;
+      const uint32_t* a = product.packed + row * weights.units() + first;
       const uint32_t* b = weights.panel(column / kPanelColumns) + first * kPanelColumns;
-      const int64_t panel = units * kPanelColumns;
       if (rows > kAmxTile) {
-        AmxBlockSums<2>(a, units, b, panel, units - first, finisher, sums[turn]);
+        AmxBlockSums<Of, 2>(a, b, part, part - first, finisher, sums[turn]);
       } else {
-        AmxBlockSums<1>(a, units, b, panel, units - first, finisher, sums[turn]);
+        AmxBlockSums<Of, 1>(a, b, part, part - first, finisher, sums[turn]);
       }
       finisher.Begin({sums[turn], row, rows, column});
       turn ^= 1;
@@ -248,24 +302,36 @@ struct AmxLaneSums {
 
 inline void AmxMultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
   AmxLaneSums sum, squares;
-  MultiplyAmx(product, Bias<LaneSums>{bias, sum.For(statistics.sum),
-                                      squares.For(statistics.sum_squares)});
+  const Bias<LaneSums> epilogue = {bias, sum.For(statistics.sum),
+                                   squares.For(statistics.sum_squares)};
+  WithAmxNumber(product.weights->number(),
+                [&](auto of) HWY_ATTR { MultiplyAmx(of, product, epilogue); });
 }
 inline void AmxMultiplyGelu(const Product& product, const float* bias) {
-  MultiplyAmx(product, BiasGelu<ShortGelu>{bias});
+  WithAmxNumber(product.weights->number(), [&](auto of) HWY_ATTR {
+    MultiplyAmx(of, product, BiasGelu<typename decltype(of)::Gelu>{bias});
+  });
 }
 inline void AmxMultiplyAdd(const Product& product, const float* bias, RowStatistics statistics) {
   AmxLaneSums sum, squares;
-  MultiplyAmx(product, BiasResidual<LaneSums>{bias, sum.For(statistics.sum),
-                                              squares.For(statistics.sum_squares)});
+  const BiasResidual<LaneSums> epilogue = {bias, sum.For(statistics.sum),
+                                           squares.For(statistics.sum_squares)};
+  WithAmxNumber(product.weights->number(),
+                [&](auto of) HWY_ATTR { MultiplyAmx(of, product, epilogue); });
 }
 inline void AmxMultiplyNormGelu(const Product& product, const FoldedNorm& norm) {
   AmxLaneSums sum;
-  MultiplyAmx(product, NormGelu<ShortGelu, LaneSums>{norm, sum.For(norm.sum)});
+  const LaneSums sums = sum.For(norm.sum);
+  WithAmxNumber(product.weights->number(), [&](auto of) HWY_ATTR {
+    MultiplyAmx(of, product, NormGelu<typename decltype(of)::Gelu, LaneSums>{norm, sums});
+  });
 }
 inline void AmxTriangleSquares(const Product& product, const float* bias, float* sum_squares) {
   AmxLaneSums squares;
-  MultiplyAmx(product, Squares<LaneSums>{bias, squares.For(sum_squares)}, /*triangle=*/true);
+  const Squares<LaneSums> epilogue = {bias, squares.For(sum_squares)};
+  WithAmxNumber(product.weights->number(), [&](auto of) HWY_ATTR {
+    MultiplyAmx(of, product, epilogue, /*triangle=*/true);
+  });
 }
 
 }  // namespace HWY_NAMESPACE

@@ -28,9 +28,16 @@ inline uint32_t RoundToBFloat16(float value) {
 // Unit `u` of a row of `inputs` values; beyond the last there are zeros.
 inline uint32_t MakeUnit(Number number, const float* row, int64_t u, int64_t inputs) {
   if (number == Number::kFloat32) return std::bit_cast<uint32_t>(row[u]);
-  if (2 * u >= inputs) return 0;
-  const uint32_t second = 2 * u + 1 < inputs ? RoundToBFloat16(row[2 * u + 1]) : 0;
-  return RoundToBFloat16(row[2 * u]) | second << 16;
+  const int64_t rounded_units =
+      number == Number::kAmxFloat32 ? Units(number, inputs) / 2 : Units(number, inputs);
+  const auto part = [&](int64_t i) -> uint32_t {
+    if (i >= inputs) return 0;
+    const uint32_t rounded = RoundToBFloat16(row[i]);
+    if (u < rounded_units) return rounded;
+    return RoundToBFloat16(row[i] - std::bit_cast<float>(rounded << 16));
+  };
+  const int64_t first = 2 * (u % rounded_units);
+  return part(first) | part(first + 1) << 16;
 }
 
 }  // namespace hiif::kernels
@@ -152,8 +159,8 @@ HWY_INLINE int64_t PackVectors(const float* HWY_RESTRICT x, int64_t stride, int6
 void PackRows(const float* values, int64_t stride, int64_t rows, int64_t inputs, Number number,
               uint32_t* packed) {
 #if HWY_TARGET == HWY_AVX3
-  if (number == Number::kAmxBFloat16) {
-    PackRowsAmx(values, stride, rows, inputs, packed);
+  if (ByAmx(number)) {
+    PackRowsAmx(values, stride, rows, inputs, number, packed);
     return;
   }
 #endif
@@ -255,7 +262,7 @@ HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue, bool 
 // What to do where the factors are packed for AMX.
 #if HWY_TARGET == HWY_AVX3
 #define HIIF_IF_AMX(call)                                        \
-  if (product.weights->number() == Number::kAmxBFloat16) {       \
+  if (ByAmx(product.weights->number())) {                        \
     call;                                                        \
     return;                                                      \
   }
@@ -316,15 +323,19 @@ HWY_INLINE void GatherRow(const Gather& g, int columns, const float* column_sum,
 }
 
 void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
-                    const float* bias, float* y, [[maybe_unused]] uint32_t* packed_y) {
+                    const float* bias, [[maybe_unused]] Number number, float* y,
+                    [[maybe_unused]] uint32_t* packed_y) {
 #if HWY_TARGET == HWY_AVX3
-  if (packed_y != nullptr) {
-    for (const Gather& g : rows) {
-      GatherRow<ShortGelu>(g, columns, column_sum, bias, [&](int64_t c) HWY_ATTR {
-        return PackingOutput{nullptr, packed_y + c / 2};
-      });
-      packed_y += columns / 2;
-    }
+  if (ByAmx(number)) {
+    WithAmxNumber(number, [&](auto of) HWY_ATTR {
+      using Of = decltype(of);
+      for (const Gather& g : rows) {
+        GatherRow<typename Of::Gelu>(g, columns, column_sum, bias, [&](int64_t c) HWY_ATTR {
+          return PackingOutput<Of>{nullptr, packed_y + c / 2, columns / 2};
+        });
+        packed_y += Units(number, columns);
+      }
+    });
     return;
   }
 #endif
@@ -415,7 +426,8 @@ bool MultipliesRightly(Number number, bool native_instruction) {
      {});
     return y;
   };
-  const std::vector<float> plain = multiply(Number::kBFloat16, false);
+  const std::vector<float> plain =
+      multiply(number == Number::kAmxFloat32 ? Number::kFloat32 : Number::kBFloat16, false);
   const std::vector<float> native = multiply(number, native_instruction);
   for (size_t i = 0; i < plain.size(); ++i) {
     if (!(std::abs(native[i] - plain[i]) <= 1e-3f)) return false;
@@ -431,7 +443,8 @@ bool CheckNativeBFloat16() {
 bool CheckAmx() {
   const Leaf7 leaf;
   return leaf.avx512_bf16() && leaf.amx_bf16() && (hwy::SupportedTargets() & HWY_AVX3) != 0 &&
-         AllowAmx() && MultipliesRightly(Number::kAmxBFloat16, false);
+         AllowAmx() && MultipliesRightly(Number::kAmxBFloat16, false) &&
+         MultipliesRightly(Number::kAmxFloat32, false);
 }
 
 }  // namespace
@@ -486,8 +499,8 @@ void TriangleSquares(const Product& product, const float* bias, float* sum_squar
   HWY_DYNAMIC_DISPATCH(TriangleSquares)(product, bias, sum_squares);
 }
 void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
-                    const float* bias, float* y, uint32_t* packed_y) {
-  HWY_DYNAMIC_DISPATCH(GatherNormGelu)(rows, columns, column_sum, bias, y, packed_y);
+                    const float* bias, Number number, float* y, uint32_t* packed_y) {
+  HWY_DYNAMIC_DISPATCH(GatherNormGelu)(rows, columns, column_sum, bias, number, y, packed_y);
 }
 void MultiplyRgb(int64_t rows, const float* x, int64_t x_stride, int columns, const float* weights,
                  const float* bias, float* out) {

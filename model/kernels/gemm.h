@@ -22,27 +22,34 @@ inline constexpr int kPanelColumns = 16;
 
 constexpr int64_t PadRows(int64_t rows) { return (rows + kRowGroup - 1) / kRowGroup * kRowGroup; }
 
-// What the factors of a product are rounded to, and how they lie; sums are float32 always.
-// kAmxBFloat16 only where HasAmx().
-enum class Number { kFloat32, kBFloat16, kAmxBFloat16 };
+// What the factors of a product are rounded to, and how they lie; sums are float32 always. kAmx...
+// only where HasAmx(). kAmxFloat32 writes a factor as the sum of two bfloat16, which have 16 bits of
+// its 24, and takes three products of them: 1e-5 of a product is lost.
+enum class Number { kFloat32, kBFloat16, kAmxBFloat16, kAmxFloat32 };
+constexpr bool ByAmx(Number number) {
+  return number == Number::kAmxBFloat16 || number == Number::kAmxFloat32;
+}
 
 // Factors are stored in units of 32 bits: a float32, or two bfloat16 of consecutive inputs, the
-// first in the lower half. AMX takes 16 units at a time.
+// first in the lower half. AMX takes 16 units at a time; of kAmxFloat32 the rounded values come
+// first, then as many units of what rounding left.
 constexpr int64_t Units(Number number, int64_t inputs) {
   switch (number) {
     case Number::kFloat32:
       return inputs;
     case Number::kBFloat16:
       return (inputs + 1) / 2;
-    default:
+    case Number::kAmxBFloat16:
       return (inputs + 31) / 32 * 16;
+    default:
+      return (inputs + 31) / 32 * 32;
   }
 }
 
 // Rows that packed inputs must have room for: AMX reads 32 at a time.
 inline constexpr int kAmxRows = 32;
 constexpr int64_t PackedRows(Number number, int64_t rows) {
-  return number == Number::kAmxBFloat16 ? (rows + kAmxRows - 1) / kAmxRows * kAmxRows : rows;
+  return ByAmx(number) ? (rows + kAmxRows - 1) / kAmxRows * kAmxRows : rows;
 }
 
 // Whether this processor multiplies bfloat16 (AVX512_BF16) and does it as we think. Without it
@@ -95,8 +102,8 @@ struct Product {
   const uint32_t* packed = nullptr;  // in the weights' number
   float* y = nullptr;
   int64_t y_stride = 0;
-  // For kAmxBFloat16: the rows of the result packed as inputs of the next product, or null. Then y
-  // may be null where the next product is all that reads it. Not the memory of `packed`.
+  // By AMX: the rows of the result packed as inputs of the next product, or null. Then y may be null
+  // where the next product is all that reads it. Not the memory of `packed`.
   uint32_t* packed_y = nullptr;
   // For kBFloat16: by the processor's instruction, or by float32.
   bool native = HasNativeBFloat16();
@@ -137,8 +144,7 @@ void TriangleSquares(const Product& product, const float* bias, float* sum_squar
 // y[c] = gelu(scale * (sum over 4 neighbours of weight[k] * table[k][c] + extra[c] - mean *
 // column_sum[c])
 //        + bias[c]) for c < columns (a multiple of 2 * kPanelColumns): level 0, whose product was
-// done per low-resolution pixel. Rows of `columns` values; or, where packed_y is not null, packed
-// as kAmxBFloat16 and not written to y.
+// done per low-resolution pixel. Rows of `columns` values in y; or, by AMX, packed_y.
 struct Gather {
   const float* table[4];
   float weight[4];
@@ -147,7 +153,7 @@ struct Gather {
   const float* extra;
 };
 void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* column_sum,
-                    const float* bias, float* y, uint32_t* packed_y);
+                    const float* bias, Number number, float* y, uint32_t* packed_y);
 
 // out[row][o] = bias[o] + sum over c < columns of x[row][c] * weights[o][c], for three outputs.
 void MultiplyRgb(int64_t rows, const float* x, int64_t x_stride, int columns, const float* weights,

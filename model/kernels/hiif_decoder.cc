@@ -35,10 +35,11 @@ class HiifDecoder::Workspace {
         x(static_cast<size_t>(kBlockRows) * width),
         hidden(static_cast<size_t>(kBlockRows) * width),
         kv(static_cast<size_t>(kBlockRows) * width * 2),
-        packed(static_cast<size_t>(kBlockRows) * std::max(width, patch)),
+        packed(static_cast<size_t>(kBlockRows) *
+               std::max<int64_t>(width, Units(number, patch))),
         packed_next(amx() ? packed.size() : 0) {}
 
-  bool amx() const { return number == Number::kAmxBFloat16; }
+  bool amx() const { return ByAmx(number); }
 
   void ClearStatistics() {
     sum.fill(0);
@@ -306,8 +307,7 @@ void HiifDecoder::Begin(const LatentTable& table, absl::Span<const Query> querie
   }
   const Mlp& mlp = mlps_[0];
   GatherNormGelu(absl::MakeConstSpan(workspace.gathers.data(), rows), width_, mlp.column_sum.data(),
-                 mlp.bias.data(), workspace.hidden.data(),
-                 workspace.amx() ? workspace.packed.data() : nullptr);
+                 mlp.bias.data(), number_, workspace.hidden.data(), workspace.packed.data());
   if (!workspace.amx()) workspace.Pack(workspace.hidden, rows);
   workspace.ClearStatistics();
   const bool statistics = attention_.empty();

@@ -200,15 +200,17 @@ class ContextSample : public HiifDecoder::Sample {
 class FusedUpscaler : public Upscaler {
  public:
   FusedUpscaler(ModelConfig config, std::unique_ptr<LatentEncoder> encoder,
-                std::unique_ptr<HiifDecoder> decoder, std::unique_ptr<HiifDecoder> exact)
+                std::unique_ptr<HiifDecoder> decoder, std::unique_ptr<HiifDecoder> exact,
+                bool bfloat16)
       : config_(std::move(config)),
         encoder_(std::move(encoder)),
         decoder_(std::move(decoder)),
-        exact_(std::move(exact)) {}
+        exact_(std::move(exact)),
+        bfloat16_(bfloat16) {}
 
   const ModelConfig& config() const override { return config_; }
   std::string backend() const override { return "fused"; }
-  std::string precision() const override { return exact_ == nullptr ? "float32" : "bfloat16"; }
+  std::string precision() const override { return bfloat16_ ? "bfloat16" : "float32"; }
   int64_t weights_bytes() const override {
     return encoder_->weights_bytes() + decoder_->weights_bytes() +
            (exact_ == nullptr ? 0 : exact_->weights_bytes());
@@ -436,7 +438,9 @@ class FusedUpscaler : public Upscaler {
   const ModelConfig config_;
   const std::unique_ptr<LatentEncoder> encoder_;
   const std::unique_ptr<HiifDecoder> decoder_;
-  const std::unique_ptr<HiifDecoder> exact_;  // float32, where decoder_ is not; else null
+  // Takes what is not finite by decoder_; null where that has float32 factors itself.
+  const std::unique_ptr<HiifDecoder> exact_;
+  const bool bfloat16_;
   mutable absl::Mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> scratch_ ABSL_GUARDED_BY(mutex_);
 };
@@ -458,18 +462,20 @@ absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& ch
     }
     return decoder;
   };
-  HIIF_ASSIGN_OR_RETURN(auto exact, make(kernels::Number::kFloat32));
-  const bool reduced = precision == Precision::kBFloat16 ||
-                       (precision == Precision::kAuto && kernels::HasFastBFloat16());
-  HIIF_ASSIGN_OR_RETURN(auto encoder, LatentEncoder::Create(checkpoint, reduced));
-  if (!reduced) {
-    return std::make_unique<FusedUpscaler>(checkpoint.config(), std::move(encoder),
-                                           std::move(exact), nullptr);
+  const bool bfloat16 = precision == Precision::kBFloat16 ||
+                        (precision == Precision::kAuto && kernels::HasFastBFloat16());
+  kernels::Number number = bfloat16 ? kernels::Number::kBFloat16 : kernels::Number::kFloat32;
+  if (kernels::HasAmx()) {
+    number = bfloat16 ? kernels::Number::kAmxBFloat16 : kernels::Number::kAmxFloat32;
   }
-  HIIF_ASSIGN_OR_RETURN(auto decoder, make(kernels::HasAmx() ? kernels::Number::kAmxBFloat16
-                                                         : kernels::Number::kBFloat16));
+  HIIF_ASSIGN_OR_RETURN(auto encoder, LatentEncoder::Create(checkpoint, bfloat16));
+  HIIF_ASSIGN_OR_RETURN(auto decoder, make(number));
+  std::unique_ptr<HiifDecoder> exact;
+  if (number != kernels::Number::kFloat32) {
+    HIIF_ASSIGN_OR_RETURN(exact, make(kernels::Number::kFloat32));
+  }
   return std::make_unique<FusedUpscaler>(checkpoint.config(), std::move(encoder),
-                                         std::move(decoder), std::move(exact));
+                                         std::move(decoder), std::move(exact), bfloat16);
 }
 
 }  // namespace hiif
