@@ -45,6 +45,9 @@ at::Tensor Conv(const at::Tensor& x, const Scope& scope);       // (N,C,h,w), st
 at::Tensor Linear(const at::Tensor& x, const Scope& scope);     // (...,C)
 at::Tensor LayerNorm(const at::Tensor& x, const Scope& scope);  // over the last dimension, eps 1e-5
 
+// x + y; where no gradient is taken, in the memory of x: large tensors cost page faults.
+at::Tensor AddTo(at::Tensor& x, const at::Tensor& y);
+
 // Normalised image (N,3,h,w) to latent codes (N,C_e,h,w). SwinIR: sides that are not multiples of
 // the window are mirrored as far as needed and the latent codes cropped (model.md 1, serving).
 at::Tensor EncodeImage(const Network& network, const at::Tensor& image);

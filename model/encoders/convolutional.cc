@@ -24,10 +24,11 @@ at::Tensor EncodeImage(const Network& network, const at::Tensor& image) {
 
 at::Tensor EncodeEdsr(const EdsrConfig& config, const Scope& scope, const at::Tensor& image) {
   const at::Tensor head = Conv(image, scope.Below("head.0"));
-  at::Tensor x = head.to(image.scalar_type());  // what blocks add to keeps its precision
+  // What blocks add to keeps its precision.
+  at::Tensor x = head.to(image.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
   for (int i = 0; i < config.blocks; ++i) {
     const Scope block = scope.Below(absl::StrCat("body.", i, ".body"));
-    x = x + Conv(at::relu(Conv(x, block.Below("0"))), block.Below("2"));
+    x = AddTo(x, Conv(Conv(x, block.Below("0")).relu_(), block.Below("2")));
   }
   return Conv(x, scope.Below(absl::StrCat("body.", config.blocks))) + head;
 }
@@ -41,7 +42,7 @@ at::Tensor EncodeRdn(const RdnConfig& config, const Scope& scope, const at::Tens
     at::Tensor dense = x;
     for (int layer = 0; layer < config.layers_per_block; ++layer) {
       const at::Tensor grown =
-          at::relu(Conv(dense, block.Below(absl::StrCat("convs.", layer, ".conv.0"))));
+          Conv(dense, block.Below(absl::StrCat("convs.", layer, ".conv.0"))).relu_();
       dense = at::cat({dense, grown}, 1);
     }
     x = Conv(dense, block.Below("LFF")) + x;

@@ -1,3 +1,5 @@
+#include <c10/core/GradMode.h>
+
 #include "base/status_macros.h"
 #include "model/network.h"
 
@@ -23,6 +25,10 @@ at::Tensor Linear(const at::Tensor& x, const Scope& scope) {
 
 at::Tensor LayerNorm(const at::Tensor& x, const Scope& scope) {
   return at::layer_norm(x, {x.size(-1)}, scope.At("weight"), scope.At("bias"), /*eps=*/1e-5);
+}
+
+at::Tensor AddTo(at::Tensor& x, const at::Tensor& y) {
+  return c10::GradMode::is_enabled() ? x + y : x.add_(y);
 }
 
 at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width) {
