@@ -8,6 +8,7 @@
 #include "base/bicubic.h"
 #include "base/file.h"
 #include "base/psnr.h"
+#include "base/crop_flag.h"
 #include "base/status_macros.h"
 #include "eval/command_line.h"
 #include "eval/commands.h"
@@ -50,17 +51,6 @@ RgbImage ErrorMap(const RgbImage& a, const RgbImage& b) {
   return out;
 }
 
-absl::StatusOr<Region> CropOf(const std::string& text, Grid size) {
-  Region crop{0, 0, size.width, size.height};
-  if (text.empty()) return crop;
-  long long x = 0, y = 0, width = 0, height = 0;
-  if (std::sscanf(text.c_str(), "%lld,%lld,%lld,%lld", &x, &y, &width, &height) != 4 || x < 0 ||
-      y < 0 || width < 1 || height < 1 || x + width > size.width || y + height > size.height)
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "--crop: x,y,w,h inside the image of %d x %d is needed", size.width, size.height));
-  return Region{x, y, width, height};
-}
-
 absl::Status Run(const Options& options) {
   HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scale));
   HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(options.data));
@@ -69,7 +59,10 @@ absl::Status Run(const Options& options) {
         absl::StrFormat("--image: 0 to %d are there", set.images(scales[0]) - 1));
   HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(scales[0], options.index));
   const Grid size = {pair.high.height, pair.high.width};
-  HIIF_ASSIGN_OR_RETURN(const Region crop, CropOf(options.crop, size));
+  Region crop{0, 0, size.width, size.height};
+  if (!options.crop.empty()) {
+    HIIF_ASSIGN_OR_RETURN(crop, ParseCrop(options.crop, size));
+  }
   const auto shave = static_cast<int64_t>(std::ceil(std::max(scales[0].x, scales[0].y)));
   std::vector<SheetCell> cells;
   const auto add = [&](const std::string& label, const RgbImage& image,

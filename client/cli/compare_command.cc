@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "base/bicubic.h"
 #include "base/file.h"
+#include "base/crop_flag.h"
 #include "base/status_macros.h"
 #include "client/cli/commands.h"
 #include "client/cli/connection.h"
@@ -30,16 +31,7 @@ absl::StatusOr<Region> CropOf(const std::string& text, Grid size) {
     crop.y = (size.height - crop.height) / 2;
     return crop;
   }
-  char end = 0;
-  long long x = 0, y = 0, width = 0, height = 0;
-  const int read =
-      std::sscanf(text.c_str(), "%lld,%lld,%lld,%lld%c", &x, &y, &width, &height, &end);
-  if (read != 4 || x < 0 || y < 0 || width < 1 || height < 1 || x + width > size.width ||
-      y + height > size.height)
-    return absl::InvalidArgumentError(
-        absl::StrFormat("--crop: \"%s\" is not x,y,w,h inside the picture of %d x %d", text,
-                        size.width, size.height));
-  return Region{x, y, width, height};
+  return ParseCrop(text, size);
 }
 
 absl::StatusOr<RgbImage> ByModel(client::Client& client, const Connection& connection,

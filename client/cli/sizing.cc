@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
+#include "base/crop_flag.h"
 #include "base/status_macros.h"
 #include "imaging/geometry.h"
 
@@ -15,19 +13,6 @@ namespace hiif::cli {
 namespace {
 
 constexpr double kDefaultScale = 4;
-
-absl::StatusOr<Region> ParseCrop(const std::string& text) {
-  std::vector<int64_t> numbers;
-  for (const absl::string_view word : absl::StrSplit(text, ',')) {
-    int64_t number = 0;
-    if (!absl::SimpleAtoi(word, &number)) break;
-    numbers.push_back(number);
-  }
-  if (numbers.size() != 4 || numbers[0] < 0 || numbers[1] < 0 || numbers[2] < 1 || numbers[3] < 1)
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--crop: \"", text, "\" is not x,y,width,height in pixels of the input, e.g. 0,0,640,480"));
-  return Region{numbers[0], numbers[1], numbers[2], numbers[3]};
-}
 
 absl::Status CheckFactor(absl::string_view flag, double factor) {
   if (factor == 0 || (factor >= kMinScale && factor <= kMaxScale)) return absl::OkStatus();
