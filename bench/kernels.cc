@@ -52,7 +52,7 @@ void Run(benchmark::State& state, const Multiply& multiply) {
     benchmark::DoNotOptimize(packed_y.data());
     benchmark::ClobberMemory();
   }
-  state.SetLabel(InstructionSet());
+  state.SetLabel(amx ? "AMX" : InstructionSet());
   state.counters["GFLOP/s"] =
       benchmark::Counter(2e-9 * static_cast<double>(rows * inputs * outputs),
                          benchmark::Counter::kIsIterationInvariantRate);
