@@ -27,8 +27,8 @@ absl::StatusOr<Region> ParseCrop(absl::string_view text, Grid size) {
   HIIF_ASSIGN_OR_RETURN(const Region crop, ParseCrop(text));
   if (crop.width > size.width || crop.x > size.width - crop.width || crop.height > size.height ||
       crop.y > size.height - crop.height) {
-    return absl::InvalidArgumentError(absl::StrCat("--crop: \"", text, "\" is not inside the image of ",
-                                                   size.width, " x ", size.height));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--crop: \"", text, "\" is not inside the image of ", size.width, " x ", size.height));
   }
   return crop;
 }

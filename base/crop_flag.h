@@ -8,7 +8,8 @@
 
 namespace hiif {
 
-// InvalidArgument where `text` is not four numbers, the first two not negative, the others positive.
+// InvalidArgument where `text` is not four numbers, the first two not negative, the others
+// positive.
 absl::StatusOr<Region> ParseCrop(absl::string_view text);
 // Also where it is not inside an image of `size`.
 absl::StatusOr<Region> ParseCrop(absl::string_view text, Grid size);

@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_format.h"
 #include "base/bicubic.h"
+#include "base/crop_flag.h"
 #include "base/file.h"
 #include "base/psnr.h"
-#include "base/crop_flag.h"
 #include "base/status_macros.h"
 #include "eval/command_line.h"
 #include "eval/commands.h"

@@ -32,8 +32,7 @@ Moment At(absl::Duration level, absl::Span<const Demand> in_work, const Demand& 
     moment.passed += std::min(job.left, level);
     if (job.left <= level && level > absl::ZeroDuration()) continue;
     const absl::Duration left = job.left - level;
-    const double share =
-        job.left > absl::ZeroDuration() ? absl::FDivDuration(left, job.left) : 1.0;
+    const double share = job.left > absl::ZeroDuration() ? absl::FDivDuration(left, job.left) : 1.0;
     moment.shared += std::min(left, asked.left);
     moment.coordinates +=
         static_cast<int64_t>(std::ceil(static_cast<double>(job.coordinates) * share));
@@ -59,8 +58,8 @@ Objection Objects(const SchedulerOptions& options, const Moment& moment, const D
                                                    " coordinates of ", options.max_coordinates)};
   }
   if (options.max_bytes > 0 && moment.jobs > 0 && moment.bytes + asked.bytes > options.max_bytes) {
-    return {RejectReason::kMemory, absl::StrCat("requests in work hold ", moment.bytes,
-                                                " bytes of ", options.max_bytes)};
+    return {RejectReason::kMemory,
+            absl::StrCat("requests in work hold ", moment.bytes, " bytes of ", options.max_bytes)};
   }
   if (moment.shared > options.max_queue_time) {
     return {RejectReason::kQueueFull,
@@ -69,10 +68,9 @@ Objection Objects(const SchedulerOptions& options, const Moment& moment, const D
   }
   // What is too long even alone is let in: the estimate may be wrong, the deadline is kept anyway.
   if (asked.left + moment.shared > available && asked.left <= available) {
-    return {RejectReason::kDeadline,
-            absl::StrCat("because of the queue this takes about ",
-                         Rounded(asked.left + moment.shared), ", the deadline is in ",
-                         Rounded(available))};
+    return {RejectReason::kDeadline, absl::StrCat("because of the queue this takes about ",
+                                                  Rounded(asked.left + moment.shared),
+                                                  ", the deadline is in ", Rounded(available))};
   }
   return {};
 }
@@ -109,8 +107,8 @@ Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_wor
   for (const Demand& job : in_work) high = std::max(high, job.left);
   for (int i = 0; i < kHalvings; ++i) {
     const absl::Duration level = low + (high - low) / 2;
-    const bool free = Objects(options, At(level, in_work, asked), asked, available).reason ==
-                      RejectReason::kNone;
+    const bool free =
+        Objects(options, At(level, in_work, asked), asked, available).reason == RejectReason::kNone;
     (free ? high : low) = level;
   }
   admission.reason = objection.reason;

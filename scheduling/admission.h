@@ -40,8 +40,8 @@ struct Demand {
 };
 
 // `available`: the time between asking and the deadline, which is asked for again with a retry;
-// infinite where nothing is known about the speed. retry_after is when nothing stands in the way any
-// more, at least 50 ms.
+// infinite where nothing is known about the speed. retry_after is when nothing stands in the way
+// any more, at least 50 ms.
 Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_work,
                 const Demand& asked, absl::Duration available);
 

@@ -123,8 +123,8 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
   std::vector<Demand> in_work;
   in_work.reserve(jobs_.size());
   for (const auto& [id, entry] : jobs_) {
-    in_work.push_back({TimeFor(entry->remaining, entry->spec.model), entry->remaining,
-                       entry->spec.bytes});
+    in_work.push_back(
+        {TimeFor(entry->remaining, entry->spec.model), entry->remaining, entry->spec.bytes});
   }
   const int64_t total = Total(spec);
   const bool measured = speeds_[spec.model].coordinates_per_second > 0;

@@ -2,8 +2,9 @@
 // instruction multiplies two of bfloat16 and adds to one of float32. Highway has no target with
 // them, so they are written as instructions; HasAmx() of gemm.h tells whether they may be used.
 //
-// A tile of sums goes through memory to what is done with it. The two take about as long, so that is
-// interleaved: while the tiles of a block are multiplied, the vector units finish the block before.
+// A tile of sums goes through memory to what is done with it. The two take about as long, so that
+// is interleaved: while the tiles of a block are multiplied, the vector units finish the block
+// before.
 #if defined(MODEL_KERNELS_AMX_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MODEL_KERNELS_AMX_INL_H_
 #undef MODEL_KERNELS_AMX_INL_H_
@@ -23,7 +24,7 @@ HWY_BEFORE_NAMESPACE();
 namespace hiif::kernels {
 namespace HWY_NAMESPACE {
 
-inline constexpr int64_t kAmxTile = 16;          // rows, and units of 32 bits in a row
+inline constexpr int64_t kAmxTile = 16;             // rows, and units of 32 bits in a row
 inline constexpr int64_t kAmxBlock = 2 * kAmxTile;  // rows and columns of a block: 2 x 2 tiles
 static_assert(kAmxBlock == kAmxRows && kAmxBlock == 2 * kPanelColumns);
 
@@ -71,9 +72,7 @@ HWY_INLINE void StoreTile(void* to, int64_t stride) {
 // sums += rows x weights
 template <int kSums, int kRows, int kWeights>
 HWY_INLINE void MultiplyTiles() {
-  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0"
-               :
-               : "i"(kSums), "i"(kRows), "i"(kWeights));
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kRows), "i"(kWeights));
 }
 
 // Two vectors as 32 bfloat16, in order.
@@ -107,8 +106,8 @@ HWY_INLINE Vec LeftOfBFloat16(Vec v) {
   const UnitTag d;
   const UnitVec bits = hn::BitCast(d, v);
   const UnitVec odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 1));
-  const UnitVec rounded = hn::And(hn::Add(bits, hn::Add(odd, hn::Set(d, 0x7fff))),
-                                  hn::Set(d, 0xffff0000u));
+  const UnitVec rounded =
+      hn::And(hn::Add(bits, hn::Add(odd, hn::Set(d, 0x7fff))), hn::Set(d, 0xffff0000u));
   return hn::Sub(v, hn::BitCast(Tag(), rounded));
 }
 
@@ -161,8 +160,8 @@ inline void PackRowsAmx(const float* values, int64_t stride, int64_t rows, int64
     for (int64_t row = 0; row < rows; ++row, values += stride, packed += units) {
       int64_t u = 0;
       for (; 2 * u + 2 * lanes <= inputs; u += lanes) {
-        PackingOutput<Of>{nullptr, packed + u, part}.Store(
-            hn::LoadU(d, values + 2 * u), hn::LoadU(d, values + 2 * u + lanes));
+        PackingOutput<Of>{nullptr, packed + u, part}.Store(hn::LoadU(d, values + 2 * u),
+                                                           hn::LoadU(d, values + 2 * u + lanes));
       }
       for (; u < part; ++u) {
         for (int64_t v = u; v < units; v += part) packed[v] = MakeUnit(number, values, v, inputs);
@@ -210,8 +209,7 @@ class AmxFinisher {
   // To its end; where that was the last of a row of blocks, sums over columns are ready.
   HWY_INLINE void End() {
     Until(kAmxBlock);
-    if (pending_.rows > 0 &&
-        pending_.column + kAmxBlock >= product_.weights->padded_outputs()) {
+    if (pending_.rows > 0 && pending_.column + kAmxBlock >= product_.weights->padded_outputs()) {
       epilogue_.Finish(pending_.row, pending_.row + pending_.rows);
     }
   }
@@ -329,9 +327,8 @@ inline void AmxMultiplyNormGelu(const Product& product, const FoldedNorm& norm) 
 inline void AmxTriangleSquares(const Product& product, const float* bias, float* sum_squares) {
   AmxLaneSums squares;
   const Squares<LaneSums> epilogue = {bias, squares.For(sum_squares)};
-  WithAmxNumber(product.weights->number(), [&](auto of) HWY_ATTR {
-    MultiplyAmx(of, product, epilogue, /*triangle=*/true);
-  });
+  WithAmxNumber(product.weights->number(),
+                [&](auto of) HWY_ATTR { MultiplyAmx(of, product, epilogue, /*triangle=*/true); });
 }
 
 }  // namespace HWY_NAMESPACE

@@ -261,10 +261,10 @@ HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue, bool 
 
 // What to do where the factors are packed for AMX.
 #if HWY_TARGET == HWY_AVX3
-#define HIIF_IF_AMX(call)                                        \
-  if (ByAmx(product.weights->number())) {                        \
-    call;                                                        \
-    return;                                                      \
+#define HIIF_IF_AMX(call)                 \
+  if (ByAmx(product.weights->number())) { \
+    call;                                 \
+    return;                               \
   }
 #else
 #define HIIF_IF_AMX(call)
@@ -272,8 +272,7 @@ HWY_INLINE void Multiply(const Product& product, const Epilogue& epilogue, bool 
 
 void MultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
   HIIF_IF_AMX(AmxMultiplyBias(product, bias, statistics))
-  Multiply(product,
-           Bias<RowSums>{bias, RowSums(statistics.sum), RowSums(statistics.sum_squares)});
+  Multiply(product, Bias<RowSums>{bias, RowSums(statistics.sum), RowSums(statistics.sum_squares)});
 }
 
 void MultiplyGelu(const Product& product, const float* bias) {
@@ -459,9 +458,7 @@ bool HasAmx() {
   return kAmx;
 }
 
-bool HasFastBFloat16() {
-  return HasAmx() || (HasNativeBFloat16() && __builtin_cpu_is("amd"));
-}
+bool HasFastBFloat16() { return HasAmx() || (HasNativeBFloat16() && __builtin_cpu_is("amd")); }
 
 PackedMatrix::PackedMatrix(absl::Span<const float> weights, int outputs, int inputs, int64_t stride,
                            Number number)

@@ -23,8 +23,8 @@ inline constexpr int kPanelColumns = 16;
 constexpr int64_t PadRows(int64_t rows) { return (rows + kRowGroup - 1) / kRowGroup * kRowGroup; }
 
 // What the factors of a product are rounded to, and how they lie; sums are float32 always. kAmx...
-// only where HasAmx(). kAmxFloat32 writes a factor as the sum of two bfloat16, which have 16 bits of
-// its 24, and takes three products of them: 1e-5 of a product is lost.
+// only where HasAmx(). kAmxFloat32 writes a factor as the sum of two bfloat16, which have 16 bits
+// of its 24, and takes three products of them: 1e-5 of a product is lost.
 enum class Number { kFloat32, kBFloat16, kAmxBFloat16, kAmxFloat32 };
 constexpr bool ByAmx(Number number) {
   return number == Number::kAmxBFloat16 || number == Number::kAmxFloat32;
@@ -102,8 +102,8 @@ struct Product {
   const uint32_t* packed = nullptr;  // in the weights' number
   float* y = nullptr;
   int64_t y_stride = 0;
-  // By AMX: the rows of the result packed as inputs of the next product, or null. Then y may be null
-  // where the next product is all that reads it. Not the memory of `packed`.
+  // By AMX: the rows of the result packed as inputs of the next product, or null. Then y may be
+  // null where the next product is all that reads it. Not the memory of `packed`.
   uint32_t* packed_y = nullptr;
   // For kBFloat16: by the processor's instruction, or by float32.
   bool native = HasNativeBFloat16();

@@ -35,8 +35,7 @@ class HiifDecoder::Workspace {
         x(static_cast<size_t>(kBlockRows) * width),
         hidden(static_cast<size_t>(kBlockRows) * width),
         kv(static_cast<size_t>(kBlockRows) * width * 2),
-        packed(static_cast<size_t>(kBlockRows) *
-               std::max<int64_t>(width, Units(number, patch))),
+        packed(static_cast<size_t>(kBlockRows) * std::max<int64_t>(width, Units(number, patch))),
         packed_next(amx() ? packed.size() : 0) {}
 
   bool amx() const { return ByAmx(number); }

@@ -155,9 +155,8 @@ void ProjectRectangle(const HiifDecoder& decoder, const FusedFeatures& features,
     for (int64_t x = piece.x; x < piece.x + piece.width; ++x) {
       kernels::Query& query = scratch.queries.emplace_back(MakeQuery(tables, y, x));
       for (int k = 0; k < 4; ++k) {
-        query.neighbour[k] =
-            static_cast<int32_t>((tables.rows.index[k / 2][y] - row0) * width +
-                                 tables.columns.index[k % 2][x] - column0);
+        query.neighbour[k] = static_cast<int32_t>((tables.rows.index[k / 2][y] - row0) * width +
+                                                  tables.columns.index[k % 2][x] - column0);
       }
     }
   }

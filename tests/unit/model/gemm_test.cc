@@ -218,8 +218,8 @@ class AmxTest : public ::testing::TestWithParam<Number> {
   }
   Product MakeProduct() {
     PackRows(x_.data(), kInputs, kRows, kInputs, GetParam(), units_.data());
-    return {&weights_,          kRows,           units_.data(), y_.data(),
-            weights_.padded_outputs(), packed_y_.data()};
+    return {&weights_,       kRows, units_.data(), y_.data(), weights_.padded_outputs(),
+            packed_y_.data()};
   }
   float y(int row, int output) const { return y_[row * weights_.padded_outputs() + output]; }
   // The value in the result that is packed, or what its rounding left.
@@ -244,8 +244,8 @@ class AmxTest : public ::testing::TestWithParam<Number> {
   PackedMatrix weights_{w_, kOutputs, kInputs, kInputs, GetParam()};
   std::vector<float> y_ = Random(kRows * weights_.padded_outputs(), 3);
   std::vector<float> bias_ = Random(weights_.padded_outputs(), 4);
-  std::vector<uint32_t> units_ = std::vector<uint32_t>(
-      PackedRows(GetParam(), kRows) * Units(GetParam(), kInputs));
+  std::vector<uint32_t> units_ =
+      std::vector<uint32_t>(PackedRows(GetParam(), kRows) * Units(GetParam(), kInputs));
   std::vector<uint32_t> packed_y_ =
       std::vector<uint32_t>(kRows * Units(GetParam(), weights_.padded_outputs()));
   std::vector<float> sum_ = std::vector<float>(kRows, 0.5f);

@@ -24,15 +24,15 @@ TEST(Admission, OfAnEmptyServerIsGivenWhateverTheSize) {
 
 TEST(Admission, ByCountIsPossibleWhenTheShortestJobIsDone) {
   const std::vector<Demand> in_work = {{Seconds(1)}, {Seconds(3)}, {Seconds(9)}};
-  const Admission refused =
-      Judge({.max_jobs = 3}, in_work, {Seconds(1)}, InfiniteDuration());
+  const Admission refused = Judge({.max_jobs = 3}, in_work, {Seconds(1)}, InfiniteDuration());
   EXPECT_EQ(refused.status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(refused.reason, RejectReason::kQueueFull);
   EXPECT_NEAR(RetrySeconds(refused), 3, 1e-6);  // each has had one second
 }
 
 TEST(Admission, ByBytesIsPossibleWhenEnoughJobsAreDone) {
-  const std::vector<Demand> in_work = {{Seconds(1), 0, 10}, {Seconds(2), 0, 70}, {Seconds(5), 0, 10}};
+  const std::vector<Demand> in_work = {
+      {Seconds(1), 0, 10}, {Seconds(2), 0, 70}, {Seconds(5), 0, 10}};
   const Admission refused =
       Judge({.max_bytes = 100}, in_work, {Seconds(1), 0, 60}, InfiniteDuration());
   EXPECT_EQ(refused.reason, RejectReason::kMemory);
@@ -49,7 +49,8 @@ TEST(Admission, ByCoordinatesIsPossibleWhenSoManyAreDone) {
 TEST(Admission, ByQueueTimeIsPossibleWhenTheOthersAreShortEnough) {
   // Ten of 1 s each: shared 10 s, the limit is reached when 0.2 s of each are left.
   const std::vector<Demand> in_work(10, {Seconds(1)});
-  const Admission refused = Judge({.max_queue_time = Seconds(2)}, in_work, {Seconds(1)}, InfiniteDuration());
+  const Admission refused =
+      Judge({.max_queue_time = Seconds(2)}, in_work, {Seconds(1)}, InfiniteDuration());
   EXPECT_EQ(refused.reason, RejectReason::kQueueFull);
   EXPECT_NEAR(RetrySeconds(refused), 8, 1e-6);
 }

@@ -297,8 +297,8 @@ TEST_F(SchedulerTest, RefusesADeadlineThatTheQueuePutsOutOfReach) {
   spec.deadline = clock_.Now() + absl::Milliseconds(1500);
   const Admission refused = scheduler_->Submit(spec);
   EXPECT_EQ(refused.reason, RejectReason::kDeadline);
-  // Served fairly it takes two seconds: as much of the other job runs meanwhile. It fits when half a
-  // second of the other is left.
+  // Served fairly it takes two seconds: as much of the other job runs meanwhile. It fits when half
+  // a second of the other is left.
   EXPECT_NEAR(absl::ToDoubleSeconds(refused.retry_after), 99.5, 1e-3);
   spec.deadline = clock_.Now() + absl::Milliseconds(2500);
   EXPECT_TRUE(scheduler_->Submit(spec).status.ok());
