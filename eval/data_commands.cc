@@ -98,7 +98,8 @@ std::string SumUp(const train::PackedDataset& dataset) {
 }  // namespace
 
 absl::Status Pack(const PackOptions& options, std::ostream& log) {
-  if (options.every < 2 || options.min_side < 1 || options.shrink < 1) {
+  if (options.every < 2 || options.min_side < 1 || options.shrink.empty() ||
+      std::any_of(options.shrink.begin(), options.shrink.end(), [](int64_t s) { return s < 1; })) {
     return absl::InvalidArgumentError(
         "--every must be at least 2, --min-side and --shrink at least 1");
   }
@@ -115,19 +116,24 @@ absl::Status Pack(const PackOptions& options, std::ostream& log) {
       log << "left out " << file.path << ": " << image.status().message() << "\n";
       continue;
     }
-    if (options.shrink > 1) {
-      image = ResizeBicubic(*image, {std::max<int64_t>(image->height / options.shrink, 1),
-                                     std::max<int64_t>(image->width / options.shrink, 1)});
-    }
-    if (std::min(image->height, image->width) < options.min_side) {
-      log << absl::StreamFormat("left out %s: %dx%d pixels, --min-side is %d\n", file.path,
-                                image->width, image->height, options.min_side);
-      continue;
-    }
-    // From the middle of each round, so that one round is enough to hold one out.
+    // From the middle of each round, so that one round is enough to hold one out; in all its sizes.
     const bool hold = held != nullptr && taken % options.every == options.every / 2;
-    ++taken;
-    HIIF_RETURN_IF_ERROR((hold ? held : writer)->Add(file.name, *image));
+    bool used = false;
+    for (const int64_t shrink : options.shrink) {
+      const Grid size = {std::max<int64_t>(image->height / shrink, 1),
+                         std::max<int64_t>(image->width / shrink, 1)};
+      if (std::min(size.height, size.width) < options.min_side) {
+        log << absl::StreamFormat("left out %s: %dx%d pixels, --min-side is %d\n", file.path,
+                                  size.width, size.height, options.min_side);
+        continue;
+      }
+      used = true;
+      HIIF_RETURN_IF_ERROR(
+          (hold ? held : writer)
+              ->Add(shrink == 1 ? file.name : absl::StrCat(file.name, " / ", shrink),
+                    shrink == 1 ? *image : ResizeBicubic(*image, size)));
+    }
+    taken += used;
   }
   if (writer->images() == 0 || (held != nullptr && held->images() == 0)) {
     return absl::InvalidArgumentError(absl::StrCat(

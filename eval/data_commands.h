@@ -17,7 +17,8 @@ struct PackOptions {
   std::string hold_out;    // a second data set, for validation; empty: none
   int64_t every = 20;      // which image of so many goes there
   int64_t min_side = 192;  // pixels, after shrinking; smaller images are left out: 4 times a patch
-  int64_t shrink = 1;      // each image is made so many times smaller (bicubic), against artefacts
+  // Each image is made so many times smaller (bicubic), against artefacts; once for every value.
+  std::vector<int64_t> shrink = {1};
 };
 
 // Decodes the images, in the order of their names, to 8-bit sRGB. A line on `log` for each file

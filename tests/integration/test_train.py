@@ -41,6 +41,21 @@ def data(tmp_path_factory):
     return ["--data", str(out / "train.pack"), "--validation", str(out / "held.pack")]
 
 
+def test_photographs_are_packed_in_several_sizes_and_held_out_in_all_of_them(tmp_path):
+    image = Image.open(ROOT / "examples" / "chelsea.png").convert("RGB")
+    for i in range(4):
+        image.crop((i * 80, 0, i * 80 + 90, 100)).save(tmp_path / f"{i}.png")
+    subprocess.run([BIN / "hiif-data", "pack", tmp_path, "-o", tmp_path / "a.pack", "--hold-out", tmp_path / "b.pack",
+                    "--every", "4", "--min-side", "40", "--shrink", "1,2"], check=True)  # fmt: skip
+    listed = {}
+    for name in "ab":
+        info = subprocess.run([BIN / "hiif-data", "info", tmp_path / f"{name}.pack"], check=True, capture_output=True,
+                              text=True).stdout  # fmt: skip
+        listed[name] = [line.split(None, 2)[::2] for line in info.splitlines()[:-1]]
+    assert listed["b"] == [["90x100", "2.png"], ["45x50", "2.png / 2"]]
+    assert [size for size, _ in listed["a"]] == ["90x100", "45x50"] * 3
+
+
 def command(run, *arguments):
     return [str(BIN / "hiif-train"), "--run", str(run), *map(str, arguments)]
 
