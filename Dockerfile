@@ -51,7 +51,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /tmp/packages.txt \
  && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin hiif
 COPY --from=build-cuda /stage/opt /opt
-COPY --from=build-cuda /src/models/edsr-baseline-hiif.safetensors /src/models/edsr-baseline-hiif-photo.safetensors /models/
+COPY --from=build-cuda /src/models/*.safetensors /models/
 ENV HIIF_DEVICE=cuda \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
@@ -65,5 +65,5 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /tmp/packages.txt \
  && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin hiif
 COPY --from=build /stage/opt /opt
-COPY --from=build /src/models/edsr-baseline-hiif.safetensors /src/models/edsr-baseline-hiif-photo.safetensors /models/
+COPY --from=build /src/models/*.safetensors /models/
 USER 10001:10001

@@ -158,7 +158,7 @@ const std::map<std::string, EncoderConfig>& Encoders() {
 const std::map<std::string, DecoderConfig>& Decoders() {
   static const auto* const kDecoders = new std::map<std::string, DecoderConfig>{
       {"hiif", HiifConfig{}},
-      {"hiif-fast", HiifConfig{.width = 128}},
+      {"hiif-fast", HiifConfig{.width = 96}},  // 0.29 of the query time, by AMX too (128: 0.42)
       {"hiif-v1-H", Ablated(Ablation::kNoHierarchy)},
       {"hiif-v2-MS", Ablated(Ablation::kSingleScale)},
       {"hiif-v3-MH", Ablated(Ablation::kNoAttention)},

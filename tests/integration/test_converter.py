@@ -106,3 +106,32 @@ def test_a_pickle_runs_no_code(tmp_path):
     ran = convert(tmp_path / "harmful.pth", tmp_path / "out.safetensors")
     assert ran.returncode == 1 and "cannot be read" in ran.stderr
     assert not (tmp_path / "ran").exists()
+
+
+def average(*arguments):
+    command = [sys.executable, str(ROOT / "scripts" / "lib" / "average_checkpoints.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_the_mean_of_checkpoints_is_a_checkpoint(tmp_path, parameters):
+    doubled = {name: tensor * 2 for name, tensor in parameters.items()}
+    for name, tensors in (("a", parameters), ("b", doubled)):
+        assert convert(released(tmp_path / f"{name}.pth", tensors), tmp_path / f"{name}.safetensors").returncode == 0
+    output = tmp_path / "mean.safetensors"
+    ran = average(output, tmp_path / "a.safetensors", tmp_path / "b.safetensors")
+    assert ran.returncode == 0, ran.stderr
+    metadata, header, data = read(output)
+    assert metadata["encoder"] == "edsr-baseline" and "psnr" not in metadata
+    for name, tensor in parameters.items():
+        if name not in header:
+            continue
+        begin, end = header[name]["data_offsets"]
+        got = torch.frombuffer(bytearray(data[begin:end]), dtype=torch.float32).reshape(tensor.shape)
+        assert torch.allclose(got, tensor * 1.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("other", ["absent.safetensors", str(ROOT / "README.md")])
+def test_what_is_no_checkpoint_is_not_averaged(tmp_path, other):
+    ran = average(tmp_path / "mean.safetensors", SHIPPED, other)
+    assert ran.returncode == 1 and other in ran.stderr and "Traceback" not in ran.stderr
+    assert not (tmp_path / "mean.safetensors").exists()

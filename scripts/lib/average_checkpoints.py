@@ -1,0 +1,40 @@
+"""Mean of the weights of checkpoints of one network (docs/training.md): where runs that began with the same weights have
+ended, it is often better than each of them."""
+
+import argparse
+import json
+import struct
+import sys
+
+import torch
+from convert_checkpoint import read_safetensors, write
+
+parser = argparse.ArgumentParser(prog="average-checkpoints", description=__doc__)
+parser.add_argument("output", help="native checkpoint to write, float32")
+parser.add_argument("inputs", nargs="+", help="native checkpoints; the metadata of the first are kept")
+options = parser.parse_args()
+
+NETWORK = ("encoder", "encoder_config", "decoder", "decoder_config", "coordinates")
+
+
+def network(metadata):
+    """What must be the same; the configurations are JSON, whose spaces do not count."""
+    values = {key: metadata.get(key) for key in NETWORK}
+    return {key: json.loads(value) if value and key.endswith("config") else value for key, value in values.items()}
+
+
+first, total = None, {}
+for path in options.inputs:
+    try:
+        tensors, metadata = read_safetensors(path)
+    except (OSError, ValueError, KeyError, struct.error) as error:
+        sys.exit(f"average-checkpoints: {path} cannot be read as a native checkpoint: {error}")
+    first = first or metadata
+    different = [key for key in NETWORK if network(metadata)[key] != network(first)[key]]
+    if different:
+        sys.exit(f"average-checkpoints: {path} is another network than {options.inputs[0]}: {', '.join(different)} differ")
+    for name, tensor in tensors.items():
+        total[name] = total.get(name, 0) + tensor.double()
+mean = {name: (tensor / len(options.inputs)).float() for name, tensor in total.items()}
+# The figures of the first are not those of the mean.
+write(options.output, mean, {key: value for key, value in first.items() if key != "psnr"}, torch.float32)
