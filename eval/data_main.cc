@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
   pack_command->add_option("--min-side", pack.min_side, "leave out smaller images, pixels")
       ->capture_default_str();
   pack_command
-      ->add_option("--shrink", pack.shrink, "make images so many times smaller first; 1,2: once for each")
+      ->add_option("--shrink", pack.shrink,
+                   "make images so many times smaller first; 1,2: once for each")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->capture_default_str();
