@@ -1,5 +1,6 @@
 """Every metric moves; the exposition is what Prometheus wants."""
 
+import pathlib
 import shutil
 import subprocess
 
@@ -68,7 +69,8 @@ def test_every_metric_moves(start_server, photo):
 
 
 def test_what_is_not_finite_in_bfloat16_is_computed_again(start_server, photo, tmp_path):
-    """A weight that is finite in float32 and infinite in bfloat16, behind a hidden value that is 0."""
+    """A weight that is finite in float32 and infinite in bfloat16, of which AMX makes float32 too, behind a hidden value
+    that is 0."""
     shipped = ROOT / "models" / "edsr-baseline-hiif.safetensors"
     with safe_open(shipped, "numpy") as file:
         metadata = file.metadata()
@@ -83,8 +85,11 @@ def test_what_is_not_finite_in_bfloat16_is_computed_again(start_server, photo, t
         server = start_server("--backend", "fused", "--precision", precision, model_dir=tmp_path / "models")
         _, images[precision], _ = assemble(server.stub().Upscale(request(photo, 1.5, 1.5), timeout=120))
         again = total(scrape(server), "hiif_recomputed_total")
-        assert (again > 0) == (precision == "bfloat16")
-    assert (images["float32"] == images["bfloat16"]).all()
+        amx = " amx_bf16" in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii")
+        assert (again > 0) == (amx or precision == "bfloat16")
+    # The decoder is float32 in both; the encoder's factors are not.
+    difference = numpy.abs(images["float32"].astype(int) - images["bfloat16"].astype(int))
+    assert difference.max() <= 4 and difference.mean() < 0.5
 
 
 def test_gauges_of_the_queue_rise_and_fall(server, photo):
