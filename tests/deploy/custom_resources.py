@@ -29,7 +29,7 @@ _SCALING = _object([], stabilizationWindowSeconds={"type": "integer", "minimum":
 SCHEMAS = {
     "ServiceMonitor": _resource("monitoring.coreos.com/v1", "ServiceMonitor", _object(
         ["selector", "endpoints"],
-        selector=_object([], matchLabels=_STRINGS),
+        selector=_object([], matchLabels=_STRINGS), jobLabel=_STRING,
         endpoints={"type": "array", "minItems": 1, "items": _object(
             ["port"], port=_STRING, path={"type": "string", "pattern": "^/"}, interval=_DURATION,
             scheme={"enum": ["http", "https"]})})),

@@ -10,54 +10,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from chart import CHART, MATRIX, render
 from custom_resources import SCHEMAS
 from processes import BIN, ROOT, hiif, run_server
-
-CHART = ROOT / "helm" / "hiif"
-MATRIX = {
-    "default": {},
-    "gpu": {"gpu": {"enabled": True, "count": 2}, "image": {"tag": "cuda"}},
-    "tls": {"tls": {"secretName": "certificate"}},
-    "mutual-tls": {"tls": {"secretName": "certificate", "clientCA": "ca.crt"}},
-    "auth": {"auth": {"secretName": "tokens"}},
-    "hpa": {"autoscaling": {"mode": "hpa", "maxReplicas": 100}},
-    "keda": {"autoscaling": {"mode": "keda"}},
-    "monitoring": {"monitoring": {"serviceMonitor": True, "prometheusRule": True, "labels": {"a": "b"}}},
-    "claim": {"models": {"existingClaim": "weights", "subPath": "v1"}},
-    "own-claim": {"models": {"claim": {"create": True, "storageClassName": "fast"}}},
-    "own-tokens": {"auth": {"tokens": [{"name": "archive", "token": "secret", "scopes": ["upscale"]}]}},
-    "batch-tls": {"batch": {"enabled": True, "claim": "images", "clientCertificate": "pods",
-                            "token": {"secretName": "pod-token"}},
-                  "tls": {"secretName": "certificate"}, "auth": {"secretName": "tokens"},
-                  "networkPolicy": {"clients": [{"podSelector": {}}]}},
-    "open": {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False},
-             "topologySpread": False},
-    "closed": {"networkPolicy": {"clients": [{"podSelector": {"matchLabels": {"app": "web"}}}],
-                                 "monitoring": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]}},
-    "batch": {"batch": {"enabled": True, "claim": "images", "completions": 8}},
-    "placed": {"nodeSelector": {"a": "b"}, "tolerations": [{"key": "gpu", "operator": "Exists"}],
-               "podAnnotations": {"x": "y"}, "podLabels": {"team": "maps"}, "replicas": 0,
-               "imagePullSecrets": [{"name": "registry"}], "service": {"annotations": {"k": "v"}}},
-    "everything": {"gpu": {"enabled": True}, "tls": {"secretName": "c"}, "auth": {"secretName": "t"},
-                   "autoscaling": {"mode": "hpa"}, "monitoring": {"serviceMonitor": True},
-                   "models": {"existingClaim": "weights"}, "batch": {"enabled": True, "claim": "c"}},
-}
-
-
-def render(values):
-    """The manifests, by kind."""
-    with helm_python.Chart.load(CHART) as chart:
-        chart.validate_schema(values)
-        rendered = chart.render(values=values, name="demo", namespace="images")
-    texts = rendered.values() if isinstance(rendered, dict) else [rendered]
-    found = {}
-    for text in texts:
-        if "apiVersion" not in text:
-            continue
-        for manifest in yaml.safe_load_all(text):
-            if manifest:
-                found.setdefault(manifest["kind"], []).append(manifest)
-    return found
 
 
 def test_lint():
@@ -136,8 +91,8 @@ def test_what_the_values_ask_for_is_there():
     assert "HorizontalPodAutoscaler" not in render(MATRIX["keda"])
     assert "hiif_estimated_drain_seconds" in one(MATRIX["keda"], "ScaledObject")["spec"]["triggers"][0][
         "metadata"]["query"]
-    rules = one(MATRIX["monitoring"], "PrometheusRule")["spec"]["groups"]
-    assert rules == yaml.safe_load((ROOT / "deploy/prometheus/rules.yaml").read_text())["groups"]
+    own, copy = (ROOT / d / "rules.yaml" for d in ("deploy/prometheus", "helm/hiif/files"))
+    assert own.read_text() == copy.read_text()
     monitor = one(MATRIX["monitoring"], "ServiceMonitor")["spec"]["selector"]["matchLabels"]
     services = render(MATRIX["monitoring"])["Service"]
     chosen = [s for s in services if monitor.items() <= s["metadata"]["labels"].items()]

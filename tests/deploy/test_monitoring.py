@@ -1,6 +1,8 @@
 """Prometheus rules, and a real Prometheus that scrapes a real server for the dashboard."""
 
+import copy
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -9,6 +11,7 @@ import time
 import pytest
 import requests
 
+from chart import render
 from processes import ROOT, hiif, make_stubs, run_server
 
 DEPLOY = ROOT / "deploy" / "prometheus"
@@ -28,6 +31,68 @@ def test_every_alert_has_a_test():
     tests = yaml.safe_load((DEPLOY / "rules_test.yaml").read_text())["tests"]
     fired = {t["alertname"] for group in tests for t in group["alert_rule_test"] if t["exp_alerts"]}
     assert fired == {r["alert"] for r in rules if "alert" in r}
+
+
+def operator_labels(manifests):
+    """The labels of a release's targets but for pod and instance, by what the Prometheus operator documents of a
+    ServiceMonitor: the Service's namespace, name and label "jobLabel" (or its name), the port's and container's name."""
+    monitor = manifests["ServiceMonitor"][0]["spec"]
+    service, = (s for s in manifests["Service"]
+                if monitor["selector"]["matchLabels"].items() <= s["metadata"]["labels"].items())
+    name = service["metadata"]["name"]
+    return {"job": service["metadata"]["labels"].get(monitor.get("jobLabel"), name), "service": name,
+            "endpoint": monitor["endpoints"][0]["port"],
+            "container": manifests["Deployment"][0]["spec"]["template"]["spec"]["containers"][0]["name"]}
+
+
+def under_the_operator(case, ours, theirs):
+    """A case of rules_test.yaml as it is in a cluster: with the operator's labels of the release, each series also for
+    another release that stays as it began."""
+    case = copy.deepcopy(case)
+    series = []
+    for one in case["input_series"]:
+        name, labels = re.fullmatch(r"(\w+)\{(.*)\}", one["series"]).groups()
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+        begin = re.match(r"[0-9.]+", one["values"])[0]
+        for release, values in ((ours, one["values"]), (theirs, f"{begin}x60")):
+            pod = labels.get("instance", "a")
+            full = {**labels, **release, "pod": pod, "instance": f"10.0.0.{ord(pod)}:8501"}
+            text = ",".join(f'{k}="{v}"' for k, v in full.items())
+            series.append({"series": f"{name}{{{text}}}", "values": values})
+    case["input_series"] = series
+    for test in case["alert_rule_test"]:
+        for alert in test["exp_alerts"]:
+            labels = alert["exp_labels"]
+            if "instance" in labels:
+                labels.update(ours, pod=labels["instance"], instance=f"10.0.0.{ord(labels['instance'])}:8501")
+            else:
+                labels.update({k: v for k, v in ours.items() if k in ("namespace", "service", *labels)})
+    for test in case.get("promql_expr_test", []):
+        name, = (s["labels"] for s in test["exp_samples"])
+        both = [f'{name}{{namespace="{r["namespace"]}",service="{r["service"]}"}}' for r in (ours, theirs)]
+        test["exp_samples"] = [{**test["exp_samples"][0], "labels": both[0]}, {"labels": both[1], "value": 0}]
+    return case
+
+
+@pytest.mark.parametrize("values", [{}], ids=["default"])
+def test_the_charts_rules_under_the_operator(values, tmp_path):
+    """Two releases in two namespaces, each with rules of its own: one's trouble fires one's alert, once."""
+    import yaml
+    values = {**values, "monitoring": {"serviceMonitor": True, "prometheusRule": True}}
+    releases = []
+    for number, (name, namespace) in enumerate((("demo", "images"), ("other", "photos"))):
+        manifests = render(values, name, namespace)
+        releases.append({**operator_labels(manifests), "namespace": namespace})
+        groups = manifests["PrometheusRule"][0]["spec"]["groups"]
+        # As the operator does for its files: names of groups are unique in each.
+        (tmp_path / f"rules-{number}.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    cases = yaml.safe_load((DEPLOY / "rules_test.yaml").read_text())["tests"]
+    tests = [under_the_operator(c, a, b) for c in cases for a, b in (releases, releases[::-1])]
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(
+        {"rule_files": ["rules-0.yaml", "rules-1.yaml"], "evaluation_interval": "1m", "tests": tests}))
+    result = subprocess.run(["promtool", "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True,
+                            check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def free_port():
