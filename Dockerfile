@@ -5,7 +5,7 @@ FROM debian:12.12-slim AS build
 WORKDIR /src
 COPY . .
 RUN scripts/setup \
- && scripts/build release hiif_server_main hiif_main \
+ && scripts/build programs hiif_server_main hiif_main \
  && scripts/stage-runtime build/release /stage
 
 FROM debian:12.12-slim AS build-cuda

@@ -20,6 +20,7 @@ chroot_reason() {
 # chroot_sources SUITE: this machine's Debian sources, for another suite.
 chroot_sources() {
   local here
+  # shellcheck disable=SC1091
   here=$(. /etc/os-release && echo "$VERSION_CODENAME")
   # shellcheck disable=SC2016
   apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
