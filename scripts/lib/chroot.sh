@@ -51,6 +51,7 @@ chroot_new() {
   tarball=$(chroot_base "$suite")
   mkdir -p "$folder"
   tar -C "$folder" -xf "$tarball"
+  chmod 755 "$folder"  # mktemp -d gave the folder to root alone
   chroot_sources "$suite" >"$folder/etc/apt/sources.list"
   apt-config dump | grep -E '^Acquire::https?::' >"$folder/etc/apt/apt.conf.d/99proxy" || true
   echo force-unsafe-io >"$folder/etc/dpkg/dpkg.cfg.d/unsafe-io"
