@@ -4,8 +4,9 @@
 # where the wheel is a CUDA build, so it is not used.
 #
 # Looked for in LIBTORCH_ROOT (a cache or environment variable: a folder with include/ and lib/), then in
-# the virtual environment that scripts/setup makes.
-file(GLOB _hiif_venv_torch "${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
+# the virtual environment that scripts/setup makes, where it may lie unpacked.
+file(GLOB _hiif_venv_torch "${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch"
+  "${CMAKE_SOURCE_DIR}/.venv/libtorch/torch")
 set(LIBTORCH_ROOT "" CACHE PATH "Folder of LibTorch, with include/ and lib/ in it")
 set(_hiif_torch_roots ${LIBTORCH_ROOT} $ENV{LIBTORCH_ROOT} ${_hiif_venv_torch})
 

@@ -12,7 +12,7 @@ CHROOT_ENV=()
 # chroot_reason: why there can be none here; empty where there can.
 chroot_reason() {
   if [ "$(id -u)" != 0 ]; then echo "needs root, for debootstrap and chroot"
-  elif ! command -v debootstrap apt-get >/dev/null; then echo "needs debootstrap: scripts/setup --test"
+  elif ! command -v debootstrap >/dev/null || ! command -v apt-get >/dev/null; then echo "needs debootstrap: scripts/setup --test"
   elif ! unshare --mount --pid --fork true 2>/dev/null; then echo "needs mount namespaces, which this machine forbids"
   fi
 }
