@@ -161,7 +161,8 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
                   Elements(*recorded, "bits_cols", Elements(*recorded, "coord_cols", columns))};
 
   ParityResult result;
-  const GridTables tables = MakeGridTables(checkpoint.config(), image->height, image->width, grid);
+  const GridTables tables = MakeRegionTables(checkpoint.config(), image->height, image->width, grid,
+                                             {0, 0, grid.width, grid.height});
   HIIF_RETURN_IF_ERROR(
       Compare(*recorded, "coord_rows", tables.rows.coordinate, result.coordinates));
   HIIF_RETURN_IF_ERROR(

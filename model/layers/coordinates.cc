@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace hiif {
 namespace {
@@ -34,8 +35,10 @@ float ReferenceCentre(int64_t i, int64_t n) {
   return first + product;
 }
 
-AxisTable MakeReferenceAxis(int64_t low, int64_t high, int levels) {
-  AxisTable table = Allocate(CoordinateMode::kReference, low, high, levels);
+AxisTable MakeReferenceAxis(int64_t low, int64_t high, int levels,
+                            absl::Span<const int64_t> pixels) {
+  const auto positions = static_cast<int64_t>(pixels.size());
+  AxisTable table = Allocate(CoordinateMode::kReference, low, positions, levels);
   const double h = static_cast<double>(low);
   const float size = static_cast<float>(h);
   const float half = static_cast<float>(h / 2);
@@ -45,8 +48,8 @@ AxisTable MakeReferenceAxis(int64_t low, int64_t high, int levels) {
   const float highest = static_cast<float>(1.0 - 1e-6);
   const float border = static_cast<float>(1.0 / h);
   const float epsilon = static_cast<float>(1e-9);
-  for (int64_t i = 0; i < high; ++i) {
-    const float c = ReferenceCentre(i, high);
+  for (int64_t i = 0; i < positions; ++i) {
+    const float c = ReferenceCentre(pixels[i], high);
     table.coordinate[i] = c;
     for (int v = 0; v < 2; ++v) {
       const float shifted = std::clamp(c + shift[v], lowest, highest);
@@ -61,7 +64,7 @@ AxisTable MakeReferenceAxis(int64_t low, int64_t high, int levels) {
     const float limited = std::min(std::max(local - epsilon, 0.0f), 1.0f);
     for (int level = 0; level < levels; ++level) {
       const float scaled = limited * static_cast<float>(1 << (level + 1));
-      table.bits[level * high + i] = static_cast<int64_t>(std::floor(scaled)) & 1;
+      table.bits[level * positions + i] = static_cast<int64_t>(std::floor(scaled)) & 1;
     }
     const float unnormalised = ((c + 1.0f) * size - 1.0f) / 2.0f;
     const float clipped = std::min(std::max(unnormalised, 0.0f), size - 1.0f);
@@ -93,13 +96,15 @@ void FillExact(AxisTable& table, int64_t i, int64_t k, double local) {
   }
 }
 
-AxisTable MakeExactAxis(int64_t low, int64_t high, int levels) {
-  AxisTable table = Allocate(CoordinateMode::kExact, low, high, levels);
-  for (int64_t i = 0; i < high; ++i) {
+AxisTable MakeExactAxis(int64_t low, int64_t high, int levels, absl::Span<const int64_t> pixels) {
+  const auto size = static_cast<int64_t>(pixels.size());
+  AxisTable table = Allocate(CoordinateMode::kExact, low, size, levels);
+  for (int64_t i = 0; i < size; ++i) {
+    const int64_t twice = 2 * pixels[i] + 1;
     table.coordinate[i] =
-        static_cast<float>(static_cast<double>(2 * i + 1) / static_cast<double>(high) - 1.0);
+        static_cast<float>(static_cast<double>(twice) / static_cast<double>(high) - 1.0);
     // Position of the output pixel in low-resolution pixels: numerator / (2 high).
-    const int64_t numerator = (2 * i + 1) * low - high;
+    const int64_t numerator = twice * low - high;
     const int64_t denominator = 2 * high;
     int64_t k = numerator / denominator;
     int64_t remainder = numerator % denominator;
@@ -109,7 +114,7 @@ AxisTable MakeExactAxis(int64_t low, int64_t high, int levels) {
     }
     FillExact(table, i, k, static_cast<double>(remainder) / static_cast<double>(denominator));
     for (int level = 0; level < levels; ++level) {
-      table.bits[level * high + i] = ((remainder << (level + 1)) / denominator) & 1;
+      table.bits[level * size + i] = ((remainder << (level + 1)) / denominator) & 1;
     }
   }
   return table;
@@ -117,9 +122,21 @@ AxisTable MakeExactAxis(int64_t low, int64_t high, int levels) {
 
 }  // namespace
 
+AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels,
+                   absl::Span<const int64_t> pixels) {
+  return mode == CoordinateMode::kReference ? MakeReferenceAxis(low, high, levels, pixels)
+                                            : MakeExactAxis(low, high, levels, pixels);
+}
+
+AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels, int64_t begin,
+                   int64_t end) {
+  std::vector<int64_t> pixels(end - begin);
+  std::iota(pixels.begin(), pixels.end(), begin);
+  return MakeAxis(mode, low, high, levels, pixels);
+}
+
 AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels) {
-  return mode == CoordinateMode::kReference ? MakeReferenceAxis(low, high, levels)
-                                            : MakeExactAxis(low, high, levels);
+  return MakeAxis(mode, low, high, levels, 0, high);
 }
 
 AxisTable MakeAxisAt(absl::Span<const double> positions, int64_t low, int levels) {

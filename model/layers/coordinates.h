@@ -15,7 +15,7 @@
 
 namespace hiif {
 
-// One axis: `low` low-resolution pixels, size() positions on it.
+// One axis: `low` low-resolution pixels, size() positions on it; memory follows from size() alone.
 struct AxisTable {
   CoordinateMode mode = CoordinateMode::kExact;
   int64_t low = 0;
@@ -34,7 +34,13 @@ struct AxisTable {
   int bit(int level, int64_t i) const { return bits[level * size() + i]; }
 };
 
-// The centres of `high` output pixels.
+// The centres of some of `high` output pixels: entry k is pixels[k], in [0, high).
+AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels,
+                   absl::Span<const int64_t> pixels);
+// Of pixels begin, begin + 1, ... below end.
+AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels, int64_t begin,
+                   int64_t end);
+// Of all.
 AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels);
 
 // Arbitrary positions in [-1,1], by the formulas of the exact mode in double.

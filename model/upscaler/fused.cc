@@ -45,7 +45,6 @@ struct FusedContext : Context {
   int64_t bytes() const override { return folded.bytes(); }
   Grid size;
   int64_t samples = 0;
-  GridTables tables;
   kernels::FoldedContext folded;
   // In float32, made when a tile in bfloat16 was not finite.
   mutable absl::Mutex mutex;
@@ -166,9 +165,14 @@ void ProjectRectangle(const HiifDecoder& decoder, const FusedFeatures& features,
 // The attention context's queries.
 class ContextSample : public HiifDecoder::Sample {
  public:
-  ContextSample(const HiifDecoder& decoder, const FusedFeatures& features,
-                const FusedContext& context, int64_t samples, Scratch& scratch)
-      : decoder_(decoder), features_(features), context_(context), scratch_(scratch) {
+  ContextSample(const ModelConfig& config, const HiifDecoder& decoder,
+                const FusedFeatures& features, const FusedContext& context, Scratch& scratch)
+      : config_(config),
+        decoder_(decoder),
+        features_(features),
+        context_(context),
+        scratch_(scratch) {
+    const int64_t samples = context.samples;
     const int64_t all = context.size.height * context.size.width;
     whole_ = samples <= 0 || samples >= all;
     size_ = whole_ ? all : samples;
@@ -176,11 +180,16 @@ class ContextSample : public HiifDecoder::Sample {
   int64_t size() const override { return size_; }
   absl::Span<const kernels::Query> Range(int64_t begin, int64_t end,
                                          const kernels::LatentTable** table) override {
-    scratch_.queries.clear();
+    std::vector<GridPosition> pixels;
     for (int64_t i = begin; i < end; ++i) {
-      const GridPosition p = whole_ ? GridPosition{i / context_.size.width, i % context_.size.width}
-                                    : SamplePosition(context_.size, i);
-      scratch_.queries.push_back(MakeQuery(context_.tables, p.row, p.column));
+      pixels.push_back(whole_ ? GridPosition{i / context_.size.width, i % context_.size.width}
+                              : SamplePosition(context_.size, i));
+    }
+    const GridTables tables =
+        MakePixelTables(config_, features_.height(), features_.width(), context_.size, pixels);
+    scratch_.queries.clear();
+    for (int64_t i = 0; i < tables.rows.size(); ++i) {
+      scratch_.queries.push_back(MakeQuery(tables, i, i));
     }
     ProjectNeighbours(decoder_, features_, scratch_);
     *table = &scratch_.table;
@@ -188,6 +197,7 @@ class ContextSample : public HiifDecoder::Sample {
   }
 
  private:
+  const ModelConfig& config_;
   const HiifDecoder& decoder_;
   const FusedFeatures& features_;
   const FusedContext& context_;
@@ -230,7 +240,6 @@ class FusedUpscaler : public Upscaler {
     HIIF_RETURN_IF_ERROR(CheckGrid(grid, features.height(), features.width()));
     auto context = std::make_shared<FusedContext>();
     context->size = grid;
-    context->tables = MakeGridTables(config_, features.height(), features.width(), grid);
     const ScratchLease scratch(this);
     context->samples = options.samples;
     context->folded = Fold(*decoder_, features, *context, *scratch);
@@ -340,10 +349,12 @@ class FusedUpscaler : public Upscaler {
     }
   };
 
-  static kernels::FoldedContext Fold(const HiifDecoder& decoder, const FusedFeatures& features,
-                                     const FusedContext& context, Scratch& scratch) {
-    ContextSample sample(decoder, features, context, context.samples, scratch);
-    return decoder.MakeContext(sample, context.tables.cell, *scratch.workspace);
+  kernels::FoldedContext Fold(const HiifDecoder& decoder, const FusedFeatures& features,
+                              const FusedContext& context, Scratch& scratch) const {
+    ContextSample sample(config_, decoder, features, context, scratch);
+    return decoder.MakeContext(
+        sample, GridCell(config_, features.height(), features.width(), context.size),
+        *scratch.workspace);
   }
 
   // compute(pass), and where its result was not finite in bfloat16 once more in float32.
@@ -393,42 +404,46 @@ class FusedUpscaler : public Upscaler {
   }
 
   absl::Status RenderOne(const RenderTile& tile, Scratch& scratch) const {
+    const auto& features = static_cast<const FusedFeatures&>(*tile.features);
     const auto& context = static_cast<const FusedContext&>(*tile.context);
-    const AxisTable& rows = context.tables.rows;
-    const AxisTable& columns = context.tables.columns;
     const Region& region = tile.region;
-    for (int64_t x0 = region.x; x0 < region.x + region.width; x0 += kPieceColumns) {
-      const int64_t x1 = std::min(x0 + kPieceColumns, region.x + region.width);
+    const GridTables tables = MakeRegionTables(config_, features.height(), features.width(),
+                                               context.size, region);
+    const AxisTable& rows = tables.rows;
+    const AxisTable& columns = tables.columns;
+    for (int64_t x0 = 0; x0 < region.width; x0 += kPieceColumns) {
+      const int64_t x1 = std::min(x0 + kPieceColumns, region.width);
       const int64_t span = columns.index[1][x1 - 1] - columns.index[0][x0] + 1;
-      for (int64_t y0 = region.y; y0 < region.y + region.height;) {
+      for (int64_t y0 = 0; y0 < region.height;) {
         int64_t y1 = y0 + 1;
-        while (y1 < region.y + region.height &&
+        while (y1 < region.height &&
                (rows.index[1][y1] - rows.index[0][y0] + 1) * span <= kTablePixels) {
           ++y1;
         }
         const Region piece{x0, y0, x1 - x0, y1 - y0};
         HIIF_RETURN_IF_ERROR(InAnyPrecision(
-            static_cast<const FusedFeatures&>(*tile.features), context, scratch,
-            [&](const Pass& pass) { return RenderPiece(tile, context, piece, pass); }));
+            features, context, scratch,
+            [&](const Pass& pass) { return RenderPiece(tile, tables, piece, pass); }));
         y0 = y1;
       }
     }
     return absl::OkStatus();
   }
 
-  static absl::Status RenderPiece(const RenderTile& tile, const FusedContext& context,
+  // `piece` counts from the tile's first pixel, as the tables do.
+  static absl::Status RenderPiece(const RenderTile& tile, const GridTables& tables,
                                   const Region& piece, const Pass& pass) {
     Scratch& scratch = pass.scratch;
     const auto& features = static_cast<const FusedFeatures&>(*tile.features);
-    ProjectRectangle(pass.decoder, features, context.tables, piece, scratch);
+    ProjectRectangle(pass.decoder, features, tables, piece, scratch);
     pass.Decode();
     float* rgb = scratch.rgb.data();
     for (int64_t y = piece.y; y < piece.y + piece.height; ++y) {
       for (int64_t x = piece.x; x < piece.x + piece.width; ++x) {
-        AddResidual(*features.image, context.tables, y, x, rgb + (x - piece.x) * 3);
+        AddResidual(*features.image, tables, y, x, rgb + (x - piece.x) * 3);
       }
-      const int64_t offset = (y - tile.region.y) * tile.region.width + piece.x - tile.region.x;
-      HIIF_RETURN_IF_ERROR(Store(rgb, piece.width * 3, tile.out.data() + offset * 3));
+      float* out = tile.out.data() + (y * tile.region.width + piece.x) * 3;
+      HIIF_RETURN_IF_ERROR(Store(rgb, piece.width * 3, out));
       rgb += piece.width * 3;
     }
     return absl::OkStatus();

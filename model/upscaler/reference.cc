@@ -37,9 +37,20 @@ struct ReferenceContext : Context {
     return bytes;
   }
   Grid size;
-  GridTables tables;
   std::vector<at::Tensor> kv;  // of each attention block, (1,heads,d,d)
 };
+
+// Every row with every column.
+std::vector<TablePosition> AllPositions(const GridTables& tables) {
+  std::vector<TablePosition> positions;
+  positions.reserve(tables.rows.size() * tables.columns.size());
+  for (int64_t row = 0; row < tables.rows.size(); ++row) {
+    for (int64_t column = 0; column < tables.columns.size(); ++column) {
+      positions.push_back({row, column});
+    }
+  }
+  return positions;
+}
 
 class Reference : public ReferenceUpscaler {
  public:
@@ -69,24 +80,27 @@ class Reference : public ReferenceUpscaler {
       const c10::InferenceMode inference;
       auto context = std::make_shared<ReferenceContext>();
       context->size = grid;
-      context->tables = MakeGridTables(config(), features.height(), features.width(), grid);
       const auto* hiif = std::get_if<HiifConfig>(&config().decoder);
       if (hiif == nullptr || AttentionBlocks(*hiif) == 0) return context;
       const int64_t all = grid.height * grid.width;
       const bool whole = options.samples <= 0 || options.samples >= all;
       const int64_t count = whole ? all : options.samples;
-      std::vector<TablePosition> positions(count);
-      for (int64_t i = 0; i < count; ++i) {
-        const GridPosition p =
-            whole ? GridPosition{i / grid.width, i % grid.width} : SamplePosition(grid, i);
-        positions[i] = {p.row, p.column};
-      }
       // x of every sample is kept: 1 KiB each at width 256.
       std::vector<at::Tensor> x;
-      ForEachPiece(context->tables, positions,
-                   [&](const QueryTensors& queries, int64_t, int64_t rows) {
-                     x.push_back(HiifBegin(network_, features.pixels, queries).slice(1, 0, rows));
-                   });
+      for (int64_t begin = 0; begin < count; begin += kRows) {
+        std::vector<GridPosition> pixels;
+        for (int64_t i = begin; i < std::min(count, begin + kRows); ++i) {
+          pixels.push_back(whole ? GridPosition{i / grid.width, i % grid.width}
+                                 : SamplePosition(grid, i));
+        }
+        const GridTables tables =
+            MakePixelTables(config(), features.height(), features.width(), grid, pixels);
+        std::vector<TablePosition> positions;
+        for (int64_t i = 0; i < tables.rows.size(); ++i) positions.push_back({i, i});
+        ForEachPiece(tables, positions, [&](const QueryTensors& queries, int64_t, int64_t rows) {
+          x.push_back(HiifBegin(network_, features.pixels, queries).slice(1, 0, rows));
+        });
+      }
       for (int block = 0; block < AttentionBlocks(*hiif); ++block) {
         at::Tensor sum;
         for (const at::Tensor& piece : x) {
@@ -106,16 +120,12 @@ class Reference : public ReferenceUpscaler {
     return CatchTorch([&]() -> absl::Status {
       const c10::InferenceMode inference;
       for (const RenderTile& tile : tiles) {
+        const auto& features = static_cast<const ReferenceFeatures&>(*tile.features);
         const auto& context = static_cast<const ReferenceContext&>(*tile.context);
-        std::vector<TablePosition> positions;
-        positions.reserve(tile.region.pixels());
-        for (int64_t row = 0; row < tile.region.height; ++row) {
-          for (int64_t column = 0; column < tile.region.width; ++column) {
-            positions.push_back({tile.region.y + row, tile.region.x + column});
-          }
-        }
-        HIIF_RETURN_IF_ERROR(Decode(static_cast<const ReferenceFeatures&>(*tile.features),
-                                    context.tables, context.kv, positions, tile.out));
+        const GridTables tables = MakeRegionTables(config(), features.height(), features.width(),
+                                                   context.size, tile.region);
+        HIIF_RETURN_IF_ERROR(
+            Decode(features, tables, context.kv, AllPositions(tables), tile.out));
       }
       return absl::OkStatus();
     });
@@ -150,12 +160,9 @@ class Reference : public ReferenceUpscaler {
     }
     return CatchTorch([&] {
       const c10::InferenceMode inference;
-      const GridTables tables = MakeGridTables(config(), features.height(), features.width(), grid);
-      std::vector<TablePosition> positions;
-      positions.reserve(rows * grid.width);
-      for (int64_t row = first_row; row < first_row + rows; ++row) {
-        for (int64_t column = 0; column < grid.width; ++column) positions.push_back({row, column});
-      }
+      const GridTables tables = MakeRegionTables(config(), features.height(), features.width(),
+                                                 grid, {0, first_row, grid.width, rows});
+      const std::vector<TablePosition> positions = AllPositions(tables);
       const QueryTensors queries = MakeQueries(tables.rows, tables.columns, positions, tables.cell);
       const at::Tensor rgb = std::holds_alternative<HiifConfig>(config().decoder)
                                  ? HiifDecode(network_, features.pixels, queries)

@@ -28,14 +28,21 @@ class ReferenceUpscaler : public Upscaler {
   virtual std::vector<float> FeaturePlanes(const Features& features) const = 0;
 };
 
-// The tables of an output grid, by the checkpoint's coordinate mode.
+// Tables of some positions, by the checkpoint's coordinate mode.
 struct GridTables {
   AxisTable rows;
   AxisTable columns;
   std::array<float, 2> cell;  // as the decoder takes it
 };
-GridTables MakeGridTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid);
-// The same for arbitrary positions (Query).
+// The pixels of a region of an output grid, in which the tables' entry 0 is its first row or column.
+GridTables MakeRegionTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid,
+                            const Region& region);
+// The cell of a grid's pixels, as the decoder takes it.
+std::array<float, 2> GridCell(const ModelConfig& config, int64_t height, int64_t width, Grid grid);
+// Single pixels of a grid: pixel i is entry i of both tables.
+GridTables MakePixelTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid,
+                           absl::Span<const GridPosition> pixels);
+// Arbitrary positions (Query): position i is entry i of both tables.
 GridTables MakeQueryTables(const ModelConfig& config, int64_t height, int64_t width, Cell cell,
                            absl::Span<const Coordinate> coordinates);
 

@@ -19,11 +19,35 @@ std::array<float, 2> MakeCell(const ModelConfig& config, double height, double w
 
 }  // namespace
 
-GridTables MakeGridTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid) {
-  return {MakeAxis(config.coordinates, height, grid.height, Levels(config)),
-          MakeAxis(config.coordinates, width, grid.width, Levels(config)),
-          MakeCell(config, static_cast<double>(height), static_cast<double>(width),
-                   static_cast<double>(grid.height), static_cast<double>(grid.width))};
+std::array<float, 2> GridCell(const ModelConfig& config, int64_t height, int64_t width,
+                              Grid grid) {
+  return MakeCell(config, static_cast<double>(height), static_cast<double>(width),
+                  static_cast<double>(grid.height), static_cast<double>(grid.width));
+}
+
+GridTables MakeRegionTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid,
+                            const Region& region) {
+  const int levels = Levels(config);
+  return {MakeAxis(config.coordinates, height, grid.height, levels, region.y,
+                   region.y + region.height),
+          MakeAxis(config.coordinates, width, grid.width, levels, region.x,
+                   region.x + region.width),
+          GridCell(config, height, width, grid)};
+}
+
+GridTables MakePixelTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid,
+                           absl::Span<const GridPosition> pixels) {
+  std::vector<int64_t> rows, columns;
+  rows.reserve(pixels.size());
+  columns.reserve(pixels.size());
+  for (const auto& [row, column] : pixels) {
+    rows.push_back(row);
+    columns.push_back(column);
+  }
+  const int levels = Levels(config);
+  return {MakeAxis(config.coordinates, height, grid.height, levels, rows),
+          MakeAxis(config.coordinates, width, grid.width, levels, columns),
+          GridCell(config, height, width, grid)};
 }
 
 GridTables MakeQueryTables(const ModelConfig& config, int64_t height, int64_t width, Cell cell,

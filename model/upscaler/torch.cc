@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <deque>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -70,7 +71,6 @@ struct TorchContext : Context {
     return bytes;
   }
   Grid size;
-  DeviceTables tables;
   FoldedAttention attention;
 };
 
@@ -192,8 +192,6 @@ class TorchUpscaler : public Upscaler {
       const c10::InferenceMode inference;
       auto context = std::make_shared<TorchContext>();
       context->size = grid;
-      context->tables =
-          Upload(MakeGridTables(config(), features.height(), features.width(), grid), device_);
       const int64_t all = grid.height * grid.width;
       const bool whole = options.samples <= 0 || options.samples >= all;
       const int64_t count = whole ? all : options.samples;
@@ -201,15 +199,20 @@ class TorchUpscaler : public Upscaler {
       // x of every sample is kept, 1 KiB each at width 256 and float32.
       std::vector<at::Tensor> x;
       for (int64_t begin = 0; begin < count; begin += call) {
-        std::vector<Piece> pieces;
+        std::vector<GridPosition> pixels;
         for (int64_t i = begin; i < std::min(count, begin + call); ++i) {
-          if ((i - begin) % shape_.rows == 0) {
-            pieces.push_back({&features, &context->tables, &context->attention, {}, {}});
+          pixels.push_back(whole ? GridPosition{i / grid.width, i % grid.width}
+                                 : SamplePosition(grid, i));
+        }
+        const DeviceTables tables = Upload(
+            MakePixelTables(config(), features.height(), features.width(), grid, pixels), device_);
+        std::vector<Piece> pieces;
+        for (int64_t i = 0; i < static_cast<int64_t>(pixels.size()); ++i) {
+          if (i % shape_.rows == 0) {
+            pieces.push_back({&features, &tables, &context->attention, {}, {}});
           }
-          const GridPosition p =
-              whole ? GridPosition{i / grid.width, i % grid.width} : SamplePosition(grid, i);
-          pieces.back().rows.push_back(p.row);
-          pieces.back().columns.push_back(p.column);
+          pieces.back().rows.push_back(i);
+          pieces.back().columns.push_back(i);
         }
         const Call prepared = Prepare(pieces);
         x.push_back(decoder_.Begin(prepared.pixels, prepared.queries));
@@ -237,17 +240,21 @@ class TorchUpscaler : public Upscaler {
       const c10::InferenceMode inference;
       std::vector<Piece> pieces;
       std::vector<const RenderTile*> owners;
+      std::deque<DeviceTables> tables;  // of the tiles, as pieces point to them
       for (const RenderTile& tile : tiles) {
         const auto& features = static_cast<const TorchFeatures&>(*tile.features);
         const auto& context = static_cast<const TorchContext&>(*tile.context);
         const Region& region = tile.region;
+        tables.push_back(Upload(MakeRegionTables(config(), features.height(), features.width(),
+                                                 context.size, region),
+                                device_));
         const int64_t height = std::min(region.height, shape_.piece_rows);
         const int64_t width = shape_.rows / height;
-        for (int64_t y0 = region.y; y0 < region.y + region.height; y0 += height) {
-          for (int64_t x0 = region.x; x0 < region.x + region.width; x0 += width) {
-            Piece piece{&features, &context.tables, &context.attention, {}, {}};
-            for (int64_t y = y0; y < std::min(y0 + height, region.y + region.height); ++y) {
-              for (int64_t x = x0; x < std::min(x0 + width, region.x + region.width); ++x) {
+        for (int64_t y0 = 0; y0 < region.height; y0 += height) {
+          for (int64_t x0 = 0; x0 < region.width; x0 += width) {
+            Piece piece{&features, &tables.back(), &context.attention, {}, {}};
+            for (int64_t y = y0; y < std::min(y0 + height, region.height); ++y) {
+              for (int64_t x = x0; x < std::min(x0 + width, region.width); ++x) {
                 piece.rows.push_back(y);
                 piece.columns.push_back(x);
               }
@@ -477,8 +484,7 @@ class TorchUpscaler : public Upscaler {
         for (int c = 0; c < 3; ++c) {
           if (!std::isfinite(values[c])) return NotFinite();
         }
-        const int64_t offset =
-            (pieces[i].rows[q] - region.y) * region.width + pieces[i].columns[q] - region.x;
+        const int64_t offset = pieces[i].rows[q] * region.width + pieces[i].columns[q];
         std::copy_n(values, 3, out + offset * 3);
       }
     }

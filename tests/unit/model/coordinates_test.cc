@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include "model/layers/coordinates.h"
 
@@ -52,6 +53,35 @@ TEST(ExactCoordinates, DoNotDependOnWhatLiesFarAway) {
   for (int64_t i = 4; i < 20; ++i)
     for (int level = 0; level < 6; ++level)
       EXPECT_EQ(small.bit(level, i), large.bit(level, i + 4 * 3000));
+}
+
+// Tables of a region are those of the whole axis, cut, and no longer than the region.
+TEST(Coordinates, OfARegionAreThoseOfTheAxis) {
+  for (const CoordinateMode mode : {CoordinateMode::kExact, CoordinateMode::kReference}) {
+    for (const auto& [low, high] : {std::pair<int64_t, int64_t>{7, 31}, {48, 192}, {1, 32}}) {
+      const AxisTable all = MakeAxis(mode, low, high, 6);
+      const std::vector<int64_t> pixels = {high - 1, 0, high / 2, 0};
+      const AxisTable some = MakeAxis(mode, low, high, 6, pixels);
+      const AxisTable range = MakeAxis(mode, low, high, 6, 3, 9);
+      ASSERT_EQ(range.size(), 6);
+      const auto expect_same = [&](const AxisTable& table, int64_t i, int64_t pixel) {
+        EXPECT_EQ(table.coordinate[i], all.coordinate[pixel]);
+        EXPECT_EQ(table.local[i], all.local[pixel]);
+        EXPECT_EQ(table.sample[i], all.sample[pixel]);
+        EXPECT_EQ(table.fraction[i], all.fraction[pixel]);
+        for (int v = 0; v < 2; ++v) {
+          EXPECT_EQ(table.index[v][i], all.index[v][pixel]);
+          EXPECT_EQ(table.distance[v][i], all.distance[v][pixel]);
+        }
+        for (int level = 0; level < 6; ++level)
+          EXPECT_EQ(table.bit(level, i), all.bit(level, pixel));
+      };
+      for (size_t i = 0; i < pixels.size(); ++i) expect_same(some, i, pixels[i]);
+      for (int64_t i = 0; i < 6; ++i) expect_same(range, i, i + 3);
+    }
+  }
+  // An axis whose whole table would take gigabytes.
+  EXPECT_EQ(MakeAxis(CoordinateMode::kExact, 1 << 30, int64_t{32} << 30, 6, 0, 4).size(), 4);
 }
 
 TEST(EnsembleWeights, SumToOne) {
