@@ -352,9 +352,9 @@ class FusedUpscaler : public Upscaler {
   kernels::FoldedContext Fold(const HiifDecoder& decoder, const FusedFeatures& features,
                               const FusedContext& context, Scratch& scratch) const {
     ContextSample sample(config_, decoder, features, context, scratch);
-    return decoder.MakeContext(
-        sample, GridCell(config_, features.height(), features.width(), context.size),
-        *scratch.workspace);
+    return decoder.MakeContext(sample,
+                               GridCell(config_, features.height(), features.width(), context.size),
+                               *scratch.workspace);
   }
 
   // compute(pass), and where its result was not finite in bfloat16 once more in float32.
@@ -407,8 +407,8 @@ class FusedUpscaler : public Upscaler {
     const auto& features = static_cast<const FusedFeatures&>(*tile.features);
     const auto& context = static_cast<const FusedContext&>(*tile.context);
     const Region& region = tile.region;
-    const GridTables tables = MakeRegionTables(config_, features.height(), features.width(),
-                                               context.size, region);
+    const GridTables tables =
+        MakeRegionTables(config_, features.height(), features.width(), context.size, region);
     const AxisTable& rows = tables.rows;
     const AxisTable& columns = tables.columns;
     for (int64_t x0 = 0; x0 < region.width; x0 += kPieceColumns) {
@@ -421,9 +421,9 @@ class FusedUpscaler : public Upscaler {
           ++y1;
         }
         const Region piece{x0, y0, x1 - x0, y1 - y0};
-        HIIF_RETURN_IF_ERROR(InAnyPrecision(
-            features, context, scratch,
-            [&](const Pass& pass) { return RenderPiece(tile, tables, piece, pass); }));
+        HIIF_RETURN_IF_ERROR(InAnyPrecision(features, context, scratch, [&](const Pass& pass) {
+          return RenderPiece(tile, tables, piece, pass);
+        }));
         y0 = y1;
       }
     }

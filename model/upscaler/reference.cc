@@ -124,8 +124,7 @@ class Reference : public ReferenceUpscaler {
         const auto& context = static_cast<const ReferenceContext&>(*tile.context);
         const GridTables tables = MakeRegionTables(config(), features.height(), features.width(),
                                                    context.size, tile.region);
-        HIIF_RETURN_IF_ERROR(
-            Decode(features, tables, context.kv, AllPositions(tables), tile.out));
+        HIIF_RETURN_IF_ERROR(Decode(features, tables, context.kv, AllPositions(tables), tile.out));
       }
       return absl::OkStatus();
     });

@@ -34,7 +34,8 @@ struct GridTables {
   AxisTable columns;
   std::array<float, 2> cell;  // as the decoder takes it
 };
-// The pixels of a region of an output grid, in which the tables' entry 0 is its first row or column.
+// The pixels of a region of an output grid, in which the tables' entry 0 is its first row or
+// column.
 GridTables MakeRegionTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid,
                             const Region& region);
 // The cell of a grid's pixels, as the decoder takes it.

@@ -19,8 +19,7 @@ std::array<float, 2> MakeCell(const ModelConfig& config, double height, double w
 
 }  // namespace
 
-std::array<float, 2> GridCell(const ModelConfig& config, int64_t height, int64_t width,
-                              Grid grid) {
+std::array<float, 2> GridCell(const ModelConfig& config, int64_t height, int64_t width, Grid grid) {
   return MakeCell(config, static_cast<double>(height), static_cast<double>(width),
                   static_cast<double>(grid.height), static_cast<double>(grid.width));
 }
@@ -28,11 +27,10 @@ std::array<float, 2> GridCell(const ModelConfig& config, int64_t height, int64_t
 GridTables MakeRegionTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid,
                             const Region& region) {
   const int levels = Levels(config);
-  return {MakeAxis(config.coordinates, height, grid.height, levels, region.y,
-                   region.y + region.height),
-          MakeAxis(config.coordinates, width, grid.width, levels, region.x,
-                   region.x + region.width),
-          GridCell(config, height, width, grid)};
+  return {
+      MakeAxis(config.coordinates, height, grid.height, levels, region.y, region.y + region.height),
+      MakeAxis(config.coordinates, width, grid.width, levels, region.x, region.x + region.width),
+      GridCell(config, height, width, grid)};
 }
 
 GridTables MakePixelTables(const ModelConfig& config, int64_t height, int64_t width, Grid grid,

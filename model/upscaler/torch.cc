@@ -245,9 +245,9 @@ class TorchUpscaler : public Upscaler {
         const auto& features = static_cast<const TorchFeatures&>(*tile.features);
         const auto& context = static_cast<const TorchContext&>(*tile.context);
         const Region& region = tile.region;
-        tables.push_back(Upload(MakeRegionTables(config(), features.height(), features.width(),
-                                                 context.size, region),
-                                device_));
+        tables.push_back(Upload(
+            MakeRegionTables(config(), features.height(), features.width(), context.size, region),
+            device_));
         const int64_t height = std::min(region.height, shape_.piece_rows);
         const int64_t width = shape_.rows / height;
         for (int64_t y0 = 0; y0 < region.height; y0 += height) {
