@@ -7,6 +7,7 @@
 #include "client/attempt.h"
 #include "client/output_buffer.h"
 #include "client/server_pool.h"
+#include "client/upload.h"
 #include "client/upscale_call.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "hiif/v1/super_resolution.grpc.pb.h"
@@ -68,7 +69,25 @@ absl::StatusOr<UpscaleOutput> Client::UpscaleToMemory(const ImageInput& image,
 
 absl::StatusOr<v1::QueryResponse> Client::Query(const v1::QueryRequest& request,
                                                 const CallOptions& call) {
-  return Unary(pool_.get(), options_, call, request, &v1::SuperResolutionService::Stub::Query);
+  ImageInput image{.encoded = request.image().encoded()};
+  if (request.image().has_raw()) image.raw = &request.image().raw();
+  if (!MustUpload(image, options_.upload_above_bytes))
+    return Unary(pool_.get(), options_, call, request, &v1::SuperResolutionService::Stub::Query);
+  v1::QueryUploadRequest first;
+  *first.mutable_query() = request;
+  first.mutable_query()->clear_image();
+  v1::QueryResponse response;
+  const auto attempt = [&](Attempt& current, RetryState&) -> std::optional<Failure> {
+    const auto stub = v1::SuperResolutionService::NewStub(current.channel());
+    const auto stream = stub->QueryUpload(current.context(), &response);
+    // Where the server closed the stream, its status says why.
+    if (stream->Write(first)) SendImage<v1::QueryUploadRequest>(image, stream.get());
+    const grpc::Status status = stream->Finish();
+    if (status.ok()) return std::nullopt;
+    return current.Failed(status);
+  };
+  HIIF_RETURN_IF_ERROR(RunAttempts(pool_.get(), options_.retry, call, attempt));
+  return response;
 }
 
 absl::StatusOr<std::vector<v1::Model>> Client::ListModels(const CallOptions& call) {

@@ -28,10 +28,10 @@ namespace hiif::client {
 
 class ServerPool;
 
-// The picture of a call: one of the two. It must outlive the call.
+// The picture of a call: one of the two, of any size. It must outlive the call.
 struct ImageInput {
-  absl::string_view encoded;          // a whole file, of any size
-  const v1::RawImage* raw = nullptr;  // pixels, at most the server's message limit
+  absl::string_view encoded;          // a whole file
+  const v1::RawImage* raw = nullptr;  // pixels
 };
 
 // Where the output of a call goes: Begin, then every tile (or chunk) once and in order. What
@@ -76,6 +76,7 @@ class Client {
   absl::StatusOr<UpscaleOutput> UpscaleToMemory(const ImageInput& image,
                                                 const v1::UpscaleParameters& parameters,
                                                 const CallOptions& call = {});
+  // request.image of any size.
   absl::StatusOr<v1::QueryResponse> Query(const v1::QueryRequest& request,
                                           const CallOptions& call = {});
   // All pages.

@@ -46,7 +46,7 @@ struct ClientOptions {
   std::string token;
   bool allow_token_over_plaintext = false;
   RetryPolicy retry;
-  // Files above this size go through UpscaleUpload, in chunks.
+  // Pictures above this size go through UpscaleUpload or QueryUpload, in chunks.
   int64_t upload_above_bytes = int64_t{8} << 20;
 };
 

@@ -5,13 +5,12 @@
 
 #include "base/status_macros.h"
 #include "client/response_checker.h"
+#include "client/upload.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "hiif/v1/super_resolution.grpc.pb.h"
 
 namespace hiif::client {
 namespace {
-
-constexpr size_t kChunkBytes = size_t{1} << 20;
 
 // What tiles of two streams must have in common to be parts of one output.
 bool SameOutput(v1::UpscaleHeader a, v1::UpscaleHeader b) {
@@ -23,32 +22,17 @@ bool SameOutput(v1::UpscaleHeader a, v1::UpscaleHeader b) {
   return google::protobuf::util::MessageDifferencer::Equals(a, b);
 }
 
-// False when the server closed the stream; its status says why.
-bool Send(grpc::ClientReaderWriterInterface<v1::UpscaleUploadRequest, v1::UpscaleResponse>& stream,
-          const v1::UpscaleParameters& parameters, absl::string_view file) {
-  v1::UpscaleUploadRequest message;
-  *message.mutable_parameters() = parameters;
-  if (!stream.Write(message)) return false;
-  for (size_t i = 0; i < file.size(); i += kChunkBytes) {
-    message.set_chunk(std::string(file.substr(i, kChunkBytes)));
-    if (!stream.Write(message)) return false;
-  }
-  return stream.WritesDone();
-}
-
 }  // namespace
 
 UpscaleCall::UpscaleCall(const ImageInput& image, const v1::UpscaleParameters& parameters,
                          UpscaleReceiver* receiver, int64_t upload_above_bytes)
-    : encoded_(image.encoded),
-      upload_(image.raw == nullptr &&
-              static_cast<int64_t>(image.encoded.size()) > upload_above_bytes),
-      receiver_(receiver) {
+    : image_(image), upload_(MustUpload(image, upload_above_bytes)), receiver_(receiver) {
   *request_.mutable_parameters() = parameters;
+  if (upload_) return;
   if (image.raw != nullptr) {
     *request_.mutable_image()->mutable_raw() = *image.raw;
-  } else if (!upload_) {
-    request_.mutable_image()->set_encoded(std::string(encoded_));
+  } else {
+    request_.mutable_image()->set_encoded(std::string(image.encoded));
   }
 }
 
@@ -63,7 +47,10 @@ std::optional<Failure> UpscaleCall::Try(Attempt& attempt, RetryState& retry) {
     return Receive(*reader, attempt, retry);
   }
   const auto stream = stub->UpscaleUpload(attempt.context());
-  Send(*stream, request_.parameters(), encoded_);
+  v1::UpscaleUploadRequest first;
+  *first.mutable_parameters() = request_.parameters();
+  // Where the server closed the stream, its status says why.
+  if (stream->Write(first)) SendImage<v1::UpscaleUploadRequest>(image_, stream.get());
   return Receive(*stream, attempt, retry);
 }
 

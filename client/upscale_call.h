@@ -26,7 +26,7 @@ class UpscaleCall {
   absl::Status AcceptHeader(const v1::UpscaleHeader& header);
   void StartOver();
 
-  const absl::string_view encoded_;
+  const ImageInput image_;
   const bool upload_;
   UpscaleReceiver* const receiver_;
   v1::UpscaleRequest request_;  // with the resume token once there is one; upload: parameters only

@@ -32,10 +32,10 @@ const Buckets& PowersOfTwo(int first, int last) {
 }
 
 constexpr const char* kStages[] = {"decode", "encode", "context", "query", "send"};
-constexpr const char* kMethods[] = {"Upscale",  "UpscaleUpload", "Query",      "ListModels",
-                                    "GetModel", "LoadModel",     "UnloadModel"};
+constexpr const char* kMethods[] = {"Upscale",    "UpscaleUpload", "Query",     "QueryUpload",
+                                    "ListModels", "GetModel",      "LoadModel", "UnloadModel"};
 // Methods that run a model, whose series are known per model.
-constexpr int kModelMethods = 3;
+constexpr int kModelMethods = 4;
 constexpr const char* kCodes[] = {
     "OK",          "CANCELLED", "INVALID_ARGUMENT",  "DEADLINE_EXCEEDED",
     "UNAVAILABLE", "INTERNAL",  "RESOURCE_EXHAUSTED"};

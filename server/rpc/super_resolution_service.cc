@@ -1,5 +1,7 @@
 #include "server/rpc/super_resolution_service.h"
 
+#include <utility>
+
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
@@ -11,32 +13,43 @@
 
 namespace hiif::server {
 
-absl::StatusOr<std::string> SuperResolutionServiceImpl::ReadFile(
-    grpc::ServerReaderWriter<v1::UpscaleResponse, v1::UpscaleUploadRequest>* stream,
-    const GrpcCall& call) {
-  std::string file;
+template <typename Request>
+absl::StatusOr<v1::ImageSource> SuperResolutionServiceImpl::ReadImage(
+    const std::function<bool(Request*)>& read, const GrpcCall& call) {
+  v1::ImageSource image;
+  std::string bytes;
   int64_t counted = 0;
   const auto release = absl::MakeCleanup([&] { uploading_ -= counted; });
-  v1::UpscaleUploadRequest message;
-  while (stream->Read(&message)) {
-    if (message.part_case() != v1::UpscaleUploadRequest::kChunk || message.chunk().empty())
-      return InvalidField("chunk", "after the first message, each must bring bytes of the file");
-    const auto bytes = static_cast<int64_t>(message.chunk().size());
-    if (static_cast<int64_t>(file.size()) + bytes > max_upload_bytes_)
+  Request message;
+  for (bool first = true; read(&message); first = false) {
+    if (message.has_raw() && first) {
+      if (!message.raw().samples().empty())
+        return InvalidField("raw.samples", "must be empty: the samples come in the chunks");
+      *image.mutable_raw() = std::move(*message.mutable_raw());
+      continue;
+    }
+    if (message.chunk().empty())
       return InvalidField("chunk",
-                          absl::StrFormat("the file is larger than this server's limit of %d bytes "
-                                          "(--max-upload-bytes)",
+                          "after the first message, or the shape of raw pixels behind it, each "
+                          "must bring bytes of the picture");
+    const auto more = static_cast<int64_t>(message.chunk().size());
+    if (counted + more > max_upload_bytes_)
+      return InvalidField("chunk",
+                          absl::StrFormat("the picture is larger than this server's limit of %d "
+                                          "bytes (--max-upload-bytes)",
                                           max_upload_bytes_));
-    if (uploading_ + bytes > upload_memory_)
+    if (uploading_ + more > upload_memory_)
       return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
                              "too many files are being uploaded at once", absl::Seconds(1));
-    file += message.chunk();
-    uploading_ += bytes;
-    counted += bytes;
+    bytes += message.chunk();
+    uploading_ += more;
+    counted += more;
   }
   // The end of the stream and its breaking look the same to Read().
   HIIF_RETURN_IF_ERROR(call.Alive());
-  return file;
+  (image.has_raw() ? *image.mutable_raw()->mutable_samples() : *image.mutable_encoded()) =
+      std::move(bytes);
+  return image;
 }
 
 grpc::Status SuperResolutionServiceImpl::Upscale(grpc::ServerContext* context,
@@ -65,11 +78,15 @@ grpc::Status SuperResolutionServiceImpl::UpscaleUpload(
         if (!any || !message.has_parameters())
           return InvalidField("parameters", "the first message must be the parameters");
         HIIF_RETURN_IF_ERROR(CheckParameters(parameters));
-        HIIF_ASSIGN_OR_RETURN(const std::string file, ReadFile(stream, *call));
+        HIIF_ASSIGN_OR_RETURN(
+            const v1::ImageSource image,
+            ReadImage<v1::UpscaleUploadRequest>(
+                [stream](v1::UpscaleUploadRequest* part) { return stream->Read(part); }, *call));
         GrpcStream responses(
             call, [stream](const v1::UpscaleResponse& response) { return stream->Write(response); },
             metrics_);
-        return upscaling_->RunFile(file, "chunk", parameters, call, &responses, report);
+        if (image.has_raw()) return upscaling_->Run(image, parameters, call, &responses, report);
+        return upscaling_->RunFile(image.encoded(), "chunk", parameters, call, &responses, report);
       });
 }
 
@@ -80,6 +97,25 @@ grpc::Status SuperResolutionServiceImpl::Query(grpc::ServerContext* context,
                           [&](GrpcCall* call, CallReport* report) {
                             return querying_->Run(*request, call, response, report);
                           });
+}
+
+grpc::Status SuperResolutionServiceImpl::QueryUpload(
+    grpc::ServerContext* context, grpc::ServerReader<v1::QueryUploadRequest>* reader,
+    v1::QueryResponse* response) {
+  v1::QueryUploadRequest first;
+  const bool any = reader->Read(&first);
+  v1::QueryRequest query = first.query();
+  return handler_->Handle(
+      context, "QueryUpload", kScopeQuery, query.request_id(),
+      [&](GrpcCall* call, CallReport* report) -> absl::Status {
+        if (!any || !first.has_query() || query.has_image())
+          return InvalidField("query", "the first message must be the query, without an image");
+        HIIF_ASSIGN_OR_RETURN(
+            *query.mutable_image(),
+            ReadImage<v1::QueryUploadRequest>(
+                [reader](v1::QueryUploadRequest* part) { return reader->Read(part); }, *call));
+        return querying_->Run(query, call, response, report);
+      });
 }
 
 grpc::Status SuperResolutionServiceImpl::ListModels(grpc::ServerContext* context,

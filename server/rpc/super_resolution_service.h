@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "hiif/v1/super_resolution.grpc.pb.h"
@@ -17,8 +18,8 @@ namespace hiif::server {
 class SuperResolutionServiceImpl final : public v1::SuperResolutionService::Service {
  public:
   // Everything given outlives the service.
-  // max_upload_bytes: of a file that comes in chunks; upload_memory: of all of them together, until
-  // they are complete and the scheduler counts them.
+  // max_upload_bytes: of a picture that comes in chunks; upload_memory: of all of them together,
+  // until they are complete and the scheduler counts them.
   SuperResolutionServiceImpl(RpcHandler* handler, const Upscaling* upscaling,
                              const Querying* querying, const ModelRegistry* registry,
                              Metrics* metrics, int64_t max_upload_bytes, int64_t upload_memory)
@@ -37,16 +38,20 @@ class SuperResolutionServiceImpl final : public v1::SuperResolutionService::Serv
       grpc::ServerReaderWriter<v1::UpscaleResponse, v1::UpscaleUploadRequest>* stream) override;
   grpc::Status Query(grpc::ServerContext* context, const v1::QueryRequest* request,
                      v1::QueryResponse* response) override;
+  grpc::Status QueryUpload(grpc::ServerContext* context,
+                           grpc::ServerReader<v1::QueryUploadRequest>* reader,
+                           v1::QueryResponse* response) override;
   grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
                           v1::ListModelsResponse* response) override;
   grpc::Status GetModel(grpc::ServerContext* context, const v1::GetModelRequest* request,
                         v1::GetModelResponse* response) override;
 
  private:
-  // The chunks behind the parameters, put together.
-  absl::StatusOr<std::string> ReadFile(
-      grpc::ServerReaderWriter<v1::UpscaleResponse, v1::UpscaleUploadRequest>* stream,
-      const GrpcCall& call);
+  // The messages behind the first one, put together: a file, or raw pixels.
+  // Request: UpscaleUploadRequest or QueryUploadRequest, which `read` reads.
+  template <typename Request>
+  absl::StatusOr<v1::ImageSource> ReadImage(const std::function<bool(Request*)>& read,
+                                            const GrpcCall& call);
 
   RpcHandler* const handler_;
   const Upscaling* const upscaling_;
@@ -55,7 +60,7 @@ class SuperResolutionServiceImpl final : public v1::SuperResolutionService::Serv
   Metrics* const metrics_;
   const int64_t max_upload_bytes_;
   const int64_t upload_memory_;
-  std::atomic<int64_t> uploading_ = 0;  // bytes of files that are not complete
+  std::atomic<int64_t> uploading_ = 0;  // bytes of pictures that are not complete
 };
 
 }  // namespace hiif::server

@@ -112,3 +112,128 @@ def test_the_package_installs(tmp_path):
                                                               "PATH": "/usr/bin"},
                             cwd=tmp_path, capture_output=True, text=True, check=True)
     assert result.stdout.startswith("Any")
+
+
+def test_pictures_above_a_message_go_in_chunks(start_server, photo):
+    """What one message does not hold; sync and asyncio, upscale and query. scripts/verify python-photo sends 36 MB."""
+    import hiif
+    import hiif._client
+    assert hiif._client.UPLOAD_ABOVE < 32 << 20, "the server's limit"
+    small = Image.open(photo).convert("RGBA")
+    large = numpy.asarray(small.resize((760, 720))).astype(numpy.float32) / 255  # 8.8 MB
+    options = {"region": (0, 0, 24, 16), "model": "edsr-baseline-hiif-fast"}
+    places = [(x + 0.25, 0.25) for x in range(12)]
+    address = start_server("--max-receive-bytes", "4MiB").address
+
+    async def later():
+        async with hiif.AsyncClient(address) as client:
+            return (await client.upscale(large, 2, **options),
+                    await client.query(large, places, scale=2, model=options["model"]))
+
+    with hiif.Client(address) as client:
+        part = client.upscale(large, 2, **options)
+        seen = client.query(large, places, scale=2, model=options["model"])
+    assert part.shape == (16, 24, 4)
+    assert numpy.abs(seen - part[0, ::2, :3]).max() < 0.01
+    again, colours = asyncio.run(later())
+    assert (again == part).all() and colours.shape == seen.shape
+
+
+def test_uploads_of_raw_pixels_are_checked(server):
+    from hiif.v1 import super_resolution_pb2 as pb
+    parameters = pb.UpscaleUploadRequest(parameters=pb.UpscaleParameters(scale=pb.Scale(rx=2)))
+    query = pb.QueryUploadRequest(query=pb.QueryRequest(coordinates=[0, 0], cell_row=0.1, cell_column=0.1))
+    raw = pb.RawImage(width=10, height=10, channels=3)
+    stub = server.stub()
+    for first, message in ((parameters, pb.UpscaleUploadRequest), (query, pb.QueryUploadRequest)):
+        def send(parts, kind=message):
+            call = stub.UpscaleUpload if kind is pb.UpscaleUploadRequest else stub.QueryUpload
+            answer = call(iter(parts), timeout=60)
+            return answer if kind is pb.QueryUploadRequest else list(answer)
+
+        assert send([first, message(raw=raw), message(chunk=bytes(299)), message(chunk=b"1")])
+        for parts in ([], [message(chunk=b"1")], [first, first],
+                      [first, message(raw=raw), message(raw=raw)],
+                      [first, message(chunk=b"1"), message(raw=raw)],
+                      [first, message(raw=raw), message(chunk=bytes(299))],
+                      [first, message(raw=pb.RawImage(width=10, height=10, channels=3, samples=b"1"))]):
+            with pytest.raises(grpc.RpcError) as caught:
+                send(parts)
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT, parts
+
+
+MODES = ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F",
+         "I;16", "I;16B"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_of_pillow(client, photo, mode):
+    import hiif
+    rgb = Image.open(photo).convert("RGB")
+    grey = numpy.asarray(rgb.convert("L"))
+    if mode == "LAB":
+        from PIL import ImageCms
+        picture = ImageCms.profileToProfile(rgb, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"),
+                                            outputMode="LAB")
+    elif mode.startswith("I;16"):
+        picture = Image.frombytes(mode, rgb.size, (grey.astype(numpy.uint16) * 257).astype(
+            ">u2" if mode == "I;16B" else "<u2").tobytes())
+    elif mode == "I":
+        picture = Image.fromarray(grey.astype(numpy.int32) * 257)
+    elif mode == "F":
+        picture = Image.fromarray(grey.astype(numpy.float32) / 255)
+    elif mode == "La":
+        picture = rgb.convert("LA").convert("La")
+    elif mode == "RGBa":
+        picture = rgb.convert("RGBA").convert("RGBa")
+    else:
+        picture = rgb.convert(mode)
+    assert picture.mode == mode
+    result = client.upscale(picture, 2, model="edsr-baseline-hiif-fast")
+    expected = {"1": "L", "La": "LA", "P": "RGB", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "CMYK": "RGB",
+                "YCbCr": "RGB", "LAB": "RGB", "HSV": "RGB", "I;16B": "I;16"}.get(mode, mode)
+    assert (result.mode, result.size) == (expected, (96, 80))
+    if mode not in ("1", "P", "PA", "CMYK"):  # dithered; through a press
+        kind = "RGB" if expected in ("RGB", "RGBA") else "L"
+        scale = {"I": 257, "I;16": 257, "F": 1 / 255}.get(expected, 1)
+        seen = numpy.asarray(result if expected in ("I", "I;16", "F") else result.convert(kind)).astype(float) / scale
+        wanted = numpy.asarray(rgb.convert(kind).resize((96, 80), Image.Resampling.BICUBIC)).astype(float)
+        assert numpy.abs(seen - wanted).mean() < 6
+    if mode in ("YCbCr", "HSV"):
+        with pytest.warns(hiif.LossWarning, match=mode):
+            client.upscale(picture, 2, model="edsr-baseline-hiif-fast", region=(0, 0, 8, 8))
+
+
+def test_what_pillow_keeps_beside_the_pixels(client, photo):
+    from PIL import ImageCms
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x013B] = "A. Painter"
+    rgb = Image.open(photo).convert("RGB")
+    out = photo.with_name("turned.jpg")
+    rgb.save(out, exif=exif, icc_profile=profile, dpi=(300, 300))
+    with Image.open(out) as picture:
+        large = client.upscale(picture, 2, model="edsr-baseline-hiif-fast")
+        plain = client.upscale(picture, 2, model="edsr-baseline-hiif-fast", convert_to_srgb=True)
+    assert large.size == (96, 80) and large.getexif()[0x0112] == 6 and large.getexif()[0x013B] == "A. Painter"
+    assert large.info["icc_profile"] == profile and large.info["dpi"] == (300, 300)
+    assert "icc_profile" not in plain.info and plain.size == (96, 80)
+    # A file is turned, a Pillow image is as it shows itself.
+    assert client.upscale(str(out), 2, model="edsr-baseline-hiif-fast").size == (80, 96)
+    for colour_key, mode in ((0, "LA"), ((1, 2, 3), "RGBA")):
+        keyed = rgb.convert("L" if mode == "LA" else "RGB")
+        keyed.info["transparency"] = colour_key
+        assert client.upscale(keyed, 2, model="edsr-baseline-hiif-fast").mode == mode
+
+
+def test_what_pillow_cannot_hold_is_said_before_it_is_computed(client, photo):
+    wide = numpy.asarray(Image.open(photo).convert("RGB")).astype(numpy.uint16) * 257
+    assert client.upscale(wide.astype(">u2"), 2, model="edsr-baseline-hiif-fast").dtype == numpy.uint16
+    with pytest.raises(TypeError, match="as_array"):
+        client.upscale(wide, 2, as_array=False, model="edsr-baseline-hiif-fast")
+    assert client.upscale(str(photo), 2, as_array=True, model="edsr-baseline-hiif-fast").shape == (80, 96, 3)
+    with pytest.raises(TypeError, match="65535"):
+        client.upscale(Image.fromarray(numpy.full((8, 8), 70000, numpy.int32)), 2)
+    with pytest.raises(TypeError, match="float64"):
+        client.upscale(numpy.zeros((8, 8)), 2)

@@ -150,6 +150,10 @@ grpc::Status TileServer::UpscaleUpload(
       return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "parameters come first and once");
     if (first) {
       parameters = message.parameters();
+    } else if (message.has_raw()) {
+      *image.mutable_raw() = message.raw();
+    } else if (image.has_raw()) {
+      image.mutable_raw()->mutable_samples()->append(message.chunk());
     } else {
       image.mutable_encoded()->append(message.chunk());
     }

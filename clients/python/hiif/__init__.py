@@ -6,6 +6,6 @@
 
 from hiif._aio import AsyncClient
 from hiif._client import Client
-from hiif._common import Error
+from hiif._common import Error, LossWarning
 
-__all__ = ["AsyncClient", "Client", "Error"]
+__all__ = ["AsyncClient", "Client", "Error", "LossWarning"]

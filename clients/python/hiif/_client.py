@@ -9,9 +9,10 @@ import grpc
 import numpy as np
 from PIL import Image
 
-from hiif._common import (CHANNEL_OPTIONS, UPLOAD_ABOVE, Assembly, Error, Picture, Progress, Retries,
-                          call_metadata, colours_of, error_of, parameters_of, query_of, source_of,
+from hiif._common import (CHANNEL_OPTIONS, UPLOAD_ABOVE, Assembly, Error, Progress, Retries, call_metadata,
+                          colours_of, error_of, parameters_of, query_of, query_uploads, shape_request,
                           uploads)
+from hiif._pictures import Picture, Source, source_of
 from hiif.v1 import super_resolution_pb2 as pb
 from hiif.v1 import super_resolution_pb2_grpc as rpc
 
@@ -45,17 +46,19 @@ class Client:
 
     def upscale(self, picture: Picture, scale: Union[None, float, Tuple[float, float]] = None, *,
                 size: Optional[Tuple[int, int]] = None, region: Optional[Sequence[int]] = None,
-                model: str = "", progress: Optional[Progress] = None,
+                model: str = "", as_array: Optional[bool] = None, progress: Optional[Progress] = None,
                 timeout: Optional[float] = None, **parameters: Any) -> Union[Image.Image, np.ndarray]:
-        """The picture enlarged; an array for an array, else a Pillow image.
+        """The picture enlarged; an array for an array, else a Pillow image, unless as_array says otherwise.
 
         picture: a Pillow image, an array, a path, or the bytes of a file. scale: 1 to 32, or (horizontal,
         vertical). size: (width, height) instead; a 0 keeps the aspect ratio. region: (x, y, width, height)
         of the output to compute. progress: called with pixels done and pixels in all. timeout: seconds, for
-        the whole call. parameters: other fields of UpscaleParameters. Raises Error.
+        the whole call. parameters: other fields of UpscaleParameters. A Pillow image is taken as it shows itself,
+        not turned by its EXIF; its profile and metadata come back in info. What is lost is told by LossWarning.
+        Raises Error, and TypeError for what cannot be sent or cannot be held by Pillow.
         """
-        source, kind = source_of(picture)
-        assembly = Assembly(parameters_of(scale, size, region, model=model, **parameters), kind, progress)
+        source = source_of(picture, as_array, bool(parameters.get("convert_to_srgb")))
+        assembly = Assembly(parameters_of(scale, size, region, model=model, **parameters), source, progress)
         retries = Retries(self._attempts, timeout)
         while assembly.trailer is None:
             try:
@@ -73,12 +76,11 @@ class Client:
                 time.sleep(retries.wait(error))
         return assembly.result()
 
-    def _call(self, source: pb.ImageSource, parameters: pb.UpscaleParameters,
-              timeout: Optional[float]) -> Any:
-        if len(source.encoded) > UPLOAD_ABOVE:
-            return self._stub.UpscaleUpload(iter(list(uploads(source, parameters))), timeout=timeout,
+    def _call(self, source: Source, parameters: pb.UpscaleParameters, timeout: Optional[float]) -> Any:
+        if source.size() > UPLOAD_ABOVE:
+            return self._stub.UpscaleUpload(uploads(source, parameters), timeout=timeout,
                                             metadata=self._metadata)
-        return self._stub.Upscale(pb.UpscaleRequest(image=source, parameters=parameters),
+        return self._stub.Upscale(pb.UpscaleRequest(image=source.message, parameters=parameters),
                                   timeout=timeout, metadata=self._metadata)
 
     def _unary(self, method: Any, request: Any, timeout: Optional[float]) -> Any:
@@ -93,8 +95,30 @@ class Client:
               model: str = "", timeout: Optional[float] = None) -> np.ndarray:
         """Colours, (n, 3) in [0, 1], at n positions (x, y) in pixels of the picture, (0, 0) its upper left
         corner, as an enlargement by `scale` would see them. Raises Error."""
-        request = query_of(picture, positions, scale, model)
-        return colours_of(self._unary(self._stub.Query, request, timeout))
+        source = source_of(picture)
+        width, height = self._shape(source, timeout)
+        query = query_of(width, height, positions, scale, model)
+        if source.size() > UPLOAD_ABOVE:
+            return colours_of(self._unary(
+                lambda request, **how: self._stub.QueryUpload(query_uploads(source, request), **how), query,
+                timeout))
+        query.image.CopyFrom(source.message)
+        return colours_of(self._unary(self._stub.Query, query, timeout))
+
+    def _shape(self, source: Source, timeout: Optional[float]) -> Tuple[int, int]:
+        """Width and height, of a file as the server turns it."""
+        parameters = shape_request(source)
+        if parameters is None:
+            return source.message.raw.width, source.message.raw.height
+        retries = Retries(self._attempts, timeout)
+        while True:
+            try:
+                for response in self._call(source, parameters, retries.left()):
+                    if response.WhichOneof("part") == "header":
+                        return response.header.input_width, response.header.input_height
+                raise Error(grpc.StatusCode.DATA_LOSS, "the stream ended without a header")
+            except (grpc.RpcError, Error) as failure:
+                time.sleep(retries.wait(error_of(failure)))
 
     def models(self, timeout: Optional[float] = 30) -> List[pb.Model]:
         """Every model of the server, failed ones too. Raises Error."""

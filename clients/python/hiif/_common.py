@@ -1,12 +1,11 @@
-"""What both clients share: requests from pictures, pictures from streams, and when to try again."""
+"""What both clients share: requests, pictures from streams, and when to try again."""
 
 from __future__ import annotations
 
-import io
-import os
 import random
 import time
-from typing import Any, Callable, Iterable, Optional, Sequence, Tuple, Union
+import warnings
+from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Tuple, Union
 
 import grpc
 import numpy as np
@@ -19,23 +18,22 @@ except ImportError:  # without it the checksums of tiles are not compared
     crc32c = None
 
 from google.rpc import error_details_pb2
+from hiif._pictures import DTYPES, Source
 from hiif.v1 import super_resolution_pb2 as pb
 
-Picture = Union[Image.Image, np.ndarray, bytes, str, "os.PathLike[str]"]
 Progress = Callable[[int, int], None]
 
 # Messages of the service are at most 1 MiB; a request is as large as its picture.
 CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", 16 << 20)]
-# Files above this go in chunks, below the server's limit of a message.
+# Pictures above this go in chunks, below the server's limit of a message.
 UPLOAD_ABOVE = 8 << 20
 CHUNK = 1 << 20
 # Seconds that a call waits for room in an overloaded server.
 MAX_OVERLOAD_WAIT = 600.0
 
-_TYPES = {np.dtype(np.uint8): pb.SAMPLE_TYPE_U8, np.dtype(np.uint16): pb.SAMPLE_TYPE_U16,
-          np.dtype(np.float32): pb.SAMPLE_TYPE_F32}
-_DTYPES = {pb.SAMPLE_TYPE_U8: np.dtype("u1"), pb.SAMPLE_TYPE_U16: np.dtype("<u2"),
-           pb.SAMPLE_TYPE_F32: np.dtype("<f4")}
+
+class LossWarning(UserWarning):
+    """Something of a picture that its result does not hold, or holds in another form."""
 
 
 class Error(Exception):
@@ -106,34 +104,6 @@ class Retries:
         return wait
 
 
-def source_of(picture: Picture) -> Tuple[pb.ImageSource, Any]:
-    """The message of a picture, and what kind of result its sender expects."""
-    if isinstance(picture, (str, os.PathLike)):
-        with open(picture, "rb") as file:
-            return pb.ImageSource(encoded=file.read()), Image.Image
-    if isinstance(picture, (bytes, bytearray, memoryview)):
-        return pb.ImageSource(encoded=bytes(picture)), Image.Image
-    if isinstance(picture, Image.Image):
-        if picture.mode in ("L", "LA", "RGB", "RGBA"):
-            return _raw(np.asarray(picture)), Image.Image
-        out = io.BytesIO()
-        picture.save(out, "TIFF" if picture.mode in ("F", "CMYK", "LAB") else "PNG")
-        return pb.ImageSource(encoded=out.getvalue()), Image.Image
-    array = np.asarray(picture)
-    if array.dtype not in _TYPES or array.ndim not in (2, 3):
-        raise TypeError("an array of uint8, uint16 or float32 (0 to 1), of shape (height, width) or "
-                        "(height, width, channels), is needed")
-    return _raw(array), np.ndarray
-
-
-def _raw(array: np.ndarray) -> pb.ImageSource:
-    channels = 1 if array.ndim == 2 else array.shape[2]
-    little = np.ascontiguousarray(array, _DTYPES[_TYPES[array.dtype]])
-    return pb.ImageSource(raw=pb.RawImage(
-        width=array.shape[1], height=array.shape[0], channels=channels,
-        sample_type=_TYPES[array.dtype], samples=little.tobytes()))
-
-
 def parameters_of(scale: Union[None, float, Tuple[float, float]], size: Optional[Tuple[int, int]],
                   region: Optional[Sequence[int]], **others: Any) -> pb.UpscaleParameters:
     """scale: a factor, or (horizontal, vertical); size: (width, height), 0 keeps the aspect ratio."""
@@ -152,20 +122,43 @@ def parameters_of(scale: Union[None, float, Tuple[float, float]], size: Optional
     return parameters
 
 
-def uploads(source: pb.ImageSource, parameters: pb.UpscaleParameters) -> Iterable[pb.UpscaleUploadRequest]:
+def _chunks(message: Any, source: pb.ImageSource) -> Iterator[Any]:
+    """The messages, of the type `message`, behind the first one of an upload."""
+    data = source.encoded
+    if source.WhichOneof("source") == "raw":
+        raw = source.raw
+        data = raw.samples
+        yield message(raw=pb.RawImage(width=raw.width, height=raw.height, channels=raw.channels,
+                                      sample_type=raw.sample_type))
+    for begin in range(0, len(data), CHUNK):
+        yield message(chunk=data[begin:begin + CHUNK])
+
+
+def uploads(source: Source, parameters: pb.UpscaleParameters) -> Iterable[pb.UpscaleUploadRequest]:
     """The messages of UpscaleUpload."""
     yield pb.UpscaleUploadRequest(parameters=parameters)
-    for begin in range(0, len(source.encoded), CHUNK):
-        yield pb.UpscaleUploadRequest(chunk=source.encoded[begin:begin + CHUNK])
+    yield from _chunks(pb.UpscaleUploadRequest, source.message)
+
+
+def query_uploads(source: Source, query: pb.QueryRequest) -> Iterable[pb.QueryUploadRequest]:
+    """The messages of QueryUpload."""
+    yield pb.QueryUploadRequest(query=query)
+    yield from _chunks(pb.QueryUploadRequest, source.message)
+
+
+def warn(texts: Iterable[str]) -> None:
+    """Tells the caller of the client."""
+    for text in texts:
+        warnings.warn(text, LossWarning, stacklevel=4)
 
 
 class Assembly:
     """The picture of a stream, which may go on in another stream after a break."""
 
-    def __init__(self, parameters: pb.UpscaleParameters, kind: Any, progress: Optional[Progress]):
+    def __init__(self, parameters: pb.UpscaleParameters, source: Source, progress: Optional[Progress]):
         self.parameters = parameters
         self.trailer: Optional[pb.UpscaleTrailer] = None
-        self._kind = kind
+        self._source = source
         self._progress = progress
         self._header: Optional[pb.UpscaleHeader] = None
         self._pixels: Optional[np.ndarray] = None
@@ -203,10 +196,11 @@ class Assembly:
         return 0 if self._header is None else self._header.region.width * self._header.region.height
 
     def _begin(self, header: pb.UpscaleHeader) -> None:
+        self._source.check_result(header.channels, header.sample_type)
         self._header = header
         self._done = 0
         self._pixels = np.zeros((header.region.height, header.region.width, header.channels),
-                                _DTYPES[header.sample_type])
+                                DTYPES[header.sample_type])
         self.parameters.resume_token = header.resume_token
 
     def start_over(self) -> None:
@@ -216,32 +210,23 @@ class Assembly:
         self.parameters.first_tile = 0
 
     def result(self) -> Union[Image.Image, np.ndarray]:
-        """What the sender of the picture expects."""
-        assert self._pixels is not None
-        pixels = self._pixels
-        if self._kind is np.ndarray:
-            return pixels[..., 0] if pixels.shape[2] == 1 else pixels
-        if pixels.dtype != np.uint8:
-            raise TypeError("Pillow holds 8 bits a sample; give an array to get one back")
-        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        if self._header is not None and self._header.icc_profile:
-            image.info["icc_profile"] = self._header.icc_profile
-        return image
+        """What the sender of the picture expects; tells of losses."""
+        assert self._pixels is not None and self._header is not None and self.trailer is not None
+        warn([*self._source.warnings, *self.trailer.warnings])
+        return self._source.result(self._pixels, self._header.icc_profile)
 
 
-def query_of(picture: Picture, positions: Sequence[Tuple[float, float]], scale: float,
+def shape_request(source: Source) -> Optional[pb.UpscaleParameters]:
+    """What asks the server for the size of a file, as it sees it; None where the size is known."""
+    if source.message.WhichOneof("source") == "raw":
+        return None
+    return pb.UpscaleParameters(scale=pb.Scale(rx=1), validate_only=True)
+
+
+def query_of(width: int, height: int, positions: Sequence[Tuple[float, float]], scale: float,
              model: str) -> pb.QueryRequest:
-    """positions: (x, y) in pixels of the picture, (0, 0) its upper left corner."""
-    source, _ = source_of(picture)
-    if source.WhichOneof("source") == "raw":
-        width, height = source.raw.width, source.raw.height
-    else:
-        with Image.open(io.BytesIO(source.encoded)) as image:
-            width, height = image.size
-            if image.getexif().get(0x0112, 1) >= 5:
-                width, height = height, width
-    request = pb.QueryRequest(image=source, model=model, cell_row=2 / (height * scale),
-                              cell_column=2 / (width * scale))
+    """Without the picture. positions: (x, y) in its pixels, (0, 0) its upper left corner."""
+    request = pb.QueryRequest(model=model, cell_row=2 / (height * scale), cell_column=2 / (width * scale))
     for x, y in positions:
         request.coordinates.extend((2 * y / height - 1, 2 * x / width - 1))
     return request
