@@ -1,30 +1,46 @@
 # hiif-serve. Targets: cpu (default) and cuda.
 #   docker build -t hiif-serve .
 #   docker build -t hiif-serve:cuda --target cuda .
-FROM debian:12.12-slim AS build
-WORKDIR /src
-COPY . .
-RUN scripts/setup \
- && scripts/build programs hiif_server_main hiif_main \
- && scripts/stage-runtime build/release /stage
+#   docker build --build-arg BASE=debian:12.12-slim@sha256:DIGEST .      pins the base
+ARG BASE=debian:12.12-slim
 
-FROM debian:12.12-slim AS build-cuda
-ARG TORCH=2.13.0
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cu130
+# --- what compiling needs: changes with the lists in scripts/ alone
+FROM ${BASE} AS dependencies
 WORKDIR /src
-COPY . .
-# hadolint ignore=DL3008
+COPY scripts/setup scripts/
+COPY scripts/lib/common.sh scripts/lib/packages.txt scripts/lib/versions.sh scripts/lib/
+COPY scripts/build scripts/stage-runtime scripts/
+
+FROM dependencies AS dependencies-cpu
+RUN scripts/setup
+
+FROM dependencies AS dependencies-cuda
+# hadolint ignore=DL3008,SC1091
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates python3-venv \
  && rm -rf /var/lib/apt/lists/* \
  && python3 -m venv /opt/torch \
- && /opt/torch/bin/pip install --no-cache-dir --index-url "${TORCH_INDEX}" "torch==${TORCH}"
-ENV LIBTORCH_ROOT=/opt/torch/lib/python3.11/site-packages/torch
-RUN scripts/setup \
- && scripts/build cuda hiif_server_main hiif_main \
+ && . scripts/lib/versions.sh \
+ && /opt/torch/bin/pip install --no-cache-dir --index-url "${CUDA_TORCH_INDEX}" "torch==${CUDA_TORCH_VERSION}" \
+ && ln -s /opt/torch/lib/python3*/site-packages/torch /opt/libtorch
+ENV LIBTORCH_ROOT=/opt/libtorch
+RUN scripts/setup
+
+# --- compiling: an edit of a source begins here, with the compiler's cache of builds before
+FROM dependencies-cpu AS build-cpu
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/ccache \
+    scripts/build programs hiif_server_main hiif_main \
+ && scripts/stage-runtime build/release /stage
+
+FROM dependencies-cuda AS build-cuda
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/ccache \
+    scripts/build cuda hiif_server_main hiif_main \
  && scripts/stage-runtime build/cuda /stage
 
-FROM debian:12.12-slim AS base
+# --- what runs
+FROM ${BASE} AS base
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="hiif-serve" \
       org.opencontainers.image.description="Images enlarged by any factor: a gRPC service around HIIF" \
@@ -36,10 +52,10 @@ ENV PATH=/opt/hiif/bin:$PATH \
     HIIF_MANAGEMENT_LISTEN=0.0.0.0:8501 \
     HIIF_INSECURE_LISTEN=true \
     HIIF_LOG_FORMAT=json
+RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin hiif
 EXPOSE 8500 8501
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
-  CMD ["/opt/hiif/bin/hiif", "health", "--server", "127.0.0.1:8500"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 CMD ["/opt/hiif/bin/healthcheck"]
 ENTRYPOINT ["/opt/hiif/bin/hiif-server"]
 
 FROM base AS cuda
@@ -48,22 +64,22 @@ COPY --from=build-cuda /stage/packages.txt /tmp/packages.txt
 # hadolint ignore=DL3008,SC2046
 RUN apt-get update \
  && apt-get install -y --no-install-recommends $(cat /tmp/packages.txt) \
- && rm -rf /var/lib/apt/lists/* /tmp/packages.txt \
- && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin hiif
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/packages.txt
 COPY --from=build-cuda /stage/opt /opt
-COPY --from=build-cuda /src/models/*.safetensors /models/
+COPY packaging/image/healthcheck /opt/hiif/bin/
+COPY models/*.safetensors /models/
 ENV HIIF_DEVICE=cuda \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001:10001
 
 FROM base AS cpu
-COPY --from=build /stage/packages.txt /tmp/packages.txt
+COPY --from=build-cpu /stage/packages.txt /tmp/packages.txt
 # hadolint ignore=DL3008,SC2046
 RUN apt-get update \
  && apt-get install -y --no-install-recommends $(cat /tmp/packages.txt) \
- && rm -rf /var/lib/apt/lists/* /tmp/packages.txt \
- && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin hiif
-COPY --from=build /stage/opt /opt
-COPY --from=build /src/models/*.safetensors /models/
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/packages.txt
+COPY --from=build-cpu /stage/opt /opt
+COPY packaging/image/healthcheck /opt/hiif/bin/
+COPY models/*.safetensors /models/
 USER 10001:10001

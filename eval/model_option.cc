@@ -12,7 +12,7 @@ void ModelOption::AddTo(CLI::App* app, bool with_model) {
   if (with_model)
     app->add_option("--model", model, "a checkpoint, or the name of one in --model-dir")
         ->capture_default_str();
-  app->add_option("--model-dir", folder, "folder of checkpoints")->capture_default_str();
+  app->add_option("--model-dir", folder, "folder of checkpoints (models, or those installed)");
   app->add_option("--backend", backend, "how it is computed")
       ->check(CLI::IsMember({"auto", "reference", "torch", "fused"}))
       ->capture_default_str();

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/model_folder.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/upscaler/factory.h"
 
@@ -14,7 +15,7 @@ namespace hiif::eval {
 
 struct ModelOption {
   std::string model = "edsr-baseline-hiif";  // a file, or a name in `folder`
-  std::string folder = "models";
+  std::string folder = DefaultModelFolder();
   std::string backend = "auto";
   std::string precision = "auto";
   std::string coordinates;  // empty: the checkpoint's

@@ -3,6 +3,7 @@
 #include <gmodule.h>
 #include <vips/vips.h>
 
+#include <filesystem>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -27,9 +28,18 @@ void LoadModule(absl::string_view nickname) {
                      : absl::StartsWith(nickname, "jxl") ? "vips-jxl"
                                                          : nullptr;
   if (name == nullptr) return;
-  const std::string path = absl::StrCat(HIIF_VIPS_MODULES, "/", name, ".", G_MODULE_SUFFIX);
-  GModule* module = g_module_open(path.c_str(), G_MODULE_BIND_LAZY);  // registers what it has
-  if (module != nullptr) g_module_make_resident(module);
+  // Beside programs that brought their own libvips (the wheel), else where the build found it.
+  std::error_code error;
+  const std::string own =
+      std::filesystem::read_symlink("/proc/self/exe", error).parent_path().parent_path() /
+      "lib/vips-modules";
+  for (const std::string& folder : {own, std::string(HIIF_VIPS_MODULES)}) {
+    const std::string path = absl::StrCat(folder, "/", name, ".", G_MODULE_SUFFIX);
+    GModule* module = g_module_open(path.c_str(), G_MODULE_BIND_LAZY);  // registers what it has
+    if (module == nullptr) continue;
+    g_module_make_resident(module);
+    return;
+  }
 }
 
 absl::Status Start(int threads) {

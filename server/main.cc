@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/model_folder.h"
 #include "server/application.h"
 #include "server/config/config.h"
 #include "server/logging/log.h"
@@ -42,9 +43,8 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  const auto parsed =
-      hiif::server::ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc),
-                                     [](const char* name) { return std::getenv(name); });
+  auto parsed = hiif::server::ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc),
+                                               [](const char* name) { return std::getenv(name); });
   if (!parsed.ok()) return Usage(parsed.status());
   if (parsed->text) return std::fputs(parsed->text->c_str(), stdout) < 0 ? 1 : 0;
   if (const absl::Status valid = hiif::server::ValidateConfig(parsed->config); !valid.ok())
@@ -54,6 +54,8 @@ int main(int argc, char** argv) {
 
   hiif::server::StartLog(parsed->config.log_format() == "json",
                          LevelOf(parsed->config.log_level()));
+  if (parsed->config.model_dir() == hiif::server::DefaultConfig().model_dir())
+    parsed->config.set_model_dir(hiif::DefaultModelFolder());
   hiif::server::Application application(parsed->config);
   if (const auto failure = application.Start()) {
     hiif::server::LogError(failure->status.message());

@@ -11,6 +11,7 @@
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
 #include "google/protobuf/util/json_util.h"
+#include "proto/print_defaults.h"
 
 namespace hiif::cli {
 namespace {
@@ -23,7 +24,7 @@ std::string StateOf(const v1::Model& model) {
 int PrintJson(const std::vector<v1::Model>& models) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
-  options.always_print_primitive_fields = true;
+  PrintDefaults(&options);
   std::string text = "[";
   for (const v1::Model& model : models) {
     std::string json;

@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/file.h"
+#include "base/model_folder.h"
 #include "base/status_macros.h"
 
 namespace hiif::cli {
@@ -60,16 +61,9 @@ absl::StatusOr<std::string> FindBinary() {
       "program with HIIF_SERVER_BINARY");
 }
 
-// Installed: bin/../share/hiif/models; in a build tree: build/<preset>/bin/../../../models.
 std::string FindModels() {
   const std::string named = Environment("HIIF_MODEL_DIR");
-  if (!named.empty()) return named;
-  for (const char* relative : {"../share/hiif/models", "../../../models"}) {
-    std::error_code error;
-    const fs::path folder = fs::weakly_canonical(OwnFolder() / relative, error);
-    if (!error && fs::is_directory(folder, error)) return folder.string();
-  }
-  return "";
+  return named.empty() ? InstalledModels() : named;
 }
 
 // "-1" and "0" as the upscalers before this one number devices.

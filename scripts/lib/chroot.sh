@@ -65,10 +65,17 @@ chroot_new() {
       *) mkdir -p "$folder$(dirname "$file")"; cp -rL "$file" "$folder$(dirname "$file")/" ;;
     esac
   done
+  chroot_pip_folders
+}
+
+# chroot_pip_folders: the folders that pip's configuration names go into CHROOT_BINDS.
+chroot_pip_folders() {
+  local file
   while read -r file; do
     case $file in file://*) file=$(dirname "${file#file://}") ;; esac
     [ -d "$file" ] && CHROOT_BINDS+=("$file:$file:ro")
   done < <(/usr/bin/python3 -m pip config list 2>/dev/null | sed "s/^[^=]*=//; s/'//g" | tr -s ' ' '\n' | sort -u)
+  return 0
 }
 
 # in_chroot FOLDER [--user NAME] COMMAND...: runs it there, in mount and process namespaces that end with it.

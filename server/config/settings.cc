@@ -10,6 +10,7 @@
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
+#include "proto/print_defaults.h"
 #include "server/config/config.h"
 
 namespace hiif::server {
@@ -130,7 +131,7 @@ absl::Status SetFromJson(absl::string_view json, ServerConfig* config) {
 std::string ConfigToJson(const ServerConfig& config) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
-  options.always_print_primitive_fields = true;
+  PrintDefaults(&options);
   options.preserve_proto_field_names = true;
   std::string json;
   const auto status = google::protobuf::util::MessageToJsonString(config, &json, options);

@@ -1,5 +1,7 @@
 """What people install: packages of scripts/package, each tried where nothing is prepared."""
 
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -26,3 +28,15 @@ def test_nothing_is_left_in_the_tree():
                              capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
     assert not [path for path in written if "egg-info" in path or "build" in path]
     assert not (ROOT / "clients/python/build").exists()
+
+
+def test_what_would_break_a_client_is_found(tmp_path):
+    """buf breaking, which scripts/lint runs, against the proto of the last release."""
+    shutil.copytree(ROOT / "proto", tmp_path / "proto")
+    proto = tmp_path / "proto/hiif/v1/super_resolution.proto"
+    buf = [ROOT / ".venv/bin/buf", "breaking", tmp_path / "proto", "--against", ROOT / "proto/released.binpb"]
+    assert subprocess.run(buf, capture_output=True, check=False).returncode == 0
+    field = re.search(r"^  int64 height = (\d+);", proto.read_text(), re.MULTILINE)
+    proto.write_text(proto.read_text().replace(field[0], f"  string height = {field[1]};", 1))
+    done = subprocess.run(buf, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "height" in done.stdout

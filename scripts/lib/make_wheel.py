@@ -1,0 +1,93 @@
+"""The wheel hiif-serve of programs installed by `cmake --install` (scripts/package wheel): whatever they load is bundled by
+auditwheel, with the licence of every Debian package that a library comes from."""
+
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VERSION = re.search(r"^project\(\S+ VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+SOURCE, DIST = map(pathlib.Path, sys.argv[1:3])
+PACKAGE = SOURCE / "hiif_serve"
+# Only the default model, and the fast one: a wheel is copied often.
+MODELS = ("edsr-baseline-hiif", "edsr-baseline-hiif-fast")
+METADATA = f"""\
+Metadata-Version: 2.1
+Name: hiif-serve
+Version: {VERSION}
+Summary: Images enlarged by any factor: a gRPC service around HIIF, and its command line
+License: Apache-2.0
+Requires-Python: >=3.8
+Description-Content-Type: text/markdown
+
+"""
+ENTRY_POINTS = "[console_scripts]\nhiif = hiif_serve:hiif\nhiif-server = hiif_serve:hiif_server\n"
+
+
+def libraries_of(files):
+    """What the loader resolves for them: paths outside the wheel."""
+    found = set()
+    for file in files:
+        listed = subprocess.run(["ldd", file], capture_output=True, text=True, check=True).stdout
+        found |= {m[1] for m in re.finditer(r"=> (/\S+)", listed)}
+    return sorted(path for path in map(pathlib.Path, found) if PACKAGE.resolve() not in path.resolve().parents)
+
+
+def package_of(library):
+    """The Debian package of a file; /lib is /usr/lib, but dpkg knows a file by one of them."""
+    real = str(library.resolve())
+    for name in (real, real.removeprefix("/usr")):
+        result = subprocess.run(["dpkg", "-S", name], capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            return result.stdout.split(":")[0]
+    return None
+
+
+def add_modules():
+    """AVIF, HEIC and JPEG XL are modules of libvips, which imaging/library.cc looks for here."""
+    libdir = subprocess.run(["pkg-config", "--variable=libdir", "vips"], capture_output=True, text=True,
+                            check=True).stdout.strip()  # fmt: skip
+    folder = PACKAGE / "lib/vips-modules"
+    folder.mkdir(parents=True)
+    for module in pathlib.Path(libdir).glob("vips-modules-*/*"):
+        if module.stem in ("vips-heif", "vips-jxl"):
+            shutil.copy2(module, folder)
+    return sorted(folder.iterdir())
+
+
+def add_licences(libraries):
+    """licenses/PACKAGE of every package, and our own."""
+    folder = PACKAGE / "licenses"
+    folder.mkdir()
+    for name in ("LICENSE", "NOTICE"):
+        shutil.copy2(ROOT / name, folder / f"hiif-serve.{name}")
+    for package in sorted({package_of(library) or "" for library in libraries} - {""}):
+        shutil.copy2(f"/usr/share/doc/{package}/copyright", folder / package)
+    torch = next(ROOT.glob(".venv/lib*/**/torch-*.dist-info"), None)
+    for licence in sorted(torch.rglob("LICENSE")) if torch else []:
+        shutil.copy2(licence, folder / "libtorch")
+    for licence in sorted(torch.rglob("NOTICE")) if torch else []:
+        shutil.copy2(licence, folder / "libtorch.NOTICE")
+
+
+for model in (PACKAGE / "share/hiif/models").iterdir():
+    if model.stem not in MODELS:
+        model.unlink()
+modules = add_modules()
+add_licences(libraries_of([*(PACKAGE / "bin").iterdir(), *modules]))
+info = SOURCE / f"hiif_serve-{VERSION}.dist-info"
+info.mkdir()
+(info / "METADATA").write_text(METADATA + (SOURCE / "README.md").read_text())
+(SOURCE / "README.md").unlink()
+(info / "WHEEL").write_text(f"Wheel-Version: 1.0\nGenerator: hiif-serve\nRoot-Is-Purelib: false\nTag: py3-none-linux_{platform.machine()}\n")
+(info / "entry_points.txt").write_text(ENTRY_POINTS)
+raw = SOURCE.parent / "wheel-raw"
+shutil.rmtree(raw, ignore_errors=True)
+raw.mkdir()
+subprocess.run([sys.executable, "-m", "wheel", "pack", SOURCE, "--dest-dir", raw], check=True, stdout=subprocess.DEVNULL)
+(wheel,) = raw.glob("*.whl")
+subprocess.run([sys.executable, "-m", "auditwheel", "repair", "--plat", "auto", "-w", DIST, wheel], check=True,
+               stdout=subprocess.DEVNULL)  # fmt: skip
