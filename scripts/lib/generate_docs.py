@@ -1,4 +1,4 @@
-"""Reference pages made from their sources: the proto's comments, the programs' help."""
+"""Reference pages made from their sources: the proto's comments, the programs' help, the chart's schema."""
 
 import pathlib
 import subprocess
@@ -7,6 +7,8 @@ import tempfile
 
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
+
+import chart_pages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROTO = "hiif/v1/super_resolution.proto"
@@ -111,14 +113,10 @@ Exit codes: 0 all well, 1 some failed (each with its reason), 2 usage, 3 no serv
 
 def main():
     folder, check = pathlib.Path(sys.argv[1]), "--check" in sys.argv[2:]
-    stale = []
-    for name, text in (("api", api()), ("configuration", configuration(folder)), ("cli", cli(folder))):
-        path = ROOT / "docs" / f"{name}.md"
-        if path.exists() and path.read_text() == text:
-            continue
-        stale.append(path.name)
-        if not check:
-            path.write_text(text)
+    docs = ROOT / "docs"
+    made = {docs / "api.md": api(), docs / "configuration.md": configuration(folder), docs / "cli.md": cli(folder),
+            **chart_pages.pages()}
+    stale = chart_pages.write(made, check)
     if check and stale:
         sys.exit(f"out of date: {', '.join(stale)}; scripts/generate-docs writes them")
 

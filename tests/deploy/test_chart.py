@@ -3,15 +3,15 @@
 import json
 import re
 import subprocess
+import sys
 
 import helm_python
-import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
 
-from chart import CHART, MATRIX, render
-from custom_resources import SCHEMAS
+import custom_resources
+from chart import CHART, MATRIX, NEEDS, one, pods, render
 from processes import BIN, ROOT, hiif, run_server
 
 
@@ -21,52 +21,84 @@ def test_lint():
     assert not [m for m in report["messages"] if m["severity"] >= 2], report
 
 
+def test_the_defaults_fit_the_schema():
+    with helm_python.Chart.load(CHART) as chart:
+        chart.validate_schema(yaml.safe_load((CHART / "values.yaml").read_text()))
+
+
+def at_least(version, other):
+    return [int(n) for n in version.split(".")] >= [int(n) for n in other.split(".")]
+
+
+@pytest.mark.parametrize("version", ["1.31", kubernetes_validate.latest_version()])
 @pytest.mark.parametrize("name", MATRIX)
-def test_manifests_are_valid(name):
-    manifests = render(MATRIX[name])
-    for kind, items in manifests.items():
+def test_manifests_are_valid(name, version):
+    """Against the schemas of Kubernetes, the oldest and the newest there are here, and of the custom resources."""
+    if not at_least(version, NEEDS.get(name, "1.0")):
+        pytest.skip(f"needs Kubernetes {NEEDS[name]}")
+    for kind, items in render(MATRIX[name]).items():
         for manifest in items:
-            if kind in SCHEMAS:
-                jsonschema.validate(manifest, SCHEMAS[kind])
+            if kind in custom_resources.KINDS:
+                custom_resources.validate(manifest)
             else:
-                kubernetes_validate.validate(manifest, "1.31", strict=True)
+                kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_names_fit(name):
+    """With the longest names that Helm and the schema let through."""
+    values = {**MATRIX[name], "nameOverride": "n" * 52}
+    for kind, items in render(values, name="r" * 53).items():
+        for manifest in items:
+            longest = {"Service": 63, "Job": 63 - len("-100000")}.get(kind, 253)
+            assert len(manifest["metadata"]["name"]) <= longest
+            assert all(len(v) <= 63 for v in manifest["metadata"]["labels"].values())
 
 
 @pytest.mark.parametrize("name", MATRIX)
 def test_pods_are_restricted(name):
     """The pod security level "restricted", rule by rule."""
-    manifests = render(MATRIX[name])
-    for owner in manifests["Deployment"] + manifests.get("Job", []):
-        pod = owner["spec"]["template"]["spec"]
-        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+    for pod in pods(render(MATRIX[name])):
+        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"].get("runAsUser") != 0
         assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
         assert not any(pod.get(k) for k in ("hostNetwork", "hostPID", "hostIPC"))
         assert pod["automountServiceAccountToken"] is False
         for volume in pod["volumes"]:
-            assert set(volume) & {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
-        for container in pod["containers"]:
+            assert set(volume) & {"configMap", "emptyDir", "persistentVolumeClaim", "secret", "image"}
+        for container in pod["containers"] + pod.get("initContainers", []):
+            if container["name"] in ("wait", "logs"):  # the values' own
+                continue
             security = container["securityContext"]
             assert security["allowPrivilegeEscalation"] is False
             assert security["capabilities"]["drop"] == ["ALL"]
             assert security["readOnlyRootFilesystem"] and security["runAsNonRoot"]
 
 
-@pytest.mark.parametrize("values", [
-    {"autoscaling": {"mode": "both"}}, {"replicas": -1}, {"replicaCount": 3},
-    {"models": {"existingClaim": "a", "claim": {"create": True}}},
-    {"auth": {"secretName": "a", "tokens": [{"name": "b", "token": "c"}]}},
-    {"auth": {"tokens": [{"name": "b"}]}}, {"podDisruptionBudget": {"maxUnavailable": 0}},
-    {"config": {"shutdown_grace": "10m"}},
-    {"config": {"listen": ["0.0.0.0:1"]}}, {"service": {"type": "Elsewhere"}}, {"gpu": {"count": 0}},
+@pytest.mark.parametrize("values,named", [
+    ({"autoscaling": {"mode": "both"}}, "mode"), ({"replicas": -1}, "replicas"), ({"replicaCount": 3}, "replicaCount"),
+    ({"models": {"existingClaim": "a", "claim": {"create": True}}}, "models"),
+    ({"models": {"claim": {"create": True}}}, "models.fetch.source"),
+    ({"models": {"claim": {"create": True, "accessMode": "ReadOnlyMany"}}}, "accessMode"),
+    ({"models": {"claim": {"create": True, "accessMode": "ReadWriteOnce"}, "fetch": {"source": "s3://a/b"}}},
+     "ReadWriteMany"),
+    ({"models": {"image": {"reference": "a"}, "fetch": {"source": "s3://a/b"}}}, "models.image.reference"),
+    ({"auth": {"secretName": "a", "tokens": [{"name": "b", "token": "c"}]}}, "auth"),
+    ({"auth": {"tokens": [{"name": "b"}]}}, "tokens"), ({"podDisruptionBudget": {"maxUnavailable": 0}}, "maxUnavailable"),
+    ({"config": {"shutdown_grace": "10m"}}, "shutdown_grace"), ({"config": {"listen": ["0.0.0.0:1"]}}, "config"),
+    ({"service": {"type": "Elsewhere"}}, "type"), ({"gpu": {"count": 0}}, "count"), ({"gpu": {"count": 2}}, "count"),
+    ({"gpu": {"deviceClassName": "a", "existingClaimTemplate": "b"}}, "gpu.deviceClassName"),
+    ({"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}, "minReplicas"),
+    ({"autoscaling": {"minReplicas": 0}}, "minReplicas"), ({"image": {"digest": "latest"}}, "digest"),
+    ({"gateway": {"enabled": True}}, "gateway.parentRefs"),
+    ({"gateway": {"enabled": True, "parentRefs": [{"name": "a"}], "tlsPassthrough": True}}, "gateway.tlsPassthrough"),
+    ({"service": {"ipFamilies": ["IPv5"]}}, "ipFamilies"), ({"openshift": "perhaps"}, "openshift"),
+    ({"batch": {"enabled": True}}, "batch.claim"), ({"nameOverride": "n" * 53}, "nameOverride"),
+    ({"terminationGracePeriodSeconds": 130}, "terminationGracePeriodSeconds"),
+    ({"config": {"shutdown_grace": "600s"}}, "terminationGracePeriodSeconds"),
 ])
-def test_wrong_values_are_refused(values):
-    with pytest.raises(Exception):
+def test_wrong_values_are_refused(values, named):
+    with pytest.raises(Exception, match=named):
         render(values)
-
-
-def test_a_batch_needs_a_claim():
-    with pytest.raises(Exception, match="claim"):
-        render({"batch": {"enabled": True}})
 
 
 @pytest.mark.parametrize("name", MATRIX)
@@ -77,22 +109,19 @@ def test_the_server_takes_its_configuration(name, tmp_path):
     result = subprocess.run([BIN / "hiif-server", "--config", config, "--print-config"],
                             capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["listen"] == ["0.0.0.0:8500"]
+    assert json.loads(result.stdout)["listen"] == ["[::]:8500"]
+
+
+def container(values, kind="Deployment"):
+    return one(values, kind)["spec"]["template"]["spec"]["containers"][0]
 
 
 def test_what_the_values_ask_for_is_there():
-    one = lambda values, kind: render(values)[kind][0]  # noqa: E731
-    assert one(MATRIX["gpu"], "Deployment")["spec"]["template"]["spec"]["containers"][0]["resources"][
-        "limits"]["nvidia.com/gpu"] == 2
     hpa = one(MATRIX["hpa"], "HorizontalPodAutoscaler")["spec"]
     assert hpa["maxReplicas"] == 100
     assert hpa["metrics"][0]["pods"]["metric"]["name"] == "hiif_estimated_drain_seconds"
     assert "replicas" not in one(MATRIX["hpa"], "Deployment")["spec"]
     assert "HorizontalPodAutoscaler" not in render(MATRIX["keda"])
-    assert "hiif_estimated_drain_seconds" in one(MATRIX["keda"], "ScaledObject")["spec"]["triggers"][0][
-        "metadata"]["query"]
-    own, copy = (ROOT / d / "rules.yaml" for d in ("deploy/prometheus", "helm/hiif/files"))
-    assert own.read_text() == copy.read_text()
     monitor = one(MATRIX["monitoring"], "ServiceMonitor")["spec"]["selector"]["matchLabels"]
     services = render(MATRIX["monitoring"])["Service"]
     chosen = [s for s in services if monitor.items() <= s["metadata"]["labels"].items()]
@@ -102,13 +131,76 @@ def test_what_the_values_ask_for_is_there():
     job = one(MATRIX["batch"], "Job")["spec"]
     assert job["completionMode"] == "Indexed" and job["completions"] == 8
     assert "NetworkPolicy" not in render(MATRIX["open"])
+    annotations = one(MATRIX["no-operator"], "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == "8501"
+    assert one(MATRIX["pulled"], "Job")["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    assert container(MATRIX["pulled"])["image"] == "registry.example/hiif@sha256:" + "2" * 64
+    named = {m["metadata"]["name"] for items in render(MATRIX["named"]).values() for m in items}
+    assert named == {"photos", "photos-headless"}
+    assert one(MATRIX["accounts"], "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "reader"
+    assert "ServiceAccount" not in render(MATRIX["accounts"])
 
 
-@pytest.mark.parametrize("values", [{"terminationGracePeriodSeconds": 130}, {"config": {"shutdown_grace": "600s"}}])
-def test_the_grace_must_be_long_enough(values):
-    assert render({})["Deployment"][0]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 130
-    with pytest.raises(Exception, match="terminationGracePeriodSeconds"):
-        render(values)
+def test_gpus():
+    limits = lambda name: container(MATRIX[name])["resources"]["limits"]  # noqa: E731
+    assert limits("gpu")["nvidia.com/gpu"] == 1 and limits("mig")["nvidia.com/mig-1g.10gb"] == 1
+    assert limits("gpu")["memory"] == "8Gi" and limits("default")["memory"] == "2Gi"
+    assert container(MATRIX["gpu"])["image"].endswith("-cuda")
+    # A pool without a free GPU: one pod goes before the next one comes.
+    assert one(MATRIX["gpu"], "Deployment")["spec"]["strategy"]["rollingUpdate"] == {
+        "maxSurge": 0, "maxUnavailable": 1}
+    for name in ("dra", "dra-template"):
+        assert not [k for k in limits(name) if k.startswith("nvidia")]
+        assert container(MATRIX[name])["resources"]["claims"] == [{"name": "gpu"}]
+    template = one(MATRIX["dra"], "ResourceClaimTemplate")["metadata"]["name"]
+    assert one(MATRIX["dra"], "Deployment")["spec"]["template"]["spec"]["resourceClaims"] == [
+        {"name": "gpu", "resourceClaimTemplateName": template}]
+    assert container(MATRIX["gpu-batch"])["image"].endswith(":cuda")
+    assert container(MATRIX["gpu-batch"], "Job")["image"] == "hiif-serve:0.1.0"
+    assert container({**MATRIX["batch"], "image": {"tag": "mine"}}, "Job")["image"] == "hiif-serve:mine"
+
+
+def grpc_rule(values):
+    return next(r for r in one(values, "NetworkPolicy")["spec"]["ingress"] if r["ports"] == [{"port": "grpc"}])
+
+
+def test_networks():
+    """Where the outside is asked in, the policy lets it in; the management port is for those who scrape."""
+    assert grpc_rule({})["from"] == [{"podSelector": {}}]
+    for name in ("load-balancer", "node-port", "gateway", "gateway-tls"):
+        assert "from" not in grpc_rule(MATRIX[name])
+    policy = one({}, "NetworkPolicy")["spec"]
+    scrapers = next(r for r in policy["ingress"] if r["ports"] == [{"port": "management"}])["from"]
+    assert {"namespaceSelector": {}} not in scrapers and len(scrapers) == 2
+    assert policy["egress"] == []
+    assert [r["ports"] for r in one({"networkPolicy": {"monitoring": []}}, "NetworkPolicy")["spec"]["ingress"]] == [
+        [{"port": "grpc"}]]
+    assert {"port": 443, "protocol": "TCP"} in one(MATRIX["fetch"], "NetworkPolicy")["spec"]["egress"][0]["ports"]
+    for service in render(MATRIX["dual-stack"])["Service"]:
+        assert service["spec"]["ipFamilies"] == ["IPv6", "IPv4"]
+    route = one(MATRIX["gateway"], "GRPCRoute")["spec"]["rules"][0]["backendRefs"][0]
+    assert route["name"] in [s["metadata"]["name"] for s in render(MATRIX["gateway"])["Service"]]
+    assert "GRPCRoute" not in render(MATRIX["gateway-tls"])
+
+
+def test_openshift_chooses_the_ids():
+    for name in ("openshift", "no-ids"):
+        for pod in pods(render(MATRIX[name])):
+            for context in (pod["securityContext"], *(c["securityContext"] for c in pod["containers"])):
+                assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(context)
+    for pod in pods(render({})):
+        assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 10001
+
+
+def test_keda_finds_the_pods_of_this_release_alone():
+    """By labels that there are with the operator and without."""
+    trigger = one(MATRIX["keda-authentication"], "ScaledObject")["spec"]["triggers"][0]
+    assert trigger["metadata"]["authModes"] == "bearer" and trigger["authenticationRef"] == {"name": "thanos"}
+    namespace, pod = re.fullmatch(r'sum\(hiif_estimated_drain_seconds\{namespace="(.*)",pod=~"(.*)"\}\)',
+                                  trigger["metadata"]["query"]).groups()
+    assert namespace == "images"
+    assert re.fullmatch(pod, "demo-hiif-6f9d4b7c5-x2k4q")
+    assert not re.fullmatch(pod, "demo-hiif-b-6f9d4b7c5-x2k4q") and not re.fullmatch(pod, "other-hiif-6f9d4b7c5-x2k4q")
 
 
 def test_tokens_of_the_values_are_a_file_that_the_server_reads(tmp_path):
@@ -149,6 +241,29 @@ def test_notes_name_what_there_is(name):
     for word in re.findall(r"(?:deployment|service)/([a-z-]+)|dns:///([a-z-]+)", notes):
         assert "".join(word) in names
     assert ("--tls" in notes) == bool(MATRIX[name].get("tls"))
+
+
+def documented_values():
+    documents = [*(ROOT / "docs").glob("*.md"), CHART / "README.md"]
+    return [pytest.param(yaml.safe_load(block), id=f"{d.name}-{i}") for d in sorted(documents)
+            for i, block in enumerate(re.findall(r"^```yaml values\n(.*?)^```", d.read_text(), re.MULTILINE | re.DOTALL))]
+
+
+@pytest.mark.parametrize("values", documented_values())
+def test_values_of_the_documents(values):
+    for kind, items in render(values).items():
+        for manifest in items:
+            if kind in custom_resources.KINDS:
+                custom_resources.validate(manifest)
+            else:
+                kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_table_of_values_is_up_to_date():
+    """And so are the copies of rules and dashboard."""
+    result = subprocess.run([sys.executable, ROOT / "scripts/lib/chart_pages.py", "--check"], capture_output=True,
+                            text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_dockerfile():
