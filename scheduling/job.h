@@ -16,7 +16,7 @@ namespace hiif::scheduling {
 // A step that waits for the step before it: blocks of the encoding, the context, the tiles. Its
 // pieces are handed out in the order of their indices and may run at the same time.
 struct Stage {
-  std::string name;  // for statistics: "encode", "context", "query"
+  std::string name;  // the kind of work, "encode", "context", "query": each has its speed
   // Cost of each piece in coordinates: the work of decoding that many output pixels. At least 1
   // each.
   std::vector<int64_t> coordinates;
@@ -24,6 +24,8 @@ struct Stage {
   uint64_t batch_key = 0;
   // Pieces that were handed out and not yet credited (Scheduler::Credit); 0: no bound.
   int64_t max_ahead = 0;
+  // A piece may use idle workers' cores.
+  bool spreads = false;
 };
 
 class Job {
@@ -37,7 +39,7 @@ class Job {
 struct JobSpec {
   std::shared_ptr<Job> job;
   std::string caller;  // fairness is among callers first
-  std::string model;   // speed is measured by model
+  std::string model;   // speed is measured by model and kind of work
   int priority = 0;    // -10 to 10; 10 steps are a factor of 8 in share
   absl::Time deadline = absl::InfiniteFuture();
   int64_t bytes = 0;  // of host memory that the job holds until it is done
@@ -49,6 +51,7 @@ struct Assignment {
   int stage = 0;
   int64_t piece = 0;
   int64_t coordinates = 0;
+  int threads = 1;  // cores it may use, itself included
 };
 
 // Where pieces run. Called by several workers at once, never under a lock of the scheduler.

@@ -17,8 +17,8 @@ struct SchedulerOptions {
   // A job is refused where, served fairly, others would get longer than this before it is done.
   absl::Duration max_queue_time = absl::InfiniteDuration();
   absl::Duration age_bound = absl::Seconds(5);
-  // Coordinates a second of one worker before anything was measured. Low: better to promise late
-  // than early.
+  // Coordinates a second of one worker for work that was neither calibrated nor measured. Low:
+  // better to promise late than early.
   double initial_speed = 10'000;
 };
 

@@ -11,16 +11,20 @@ namespace hiif::scheduling {
 namespace {
 
 constexpr absl::Duration kMostCounted = absl::Seconds(60);
-// Measured speed forgets with this much busy time.
-constexpr double kMemorySeconds = 10;
+
+int64_t Total(const Stage& stage) {
+  int64_t total = 0;
+  for (const int64_t coordinates : stage.coordinates) total += coordinates;
+  return total;
+}
 
 int64_t Total(const JobSpec& spec) {
   int64_t total = 0;
-  for (const Stage& stage : spec.stages) {
-    for (const int64_t coordinates : stage.coordinates) total += coordinates;
-  }
+  for (const Stage& stage : spec.stages) total += Total(stage);
   return total;
 }
+
+int64_t Pieces(const Stage& stage) { return static_cast<int64_t>(stage.coordinates.size()); }
 
 double Weight(int priority) { return std::pow(8.0, std::clamp(priority, -10, 10) / 10.0); }
 
@@ -35,7 +39,8 @@ struct Scheduler::Entry {
   int64_t ahead = 0;       // pieces of the stage handed out and not credited
   int64_t running = 0;
   int64_t remaining = 0;  // coordinates of pieces that have not ended
-  int64_t queued = 0;     // coordinates of pieces that have not begun
+  int64_t remaining_of_stage = 0;
+  int64_t queued = 0;  // coordinates of pieces that have not begun
   double virtual_time = 0;
   absl::Time submitted;
   absl::Time waiting_since;  // when runnable: since it was served, or became runnable
@@ -90,10 +95,10 @@ Admission Scheduler::Submit(JobSpec spec) {
   entry->remaining = entry->queued = Total(spec);
   entry->submitted = entry->waiting_since = now;
   entry->spec = std::move(spec);
+  entry->remaining_of_stage = Total(entry->current());
   if (runnable_by_age_.empty() && running_coordinates_ == 0) last_progress_ = now;
   coordinates_ += entry->remaining;
   bytes_ += entry->spec.bytes;
-  speeds_[entry->spec.model].outstanding += entry->remaining;
   jobs_[entry->id] = entry;
   if (entry->spec.deadline != absl::InfiniteFuture()) {
     deadlines_.insert({entry->spec.deadline, entry->id});
@@ -122,24 +127,47 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
   }
   std::vector<Demand> in_work;
   in_work.reserve(jobs_.size());
-  for (const auto& [id, entry] : jobs_) {
-    in_work.push_back(
-        {TimeFor(entry->remaining, entry->spec.model), entry->remaining, entry->spec.bytes});
+  for (const auto& [id, entry] : jobs_)
+    in_work.push_back({TimeLeft(*entry), entry->remaining, entry->spec.bytes});
+  const absl::Duration alone = TimeFor(spec, 0, Total(spec.stages[0]), Pieces(spec.stages[0]));
+  const bool known = std::all_of(spec.stages.begin(), spec.stages.end(),
+                                 [&](const Stage& stage) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                                   return SpeedOf(spec.model, stage.name).known();
+                                 });
+  return Judge(options_, in_work, {alone, Total(spec), spec.bytes},
+               known ? spec.deadline - now : absl::InfiniteDuration());
+}
+
+absl::Duration Scheduler::TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces) {
+  const int workers = std::max(1, options_.workers);
+  double seconds = 0;
+  while (true) {
+    const Speed& speed = SpeedOf(spec.model, spec.stages[stage].name);
+    const double per_second =
+        speed.known() ? speed.coordinates_per_second() : options_.initial_speed;
+    const int64_t at_once =
+        spec.stages[stage].spreads ? workers : std::clamp<int64_t>(pieces, 1, workers);
+    seconds += static_cast<double>(left) / (per_second * static_cast<double>(at_once));
+    if (++stage == spec.stages.size()) return absl::Seconds(seconds);
+    left = Total(spec.stages[stage]);
+    pieces = Pieces(spec.stages[stage]);
   }
-  const int64_t total = Total(spec);
-  const bool measured = speeds_[spec.model].coordinates_per_second > 0;
-  return Judge(options_, in_work, {TimeFor(total, spec.model), total, spec.bytes},
-               measured ? spec.deadline - now : absl::InfiniteDuration());
 }
 
-absl::Duration Scheduler::TimeFor(int64_t coordinates, const std::string& model) {
-  return absl::Seconds(static_cast<double>(coordinates) /
-                       (SpeedOf(model) * std::max(1, options_.workers)));
+absl::Duration Scheduler::TimeLeft(const Entry& entry) {
+  return TimeFor(entry.spec, entry.stage, entry.remaining_of_stage,
+                 Pieces(entry.current()) - entry.finished);
 }
 
-double Scheduler::SpeedOf(const std::string& model) {
-  const double measured = speeds_[model].coordinates_per_second;
-  return measured > 0 ? measured : options_.initial_speed;
+Speed& Scheduler::SpeedOf(const std::string& model, const std::string& stage) {
+  return speeds_.try_emplace({model, stage}).first->second;
+}
+
+void Scheduler::Calibrate(const std::string& model, const std::string& stage,
+                          double coordinates_per_second, double most_drift) {
+  absl::MutexLock lock(&mutex_);
+  speeds_.erase({model, stage});
+  speeds_.try_emplace({model, stage}, most_drift).first->second.Calibrate(coordinates_per_second);
 }
 
 void Scheduler::UpdateRunnable(const std::shared_ptr<Entry>& entry) {
@@ -186,8 +214,10 @@ std::shared_ptr<Scheduler::Entry> Scheduler::Choose(absl::Time now, uint64_t bat
 
 Assignment Scheduler::TakePiece(const std::shared_ptr<Entry>& entry, absl::Time now) {
   const int64_t coordinates = entry->current().coordinates[entry->next_piece];
+  // This worker, and those that do nothing now.
+  const int threads = entry->current().spreads ? std::max(1, options_.workers - busy_workers_) : 1;
   const Assignment assignment{entry->spec.job.get(), static_cast<int>(entry->stage),
-                              entry->next_piece, coordinates};
+                              entry->next_piece, coordinates, threads};
   // Taken out of the sets and put back under its new virtual time.
   Caller& caller = callers_[entry->spec.caller];
   caller.runnable.erase({entry->virtual_time, entry->id});
@@ -225,6 +255,7 @@ Scheduler::Batch Scheduler::Take() {
     if (key == 0 || budget <= 0) break;
     entry = Choose(now, key, budget);
   }
+  ++busy_workers_;
   return batch;
 }
 
@@ -258,15 +289,14 @@ bool Scheduler::RunBatch(Batch batch) {
   {
     absl::MutexLock lock(&mutex_);
     const absl::Time now = clock_->Now();
+    --busy_workers_;
+    // What failed or was cancelled half-way teaches nothing.
     const double seconds = absl::ToDoubleSeconds(now - begin);
-    if (seconds > 0) {
-      Speed& speed = speeds_[batch.front().first->spec.model];
-      const double measured = static_cast<double>(coordinates) / seconds;
-      // The harmonic mean over busy time: what the last kMemorySeconds of work took.
-      const double keep = std::exp(-seconds / kMemorySeconds);
-      const double before = speed.coordinates_per_second;
-      speed.coordinates_per_second =
-          before > 0 ? 1 / (keep / before + (1 - keep) / measured) : measured;
+    if (std::all_of(statuses.begin(), statuses.end(), [](const auto& s) { return s.ok(); })) {
+      const Assignment& first = batch.front().second;
+      const JobSpec& spec = batch.front().first->spec;
+      SpeedOf(spec.model, spec.stages[first.stage].name)
+          .Learn(static_cast<double>(coordinates), seconds * first.threads);
     }
     last_progress_ = now;
     for (size_t i = 0; i < batch.size(); ++i) {
@@ -274,8 +304,8 @@ bool Scheduler::RunBatch(Batch batch) {
       const int64_t cost = batch[i].second.coordinates;
       running_coordinates_ -= cost;
       coordinates_ -= cost;
-      speeds_[entry->spec.model].outstanding -= cost;
       entry->remaining -= cost;
+      entry->remaining_of_stage -= cost;
       --entry->running;
       if (!statuses[i].ok()) {
         End(entry, statuses[i]);
@@ -285,6 +315,7 @@ bool Scheduler::RunBatch(Batch batch) {
           End(entry, absl::OkStatus());
         } else {
           ++entry->stage;
+          entry->remaining_of_stage = Total(entry->current());
           entry->next_piece = entry->finished = entry->ahead = 0;
         }
       }
@@ -304,7 +335,6 @@ void Scheduler::End(const std::shared_ptr<Entry>& entry, const absl::Status& sta
   entry->ending = true;
   entry->end = status;
   coordinates_ -= entry->queued;
-  speeds_[entry->spec.model].outstanding -= entry->queued;
   entry->remaining -= entry->queued;
   entry->queued = 0;
   UpdateRunnable(entry);
@@ -434,7 +464,7 @@ SchedulerStatistics Scheduler::Statistics() {
   out.bytes = bytes_;
   for (const auto& [id, entry] : jobs_) {
     out.queued_jobs += !entry->begun;
-    const absl::Duration left = TimeFor(entry->remaining, entry->spec.model);
+    const absl::Duration left = TimeLeft(*entry);
     out.drain += left;
     out.capped_drain += std::min(left, kMostCounted);
   }

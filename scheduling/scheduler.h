@@ -20,6 +20,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -28,6 +29,7 @@
 #include "scheduling/clock.h"
 #include "scheduling/job.h"
 #include "scheduling/options.h"
+#include "scheduling/speed.h"
 
 namespace hiif::scheduling {
 
@@ -68,6 +70,10 @@ class Scheduler {
   // Ends the job with `why`; returns when none of its pieces runs any more and OnDone was called.
   // Unknown jobs are ignored. Never from inside Device::Run.
   void Cancel(JobId id, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The speed of one worker, measured before serving; estimates begin with it. most_drift: as in
+  // speed.h.
+  void Calibrate(const std::string& model, const std::string& stage, double coordinates_per_second,
+                 double most_drift = 0) ABSL_LOCKS_EXCLUDED(mutex_);
   // Refuses new jobs from now on.
   void StopAdmission() ABSL_LOCKS_EXCLUDED(mutex_);
   // StopAdmission, waits for the jobs at most `grace`, then ends the rest with Unavailable. Returns
@@ -81,10 +87,6 @@ class Scheduler {
  private:
   struct Entry;
   struct Caller;
-  struct Speed {
-    double coordinates_per_second = 0;  // of one worker
-    int64_t outstanding = 0;            // coordinates that have not ended
-  };
   using Batch = std::vector<std::pair<std::shared_ptr<Entry>, Assignment>>;
 
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -101,10 +103,13 @@ class Scheduler {
   void ExpireDeadlines(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NotifyEnded() ABSL_LOCKS_EXCLUDED(mutex_);
   Admission JudgeNow(const JobSpec& spec, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // With all workers.
-  absl::Duration TimeFor(int64_t coordinates, const std::string& model)
+  // With all workers to itself: stages from `stage` on, of which `left` coordinates and `pieces`
+  // pieces of the first are left.
+  absl::Duration TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  double SpeedOf(const std::string& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration TimeLeft(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Speed& SpeedOf(const std::string& model, const std::string& stage)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MayWake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const SchedulerOptions options_;
@@ -122,7 +127,9 @@ class Scheduler {
       ABSL_GUARDED_BY(mutex_);  // virtual time
   std::set<std::pair<absl::Time, JobId>> runnable_by_age_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<absl::Time, JobId>> deadlines_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, Speed> speeds_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, std::string>, Speed> speeds_
+      ABSL_GUARDED_BY(mutex_);                    // by model and kind of work
+  int busy_workers_ ABSL_GUARDED_BY(mutex_) = 0;  // in the device now
   double virtual_time_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t coordinates_ ABSL_GUARDED_BY(mutex_) = 0;  // that have not ended
   int64_t running_coordinates_ ABSL_GUARDED_BY(mutex_) = 0;

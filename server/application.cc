@@ -58,14 +58,16 @@ Application::Application(ServerConfig config)
       device_name_(DeviceName(config_.device())),
       metrics_(device_name_),
       cache_(resources_.feature_cache_bytes),
-      device_(resources_.workers, &metrics_, [this](const absl::Status&) { device_lost_ = true; }),
+      device_(&metrics_, [this](const absl::Status&) { device_lost_ = true; }),
       monitor_(ToDuration(config_.write_timeout())) {}
 
 Application::~Application() {
   stopping_ = true;
   if (loader_.joinable()) loader_.join();
   management_.reset();
+  probe_.reset();
   grpc_.reset();
+  upload_threads_.reset();
   scheduler_.reset();
 }
 
@@ -73,6 +75,7 @@ std::optional<Application::Failure> Application::Start() {
   LogInfo("hiif-server starts", {{"workers", resources_.workers},
                                  {"memory_bytes", resources_.memory_bytes},
                                  {"feature_cache_bytes", resources_.feature_cache_bytes},
+                                 {"descriptors", RaiseDescriptorLimit()},
                                  {"device", device_name_}});
   // The server's own workers are the parallelism.
   SetIntraOpThreads(1);
@@ -113,19 +116,29 @@ std::optional<Application::Failure> Application::Start() {
                              resources_.tiles_ahead};
   upscaling_ = std::make_unique<Upscaling>(registry_.get(), environment, limits);
   querying_ = std::make_unique<Querying>(registry_.get(), environment, limits);
+  upload_threads_ = std::make_unique<CallThreads>(config_.max_rpcs());
+  upload_.handler = handler_.get();
+  upload_.upscaling = upscaling_.get();
+  upload_.querying = querying_.get();
+  upload_.metrics = &metrics_;
+  upload_.threads = upload_threads_.get();
+  upload_.limits.max_file_bytes = config_.max_upload_bytes();
+  upload_.limits.max_incomplete_bytes = resources_.memory_bytes / 4;
+  upload_.limits.read_timeout = ToDuration(config_.read_timeout());
   service_ = std::make_unique<SuperResolutionServiceImpl>(
-      handler_.get(), upscaling_.get(), querying_.get(), registry_.get(), &metrics_,
-      config_.max_upload_bytes(), resources_.memory_bytes / 4);
+      handler_.get(), upscaling_.get(), querying_.get(), registry_.get(), &metrics_, &upload_);
   std::vector<grpc::Service*> services = {service_.get()};
   if (config_.enable_model_control()) {
     model_control_ = std::make_unique<ModelControlServiceImpl>(handler_.get(), registry_.get());
     services.push_back(model_control_.get());
   }
-  auto grpc = GrpcServer::Start(config_, services);
+  auto grpc = GrpcServer::Start(
+      config_, services, [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
   if (!grpc.ok())
     return Failure{grpc.status(),
                    absl::IsFailedPrecondition(grpc.status()) ? kExitCannotListen : kExitSecurity};
   grpc_ = *std::move(grpc);
+  probe_ = std::make_unique<SelfProbe>(grpc_->first(), !config_.tls_certificate().empty());
   for (const ModelStatus& status : registry_->List()) OnModelChange(status);
   if (const absl::Status status = StartManagement(); !status.ok())
     return Failure{status, kExitCannotListen};
@@ -149,6 +162,8 @@ absl::Status Application::StartManagement() {
         }},
        {"/livez",
         [this, answer] {
+          if (!probe_->answered() && !draining_)
+            return answer(false, "deaf: a health check of the server's own port got no answer\n");
           const bool alive =
               !device_lost_ && scheduler_->Statistics().stalled < ToDuration(config_.stuck_after());
           return answer(alive, "stuck: work is pending and nothing is finished\n");
@@ -195,10 +210,21 @@ void Application::OnModelChange(const ModelStatus& status) {
   metrics_.model_memory()
       .Add({{"model", status.name}, {"device", device_name_}, {"kind", "weights"}})
       .Set(static_cast<double>(weights));
+  if (status.state == ModelState::kReady && scheduler_ != nullptr) CalibrateEstimates(status);
   if (grpc_ == nullptr) return;
   grpc_->SetHealth(absl::StrCat("models/", status.name),
                    status.state == ModelState::kReady && !draining_);
   UpdateHealth();
+}
+
+void Application::CalibrateEstimates(const ModelStatus& status) {
+  const Pace& pace = status.facts.pace;
+  // The unit of work is an output pixel decoded, see ImageWork.
+  for (const char* stage : {kEncodeStage, kQueryStage})
+    scheduler_->Calibrate(status.name, stage, pace.decoded_pixels);
+  scheduler_->Calibrate(status.name, kContextStage, pace.context_samples);
+  // What decoding a file costs is for the client to decide.
+  scheduler_->Calibrate(status.name, kDecodeStage, kDecodedPerSecond, 2);
 }
 
 void Application::UpdateHealth() {
@@ -216,6 +242,8 @@ void Application::CollectGauges() {
   gauges.drain_seconds.Set(absl::ToDoubleSeconds(statistics.capped_drain));
   gauges.feature_cache_bytes.Set(static_cast<double>(cache_.bytes()));
   gauges.device_memory_used.Set(static_cast<double>(ResidentBytes()));
+  gauges.connections.Set(grpc_ == nullptr ? 0 : grpc_->connections());
+  gauges.uploads.Set(upload_.reading);
   gauges.device_memory_size.Set(static_cast<double>(resources_.memory_bytes));
   metrics_.Recomputed(RecomputedPieces());
   for (const ModelStatus& status : registry_->List()) {
@@ -263,7 +291,7 @@ ExitCode Application::Drain() {
   bool hurried = WaitForSignal(ToDuration(config_.shutdown_delay())) != 0;
   grpc_->BeginShutdown();
   const absl::Time end = absl::Now() + ToDuration(config_.shutdown_grace());
-  while (handler_->calls() > 0 && absl::Now() < end && !hurried)
+  while (handler_->calls() + upload_.reading > 0 && absl::Now() < end && !hurried)
     hurried = WaitForSignal(kTick) != 0;
   const int64_t ended = scheduler_->Drain(absl::ZeroDuration());
   grpc_->EndShutdown(absl::Seconds(1));

@@ -25,6 +25,7 @@
 #include "server/rpc/grpc_server.h"
 #include "server/rpc/handler.h"
 #include "server/rpc/model_control_service.h"
+#include "server/rpc/self_probe.h"
 #include "server/rpc/super_resolution_service.h"
 #include "server/security/tokens.h"
 
@@ -60,6 +61,7 @@ class Application {
 
  private:
   void OnModelChange(const ModelStatus& status);
+  void CalibrateEstimates(const ModelStatus& status);
   void UpdateHealth();
   void LoadModels();
   void CollectGauges();
@@ -84,9 +86,12 @@ class Application {
   std::unique_ptr<RpcHandler> handler_;
   std::unique_ptr<Upscaling> upscaling_;
   std::unique_ptr<Querying> querying_;
+  std::unique_ptr<CallThreads> upload_threads_;
+  UploadEnvironment upload_;
   std::unique_ptr<SuperResolutionServiceImpl> service_;
   std::unique_ptr<ModelControlServiceImpl> model_control_;
   std::unique_ptr<GrpcServer> grpc_;
+  std::unique_ptr<SelfProbe> probe_;
   std::unique_ptr<HttpServer> management_;
   std::thread loader_;
 };

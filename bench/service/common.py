@@ -33,6 +33,16 @@ def picture(width, height, seed=0):
     return out.getvalue()
 
 
+def picture_of(width, height, seed):
+    """A photograph of any size: the example, enlarged, with noise so that every seed is another image."""
+    source = Image.open(ROOT / "examples" / "chelsea.png").convert("RGB").resize((width, height))
+    noise = numpy.random.default_rng(seed).integers(-3, 4, (height, width, 3))
+    out = io.BytesIO()
+    Image.fromarray(numpy.clip(numpy.asarray(source) + noise, 0, 255).astype(numpy.uint8)).save(
+        out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
 def request(image, scale, **parameters):
     """An Upscale by one factor."""
     return pb.UpscaleRequest(

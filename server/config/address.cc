@@ -1,5 +1,8 @@
 #include "server/config/address.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -8,7 +11,12 @@
 namespace hiif::server {
 
 bool Address::loopback() const {
-  return unix_socket || host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
+  if (unix_socket || host == "localhost") return true;
+  // Names that only look like addresses ("127.example.org") are somebody's.
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 std::string Address::ToString() const {

@@ -2,8 +2,10 @@
 #include <initializer_list>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "server/config/address.h"
 #include "server/config/config.h"
@@ -47,6 +49,25 @@ absl::Status ValidateAddresses(const ServerConfig& config) {
   return absl::OkStatus();
 }
 
+// auto, cpu, cuda or cuda:N; what this build has not is refused here, not when the models load.
+absl::Status ValidateDevice(const std::string& device) {
+  if (device == "auto" || device == "cpu") return absl::OkStatus();
+  absl::string_view rest = device;
+  int index = 0;
+  const bool cuda = absl::ConsumePrefix(&rest, "cuda") &&
+                    (rest.empty() || (absl::ConsumePrefix(&rest, ":") && !rest.empty() &&
+                                      rest[0] != '-' && absl::SimpleAtoi(rest, &index)));
+  if (!cuda)
+    return absl::InvalidArgumentError(
+        absl::StrCat("--device: \"", device, "\" is none of auto, cpu, cuda, cuda:N"));
+#ifdef HIIF_CUDA
+  return absl::OkStatus();
+#else
+  return absl::InvalidArgumentError(absl::StrCat("--device: this build has no CUDA, so \"", device,
+                                                 "\" cannot be: use auto or cpu"));
+#endif
+}
+
 absl::Status ValidateSecurity(const ServerConfig& config) {
   if (config.tls_certificate().empty() != config.tls_key().empty())
     return absl::InvalidArgumentError("--tls-certificate and --tls-key need one another");
@@ -60,6 +81,7 @@ absl::Status ValidateSecurity(const ServerConfig& config) {
 absl::Status ValidateConfig(const ServerConfig& config) {
   HIIF_RETURN_IF_ERROR(ValidateAddresses(config));
   HIIF_RETURN_IF_ERROR(ValidateSecurity(config));
+  HIIF_RETURN_IF_ERROR(ValidateDevice(config.device()));
   HIIF_RETURN_IF_ERROR(OneOf("backend", config.backend(), {"auto", "reference", "torch", "fused"}));
   HIIF_RETURN_IF_ERROR(OneOf("precision", config.precision(), {"auto", "float32", "bfloat16"}));
   HIIF_RETURN_IF_ERROR(OneOf("log-format", config.log_format(), {"text", "json"}));
@@ -86,6 +108,9 @@ absl::Status ValidateConfig(const ServerConfig& config) {
   HIIF_RETURN_IF_ERROR(Range("max-rpcs", config.max_rpcs(), 1, 100000));
   HIIF_RETURN_IF_ERROR(
       Range("max-streams-per-connection", config.max_streams_per_connection(), 1, 100000));
+  HIIF_RETURN_IF_ERROR(Range("max-connections", config.max_connections(), 0, 1 << 24));
+  HIIF_RETURN_IF_ERROR(
+      Range("max-connections-per-address", config.max_connections_per_address(), 0, 1 << 24));
   return absl::OkStatus();
 }
 

@@ -37,11 +37,7 @@ std::vector<absl::Status> WorkDevice::Run(absl::Span<const scheduling::Assignmen
 }
 
 absl::Status WorkDevice::RunOne(const scheduling::Assignment& assignment) {
-  const int busy = ++busy_;
-  const absl::Status status =
-      WorkOf(assignment).Run(assignment.stage, assignment.piece, std::max(1, workers_ - busy + 1));
-  --busy_;
-  return status;
+  return WorkOf(assignment).Run(assignment.stage, assignment.piece, assignment.threads);
 }
 
 std::vector<absl::Status> WorkDevice::RunShared(absl::Span<const scheduling::Assignment> batch) {

@@ -2,7 +2,6 @@
 #ifndef SERVER_CORE_DEVICE_H_
 #define SERVER_CORE_DEVICE_H_
 
-#include <atomic>
 #include <functional>
 #include <vector>
 
@@ -19,9 +18,8 @@ namespace hiif::server {
 class WorkDevice : public scheduling::Device {
  public:
   // on_lost: told, once, that the device does not answer any more (Unavailable from an upscaler).
-  // workers: threads that call Run(). While fewer do, an encoding may use the cores of the others.
-  WorkDevice(int workers, Metrics* metrics, std::function<void(const absl::Status&)> on_lost)
-      : workers_(workers), metrics_(metrics), on_lost_(std::move(on_lost)) {}
+  WorkDevice(Metrics* metrics, std::function<void(const absl::Status&)> on_lost)
+      : metrics_(metrics), on_lost_(std::move(on_lost)) {}
 
   std::vector<absl::Status> Run(absl::Span<const scheduling::Assignment> batch) override;
 
@@ -30,8 +28,6 @@ class WorkDevice : public scheduling::Device {
   std::vector<absl::Status> RunShared(absl::Span<const scheduling::Assignment> batch);
   absl::Status Examine(absl::Status status);
 
-  const int workers_;
-  std::atomic<int> busy_ = 0;
   Metrics* const metrics_;
   const std::function<void(const absl::Status&)> on_lost_;
 };

@@ -4,6 +4,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace hiif::server {
@@ -40,13 +41,14 @@ void AttachReason(absl::string_view reason, absl::Status* status) {
 
 }  // namespace
 
-absl::Status InvalidField(absl::string_view field, absl::string_view allowed) {
+absl::Status InvalidField(absl::string_view field, absl::string_view text) {
+  const std::string allowed = Shorten(text, kMaxErrorBytes);
   absl::Status status = absl::InvalidArgumentError(absl::StrCat(field, ": ", allowed));
   AttachReason(kReasonInvalidField, &status);
   BadRequest bad;
   auto* violation = bad.add_field_violations();
   violation->set_field(std::string(field));
-  violation->set_description(std::string(allowed));
+  violation->set_description(allowed);
   Attach(bad, &status);
   return status;
 }

@@ -4,6 +4,7 @@
 #ifndef SERVER_CORE_ERRORS_H_
 #define SERVER_CORE_ERRORS_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -25,9 +26,14 @@ inline constexpr char kReasonModelFailed[] = "MODEL_FAILED";
 inline constexpr char kReasonModelUnknown[] = "MODEL_UNKNOWN";
 inline constexpr char kReasonResumeToken[] = "RESUME_TOKEN_MISMATCH";
 inline constexpr char kReasonSlowReader[] = "SLOW_READER";
+inline constexpr char kReasonSlowSender[] = "SLOW_SENDER";
 inline constexpr char kReasonAuthentication[] = "AUTHENTICATION";
 inline constexpr char kReasonScope[] = "SCOPE";
 inline constexpr char kReasonDeviceLost[] = "DEVICE_LOST";
+
+// What is kept of a message. HTTP/2 peers limit the size of trailers, 8 KiB by default, and a
+// message is in there three times.
+inline constexpr size_t kMaxErrorBytes = 1024;
 
 // InvalidArgument: "field: what is allowed", with a BadRequest. field: path in the request.
 absl::Status InvalidField(absl::string_view field, absl::string_view allowed);

@@ -13,8 +13,6 @@ namespace {
 
 // About a block of the encoders: pieces are for sharing workers, not for saving work.
 constexpr int64_t kEncodePiecePixels = 384 * 384;
-// Decoding a pixel against computing one.
-constexpr int64_t kDecodedPixelsPerCoordinate = 400;
 
 absl::Status Refusal(const scheduling::Admission& admission) {
   const auto reason = [&] {
@@ -48,11 +46,16 @@ ImageWork::ImageWork(const WorkEnvironment& environment, WorkInput input)
   if (input_.image) kinds_.push_back(Kind::kDecode);
   if (!features_cached_ && input_.image) {
     kinds_.push_back(Kind::kEncode);
-    encode_pieces_ =
-        variants() * ((input_.image->pixels() + kEncodePiecePixels - 1) / kEncodePiecePixels);
+    const int64_t blocks =
+        EncodesWhole() ? 1 : (input_.image->pixels() + kEncodePiecePixels - 1) / kEncodePiecePixels;
+    encode_pieces_ = variants() * blocks;
   }
   if (context_ == nullptr) kinds_.push_back(Kind::kContext);
   kinds_.push_back(Kind::kFinal);
+}
+
+bool ImageWork::EncodesWhole() const {
+  return std::holds_alternative<SwinIrConfig>(model().upscaler().config().encoder);
 }
 
 FeatureCache::Key ImageWork::CacheKey() const {
@@ -81,19 +84,20 @@ scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t byte
     switch (kind) {
       case Kind::kDecode:
         spec.stages.push_back(
-            {"decode", {1 + input_.image->pixels() / kDecodedPixelsPerCoordinate}, 0, 0});
+            {kDecodeStage, {1 + input_.image->pixels() / kDecodedPixelsPerCoordinate}, 0, 0});
         break;
       case Kind::kEncode: {
         const double work = static_cast<double>(input_.image->pixels()) * model().encode_cost();
         const int64_t piece = 1 + variants() * static_cast<int64_t>(work) / encode_pieces_;
-        spec.stages.push_back({"encode", std::vector<int64_t>(encode_pieces_, piece), 0, 0});
+        spec.stages.push_back({kEncodeStage, std::vector<int64_t>(encode_pieces_, piece), 0, 0,
+                               /*spreads=*/!EncodesWhole()});
         break;
       }
       case Kind::kContext: {
         const int64_t all = input_.grid.height * input_.grid.width;
         const int64_t samples =
             environment_.context_samples <= 0 ? all : std::min(all, environment_.context_samples);
-        spec.stages.push_back({"context", {samples * variants()}, 0, 0});
+        spec.stages.push_back({kContextStage, {samples * variants()}, 0, 0});
         break;
       }
       case Kind::kFinal:

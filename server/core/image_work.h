@@ -34,6 +34,17 @@
 
 namespace hiif::server {
 
+// The kinds of work, each with its speed in the scheduler. Costs are in output pixels decoded; of
+// decoding a file, see kDecodedPerSecond.
+inline constexpr char kDecodeStage[] = "decode";
+inline constexpr char kEncodeStage[] = "encode";
+inline constexpr char kContextStage[] = "context";
+inline constexpr char kQueryStage[] = "query";
+// Decoding a file is charged a coordinate for each 400 pixels; so many coordinates a second, 30
+// megapixels, is what a core does about.
+inline constexpr int64_t kDecodedPixelsPerCoordinate = 400;
+inline constexpr double kDecodedPerSecond = 75'000;
+
 // What a request needs from the server. Everything outlives every request.
 struct WorkEnvironment {
   scheduling::Scheduler* scheduler = nullptr;
@@ -119,6 +130,8 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   enum class Kind { kDecode, kEncode, kContext, kFinal };
   scheduling::JobSpec Spec(const Call& call, int priority, int64_t bytes);
   FeatureCache::Key CacheKey() const;
+  // Whether the encoder takes the image in one piece, on one core.
+  bool EncodesWhole() const;
   absl::Status Decode();
   absl::Status EncodeBlocks(int64_t piece, int threads);
   absl::Status MakeContext();

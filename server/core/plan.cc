@@ -9,6 +9,7 @@
 #include "base/status_macros.h"
 #include "imaging/geometry.h"
 #include "server/core/errors.h"
+#include "server/core/request_id.h"
 
 namespace hiif::server {
 namespace {
@@ -17,7 +18,6 @@ namespace {
 constexpr int kTileStep = 16;
 constexpr int kMinTile = 16;
 constexpr int kMaxTile = 4096;
-constexpr size_t kMaxRequestId = 128;
 
 absl::Status CheckFactor(absl::string_view field, double factor) {
   if (factor >= kMinScale && factor <= kMaxScale) return absl::OkStatus();  // false for NaN
@@ -150,10 +150,7 @@ absl::Status CheckParameters(const v1::UpscaleParameters& parameters) {
   if (parameters.first_tile() > 0 && parameters.resume_token().empty())
     return InvalidField("parameters.resume_token",
                         "first_tile needs the token of the stream that is resumed");
-  if (parameters.request_id().size() > kMaxRequestId)
-    return InvalidField("parameters.request_id",
-                        absl::StrFormat("at most %d characters are allowed", kMaxRequestId));
-  return absl::OkStatus();
+  return RequestId("parameters.request_id", parameters.request_id()).status();
 }
 
 absl::StatusOr<Plan> MakePlan(const v1::UpscaleParameters& parameters, const ImageFacts& image,

@@ -33,7 +33,7 @@ int64_t QueryWork::Bytes() const {
 
 scheduling::Stage QueryWork::FinalStage() {
   scheduling::Stage stage;
-  stage.name = "query";
+  stage.name = kQueryStage;
   const auto all = static_cast<int64_t>(coordinates_.size());
   for (int64_t begin = 0; begin < all; begin += kPieceCoordinates)
     stage.coordinates.push_back(std::min(kPieceCoordinates, all - begin) * variants());

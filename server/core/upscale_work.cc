@@ -46,7 +46,7 @@ UpscaleWork::Strip UpscaleWork::StripOf(int64_t piece) const {
 
 scheduling::Stage UpscaleWork::FinalStage() {
   scheduling::Stage stage;
-  stage.name = "query";
+  stage.name = kQueryStage;
   const int64_t pieces = (plan_.tiles() - plan_.first_tile) * strips_;
   stage.coordinates.resize(pieces);
   for (int64_t i = 0; i < pieces; ++i)

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
@@ -15,6 +16,8 @@ namespace hiif::server {
 namespace {
 
 std::atomic<bool> log_json = false;
+// Of one value: a client may send megabytes where a name is expected.
+constexpr size_t kMaxValueBytes = 1024;
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
@@ -58,7 +61,8 @@ bool NeedsQuotes(absl::string_view text) {
 
 }  // namespace
 
-LogField::LogField(absl::string_view name, absl::string_view text) : name(name), value(text) {}
+LogField::LogField(absl::string_view name, absl::string_view text)
+    : name(name), value(Shorten(text, kMaxValueBytes)) {}
 LogField::LogField(absl::string_view name, int64_t number)
     : name(name), value(absl::StrCat(number)), quoted(false) {}
 LogField::LogField(absl::string_view name, double number)
@@ -70,13 +74,14 @@ std::string FormatLog(bool json, LogLevel level, absl::string_view message,
                       const LogFields& fields) {
   std::string line;
   if (json) {
-    line = absl::StrCat("\"level\":\"", Name(level), "\",\"message\":", Quote(message));
+    line = absl::StrCat("\"level\":\"", Name(level),
+                        "\",\"message\":", Quote(Shorten(message, kMaxValueBytes)));
     for (const LogField& field : fields)
       absl::StrAppend(&line, ",", Quote(field.name), ":",
                       field.quoted ? Quote(field.value) : field.value);
     return line;
   }
-  line = std::string(message);
+  line = Shorten(message, kMaxValueBytes);
   for (const LogField& field : fields)
     absl::StrAppend(&line, " ", field.name, "=",
                     field.quoted && NeedsQuotes(field.value) ? Quote(field.value) : field.value);

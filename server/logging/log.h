@@ -14,7 +14,7 @@ namespace hiif::server {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
-// A name and a value; numbers stay numbers in JSON.
+// A name and a value; numbers stay numbers in JSON. Of a text the first kilobyte is kept.
 struct LogField {
   LogField(absl::string_view name, absl::string_view text);
   LogField(absl::string_view name, const char* text) : LogField(name, absl::string_view(text)) {}

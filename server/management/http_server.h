@@ -10,9 +10,6 @@
 #include "absl/status/statusor.h"
 #include "server/config/address.h"
 
-struct mg_context;
-struct mg_connection;
-
 namespace hiif::server {
 
 struct HttpAnswer {
@@ -21,27 +18,28 @@ struct HttpAnswer {
   std::string body;
 };
 
-// civetweb behind it: two threads, no files, no CGI, requests of at most 16 KiB.
+// libevent behind it: one thread for every connection, so that slow ones hold nobody up; requests
+// of at most 16 KiB, ten seconds for each, closed after its answer.
 class HttpServer {
  public:
   using Handler = std::function<HttpAnswer()>;
 
-  // handlers: by path ("/metrics"), called on the server's threads. FailedPrecondition: the port is
-  // taken.
+  // handlers: by path ("/metrics"), called on the server's thread: they must not wait.
+  // FailedPrecondition: cannot listen.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Address& address,
                                                            std::map<std::string, Handler> handlers);
-  ~HttpServer();  // waits for answers under way
+  ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
   int port() const { return port_; }
 
  private:
-  explicit HttpServer(std::map<std::string, Handler> handlers) : handlers_(std::move(handlers)) {}
-  static int OnRequest(mg_connection* connection, void* self);
+  struct Loop;
+  HttpServer();
 
-  const std::map<std::string, Handler> handlers_;
-  mg_context* context_ = nullptr;
+  std::map<std::string, Handler> handlers_;
+  std::unique_ptr<Loop> loop_;
   int port_ = 0;
 };
 

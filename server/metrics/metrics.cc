@@ -41,6 +41,7 @@ constexpr const char* kCodes[] = {
     "UNAVAILABLE", "INTERNAL",  "RESOURCE_EXHAUSTED"};
 constexpr const char* kRejections[] = {"QUEUE_FULL", "DEADLINE_OUT_OF_REACH", "MEMORY", "DRAINING",
                                        "MODEL_LOADING"};
+constexpr const char* kConnectionRefusals[] = {"DESCRIPTORS", "CONNECTIONS", "ADDRESS"};
 
 Counter& AddCounter(Registry& registry, const char* name, const char* help) {
   return BuildCounter().Name(name).Help(help).Register(registry).Add({});
@@ -67,6 +68,10 @@ Metrics::Metrics(const std::string& device)
                     .Name("hiif_rejected_total")
                     .Help("Calls refused before work was spent on them, by reason")
                     .Register(registry_)),
+      connections_refused_(BuildCounter()
+                               .Name("hiif_connections_refused_total")
+                               .Help("Connections closed as soon as they came, by reason")
+                               .Register(registry_)),
       request_duration_(BuildHistogram()
                             .Name("hiif_request_duration_seconds")
                             .Help("Arrival to last message of a call, by method")
@@ -118,6 +123,8 @@ Metrics::Metrics(const std::string& device)
                    {{"device", device}}),
           AddGauge(registry_, "hiif_device_memory_size_bytes",
                    "Memory of the device; on a CPU what the process may use", {{"device", device}}),
+          AddGauge(registry_, "hiif_connections", "Open connections of the gRPC service"),
+          AddGauge(registry_, "hiif_incomplete_uploads", "Uploads whose file is not complete"),
       } {
   AddGauge(registry_, "hiif_build_info", "1, with the version as a label", {{"version", kVersion}})
       .Set(1);
@@ -128,6 +135,7 @@ Metrics::Metrics(const std::string& device)
       requests_.Add({{"method", method}, {"model", ""}, {"code", code}});
   }
   for (const char* reason : kRejections) rejected_.Add({{"reason", reason}});
+  for (const char* reason : kConnectionRefusals) connections_refused_.Add({{"reason", reason}});
 }
 
 void Metrics::AddModel(const std::string& model) {
@@ -146,6 +154,10 @@ void Metrics::RequestDone(absl::string_view method, absl::string_view model, abs
 
 void Metrics::Rejected(absl::string_view reason) {
   rejected_.Add({{"reason", std::string(reason)}}).Increment();
+}
+
+void Metrics::ConnectionRefused(absl::string_view reason) {
+  connections_refused_.Add({{"reason", std::string(reason)}}).Increment();
 }
 
 void Metrics::QueueTime(absl::Duration duration) {

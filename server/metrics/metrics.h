@@ -37,6 +37,8 @@ class Metrics {
                    absl::Duration duration);
   // A call refused before work was spent on it; reason as in ErrorInfo.
   void Rejected(absl::string_view reason);
+  // A connection closed at once; reason as in server/rpc/acceptor.h.
+  void ConnectionRefused(absl::string_view reason);
   void QueueTime(absl::Duration duration);
   void StageTime(Stage stage, absl::Duration duration);
   void FirstTile(absl::Duration since_arrival);
@@ -61,6 +63,8 @@ class Metrics {
     prometheus::Gauge& feature_cache_bytes;
     prometheus::Gauge& device_memory_used;
     prometheus::Gauge& device_memory_size;
+    prometheus::Gauge& connections;
+    prometheus::Gauge& uploads;
   };
   Gauges& gauges() { return gauges_; }
 
@@ -74,6 +78,7 @@ class Metrics {
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& rejected_;
+  prometheus::Family<prometheus::Counter>& connections_refused_;
   prometheus::Family<prometheus::Histogram>& request_duration_;
   prometheus::Family<prometheus::Histogram>& stage_duration_;
   prometheus::Family<prometheus::Gauge>& model_state_;

@@ -11,6 +11,7 @@
 #include "model/upscaler/factory.h"
 #include "model/upscaler/self_ensemble.h"
 #include "model/upscaler/upscaler.h"
+#include "server/models/warm_up.h"
 
 namespace hiif::server {
 
@@ -27,6 +28,7 @@ struct ModelFacts {
   int64_t parameters = 0;
   int64_t weights_bytes = 0;
   std::map<std::string, std::string> metadata;
+  Pace pace;
 };
 
 // Immutable. Requests in flight hold it, so that it lives until the last of them is done.
@@ -46,7 +48,7 @@ class LoadedModel {
   // Different for every load of this process, of the same file too.
   int64_t serial() const { return serial_; }
   // Work of encoding one input pixel, in output pixels decoded.
-  double encode_cost() const { return encode_cost_; }
+  double encode_cost() const { return facts_.pace.decoded_pixels / facts_.pace.encoded_pixels; }
 
  private:
   LoadedModel() = default;
@@ -55,7 +57,6 @@ class LoadedModel {
   std::unique_ptr<Upscaler> upscaler_;
   std::unique_ptr<SelfEnsemble> self_ensemble_;
   int64_t serial_ = 0;
-  double encode_cost_ = 1;
 };
 
 }  // namespace hiif::server

@@ -3,11 +3,9 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/random/random.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
@@ -17,7 +15,7 @@
 namespace hiif::server {
 namespace {
 
-absl::Time DeadlineOf(const grpc::ServerContext& context) {
+absl::Time DeadlineOf(const grpc::ServerContextBase& context) {
   const auto deadline = context.deadline();
   // gRPC says "none" with a time at the end of the clock.
   if (deadline >= std::chrono::system_clock::now() + std::chrono::hours(24 * 365))
@@ -56,7 +54,7 @@ std::string PeerAddress(absl::string_view peer) {
   return std::string(address);
 }
 
-GrpcCall::GrpcCall(grpc::ServerContext* context, CallMonitor* monitor)
+GrpcCall::GrpcCall(grpc::ServerContextBase* context, CallMonitor* monitor)
     : context_(context),
       monitor_(monitor),
       arrival_(absl::Now()),
@@ -68,10 +66,17 @@ GrpcCall::GrpcCall(grpc::ServerContext* context, CallMonitor* monitor)
 GrpcCall::~GrpcCall() { monitor_->Remove(this); }
 
 absl::Status GrpcCall::Alive() const {
-  if (too_slow_)
-    return ErrorWithReason(
-        absl::StatusCode::kDeadlineExceeded, kReasonSlowReader,
-        absl::StrCat("nothing was read for ", absl::FormatDuration(monitor_->write_timeout())));
+  switch (cut_) {
+    case Cut::kNone:
+      break;
+    case Cut::kSlowReader:
+      return ErrorWithReason(
+          absl::StatusCode::kDeadlineExceeded, kReasonSlowReader,
+          absl::StrCat("nothing was read for ", absl::FormatDuration(monitor_->write_timeout())));
+    case Cut::kSlowSender:
+      return ErrorWithReason(absl::StatusCode::kDeadlineExceeded, kReasonSlowSender,
+                             "too little was sent for too long");
+  }
   if (absl::Now() >= deadline_) return absl::DeadlineExceededError("the deadline has passed");
   if (context_->IsCancelled()) return absl::CancelledError("the client is gone");
   return absl::OkStatus();
@@ -80,13 +85,6 @@ absl::Status GrpcCall::Alive() const {
 void GrpcCall::WhenDead(std::function<void()> callback) {
   absl::MutexLock lock(&mutex_);
   when_dead_ = std::move(callback);
-}
-
-void GrpcCall::set_request_id(const std::string& request_id) {
-  request_id_ = request_id;
-  if (!request_id_.empty()) return;
-  thread_local absl::BitGen random;
-  request_id_ = absl::StrFormat("%016x", absl::Uniform<uint64_t>(random));
 }
 
 std::string GrpcCall::Metadata(const char* key) const {
@@ -108,14 +106,21 @@ absl::Duration GrpcCall::EndWrite() {
   return absl::Now() - absl::FromUnixNanos(write_began_ns_.exchange(0));
 }
 
+void GrpcCall::CutOff(Cut cut, const char* why) {
+  cut_ = cut;
+  // TryCancel() would say CANCELLED; this sends the status in spite of a full window.
+  grpc_call_cancel_with_status(context_->c_call(), GRPC_STATUS_DEADLINE_EXCEEDED, why, nullptr);
+}
+
 void GrpcCall::LookAfter(absl::Time now, absl::Duration write_timeout) {
   const int64_t began = write_began_ns_;
-  if (began != 0 && write_timeout > absl::ZeroDuration() && !too_slow_ &&
-      now - absl::FromUnixNanos(began) > write_timeout) {
-    too_slow_ = true;
-    // TryCancel() would say CANCELLED; this sends the status in spite of the full window.
-    grpc_call_cancel_with_status(context_->c_call(), GRPC_STATUS_DEADLINE_EXCEEDED,
-                                 "the client read nothing for too long", nullptr);
+  if (cut_ == Cut::kNone) {
+    if (began != 0 && write_timeout > absl::ZeroDuration() &&
+        now - absl::FromUnixNanos(began) > write_timeout) {
+      CutOff(Cut::kSlowReader, "the client read nothing for too long");
+    } else if (absl::ToUnixNanos(now) > expected_ns_) {
+      CutOff(Cut::kSlowSender, "the client sent too little for too long");
+    }
   }
   absl::MutexLock lock(&mutex_);
   if (when_dead_ && !Alive().ok()) {

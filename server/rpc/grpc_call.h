@@ -16,10 +16,10 @@
 
 namespace hiif::server {
 
-// Lives on the stack of its handler. Any thread but for the setters.
+// Lives as long as its handler or reactor. Any thread but for the setters.
 class GrpcCall : public Call {
  public:
-  GrpcCall(grpc::ServerContext* context, CallMonitor* monitor);
+  GrpcCall(grpc::ServerContextBase* context, CallMonitor* monitor);
   ~GrpcCall() override;
   GrpcCall(const GrpcCall&) = delete;
   GrpcCall& operator=(const GrpcCall&) = delete;
@@ -32,8 +32,7 @@ class GrpcCall : public Call {
   const std::string& request_id() const override { return request_id_; }
 
   void set_caller(std::string caller) { caller_ = std::move(caller); }
-  // Empty: one is made.
-  void set_request_id(const std::string& request_id);
+  void set_request_id(std::string request_id) { request_id_ = std::move(request_id); }
   // trace-id of a well-formed W3C traceparent header, or empty.
   const std::string& trace_id() const { return trace_id_; }
   // First value of a metadata key, or empty.
@@ -46,11 +45,18 @@ class GrpcCall : public Call {
   // Around each blocking write.
   void BeginWrite();
   absl::Duration EndWrite();
+  // What is awaited from the client must come until then, or the call is ended; InfiniteFuture:
+  // nothing is awaited.
+  void ExpectUntil(absl::Time time) { expected_ns_ = absl::ToUnixNanos(time); }
   // For the monitor.
   void LookAfter(absl::Time now, absl::Duration write_timeout);
 
  private:
-  grpc::ServerContext* const context_;
+  enum class Cut { kNone, kSlowReader, kSlowSender };
+  // Ends the call as the client's fault.
+  void CutOff(Cut cut, const char* why);
+
+  grpc::ServerContextBase* const context_;
   CallMonitor* const monitor_;
   const absl::Time arrival_;
   absl::Time deadline_;
@@ -58,7 +64,8 @@ class GrpcCall : public Call {
   std::string request_id_;
   std::string trace_id_;
   std::atomic<int64_t> write_began_ns_ = 0;  // 0: no write under way
-  std::atomic<bool> too_slow_ = false;
+  std::atomic<int64_t> expected_ns_ = absl::ToUnixNanos(absl::InfiniteFuture());
+  std::atomic<Cut> cut_ = Cut::kNone;
   absl::Mutex mutex_;  // held while the callback runs
   std::function<void()> when_dead_ ABSL_GUARDED_BY(mutex_);
 };

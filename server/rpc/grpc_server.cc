@@ -1,12 +1,11 @@
 #include "server/rpc/grpc_server.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <climits>
 #include <thread>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -16,25 +15,11 @@
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
-#include "server/config/address.h"
+#include "server/config/listen.h"
 #include "server/rpc/tls.h"
 
 namespace hiif::server {
 namespace {
-
-// gRPC replaces the socket of a server that still runs; nobody wants that.
-bool SomebodyListens(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return false;
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
-  const bool connected =
-      connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-  close(fd);
-  return connected;
-}
 
 // 0 is "never", which gRPC writes as the largest int.
 int Milliseconds(const google::protobuf::Duration& duration, bool zero_is_never) {
@@ -46,8 +31,6 @@ int Milliseconds(const google::protobuf::Duration& duration, bool zero_is_never)
 void SetArguments(const ServerConfig& config, grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(static_cast<int>(config.max_receive_bytes()));
   builder->SetMaxSendMessageSize(-1);
-  // Two servers on one port would silently share it.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, config.max_streams_per_connection());
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                               Milliseconds(config.handshake_timeout(), true));
@@ -80,41 +63,52 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(
 
 }  // namespace
 
+using Connections = grpc::experimental::ExternalConnectionAcceptor;
+
 struct GrpcServer::Ending {
   absl::Notification done;
   std::thread thread;
 };
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    const ServerConfig& config, const std::vector<grpc::Service*>& services) {
+    const ServerConfig& config, const std::vector<grpc::Service*>& services,
+    Acceptor::OnRefused on_refused) {
   grpc::EnableDefaultHealthCheckService(true);
   if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   if (config.channelz()) grpc::channelz::experimental::InitChannelzService();
   auto result = std::unique_ptr<GrpcServer>(new GrpcServer);
   grpc::ServerBuilder builder;
   SetArguments(config, &builder);
-  std::vector<int> ports(config.listen_size());
-  std::string listens;
-  for (int i = 0; i < config.listen_size(); ++i) {
-    HIIF_ASSIGN_OR_RETURN(const Address address, ParseAddress(config.listen(i)));
-    if (address.unix_socket && SomebodyListens(address.path))
-      return absl::FailedPreconditionError(
-          absl::StrCat("--listen: a server runs on ", address.ToString()));
+  std::vector<Acceptor::Door> doors;
+  auto close_doors = absl::MakeCleanup([&] {
+    for (const Acceptor::Door& door : doors) close(door.socket.fd);
+  });
+  for (const std::string& listen : config.listen()) {
+    HIIF_ASSIGN_OR_RETURN(const Address address, ParseAddress(listen));
     HIIF_ASSIGN_OR_RETURN(auto credentials, CredentialsFor(address, config));
-    builder.AddListeningPort(address.ToString(), credentials, &ports[i]);
-    if (address.unix_socket) result->unix_paths_.push_back(address.path);
-    absl::StrAppend(&listens, i == 0 ? "" : ", ", address.ToString());
+    absl::StatusOr<std::vector<ListeningSocket>> sockets = Listen(address);
+    if (!sockets.ok())
+      return absl::Status(sockets.status().code(),
+                          absl::StrCat("--listen: ", sockets.status().message()));
+    std::shared_ptr<Connections> connections = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
+    for (const ListeningSocket& socket : *sockets) {
+      if (result->first_.port == 0 && !socket.address.unix_socket) result->first_ = socket.address;
+      doors.push_back({socket, [connections](int fd) {
+                         Connections::NewConnectionParameters parameters;
+                         parameters.fd = fd;
+                         connections->HandleNewConnection(&parameters);
+                       }});
+    }
   }
   for (grpc::Service* service : services) builder.RegisterService(service);
   result->server_ = builder.BuildAndStart();
-  for (const int port : ports)
-    if (port == 0) result->server_.reset();
-  if (result->server_ == nullptr)
-    return absl::FailedPreconditionError(
-        absl::StrCat("--listen: cannot listen on ", listens,
-                     ": is the port taken, or the address not one of this machine?"));
-  for (int i = config.listen_size() - 1; i >= 0; --i)
-    if (!ParseAddress(config.listen(i))->unix_socket) result->port_ = ports[i];
+  if (result->server_ == nullptr) return absl::InternalError("gRPC did not start");
+  if (result->first_.port == 0 && !doors.empty()) result->first_ = doors[0].socket.address;
+  std::move(close_doors).Cancel();
+  result->acceptor_ = std::make_unique<Acceptor>(
+      AcceptorOptions{config.max_connections(), config.max_connections_per_address()},
+      std::move(doors), std::move(on_refused));
   result->SetHealth("", false);
   return result;
 }
@@ -123,7 +117,6 @@ GrpcServer::~GrpcServer() {
   if (server_ == nullptr) return;
   BeginShutdown();
   EndShutdown(absl::ZeroDuration());
-  for (const std::string& path : unix_paths_) unlink(path.c_str());
 }
 
 void GrpcServer::SetHealth(const std::string& service, bool serving) {
@@ -133,6 +126,7 @@ void GrpcServer::SetHealth(const std::string& service, bool serving) {
 
 void GrpcServer::BeginShutdown() {
   if (ending_ != nullptr) return;
+  acceptor_->Stop();
   ending_ = std::make_unique<Ending>();
   ending_->thread = std::thread([this] {
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::hours(24));

@@ -11,6 +11,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server.h"
 #include "server/config/config.h"
+#include "server/rpc/acceptor.h"
 
 namespace hiif::server {
 
@@ -18,11 +19,16 @@ class GrpcServer {
  public:
   // Errors: FailedPrecondition when an address cannot be listened on; those of TlsCredentials.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
-      const ServerConfig& config, const std::vector<grpc::Service*>& services);
+      const ServerConfig& config, const std::vector<grpc::Service*>& services,
+      Acceptor::OnRefused on_refused);
   ~GrpcServer();
 
   // Of the first TCP address; 0: there is none.
-  int port() const { return port_; }
+  int port() const { return first_.port; }
+  // The first TCP address, or else the first unix socket.
+  const Address& first() const { return first_; }
+  // Open connections, as of the last second.
+  int connections() const { return acceptor_->connections(); }
   // grpc.health.v1; "" is the whole server. Names never set: NOT_FOUND.
   void SetHealth(const std::string& service, bool serving);
 
@@ -35,8 +41,8 @@ class GrpcServer {
  private:
   GrpcServer() = default;
   std::unique_ptr<grpc::Server> server_;
-  std::vector<std::string> unix_paths_;
-  int port_ = 0;
+  std::unique_ptr<Acceptor> acceptor_;
+  Address first_;
   struct Ending;
   std::unique_ptr<Ending> ending_;
 };

@@ -1,9 +1,12 @@
 #include "server/rpc/handler.h"
 
+#include <utility>
+
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "server/core/errors.h"
+#include "server/core/request_id.h"
 #include "server/logging/log.h"
 #include "server/rpc/status_translator.h"
 
@@ -51,30 +54,38 @@ absl::Status RpcHandler::Authorize(const char* scope, GrpcCall* call) const {
   return absl::OkStatus();
 }
 
-grpc::Status RpcHandler::Handle(grpc::ServerContext* context, const char* method, const char* scope,
-                                const std::string& request_id, const Body& body) {
+grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* method, GrpcCall* call,
+                             const AskedRequestId& id, absl::Status so_far, const Body& body) {
   const int calls = ++calls_;
   metrics_->InFlight(1);
   const auto end = absl::MakeCleanup([this] {
     metrics_->InFlight(-1);
     --calls_;
   });
-  GrpcCall call(context, monitor_);
-  call.set_request_id(request_id);
-  context->AddInitialMetadata("hiif-request-id", call.request_id());
+  const absl::StatusOr<std::string> request_id = RequestId(id.field, id.asked);
+  call->set_request_id(request_id.ok() ? *request_id : NewRequestId());
+  context->AddInitialMetadata("hiif-request-id", call->request_id());
   CallReport report;
-  absl::Status status = Authorize(scope, &call);
+  absl::Status status = std::move(so_far);
+  if (status.ok()) status = request_id.status();
   if (status.ok() && calls > options_.max_calls) {
     status = ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
                              "too many calls at once", kNoRoomRetry);
     metrics_->Rejected(kReasonQueueFull);
   }
-  if (status.ok()) status = call.Alive();
-  if (status.ok()) status = body(&call, &report);
-  const absl::Duration duration = absl::Now() - call.arrival();
+  if (status.ok()) status = call->Alive();
+  if (status.ok()) status = body(call, &report);
+  const absl::Duration duration = absl::Now() - call->arrival();
   metrics_->RequestDone(method, report.model, absl::StatusCodeToString(status.code()), duration);
-  LogCall(method, call, report, status, duration);
+  LogCall(method, *call, report, status, duration);
   return Finish(status, context);
+}
+
+grpc::Status RpcHandler::Handle(grpc::ServerContext* context, const char* method, const char* scope,
+                                const AskedRequestId& id, const Body& body) {
+  GrpcCall call(context, monitor_);
+  absl::Status authorized = Authorize(scope, &call);
+  return Run(context, method, &call, id, std::move(authorized), body);
 }
 
 }  // namespace hiif::server

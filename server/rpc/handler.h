@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
 #include "server/core/call.h"
@@ -22,6 +23,12 @@ struct HandlerOptions {
   int max_calls = 512;
 };
 
+// What a call says its id is. field: its path in the request, for errors; asked: may be empty.
+struct AskedRequestId {
+  absl::string_view field;
+  absl::string_view asked;
+};
+
 // Any thread. Everything given outlives it.
 class RpcHandler {
  public:
@@ -30,16 +37,23 @@ class RpcHandler {
 
   using Body = std::function<absl::Status(GrpcCall* call, CallReport* report)>;
 
-  // Runs one call. scope: what a token needs; empty: any token will do.
+  // Runs one call on this thread. scope: what a token needs; empty: any token will do.
   grpc::Status Handle(grpc::ServerContext* context, const char* method, const char* scope,
-                      const std::string& request_id, const Body& body);
+                      const AskedRequestId& id, const Body& body);
+
+  // The same in steps, for a call that is read before it runs.
+  CallMonitor* monitor() const { return monitor_; }
+  // From the metadata alone, so that nothing is read for strangers. Names the caller.
+  absl::Status Authorize(const char* scope, GrpcCall* call) const;
+  // Counts, names, runs and logs the call. so_far: an error ends it before the body. Where the
+  // result is sent is the caller's business.
+  grpc::Status Run(grpc::ServerContextBase* context, const char* method, GrpcCall* call,
+                   const AskedRequestId& id, absl::Status so_far, const Body& body);
 
   // Calls being handled now.
   int calls() const { return calls_; }
 
  private:
-  absl::Status Authorize(const char* scope, GrpcCall* call) const;
-
   Metrics* const metrics_;
   CallMonitor* const monitor_;
   const HandlerOptions options_;

@@ -2,21 +2,16 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "google/rpc/status.pb.h"
 #include "server/core/errors.h"
 
 namespace hiif::server {
-namespace {
-
-// HTTP/2 peers limit the size of trailers, 8 KiB by default; the message is in there twice.
-constexpr size_t kMaxMessageBytes = 1500;
-
-}  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const auto code = static_cast<grpc::StatusCode>(status.raw_code());
-  const std::string message(status.message().substr(0, kMaxMessageBytes));
+  const std::string message = Shorten(status.message(), kMaxErrorBytes);
   google::rpc::Status details;
   details.set_code(static_cast<int>(code));
   details.set_message(message);
@@ -35,7 +30,7 @@ std::optional<std::string> PushbackMilliseconds(const absl::Status& status) {
   return absl::StrCat(absl::ToInt64Milliseconds(absl::Ceil(*delay, absl::Milliseconds(1))));
 }
 
-grpc::Status Finish(const absl::Status& status, grpc::ServerContext* context) {
+grpc::Status Finish(const absl::Status& status, grpc::ServerContextBase* context) {
   if (const auto pushback = PushbackMilliseconds(status))
     context->AddTrailingMetadata("grpc-retry-pushback-ms", *pushback);
   return ToGrpcStatus(status);

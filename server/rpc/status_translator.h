@@ -19,7 +19,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 std::optional<std::string> PushbackMilliseconds(const absl::Status& status);
 
 // Both, the trailer put into the context. To be called once, at the end of a handler.
-grpc::Status Finish(const absl::Status& status, grpc::ServerContext* context);
+grpc::Status Finish(const absl::Status& status, grpc::ServerContextBase* context);
 
 }  // namespace hiif::server
 

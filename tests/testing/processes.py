@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -57,8 +58,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def run_server(folder, *flags, model_dir=ROOT / "models", environment=None, ready=True):
-    """Starts a server on free ports; ends it at the end of the block."""
+def run_server(folder, *flags, model_dir=ROOT / "models", environment=None, ready=True, nofile=None):
+    """Starts a server on free ports; ends it at the end of the block. nofile: its limit of descriptors."""
     port_file = folder / f"ports-{time.monotonic_ns()}"
     log = folder / f"{port_file.name}.log"
     command = [BIN / "hiif-server", "--listen", "127.0.0.1:0", "--management-listen", "127.0.0.1:0",
@@ -67,6 +68,8 @@ def run_server(folder, *flags, model_dir=ROOT / "models", environment=None, read
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=out,
                                    env={**os.environ, **(environment or {})})
+    if nofile is not None:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (nofile, nofile))
     try:
         deadline = time.monotonic() + 120
         while ready and not port_file.exists():

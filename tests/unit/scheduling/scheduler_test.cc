@@ -316,6 +316,63 @@ TEST_F(SchedulerTest, RefusesWhereOthersWouldTakeTooLongBeforeIt) {
   EXPECT_NEAR(absl::ToDoubleSeconds(refused.retry_after), 98.5, 1e-3);
 }
 
+TEST_F(SchedulerTest, EstimatesBeginWithWhatWasCalibrated) {
+  Start({.initial_speed = 1});
+  scheduler_->Calibrate("m", "encode", 100);
+  scheduler_->Calibrate("m", "query", 1000);
+  Stage encode = Pieces(1, 200);
+  encode.name = "encode";
+  const JobSpec spec = Spec(a_, {encode, Pieces(4, 1000)});
+  EXPECT_NEAR(absl::ToDoubleSeconds(scheduler_->Estimate(spec).estimate), 2 + 4, 1e-6);
+}
+
+TEST_F(SchedulerTest, KindsOfWorkAreMeasuredApart) {
+  Start();
+  Stage decode = Pieces(1, 1000);
+  decode.name = "decode";
+  scheduler_->Calibrate("m", "decode", 1e9, 2);
+  device_.per_coordinate = absl::Seconds(1);  // a file that is slow to decode
+  for (int i = 0; i < 20; ++i) {
+    scheduler_->Submit(Spec(a_, {decode}));
+    RunAll();
+  }
+  device_.per_coordinate = absl::Milliseconds(1);
+  scheduler_->Submit(Spec(a_, {Pieces(1, 1000)}));
+  RunAll();
+  EXPECT_NEAR(absl::ToDoubleSeconds(scheduler_->Estimate(Spec(b_, {Pieces(5, 1000)})).estimate), 5,
+              1e-6);
+  EXPECT_LE(scheduler_->Estimate(Spec(b_, {decode})).estimate, absl::Microseconds(2) * 1.001);
+}
+
+TEST_F(SchedulerTest, APieceThatFailedTeachesNothing) {
+  Start();
+  scheduler_->Calibrate("m", "query", 1000);
+  device_.fail = "a0.0";
+  device_.per_coordinate = absl::Nanoseconds(1);
+  for (int i = 0; i < 50; ++i) {
+    scheduler_->Submit(Spec(a_, {Pieces(1, 1'000'000)}));
+    RunAll();
+  }
+  EXPECT_NEAR(absl::ToDoubleSeconds(scheduler_->Estimate(Spec(b_, {Pieces(1, 1000)})).estimate), 1,
+              1e-6);
+}
+
+TEST(SchedulerThreads, OnlyWhatCanSpreadIsExpectedOnAllWorkers) {
+  FakeClock clock;
+  FakeDevice device(&clock);
+  Scheduler scheduler({.workers = 4}, &device, &clock);
+  scheduler.Calibrate("m", "query", 1000);
+  const auto estimate = [&](int64_t pieces, bool spreads) {
+    Stage stage{"query", std::vector<int64_t>(pieces, 1000), 0, 0, spreads};
+    return absl::ToDoubleSeconds(
+        scheduler.Estimate({.caller = "c", .model = "m", .stages = {stage}}).estimate);
+  };
+  EXPECT_NEAR(estimate(1, false), 1, 1e-6);
+  EXPECT_NEAR(estimate(1, true), 0.25, 1e-6);
+  EXPECT_NEAR(estimate(2, false), 1, 1e-6);
+  EXPECT_NEAR(estimate(40, false), 10, 1e-6);
+}
+
 TEST_F(SchedulerTest, DrainTimesFollowTheMeasuredSpeed) {
   Start({.initial_speed = 123456});
   device_.per_coordinate = absl::Milliseconds(2);

@@ -1,0 +1,22 @@
+// Texts from outside, before they reach a log line, a header or somebody's terminal.
+#ifndef BASE_TEXT_H_
+#define BASE_TEXT_H_
+
+#include <cstddef>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace hiif {
+
+// Whether every byte is 0x20 to 0x7e: what a value of HTTP/2 metadata may hold (gRPC ends the
+// process that sends another).
+bool IsPrintableAscii(absl::string_view text);
+
+// The text, or its beginning and "..." where it is longer than max_bytes (at least 3), which is
+// kept. It is never cut within a UTF-8 character.
+std::string Shorten(absl::string_view text, size_t max_bytes);
+
+}  // namespace hiif
+
+#endif  // BASE_TEXT_H_

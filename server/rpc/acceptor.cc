@@ -1,0 +1,189 @@
+#include "server/rpc/acceptor.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+namespace hiif::server {
+namespace {
+
+constexpr absl::Duration kSweepEvery = absl::Seconds(1);
+// Connections taken from one socket before the others get their turn.
+constexpr int kAtOnce = 64;
+// Connections from this machine that are taken above max_connections.
+constexpr int kLocalMore = 8;
+
+// Descriptors that connections leave to files, models and the management port; connections from
+// this machine (health, the command line of an operator) leave half of them.
+int64_t Reserve(int64_t limit) { return std::min<int64_t>(64, limit / 8); }
+
+int64_t DescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return INT_MAX;
+  return static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT_MAX));
+}
+
+uint64_t InodeOf(int fd) {
+  struct stat facts {};
+  return fstat(fd, &facts) == 0 ? facts.st_ino : 0;
+}
+
+// Without its port; "unix" for unix sockets.
+std::string HostOf(const sockaddr_storage& name) {
+  char host[INET6_ADDRSTRLEN] = "";
+  if (name.ss_family == AF_INET) {
+    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&name)->sin_addr, host, sizeof(host));
+  } else if (name.ss_family == AF_INET6) {
+    inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&name)->sin6_addr, host,
+              sizeof(host));
+  } else {
+    return "unix";
+  }
+  return host;
+}
+
+bool OutOfDescriptors(int error) { return error == EMFILE || error == ENFILE; }
+
+}  // namespace
+
+int64_t RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return DescriptorLimit();
+}
+
+Acceptor::Acceptor(const AcceptorOptions& options, std::vector<Door> doors, OnRefused on_refused)
+    : options_(options),
+      doors_(std::move(doors)),
+      on_refused_(std::move(on_refused)),
+      spare_fd_(open("/dev/null", O_RDONLY | O_CLOEXEC)),
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      thread_([this] { Watch(); }) {}
+
+Acceptor::~Acceptor() { Stop(); }
+
+void Acceptor::Stop() {
+  if (!thread_.joinable()) return;
+  eventfd_write(wake_fd_, 1);
+  thread_.join();
+  for (const Door& door : doors_) {
+    close(door.socket.fd);
+    if (door.socket.address.unix_socket) unlink(door.socket.address.path.c_str());
+  }
+  for (const int fd : {spare_fd_, wake_fd_})
+    if (fd >= 0) close(fd);
+}
+
+void Acceptor::Watch() {
+  std::vector<pollfd> polled;
+  for (const Door& door : doors_) polled.push_back({door.socket.fd, POLLIN, 0});
+  polled.push_back({wake_fd_, POLLIN, 0});
+  absl::Time next_sweep = absl::Now() + kSweepEvery;
+  while (true) {
+    const int ready = poll(polled.data(), polled.size(),
+                           static_cast<int>(absl::ToInt64Milliseconds(kSweepEvery)));
+    if (polled.back().revents != 0) return;
+    if (ready > 0)
+      for (size_t i = 0; i < doors_.size(); ++i)
+        if (polled[i].revents != 0) AcceptFrom(doors_[i]);
+    if (absl::Now() >= next_sweep) {
+      Sweep();
+      next_sweep = absl::Now() + kSweepEvery;
+    }
+  }
+}
+
+void Acceptor::AcceptFrom(const Door& door) {
+  for (int i = 0; i < kAtOnce; ++i) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof(peer);
+    const int fd = accept4(door.socket.fd, reinterpret_cast<sockaddr*>(&peer), &size,
+                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (OutOfDescriptors(errno)) RefuseBySpare(door.socket.fd);
+      if (errno == ENOBUFS || errno == ENOMEM) absl::SleepFor(absl::Milliseconds(100));
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      return;  // none left, or nothing to be done about it: the next turn tries again
+    }
+    sockaddr_storage own{};
+    size = sizeof(own);
+    getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size);
+    std::string address = HostOf(peer);
+    const bool local = address == "unix" || address == HostOf(own);
+    const absl::string_view objection = Objection(fd, address, local);
+    if (!objection.empty()) {
+      on_refused_(objection);
+      close(fd);
+      continue;
+    }
+    // Its descriptor may be that of a connection that was closed since the last sweep.
+    if (const auto old = connections_.find(fd); old != connections_.end()) {
+      if (--by_address_[old->second.address] == 0) by_address_.erase(old->second.address);
+      connections_.erase(old);
+    }
+    ++by_address_[address];
+    connections_[fd] = {InodeOf(fd), std::move(address)};
+    open_ = static_cast<int>(connections_.size());
+    door.give(fd);
+  }
+}
+
+absl::string_view Acceptor::Objection(int fd, const std::string& address, bool local) const {
+  // The lowest free descriptor is given: all below this one are in use.
+  const int64_t limit = DescriptorLimit();
+  const int64_t reserve = local ? Reserve(limit) / 2 : Reserve(limit);
+  if (fd >= limit - reserve) return kRefusedDescriptors;
+  const int connections = static_cast<int>(connections_.size()) - (local ? kLocalMore : 0);
+  if (options_.max_connections > 0 && connections >= options_.max_connections)
+    return kRefusedConnections;
+  const auto same = by_address_.find(address);
+  if (options_.max_connections_per_address > 0 && !local && same != by_address_.end() &&
+      same->second >= options_.max_connections_per_address)
+    return kRefusedAddress;
+  return "";
+}
+
+void Acceptor::Sweep() {
+  for (auto connection = connections_.begin(); connection != connections_.end();) {
+    if (InodeOf(connection->first) == connection->second.inode) {
+      ++connection;
+      continue;
+    }
+    const auto same = by_address_.find(connection->second.address);
+    if (--same->second == 0) by_address_.erase(same);
+    connection = connections_.erase(connection);
+  }
+  open_ = static_cast<int>(connections_.size());
+}
+
+void Acceptor::RefuseBySpare(int listening_fd) {
+  if (spare_fd_ >= 0) close(spare_fd_);
+  const int fd = accept4(listening_fd, nullptr, nullptr, SOCK_CLOEXEC);
+  if (fd >= 0) {
+    close(fd);
+    on_refused_(kRefusedDescriptors);
+  }
+  spare_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  // Without a spare one the connection waits in the kernel's queue.
+  if (spare_fd_ < 0) absl::SleepFor(absl::Milliseconds(10));
+  errno = EMFILE;
+}
+
+}  // namespace hiif::server

@@ -1,0 +1,83 @@
+// Takes connections and hands them to gRPC.
+//
+// gRPC 1.51 stops listening for ever when the process has no descriptor left for a connection; this
+// does not. It keeps some descriptors for files and for connections from this machine, and closes
+// at once what comes beyond its limits, so that a client learns of it.
+#ifndef SERVER_RPC_ACCEPTOR_H_
+#define SERVER_RPC_ACCEPTOR_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "server/config/listen.h"
+
+namespace hiif::server {
+
+// Why a connection was closed at once; label of hiif_connections_refused_total.
+inline constexpr char kRefusedDescriptors[] = "DESCRIPTORS";
+inline constexpr char kRefusedConnections[] = "CONNECTIONS";
+inline constexpr char kRefusedAddress[] = "ADDRESS";
+
+struct AcceptorOptions {
+  int max_connections = 0;  // 0: as many as there are descriptors
+  int max_connections_per_address =
+      0;  // of one client's address, this machine's apart; 0: no limit
+};
+
+class Acceptor {
+ public:
+  struct Door {
+    ListeningSocket socket;
+    std::function<void(int fd)> give;  // takes the connection over, and closes it
+  };
+  using OnRefused = std::function<void(absl::string_view reason)>;
+
+  // Owns the sockets. Begins at once.
+  Acceptor(const AcceptorOptions& options, std::vector<Door> doors, OnRefused on_refused);
+  ~Acceptor();
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+  // Closes the sockets; connections stay. Not from inside a callback.
+  void Stop();
+  // Open connections, as of the last second. Any thread.
+  int connections() const { return open_; }
+
+ private:
+  struct Connection {
+    uint64_t inode = 0;  // of the socket: the descriptor may be another's by now
+    std::string address;
+  };
+
+  void Watch();
+  void AcceptFrom(const Door& door);
+  // Why it is not taken, or empty.
+  absl::string_view Objection(int fd, const std::string& address, bool local) const;
+  // Forgets connections that are closed.
+  void Sweep();
+  // With no descriptor left: takes one connection by means of the spare one and closes it.
+  void RefuseBySpare(int listening_fd);
+
+  const AcceptorOptions options_;
+  const std::vector<Door> doors_;
+  const OnRefused on_refused_;
+  std::map<int, Connection> connections_;  // by descriptor
+  std::map<std::string, int> by_address_;
+  std::atomic<int> open_ = 0;
+  int spare_fd_ = -1;
+  int wake_fd_ = -1;
+  std::thread thread_;
+};
+
+// The limit of descriptors raised as far as the system lets it; what it is then.
+int64_t RaiseDescriptorLimit();
+
+}  // namespace hiif::server
+
+#endif  // SERVER_RPC_ACCEPTOR_H_

@@ -1,0 +1,261 @@
+#include "server/rpc/upload.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "server/core/errors.h"
+#include "server/core/plan.h"
+#include "server/rpc/grpc_stream.h"
+#include "server/security/tokens.h"
+
+namespace hiif::server {
+namespace {
+
+// Within each read timeout a stream must bring this part of what it holds already: who holds much
+// must go on quickly, because others wait for the room.
+constexpr int64_t kLeastPart = 40;
+
+// A call whose first message says what is wanted, and whose others bring the picture: a file in
+// chunks, or the shape of raw pixels and then those in chunks. Reactor: the gRPC reactor that
+// Request belongs to.
+template <typename Reactor, typename Request>
+class Upload : public Reactor {
+ public:
+  Upload(UploadEnvironment* environment, grpc::CallbackServerContext* context, const char* method,
+         const char* scope)
+      : environment_(*environment),
+        context_(context),
+        method_(method),
+        scope_(scope),
+        call_(context, environment->handler->monitor()) {
+    ++environment_.reading;
+  }
+  ~Upload() override { StopReading(); }
+
+  // Once, when it is constructed.
+  void Begin() {
+    absl::Status authorized = environment_.handler->Authorize(scope_, &call_);
+    if (!authorized.ok()) return End(std::move(authorized));
+    call_.ExpectUntil(call_.arrival() + environment_.limits.first_message);
+    this->StartRead(&message_);
+  }
+
+  void OnReadDone(bool ok) final {
+    if (!ok) return Complete();
+    const absl::Status status = Take();
+    if (!status.ok()) return End(status);
+    ++messages_;
+    this->StartRead(&message_);
+  }
+
+  // Reads and writes end by themselves then, and Alive() says that the client is gone.
+  void OnCancel() final {}
+
+  void OnDone() final { delete this; }
+
+ protected:
+  // The first message, or InvalidArgument.
+  virtual absl::Status TakeFirst(Request* message) = 0;
+  // Valid before the first message too.
+  virtual AskedRequestId id() const = 0;
+  // The call itself, on a thread of its own.
+  virtual absl::Status RunPicture(v1::ImageSource image, GrpcCall* call, CallReport* report) = 0;
+
+  UploadEnvironment& environment_;
+
+ private:
+  absl::Status Take() {
+    if (messages_ == 0) {
+      Expect();
+      return TakeFirst(&message_);
+    }
+    if (message_.has_raw() && messages_ == 1) {
+      if (!message_.raw().samples().empty())
+        return InvalidField("raw.samples", "must be empty: the samples come in the chunks");
+      *image_.mutable_raw() = std::move(*message_.mutable_raw());
+      Expect();
+      return absl::OkStatus();
+    }
+    return TakeChunk();
+  }
+
+  absl::Status TakeChunk() {
+    const UploadLimits& limits = environment_.limits;
+    if (message_.chunk().empty())
+      return InvalidField("chunk",
+                          "after the first message, or the shape of raw pixels behind it, each "
+                          "must bring bytes of the picture");
+    const auto bytes = static_cast<int64_t>(message_.chunk().size());
+    const auto held = static_cast<int64_t>(bytes_.size());
+    if (held + bytes > limits.max_file_bytes)
+      return InvalidField("chunk",
+                          absl::StrFormat("the picture is larger than this server's limit of %d "
+                                          "bytes (--max-upload-bytes)",
+                                          limits.max_file_bytes));
+    counted_ += bytes;
+    if (environment_.incomplete_bytes.fetch_add(bytes) + bytes > limits.max_incomplete_bytes)
+      return Refused(kReasonMemory, "too many files are being uploaded at once");
+    bytes_ += message_.chunk();
+    lately_ += bytes;
+    if (lately_ >= std::max<int64_t>(1, held / kLeastPart)) Expect();
+    return absl::OkStatus();
+  }
+
+  absl::Status Refused(const char* reason, absl::string_view why) const {
+    environment_.metrics->Rejected(reason);
+    return ErrorWithReason(absl::StatusCode::kResourceExhausted, reason, why, absl::Seconds(1));
+  }
+
+  void Expect() {
+    lately_ = 0;
+    const absl::Duration timeout = environment_.limits.read_timeout;
+    call_.ExpectUntil(timeout > absl::ZeroDuration() ? absl::Now() + timeout
+                                                     : absl::InfiniteFuture());
+  }
+
+  // Nothing more comes. The end of the stream and its breaking look the same here.
+  void Complete() {
+    call_.ExpectUntil(absl::InfiniteFuture());
+    absl::Status status = call_.Alive();
+    if (status.ok() && messages_ == 0) status = TakeFirst(&message_);  // says what is missing
+    if (!status.ok()) return End(std::move(status));
+    StopReading();
+    if (!environment_.threads->Run([this] { RunOnThread(); }))
+      End(Refused(kReasonQueueFull, "too many calls at once"));
+  }
+
+  void StopReading() {
+    if (std::exchange(reading_, false)) --environment_.reading;
+    environment_.incomplete_bytes -= std::exchange(counted_, 0);
+  }
+
+  void RunOnThread() {
+    (image_.has_raw() ? *image_.mutable_raw()->mutable_samples() : *image_.mutable_encoded()) =
+        std::move(bytes_);
+    this->Finish(Run(absl::OkStatus(), [this](GrpcCall* call, CallReport* report) {
+      return RunPicture(std::move(image_), call, report);
+    }));
+  }
+
+  // Before there is a thread.
+  void End(absl::Status status) {
+    StopReading();
+    this->Finish(Run(std::move(status), [](GrpcCall*, CallReport*) { return absl::OkStatus(); }));
+  }
+
+  grpc::Status Run(absl::Status so_far, const RpcHandler::Body& body) {
+    return environment_.handler->Run(context_, method_, &call_, id(), std::move(so_far), body);
+  }
+
+  grpc::CallbackServerContext* const context_;
+  const char* const method_;
+  const char* const scope_;
+  GrpcCall call_;
+  // Touched by one callback at a time, then by the thread.
+  Request message_;
+  v1::ImageSource image_;  // but for its bytes
+  std::string bytes_;
+  int64_t messages_ = 0;  // taken
+  bool reading_ = true;
+  int64_t counted_ = 0;  // in incomplete_bytes
+  int64_t lately_ = 0;   // bytes since the time for them was set
+};
+
+using UpscaleReactor = grpc::ServerBidiReactor<v1::UpscaleUploadRequest, v1::UpscaleResponse>;
+using QueryReactor = grpc::ServerReadReactor<v1::QueryUploadRequest>;
+
+class UpscaleUpload final : public Upload<UpscaleReactor, v1::UpscaleUploadRequest> {
+ public:
+  UpscaleUpload(UploadEnvironment* environment, grpc::CallbackServerContext* context)
+      : Upload(environment, context, "UpscaleUpload", kScopeUpscale) {}
+
+  void OnWriteDone(bool ok) override {
+    absl::MutexLock lock(&mutex_);
+    written_ = true;
+    write_ok_ = ok;
+  }
+
+ protected:
+  absl::Status TakeFirst(v1::UpscaleUploadRequest* message) override {
+    if (!message->has_parameters())
+      return InvalidField("parameters", "the first message must be the parameters");
+    parameters_ = std::move(*message->mutable_parameters());
+    return CheckParameters(parameters_);
+  }
+  AskedRequestId id() const override { return {"parameters.request_id", parameters_.request_id()}; }
+  absl::Status RunPicture(v1::ImageSource image, GrpcCall* call, CallReport* report) override {
+    GrpcStream responses(
+        call, [this](const v1::UpscaleResponse& response) { return Write(response); },
+        environment_.metrics);
+    if (image.has_raw())
+      return environment_.upscaling->Run(image, parameters_, call, &responses, report);
+    return environment_.upscaling->RunFile(image.encoded(), "chunk", parameters_, call, &responses,
+                                           report);
+  }
+
+ private:
+  // Blocks until the message is handed over; false: the call is over.
+  bool Write(const v1::UpscaleResponse& response) {
+    {
+      absl::MutexLock lock(&mutex_);
+      written_ = false;
+    }
+    StartWrite(&response);
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(&written_));
+    return write_ok_;
+  }
+
+  v1::UpscaleParameters parameters_;
+  absl::Mutex mutex_;
+  bool written_ ABSL_GUARDED_BY(mutex_) = false;
+  bool write_ok_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+class QueryUpload final : public Upload<QueryReactor, v1::QueryUploadRequest> {
+ public:
+  QueryUpload(UploadEnvironment* environment, grpc::CallbackServerContext* context,
+              v1::QueryResponse* response)
+      : Upload(environment, context, "QueryUpload", kScopeQuery), response_(response) {}
+
+ protected:
+  absl::Status TakeFirst(v1::QueryUploadRequest* message) override {
+    if (!message->has_query() || message->query().has_image())
+      return InvalidField("query", "the first message must be the query, without an image");
+    query_ = std::move(*message->mutable_query());
+    return absl::OkStatus();
+  }
+  AskedRequestId id() const override { return {"query.request_id", query_.request_id()}; }
+  absl::Status RunPicture(v1::ImageSource image, GrpcCall* call, CallReport* report) override {
+    *query_.mutable_image() = std::move(image);
+    return environment_.querying->Run(query_, call, response_, report);
+  }
+
+ private:
+  v1::QueryResponse* const response_;
+  v1::QueryRequest query_;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<v1::UpscaleUploadRequest, v1::UpscaleResponse>* StartUpscaleUpload(
+    UploadEnvironment* environment, grpc::CallbackServerContext* context) {
+  auto* upload = new UpscaleUpload(environment, context);
+  upload->Begin();
+  return upload;
+}
+
+grpc::ServerReadReactor<v1::QueryUploadRequest>* StartQueryUpload(
+    UploadEnvironment* environment, grpc::CallbackServerContext* context,
+    v1::QueryResponse* response) {
+  auto* upload = new QueryUpload(environment, context, response);
+  upload->Begin();
+  return upload;
+}
+
+}  // namespace hiif::server

@@ -1,0 +1,34 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace hiif {
+namespace {
+
+TEST(IsPrintableAscii, TakesWhatMetadataTakes) {
+  EXPECT_TRUE(IsPrintableAscii(""));
+  EXPECT_TRUE(IsPrintableAscii(" az~"));
+  for (const std::string& text :
+       std::vector<std::string>{"\xc3\xbc", "a\n", "\x7f", std::string(1, '\0'), "\t", "\xff"})
+    EXPECT_FALSE(IsPrintableAscii(text)) << text;
+}
+
+TEST(Shorten, KeepsTheBound) {
+  EXPECT_EQ(Shorten("abcdef", 6), "abcdef");
+  EXPECT_EQ(Shorten("abcdefg", 6), "abc...");
+  EXPECT_EQ(Shorten("", 3), "");
+}
+
+TEST(Shorten, CutsAtACharacter) {
+  // Of two, three and four bytes: the one that does not fit is left out whole.
+  EXPECT_EQ(Shorten("ab\xc3\xbc\xc3\xbc", 6 - 1), "ab...");
+  EXPECT_EQ(Shorten("a\xe2\x82\xac\xe2\x82\xac", 6), "a...");
+  EXPECT_EQ(Shorten("\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 7), "\xf0\x9f\x98\x80...");
+  EXPECT_EQ(Shorten(std::string(10, '\x80'), 6), "...") << "no character at all";
+}
+
+}  // namespace
+}  // namespace hiif

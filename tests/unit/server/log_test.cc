@@ -1,0 +1,32 @@
+#include "server/logging/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hiif::server {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+TEST(FormatLog, CutsWhatClientsSent) {
+  std::string name;
+  for (int i = 0; i < 1'000'000; ++i) name += "\xc3\xbc";
+  for (const bool json : {true, false}) {
+    const std::string line = FormatLog(json, LogLevel::kInfo, "call", {{"model", name}});
+    EXPECT_LT(line.size(), 2100u) << json;
+    EXPECT_THAT(line, HasSubstr("\xc3\xbc..."));
+    EXPECT_THAT(line, Not(HasSubstr("\xef\xbf\xbd"))) << "a character was cut";
+  }
+  EXPECT_LT(FormatLog(true, LogLevel::kInfo, name, {}).size(), 2100u);
+}
+
+TEST(FormatLog, KeepsControlBytesOutOfTheTerminal) {
+  const std::string line = FormatLog(false, LogLevel::kInfo, "call", {{"id", "a\x1b[31m\nb"}});
+  for (const char c : line) EXPECT_GE(c, ' ') << line;
+}
+
+}  // namespace
+}  // namespace hiif::server
