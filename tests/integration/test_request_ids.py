@@ -28,8 +28,16 @@ def query(server, request_id, metadata=None):
                         request_id=request_id), timeout=60, metadata=metadata)]
 
 
+def query_upload(server, request_id, metadata=None):
+    from hiif.v1 import super_resolution_pb2 as pb
+    messages = [pb.QueryUploadRequest(query=pb.QueryRequest(coordinates=[0.0, 0.0], cell_row=0.1, cell_column=0.1,
+                                                            request_id=request_id)),
+                pb.QueryUploadRequest(chunk=png())]
+    return [server.stub().QueryUpload(iter(messages), timeout=60, metadata=metadata)]
+
+
 METHODS = {"Upscale": (upscale, "parameters.request_id"), "UpscaleUpload": (upload, "parameters.request_id"),
-           "Query": (query, "request_id")}
+           "Query": (query, "request_id"), "QueryUpload": (query_upload, "query.request_id")}
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
