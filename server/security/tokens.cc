@@ -1,6 +1,6 @@
 #include "server/security/tokens.h"
 
-#include "absl/strings/escaping.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -66,7 +66,7 @@ absl::StatusOr<TokenTable> TokenTable::Parse(absl::string_view json) {
     if (!digest.empty() && (digest.size() != 64 || !IsHex(digest)))
       return Refuse(index, "\"sha256\" is not 64 hexadecimal digits");
     HIIF_RETURN_IF_ERROR(ReadScopes(index, entry, &principal.scopes));
-    const std::string key = token.empty() ? absl::HexStringToBytes(digest) : Sha256(token);
+    const std::string key = token.empty() ? absl::AsciiStrToLower(digest) : Sha256Hex(token);
     if (!table.by_digest_.emplace(key, std::move(principal)).second)
       return Refuse(index, "the token is there twice");
     ++index;
@@ -75,7 +75,7 @@ absl::StatusOr<TokenTable> TokenTable::Parse(absl::string_view json) {
 }
 
 const Principal* TokenTable::Find(absl::string_view token) const {
-  const auto found = by_digest_.find(Sha256(token));
+  const auto found = by_digest_.find(Sha256Hex(token));
   return found == by_digest_.end() ? nullptr : &found->second;
 }
 

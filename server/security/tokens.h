@@ -41,7 +41,7 @@ class TokenTable {
   const Principal* Find(absl::string_view token) const;
 
  private:
-  std::map<std::string, Principal> by_digest_;  // 32 bytes
+  std::map<std::string, Principal> by_digest_;  // SHA-256, 64 lower-case hexadecimal digits
 };
 
 // The table of a file that may be replaced while the server runs. Any thread.
