@@ -1,11 +1,20 @@
 // hiif-data: packs images for hiif-train; see docs/training.md.
 #include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
 #include <iostream>
 
 #include "eval/data_commands.h"
+#include "train/make_cache.h"
+
+namespace {
+
+std::atomic<bool> stopping = false;
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  using namespace hiif::eval;  // NOLINT(google-build-using-namespace): three commands
+  using namespace hiif::eval;  // NOLINT(google-build-using-namespace): a few commands
   CLI::App app("Data sets for hiif-train.", "hiif-data");
   app.require_subcommand(1);
 
@@ -24,6 +33,30 @@ int main(int argc, char** argv) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->capture_default_str();
+
+  hiif::train::MakeCacheOptions cache;
+  CLI::App* const cache_command = app.add_subcommand(
+      "cache", "keep latent codes and what teachers say, for hiif-train; stopped, it goes on");
+  cache_command->add_option("data", cache.data,
+                            "a packed data set; none: --from, or patterns alone");
+  cache_command->add_option("-o,--output", cache.output, "the cache")->required();
+  cache_command->add_option("--from", cache.from,
+                            "take patches and outputs of this cache, with the codes of --encoder");
+  cache_command->add_option("--encoder", cache.encoder, "checkpoint whose encoder's codes are kept")
+      ->required();
+  cache_command
+      ->add_option("--teachers", cache.teachers, "networks of one scale each (scripts/get-dat)")
+      ->delimiter(',');
+  cache_command->add_option("--records", cache.records, "patches")->capture_default_str();
+  cache_command->add_option("--patch", cache.patch, "side of a patch, pixels")
+      ->capture_default_str();
+  cache_command->add_option("--patterns", cache.patterns, "part that is drawn: dither, text ...")
+      ->capture_default_str();
+  cache_command->add_option("--min-factor", cache.min_factor, "photographs are made smaller by")
+      ->capture_default_str();
+  cache_command->add_option("--max-factor", cache.max_factor, "at most")->capture_default_str();
+  cache_command->add_option("--seed", cache.seed, "of places and patterns")->capture_default_str();
+  cache_command->add_option("--threads", cache.threads, "of each network")->capture_default_str();
 
   std::string dataset;
   CLI::App* const info_command = app.add_subcommand("info", "list and verify a packed data set");
@@ -47,6 +80,12 @@ int main(int argc, char** argv) {
   }
   absl::Status status;
   if (pack_command->parsed()) status = Pack(pack, std::cerr);
+  if (cache_command->parsed()) {
+    std::signal(SIGINT, [](int) { stopping = true; });
+    std::signal(SIGTERM, [](int) { stopping = true; });
+    status = hiif::train::MakeCache(cache, &stopping,
+                                    [](const std::string& line) { std::cerr << line << "\n"; });
+  }
   if (info_command->parsed()) status = Info(dataset, std::cout);
   if (resize_command->parsed()) status = Resize(input, output, width, height);
   if (status.ok()) return 0;

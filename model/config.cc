@@ -5,12 +5,14 @@ namespace hiif {
 int EncoderFeatures(const EncoderConfig& encoder) {
   if (const auto* edsr = std::get_if<EdsrConfig>(&encoder)) return edsr->features;
   if (const auto* rdn = std::get_if<RdnConfig>(&encoder)) return rdn->base_features;
-  return std::get<SwinIrConfig>(encoder).output_features;
+  if (const auto* swinir = std::get_if<SwinIrConfig>(&encoder)) return swinir->output_features;
+  return std::get<DatConfig>(encoder).embed_dim;
 }
 
 std::string EncoderName(const EncoderConfig& encoder) {
   if (std::holds_alternative<EdsrConfig>(encoder)) return "edsr-baseline";
-  return std::holds_alternative<RdnConfig>(encoder) ? "rdn" : "swinir";
+  if (std::holds_alternative<RdnConfig>(encoder)) return "rdn";
+  return std::holds_alternative<SwinIrConfig>(encoder) ? "swinir" : "dat";
 }
 
 std::string DecoderName(const DecoderConfig& decoder) {

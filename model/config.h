@@ -38,7 +38,23 @@ struct SwinIrConfig {
   bool operator==(const SwinIrConfig&) const = default;
 };
 
-using EncoderConfig = std::variant<EdsrConfig, RdnConfig, SwinIrConfig>;
+// DAT (Chen et al., ICCV 2023) up to its upsampler, with three convolutions in its residual
+// connections. The defaults are DAT-light.
+struct DatConfig {
+  int embed_dim = 60;
+  std::vector<int> depths = {18};  // blocks of each residual group, spatial and channel in turn
+  std::vector<int> heads = {6};    // of each group, same length as depths; even
+  int ffn_hidden = 120;            // even
+  // Windows of the spatial attention: short x long for one half of the heads, long x short for the
+  // other.
+  int window_short = 8;
+  int window_long = 32;  // a multiple of window_short
+  // The latent codes are multiplied by it: those of DAT-light have a deviation of 0.07.
+  int output_scale = 15;
+  bool operator==(const DatConfig&) const = default;
+};
+
+using EncoderConfig = std::variant<EdsrConfig, RdnConfig, SwinIrConfig, DatConfig>;
 
 // Table 4 of the HIIF paper.
 enum class Ablation {
@@ -83,7 +99,7 @@ struct ModelConfig {
 // Channels C_e of the encoder's output.
 int EncoderFeatures(const EncoderConfig& encoder);
 
-// "edsr-baseline", "rdn" or "swinir"; "hiif" or "liif"; "reference" or "exact".
+// "edsr-baseline", "rdn", "swinir" or "dat"; "hiif" or "liif"; "reference" or "exact".
 std::string EncoderName(const EncoderConfig& encoder);
 std::string DecoderName(const DecoderConfig& decoder);
 std::string CoordinateModeName(CoordinateMode mode);

@@ -52,10 +52,13 @@ at::Tensor AddTo(at::Tensor& x, const at::Tensor& y);
 // the window are mirrored as far as needed and the latent codes cropped (model.md 1, serving).
 at::Tensor EncodeImage(const Network& network, const at::Tensor& image);
 
-// The three encoders behind EncodeImage().
+// The encoders behind EncodeImage().
 at::Tensor EncodeEdsr(const EdsrConfig& config, const Scope& scope, const at::Tensor& image);
 at::Tensor EncodeRdn(const RdnConfig& config, const Scope& scope, const at::Tensor& image);
 at::Tensor EncodeSwinIr(const SwinIrConfig& config, const Scope& scope, const at::Tensor& image);
+at::Tensor EncodeDat(const DatConfig& config, const Scope& scope, const at::Tensor& image);
+// What DAT takes from its input, RGB in [0,1]: (1,3,1,1).
+at::Tensor DatMean();
 
 // Mirrors (edge repeated, NumPy's "symmetric") at the bottom and right to height x width.
 at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width);

@@ -7,11 +7,12 @@
 namespace hiif::train {
 namespace {
 
-// Interleaved bytes to [-1,1].
-at::Tensor Normalised(const std::vector<uint8_t>& bytes, int64_t pixels) {
+// Interleaved levels to [-1,1].
+template <class Level>
+at::Tensor Normalised(const std::vector<Level>& levels, int64_t pixels) {
   at::Tensor out = at::empty({pixels, 3}, at::kFloat);
   float* value = out.data_ptr<float>();
-  for (const uint8_t byte : bytes) *value++ = (static_cast<float>(byte) / 255.0f - 0.5f) / 0.5f;
+  for (const Level level : levels) *value++ = (static_cast<float>(level) / 255.0f - 0.5f) / 0.5f;
   return out;
 }
 
@@ -41,6 +42,17 @@ Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConf
     targets.push_back(target.unsqueeze(0));
   }
   Batch batch;
+  std::vector<at::Tensor> latents;
+  batch.open = at::ones({static_cast<int64_t>(samples.size()), 1, 1}, at::kFloat);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (samples[i].final_colours) batch.open[static_cast<int64_t>(i)] = 0.0f;
+    const absl::Span<const float> codes = samples[i].latents;
+    if (codes.empty()) continue;
+    const auto channels = static_cast<int64_t>(codes.size()) / (patch * patch);
+    latents.push_back(
+        at::from_blob(const_cast<float*>(codes.data()), {1, channels, patch, patch}, at::kFloat));
+  }
+  if (latents.size() == samples.size()) batch.latents = at::cat(latents);
   batch.images = at::cat(images);
   batch.target = at::cat(targets);
   const auto join = [&](at::Tensor QueryTensors::*member) {
@@ -62,6 +74,8 @@ Batch ToDevice(const Batch& batch, const at::Device& device) {
   Batch out = batch;
   out.images = batch.images.to(device);
   out.target = batch.target.to(device);
+  out.open = batch.open.to(device);
+  if (batch.latents.defined()) out.latents = batch.latents.to(device);
   for (at::Tensor QueryTensors::*member :
        {&QueryTensors::neighbour, &QueryTensors::weight, &QueryTensors::distance,
         &QueryTensors::bits, &QueryTensors::local, &QueryTensors::cell}) {

@@ -6,7 +6,7 @@
 
 #include "absl/types/span.h"
 #include "model/decoders/decoder.h"
-#include "train/sampler.h"
+#include "train/sample.h"
 
 namespace hiif::train {
 
@@ -15,6 +15,8 @@ struct Batch {
   at::Tensor images;     // (N,3,p,p), normalised to [-1,1]
   QueryTensors queries;  // of the N patches
   at::Tensor target;     // (N,Q,3): normalised colour less the bilinear residual
+  at::Tensor open;       // (N,1,1): 0 where the target is final, 1 where a teacher may move it
+  at::Tensor latents;    // (N,C,p,p); undefined where the samples bring none
 };
 
 // `samples` all of patches of `patch` x `patch` pixels with the same number of queries. On the CPU.

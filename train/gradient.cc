@@ -41,15 +41,19 @@ at::Tensor FeatureLoss(const Teacher& teacher, const at::Tensor& latents, const 
   return (latents - target).abs().mean();
 }
 
-at::Tensor Loss(const Network& network, const Teacher* teacher, const Batch& batch,
+at::Tensor Loss(const Network& network, const GradientOptions& options, const Batch& batch,
                 const Batch& teacher_batch) {
-  const at::Tensor latents = EncodeImage(network, batch.images);
+  const Teacher* const teacher = options.teacher;
+  const at::Tensor latents = options.latents_given && batch.latents.defined()
+                                 ? batch.latents
+                                 : EncodeImage(network, batch.images);
   if (teacher != nullptr && teacher->of_features) return FeatureLoss(*teacher, latents, batch);
   at::Tensor target = batch.target;
   if (teacher != nullptr) {
-    target = target + teacher->weight * TeacherError(*teacher, latents, teacher_batch);
+    target = target + teacher->weight * batch.open * TeacherError(*teacher, latents, teacher_batch);
   }
-  return (Decode(network, latents, batch.queries) - target).abs().mean();
+  const at::Tensor difference = Decode(network, latents, batch.queries) - target;
+  return options.squares ? difference.square().mean() : difference.abs().mean();
 }
 
 Gradient ComputeShard(const Network& network, const std::vector<std::string>& names,
@@ -68,7 +72,7 @@ Gradient ComputeShard(const Network& network, const std::vector<std::string>& na
   {
     const at::AutoGradMode grad(true);
     const ScopedAutocast autocast(options.device, options.bfloat16);
-    loss = Loss(network, options.teacher, batch, teacher_batch);
+    loss = Loss(network, options, batch, teacher_batch);
   }
   Gradient out;
   out.gradient = torch::autograd::grad({loss}, leaves);

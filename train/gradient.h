@@ -12,7 +12,7 @@
 
 #include "absl/types/span.h"
 #include "model/network.h"
-#include "train/sampler.h"
+#include "train/sample.h"
 
 namespace hiif::train {
 
@@ -31,11 +31,14 @@ struct GradientOptions {
   int64_t shards = 1;
   int threads = 1;        // on a CPU; 1 is used on a GPU
   bool bfloat16 = false;  // autocast
+  bool squares = false;   // mean square of the differences instead of their mean size
+  // The samples' latent codes are those of the network's encoder.
+  bool latents_given = false;
   at::Device device = at::kCPU;
 };
 
 struct Gradient {
-  // Mean |difference to the target|, of colours in [-1,1] or of latent codes.
+  // Mean |difference to the target|, or its square, of colours in [-1,1] or of latent codes.
   double loss = 0;
   std::vector<at::Tensor> gradient;  // in the order of the names given
 };

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/digest.h"
 #include "base/status_macros.h"
 
 namespace hiif::train {
@@ -26,7 +27,8 @@ absl::StatusOr<Checkpoint> OpenAny(const std::string& path) {
 Parameters RandomParameters(const ModelConfig& config, uint64_t seed) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   const auto shapes = ParameterShapes(config);
-  const bool swinir = std::holds_alternative<SwinIrConfig>(config.encoder);
+  const bool transformer = std::holds_alternative<SwinIrConfig>(config.encoder) ||
+                           std::holds_alternative<DatConfig>(config.encoder);
   Parameters parameters;
   for (const auto& [name, shape] : shapes) {
     at::Tensor value = at::empty(shape, at::kFloat);
@@ -34,19 +36,21 @@ Parameters RandomParameters(const ModelConfig& config, uint64_t seed) {
       value.normal_(0.0, 0.02, generator);
     } else if (absl::EndsWith(name, ".weight") && shape.size() == 1) {
       value.fill_(1.0);  // of a norm
+    } else if (absl::EndsWith(name, ".temperature")) {
+      value.fill_(1.0);
     } else if (absl::EndsWith(name, ".weight")) {
-      if (swinir && shape.size() == 2 && absl::StartsWith(name, "encoder.")) {
-        value.normal_(0.0, 0.02, generator);  // as SwinIR initialises its linear layers
+      if (transformer && shape.size() == 2 && absl::StartsWith(name, "encoder.")) {
+        value.normal_(0.0, 0.02, generator);  // as SwinIR and DAT initialise them
       } else {
         const double bound = 1.0 / std::sqrt(static_cast<double>(value[0].numel()));
         value.uniform_(-bound, bound, generator);
       }
     } else {
-      // A bias: of a norm or of SwinIR's linear layers 0, else uniform as its weight.
+      // A bias: of a norm or of a transformer's linear layers 0, else uniform as its weight.
       const std::string prefix = name.substr(0, name.size() - 4);
       const std::vector<int64_t>& weight = shapes.at(prefix + "weight");
       if (weight.size() == 1 ||
-          (swinir && weight.size() == 2 && absl::StartsWith(name, "encoder."))) {
+          (transformer && weight.size() == 2 && absl::StartsWith(name, "encoder."))) {
         value.zero_();
       } else {
         int64_t inputs = 1;
@@ -91,10 +95,22 @@ std::string Named(const std::string& path, const Checkpoint& checkpoint) {
 
 }  // namespace
 
-absl::StatusOr<InitialWeights> LoadTeacher(const TrainOptions& options) {
-  HIIF_ASSIGN_OR_RETURN(const Checkpoint source, OpenAny(options.teacher));
+std::string EncoderDigest(const Network& network) {
+  std::string bytes;
+  for (const auto& [name, tensor] : network.parameters) {
+    if (!Belongs(Part::kEncoder, name)) continue;
+    const at::Tensor values = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+    bytes += name;
+    bytes += '\0';
+    bytes.append(static_cast<const char*>(values.const_data_ptr()), values.nbytes());
+  }
+  return Sha256Hex(bytes);
+}
+
+absl::StatusOr<InitialWeights> LoadAny(const std::string& path) {
+  HIIF_ASSIGN_OR_RETURN(const Checkpoint source, OpenAny(path));
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(source));
-  return InitialWeights{std::move(network), Named(options.teacher, source)};
+  return InitialWeights{std::move(network), Named(path, source)};
 }
 
 absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options) {

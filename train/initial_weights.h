@@ -21,8 +21,11 @@ struct InitialWeights {
 // of another shape.
 absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options);
 
-// The checkpoint that `options.teacher` names, native or foreign.
-absl::StatusOr<InitialWeights> LoadTeacher(const TrainOptions& options);
+// A whole checkpoint, native or foreign.
+absl::StatusOr<InitialWeights> LoadAny(const std::string& path);
+
+// SHA-256 of the names and float32 values of the encoder's parameters: which latent codes it gives.
+std::string EncoderDigest(const Network& network);
 
 }  // namespace hiif::train
 

@@ -5,7 +5,7 @@
 
 namespace hiif::train {
 
-Loader::Loader(const Sampler* sampler, int64_t first, const LoaderOptions& options)
+Loader::Loader(const SampleSource* sampler, int64_t first, const LoaderOptions& options)
     : sampler_(sampler),
       ahead_(std::max<int64_t>(options.ahead, 1)),
       taken_(first),
@@ -33,7 +33,7 @@ void Loader::Work() {
       step = started_++;
     }
     std::vector<Sample> batch;
-    for (int64_t item = 0; item < sampler_->options().batch; ++item) {
+    for (int64_t item = 0; item < sampler_->batch(); ++item) {
       batch.push_back(sampler_->Draw(step, item));
     }
     absl::MutexLock lock(&mutex_);

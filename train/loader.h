@@ -9,7 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "train/sampler.h"
+#include "train/sample.h"
 
 namespace hiif::train {
 
@@ -23,7 +23,7 @@ struct LoaderOptions {
 class Loader {
  public:
   // `sampler` must outlive the loader.
-  Loader(const Sampler* sampler, int64_t first, const LoaderOptions& options);
+  Loader(const SampleSource* sampler, int64_t first, const LoaderOptions& options);
   ~Loader();  // stops the threads
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -35,7 +35,7 @@ class Loader {
   void Work();
   bool MayStart() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const Sampler* const sampler_;
+  const SampleSource* const sampler_;
   const int64_t ahead_;
   absl::Mutex mutex_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

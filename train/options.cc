@@ -86,6 +86,24 @@ TrainOptions Fast() {
   return o;
 }
 
+// A decoder on a frozen DAT-light, from a cache of its latent codes (hiif-data cache).
+TrainOptions Dat(const std::string& decoder) {
+  TrainOptions o = Fast();
+  o.encoder = "dat-light";
+  o.decoder = decoder;
+  o.patch = 64;
+  o.batch = 8;
+  o.teacher_weight = 0.9;
+  o.optimizer = "muon";
+  o.learning_rate = 2e-3;
+  o.warmup = 50;
+  o.final_rate = 0.01;
+  o.steps = 2000;
+  o.average = 0.99;
+  o.shards = 1;
+  return o;
+}
+
 // About a million parameters, for a few cores; the decoder of another backbone by --init-decoder.
 TrainOptions Small(const std::string& encoder) {
   TrainOptions o = Short();
@@ -117,6 +135,9 @@ constexpr NamedPreset kPresets[] = {
     {"ablation-v1-H", "table 4, without the hierarchy", [] { return AblationOf("hiif-v1-H"); }},
     {"ablation-v2-MS", "table 4, all bits at one level", [] { return AblationOf("hiif-v2-MS"); }},
     {"ablation-v3-MH", "table 4, without attention", [] { return AblationOf("hiif-v3-MH"); }},
+    {"dat", "a decoder on a frozen DAT-light, from a cache; --init-encoder gives the encoder",
+     [] { return Dat("hiif"); }},
+    {"dat-fast", "the same, a narrow decoder", [] { return Dat("hiif-fast"); }},
     {"edsr-fast", "a narrow decoder on a frozen encoder that --init-encoder gives", Fast},
     {"edsr-finetune", "go on from --init at low rates, the encoder at a quarter", EdsrFinetune},
     {"paper-edsr", "the paper's recipe, EDSR-baseline", [] { return Paper("edsr-baseline"); }},
@@ -141,6 +162,7 @@ HiifConfig Ablated(Ablation ablation) {
 const std::map<std::string, EncoderConfig>& Encoders() {
   static const auto* const kEncoders = new std::map<std::string, EncoderConfig>{
       {"edsr-baseline", EdsrConfig{}},
+      {"dat-light", DatConfig{}},
       {"rdn", RdnConfig{}},
       {"rdn-small",
        RdnConfig{.base_features = 64, .blocks = 6, .layers_per_block = 4, .growth = 32}},
@@ -240,6 +262,9 @@ absl::Status Validate(const TrainOptions& o) {
     return error(
         "a teacher sees the same damaged patch, which it was not trained for: leave "
         "--teacher or --degrade away");
+  }
+  if (o.loss != "l1" && o.loss != "mse") {
+    return error("loss \"", o.loss, "\" is neither l1 nor mse");
   }
   if (o.optimizer != "adam" && o.optimizer != "muon") {
     return error("optimizer \"", o.optimizer, "\" is neither adam nor muon");

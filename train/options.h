@@ -16,7 +16,7 @@ namespace hiif::train {
 // VisitOptions() says which those are.
 struct TrainOptions {
   // Data.
-  std::string data;        // packed data set
+  std::string data;        // packed data set, or cache of latent codes
   std::string validation;  // packed data set; empty: no validation
   int64_t seed = 1;
   int64_t batch = 16;
@@ -26,6 +26,8 @@ struct TrainOptions {
   double max_scale = 4.0;
   bool augment = true;
   bool degrade = false;
+  double patterns = 0.0;  // part of the patches that are drawn (train/patterns.h)
+  int64_t margin = 4;     // pixels at the edge of a cached patch that are not asked for
   // Network: a name, or a name and a JSON object with every member, "rdn {...}". Empty: that of
   // `init`, without it edsr-baseline and hiif.
   std::string encoder;
@@ -50,6 +52,7 @@ struct TrainOptions {
   int64_t warmup = 0;               // steps in which the rate rises linearly
   std::vector<int64_t> milestones;  // of the schedule "steps": where the rate is halved
   double final_rate = 0.0;          // of the schedule "cosine": times learning_rate, at the end
+  std::string loss = "l1";          // or mse
   std::string optimizer = "adam";   // or muon
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -76,7 +79,8 @@ struct TrainOptions {
 // const TrainOptions. Names are those of the command line and of options.json.
 template <class Options, class Visit>
 void VisitOptions(Options& o, Visit visit) {
-  visit("data", o.data, "packed data set to train on (hiif-data pack)", false);
+  visit("data", o.data, "what to train on: a packed data set, or a cache (hiif-data pack, cache)",
+        false);
   visit("validation", o.validation, "packed data set to validate on", false);
   visit("seed", o.seed, "of samples and of random first weights", true);
   visit("batch", o.batch, "patches a step", true);
@@ -87,8 +91,11 @@ void VisitOptions(Options& o, Visit visit) {
   visit("augment", o.augment, "random flips and transposition", true);
   visit("degrade", o.degrade, "blur, noise and JPEG on the low-resolution patch, for photographs",
         true);
-  visit("encoder", o.encoder, "edsr-baseline, rdn, rdn-small, swinir, swinir-small, or NAME {JSON}",
+  visit("patterns", o.patterns, "part of the patches that are drawn: dither, screentone, text",
         true);
+  visit("margin", o.margin, "low-resolution pixels at the edge of a cached patch left out", true);
+  visit("encoder", o.encoder,
+        "edsr-baseline, dat-light, rdn, rdn-small, swinir, swinir-small, or NAME {JSON}", true);
   visit("decoder", o.decoder, "hiif, hiif-fast, hiif-v1-H, hiif-v2-MS, hiif-v3-MH, or NAME {JSON}",
         true);
   visit("coordinates", o.coordinates, "exact or reference", true);
@@ -100,6 +107,7 @@ void VisitOptions(Options& o, Visit visit) {
   visit("teacher-target", o.teacher_target,
         "output, or features: the encoder alone learns the teacher's latent codes", true);
   visit("steps", o.steps, "length of the run", true);
+  visit("loss", o.loss, "l1, or mse: mean of the squares", true);
   visit("optimizer", o.optimizer,
         "adam, or muon: orthogonalised momentum for the matrices, Adam for the rest", true);
   visit("learning-rate", o.learning_rate, "size of a step", true);

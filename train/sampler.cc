@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/bicubic.h"
 #include "train/degrade.h"
+#include "train/patterns.h"
 #include "train/random.h"
 
 namespace hiif::train {
@@ -17,6 +18,7 @@ namespace {
 // Streams of random numbers beside those of the samples, which use items from 0.
 constexpr uint64_t kOrderStream = ~uint64_t{0};
 constexpr uint64_t kDegradeStream = uint64_t{1} << 63;  // and the item
+constexpr uint64_t kPatternStream = uint64_t{1} << 62;  // and the item
 
 int64_t CropSide(int64_t patch, double scale) {
   return static_cast<int64_t>(std::nearbyint(static_cast<double>(patch) * scale));
@@ -38,6 +40,9 @@ absl::StatusOr<Sampler> Sampler::Create(std::shared_ptr<const PackedDataset> dat
       !(options.max_scale <= 16.0)) {
     return absl::InvalidArgumentError("scales must satisfy 1 <= min_scale <= max_scale <= 16");
   }
+  if (!(options.patterns >= 0.0 && options.patterns <= 1.0)) {
+    return absl::InvalidArgumentError("patterns must lie in [0,1]");
+  }
   const int64_t smallest = CropSide(options.patch, options.min_scale);
   for (const PackedImage& image : dataset->images()) {
     if (std::min(image.height, image.width) < smallest) {
@@ -51,8 +56,8 @@ absl::StatusOr<Sampler> Sampler::Create(std::shared_ptr<const PackedDataset> dat
   return Sampler(std::move(dataset), options);
 }
 
-Sample Sampler::Draw(int64_t step, int64_t item) const {
-  Random random(options_.seed, step, item);
+void Sampler::DrawPhotograph(int64_t step, int64_t item, Random& random, RgbImage& crop,
+                             RgbImage& patch) const {
   const uint64_t images = dataset_->images().size();
   const uint64_t place = static_cast<uint64_t>(step) * options_.batch + item;
   const uint64_t order = Random(options_.seed, place / images, kOrderStream).Next();
@@ -62,22 +67,40 @@ Sample Sampler::Draw(int64_t step, int64_t item) const {
   const double largest = static_cast<double>(shorter) / static_cast<double>(options_.patch);
   const double scale = random.Uniform(
       options_.min_scale, std::max(options_.min_scale, std::min(options_.max_scale, largest)));
-  Sample sample;
-  sample.side = std::min(CropSide(options_.patch, scale), shorter);
-  const int64_t row = random.Below(image.height - sample.side + 1);
-  const int64_t column = random.Below(image.width - sample.side + 1);
+  const int64_t side = std::min(CropSide(options_.patch, scale), shorter);
+  const int64_t row = random.Below(image.height - side + 1);
+  const int64_t column = random.Below(image.width - side + 1);
   Augmentation augmentation;
   if (options_.augment) {
     const uint64_t bits = random.Next();
     augmentation = {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
   }
-  const RgbImage crop = CropSquare(image, row, column, sample.side, augmentation);
-  RgbImage patch = ResizeBicubic(crop, {options_.patch, options_.patch});
+  crop = CropSquare(image, row, column, side, augmentation);
+  patch = ResizeBicubic(crop, {options_.patch, options_.patch});
   if (options_.degrade) {
     Random damage(options_.seed, step, kDegradeStream | static_cast<uint64_t>(item));
     const Degradation degradation = DrawDegradation(damage);
     patch = Degrade(patch, degradation, damage);
   }
+}
+
+Sample Sampler::Draw(int64_t step, int64_t item) const {
+  Random random(options_.seed, step, item);
+  Random drawing(options_.seed, step, kPatternStream | static_cast<uint64_t>(item));
+  Sample sample;
+  RgbImage crop;
+  RgbImage patch;
+  if (options_.patterns > 0 && drawing.Uniform() < options_.patterns) {
+    Pattern pattern = DrawPattern(options_.patch, drawing);
+    const double largest = std::min(options_.max_scale, static_cast<double>(kDetail));
+    const double scale = drawing.Uniform(options_.min_scale, std::max(options_.min_scale, largest));
+    crop = EnlargedPattern(pattern, CropSide(options_.patch, scale));
+    patch = std::move(pattern.patch);
+    sample.final_colours = true;
+  } else {
+    DrawPhotograph(step, item, random, crop, patch);
+  }
+  sample.side = crop.height;
   sample.patch = std::move(patch.samples);
 
   // The first `queries` places of a Fisher-Yates shuffle: without replacement.

@@ -9,6 +9,8 @@
 #include "absl/status/statusor.h"
 #include "base/image.h"
 #include "train/packed_dataset.h"
+#include "train/random.h"
+#include "train/sample.h"
 
 namespace hiif::train {
 
@@ -21,34 +23,27 @@ struct SamplerOptions {
   double max_scale = 4.0;
   bool augment = true;   // random flips and transposition
   bool degrade = false;  // blur, noise and JPEG on the low-resolution patch (train/degrade.h)
-};
-
-// One low-resolution patch and the pixels of its high-resolution original that are asked for.
-struct Sample {
-  int64_t side = 0;              // of the square high-resolution crop: round(patch * r)
-  std::vector<uint8_t> patch;    // patch * patch * 3
-  std::vector<int32_t> rows;     // queries values in [0, side)
-  std::vector<int32_t> columns;  // likewise
-  std::vector<uint8_t> colours;  // queries * 3
+  double patterns = 0;   // part of the patches that are drawn instead (train/patterns.h)
 };
 
 // Samples are a function of (seed, step, item) alone: the step is all the state there is. Every
 // image is seen once before any is seen again. Any thread.
-class Sampler {
+class Sampler : public SampleSource {
  public:
   // InvalidArgument: options out of range, or an image smaller than patch * min_scale. An image
   // smaller than patch * max_scale is used at the scales that it has pixels for.
   static absl::StatusOr<Sampler> Create(std::shared_ptr<const PackedDataset> dataset,
                                         const SamplerOptions& options);
 
-  // Patch `item` in [0, batch) of step `step` >= 0.
-  Sample Draw(int64_t step, int64_t item) const;
-
-  const SamplerOptions& options() const { return options_; }
+  Sample Draw(int64_t step, int64_t item) const override;
+  int64_t batch() const override { return options_.batch; }
 
  private:
   Sampler(std::shared_ptr<const PackedDataset> dataset, const SamplerOptions& options)
       : dataset_(std::move(dataset)), options_(options) {}
+  // A crop of the photograph of this step and item, and the patch made of it.
+  void DrawPhotograph(int64_t step, int64_t item, Random& random, RgbImage& crop,
+                      RgbImage& patch) const;
 
   std::shared_ptr<const PackedDataset> dataset_;
   SamplerOptions options_;

@@ -20,8 +20,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "train/cached_sampler.h"
 #include "train/gradient.h"
 #include "train/initial_weights.h"
+#include "train/latent_cache.h"
 #include "train/loader.h"
 #include "train/optimizer.h"
 #include "train/packed_dataset.h"
@@ -52,6 +54,7 @@ class Run {
   Run(const TrainOptions& options, const TrainHooks& hooks, RunFolder folder)
       : options_(options), hooks_(hooks), folder_(std::move(folder)) {}
 
+  absl::Status OpenData();
   // Reads the data, then the state, or makes the first weights.
   absl::Status Begin();
   absl::StatusOr<Outcome> Loop();
@@ -75,9 +78,11 @@ class Run {
   const TrainOptions options_;
   const TrainHooks hooks_;
   const RunFolder folder_;
-  std::shared_ptr<const PackedDataset> data_;
+  std::string fingerprint_;  // of the data
+  std::string data_notes_;   // what they are
   std::shared_ptr<const PackedDataset> validation_;
-  std::optional<Sampler> sampler_;
+  std::unique_ptr<const SampleSource> sampler_;
+  std::string cached_encoder_;  // whose latent codes the samples bring; empty: they bring none
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<Teacher> teacher_;
   std::string teacher_name_;
@@ -102,23 +107,55 @@ OptimizerOptions Run::OptimizerSettings() const {
           .average = options_.average};
 }
 
+absl::Status Run::OpenData() {
+  const auto seed = static_cast<uint64_t>(options_.seed);
+  if (LatentCache::IsCache(options_.data)) {
+    HIIF_ASSIGN_OR_RETURN(const auto cache, LatentCache::Open(options_.data));
+    HIIF_RETURN_IF_ERROR(cache->Verify());
+    if (options_.patch != cache->settings().patch) {
+      return absl::InvalidArgumentError(absl::StrCat(options_.data, " holds patches of ",
+                                                     cache->settings().patch, ": give --patch ",
+                                                     cache->settings().patch));
+    }
+    if (options_.degrade || options_.patterns > 0 || !options_.teacher.empty()) {
+      return absl::InvalidArgumentError(
+          "patches of a cache are as they are, with their teachers: leave --degrade, --patterns "
+          "and --teacher away, or train on a packed data set");
+    }
+    HIIF_ASSIGN_OR_RETURN(CachedSampler sampler,
+                          CachedSampler::Create(cache, {seed, options_.batch, options_.queries,
+                                                        options_.min_scale, options_.max_scale,
+                                                        options_.teacher_weight, options_.margin}));
+    sampler_ = std::make_unique<CachedSampler>(std::move(sampler));
+    fingerprint_ = cache->fingerprint();
+    cached_encoder_ = cache->settings().encoder;
+    data_notes_ =
+        absl::StrCat(cache->records(), " cached patches, ", fingerprint_, " (",
+                     cache->settings().origin, "), teachers' part ", options_.teacher_weight);
+    return absl::OkStatus();
+  }
+  HIIF_ASSIGN_OR_RETURN(const auto data, PackedDataset::Open(options_.data));
+  HIIF_RETURN_IF_ERROR(data->Verify());
+  HIIF_ASSIGN_OR_RETURN(
+      Sampler sampler,
+      Sampler::Create(data,
+                      {seed, options_.batch, options_.patch, options_.queries, options_.min_scale,
+                       options_.max_scale, options_.augment, options_.degrade, options_.patterns}));
+  sampler_ = std::make_unique<Sampler>(std::move(sampler));
+  fingerprint_ = data->fingerprint();
+  data_notes_ = absl::StrCat(data->images().size(), " images, packed as ", fingerprint_);
+  if (options_.patterns > 0) {
+    absl::StrAppend(&data_notes_, "; ", options_.patterns, " of the patches are drawn patterns");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Run::Begin() {
-  HIIF_ASSIGN_OR_RETURN(data_, PackedDataset::Open(options_.data));
-  HIIF_RETURN_IF_ERROR(data_->Verify());
+  HIIF_RETURN_IF_ERROR(OpenData());
   if (!options_.validation.empty()) {
     HIIF_ASSIGN_OR_RETURN(validation_, PackedDataset::Open(options_.validation));
     HIIF_RETURN_IF_ERROR(validation_->Verify());
   }
-  const SamplerOptions sampler{static_cast<uint64_t>(options_.seed),
-                               options_.batch,
-                               options_.patch,
-                               options_.queries,
-                               options_.min_scale,
-                               options_.max_scale,
-                               options_.augment,
-                               options_.degrade};
-  HIIF_ASSIGN_OR_RETURN(sampler_, Sampler::Create(data_, sampler));
-
   gradient_options_.shards = options_.shards;
   gradient_options_.bfloat16 = options_.precision == "bfloat16";
   gradient_options_.device = at::Device(options_.device);
@@ -128,7 +165,14 @@ absl::Status Run::Begin() {
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 
+  gradient_options_.squares = options_.loss == "mse";
+
   HIIF_RETURN_IF_ERROR(folder_.HasState() ? Resume() : FirstWeights());
+  gradient_options_.latents_given = options_.encoder_rate == 0 && !cached_encoder_.empty() &&
+                                    cached_encoder_ == EncoderDigest(optimizer_->network());
+  if (options_.encoder_rate == 0 && !cached_encoder_.empty() && !gradient_options_.latents_given) {
+    Say("the cache holds latent codes of another encoder: they are computed");
+  }
   return options_.teacher.empty() ? absl::OkStatus() : BeginTeacher();
 }
 
@@ -146,7 +190,7 @@ absl::Status Run::FirstWeights() {
 }
 
 absl::Status Run::BeginTeacher() {
-  HIIF_ASSIGN_OR_RETURN(InitialWeights loaded, LoadTeacher(options_));
+  HIIF_ASSIGN_OR_RETURN(InitialWeights loaded, LoadAny(options_.teacher));
   teacher_name_ = loaded.origin;
   const Network& learner = optimizer_->network();
   teacher_ = Teacher{.network = std::move(loaded.network),
@@ -183,7 +227,7 @@ absl::Status Run::Resume() {
         "this run was begun with other values of ", differences,
         "; leave them away to go on as it was, or begin a new run from its weights by --init"));
   }
-  if (state.fingerprint != data_->fingerprint()) {
+  if (state.fingerprint != fingerprint_) {
     return absl::InvalidArgumentError(
         absl::StrCat(options_.data,
                      " holds other images than those this run was begun with; begin a new run "
@@ -206,7 +250,8 @@ absl::Status Run::Resume() {
 }
 
 absl::StatusOr<Outcome> Run::Loop() {
-  Loader loader(&*sampler_, progress_.step, {.threads = static_cast<int>(options_.loader_threads)});
+  Loader loader(sampler_.get(), progress_.step,
+                {.threads = static_cast<int>(options_.loader_threads)});
   const double before = progress_.seconds;
   const Clock::time_point begun = Clock::now();
   Clock::time_point saved = begun;
@@ -316,15 +361,16 @@ absl::Status Run::ValidateNow() {
 absl::Status Run::WriteAverage(const std::string& path) const {
   std::map<std::string, std::string> notes = {
       {"initialisation", origin_},
-      {"data", absl::StrCat(data_->images().size(), " images, packed as ", data_->fingerprint())},
+      {"data", data_notes_},
       {"training",
        absl::StrFormat(
-           "%d steps of %d patches of %dx%d with %d queries, scales %g to %g, L1, %s "
+           "%d steps of %d patches of %dx%d with %d queries, scales %g to %g, %s, %s "
            "%g (encoder x%g, %s), average %g, %s%s, %s",
            progress_.step, options_.batch, options_.patch, options_.patch, options_.queries,
-           options_.min_scale, options_.max_scale, options_.optimizer == "muon" ? "Muon" : "Adam",
-           options_.learning_rate, options_.encoder_rate, options_.schedule, options_.average,
-           options_.precision, options_.degrade ? ", patches blurred, noisy and through JPEG" : "",
+           options_.min_scale, options_.max_scale, options_.loss == "mse" ? "MSE" : "L1",
+           options_.optimizer == "muon" ? "Muon" : "Adam", options_.learning_rate,
+           options_.encoder_rate, options_.schedule, options_.average, options_.precision,
+           options_.degrade ? ", patches blurred, noisy and through JPEG" : "",
            Duration(progress_.seconds))},
       {"steps", absl::StrCat(progress_.step)}};
   if (teacher_.has_value()) {
@@ -340,7 +386,7 @@ RunState Run::State() const {
   state.progress = progress_;
   state.progress.updates = optimizer_->updates();
   state.options = OptionsJson(options_);
-  state.fingerprint = data_->fingerprint();
+  state.fingerprint = fingerprint_;
   state.origin = origin_;
   state.config = optimizer_->network().config;
   state.tensors = optimizer_->State();

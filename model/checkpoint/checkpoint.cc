@@ -18,7 +18,8 @@ using Json = nlohmann::json;
 
 constexpr char kFormatVersion[] = "1";
 constexpr char kNormalisation[] = "(x-0.5)/0.5";
-constexpr int kMaxSize = 65536;  // of anything in a configuration
+constexpr int kMaxSize = 65536;       // of anything in a configuration
+constexpr int64_t kMaxWindow = 1024;  // pixels of a window that attends to itself
 
 // Buffers of released checkpoints that follow from the configuration.
 bool IsDerived(const std::string& name) {
@@ -98,6 +99,15 @@ Json ToJson(const SwinIrConfig& c) {
           {"heads", c.heads},           {"window", c.window},
           {"mlp_hidden", c.mlp_hidden}, {"output_features", c.output_features}};
 }
+Json ToJson(const DatConfig& c) {
+  return {{"embed_dim", c.embed_dim},
+          {"depths", c.depths},
+          {"heads", c.heads},
+          {"ffn_hidden", c.ffn_hidden},
+          {"window_short", c.window_short},
+          {"window_long", c.window_long},
+          {"output_scale", c.output_scale}};
+}
 Json ToJson(const HiifConfig& c) {
   const auto ablation = std::find_if(std::begin(kAblations), std::end(kAblations),
                                      [&](const auto& a) { return a.first == c.ablation; });
@@ -127,9 +137,27 @@ absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& j
       if (swin.embed_dim % heads != 0) reader.Fail("has an embed_dim that its heads do not divide");
     }
     config = swin;
+  } else if (name == "dat") {
+    DatConfig dat{reader.Size("embed_dim", 32),   reader.Sizes("depths"),
+                  reader.Sizes("heads"),          reader.Size("ffn_hidden", 2),
+                  reader.Size("window_short", 2), reader.Size("window_long", 2),
+                  reader.Size("output_scale", 1)};
+    if (dat.depths.size() != dat.heads.size())
+      reader.Fail("has depths and heads of different length");
+    for (const int heads : dat.heads) {
+      if (heads % 2 != 0 || dat.embed_dim % heads != 0)
+        reader.Fail("needs an even number of heads that divides embed_dim");
+    }
+    if (dat.ffn_hidden % 2 != 0) reader.Fail("needs an even ffn_hidden");
+    if (dat.window_short % 2 != 0 || dat.window_long % dat.window_short != 0 ||
+        int64_t{dat.window_short} * dat.window_long > kMaxWindow) {
+      reader.Fail(absl::StrCat("needs an even window_short that divides window_long, of ",
+                               kMaxWindow, " pixels together at most"));
+    }
+    config = dat;
   } else {
     return absl::InvalidArgumentError(
-        absl::StrCat("encoder \"", name, "\" is none of edsr-baseline, rdn, swinir"));
+        absl::StrCat("encoder \"", name, "\" is none of edsr-baseline, rdn, swinir, dat"));
   }
   HIIF_RETURN_IF_ERROR(reader.Finish());
   return config;
@@ -195,20 +223,33 @@ absl::Status InFile(const std::string& path, const absl::Status& status) {
                      : absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
 }
 
+absl::StatusOr<std::string> MetadataText(const std::map<std::string, std::string>& metadata,
+                                         const char* key) {
+  const auto found = metadata.find(key);
+  if (found != metadata.end()) return found->second;
+  return absl::InvalidArgumentError(
+      absl::StrCat("has no metadata \"", key,
+                   "\": not a checkpoint of this project; scripts/convert-checkpoint makes one"));
+}
+
+absl::StatusOr<Json> MetadataObject(const std::map<std::string, std::string>& metadata,
+                                    const char* key) {
+  HIIF_ASSIGN_OR_RETURN(const std::string value, MetadataText(metadata, key));
+  return Json::parse(value, nullptr, /*allow_exceptions=*/false);
+}
+
 }  // namespace
 
+absl::StatusOr<EncoderConfig> EncoderFromMetadata(
+    const std::map<std::string, std::string>& metadata) {
+  HIIF_ASSIGN_OR_RETURN(const std::string name, MetadataText(metadata, "encoder"));
+  HIIF_ASSIGN_OR_RETURN(const Json config, MetadataObject(metadata, "encoder_config"));
+  return ReadEncoder(name, config);
+}
+
 absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::string>& metadata) {
-  const auto text = [&](const char* key) -> absl::StatusOr<std::string> {
-    const auto found = metadata.find(key);
-    if (found != metadata.end()) return found->second;
-    return absl::InvalidArgumentError(
-        absl::StrCat("has no metadata \"", key,
-                     "\": not a checkpoint of this project; scripts/convert-checkpoint makes one"));
-  };
-  const auto object = [&](const char* key) -> absl::StatusOr<Json> {
-    HIIF_ASSIGN_OR_RETURN(const std::string value, text(key));
-    return Json::parse(value, nullptr, /*allow_exceptions=*/false);
-  };
+  const auto text = [&](const char* key) { return MetadataText(metadata, key); };
+  const auto object = [&](const char* key) { return MetadataObject(metadata, key); };
   HIIF_ASSIGN_OR_RETURN(const std::string version, text("format_version"));
   if (version != kFormatVersion) {
     return absl::InvalidArgumentError(
@@ -220,9 +261,7 @@ absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::
         absl::StrCat("normalisation \"", normalisation, "\" is not ", kNormalisation));
   }
   ModelConfig config;
-  HIIF_ASSIGN_OR_RETURN(const std::string encoder, text("encoder"));
-  HIIF_ASSIGN_OR_RETURN(const Json encoder_config, object("encoder_config"));
-  HIIF_ASSIGN_OR_RETURN(config.encoder, ReadEncoder(encoder, encoder_config));
+  HIIF_ASSIGN_OR_RETURN(config.encoder, EncoderFromMetadata(metadata));
   HIIF_ASSIGN_OR_RETURN(const std::string decoder, text("decoder"));
   HIIF_ASSIGN_OR_RETURN(const Json decoder_config, object("decoder_config"));
   HIIF_ASSIGN_OR_RETURN(config.decoder, ReadDecoder(decoder, decoder_config));

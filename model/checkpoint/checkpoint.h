@@ -48,8 +48,9 @@ class Checkpoint {
   std::string digest_;
 };
 
-// Names and shapes of the parameters of a network.
+// Names and shapes of the parameters of a network, and of its encoder.
 std::map<std::string, std::vector<int64_t>> ParameterShapes(const ModelConfig& config);
+std::map<std::string, std::vector<int64_t>> EncoderShapes(const EncoderConfig& config);
 
 // The configuration whose ParameterShapes() are these; for files without our metadata (fixtures,
 // converted releases). `encoder` and `decoder` are names as in config.h.
@@ -61,6 +62,10 @@ std::map<std::string, std::string> ConfigMetadata(const ModelConfig& config);
 
 // The way back. InvalidArgument: a member is missing, of a wrong kind or out of range.
 absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::string>& metadata);
+
+// Of its encoder alone.
+absl::StatusOr<EncoderConfig> EncoderFromMetadata(
+    const std::map<std::string, std::string>& metadata);
 
 }  // namespace hiif
 

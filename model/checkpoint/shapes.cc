@@ -79,6 +79,62 @@ void AddEncoder(Shapes& shapes, const SwinIrConfig& config) {
   AddConv(shapes, "encoder.conv_before_upsample.0", config.output_features, dim, 3);
 }
 
+// 3x3, 1x1 and 3x3 around a quarter of the width.
+void AddResidualConvs(Shapes& shapes, const std::string& name, int64_t dim) {
+  AddConv(shapes, name + ".0", dim / 4, dim, 3);
+  AddConv(shapes, name + ".2", dim / 4, dim / 4, 1);
+  AddConv(shapes, name + ".4", dim, dim / 4, 3);
+}
+
+// Batch norms are folded into the convolutions before them.
+void AddDatAttention(Shapes& shapes, const std::string& name, const DatConfig& config,
+                     int64_t heads, bool spatial) {
+  const int64_t dim = config.embed_dim;
+  AddLinear(shapes, name + ".qkv", 3 * dim, dim);
+  AddLinear(shapes, name + ".proj", dim, dim);
+  AddConv(shapes, name + ".dwconv.0", dim, 1, 3);
+  AddConv(shapes, name + ".channel_interaction.1", dim / 8, dim, 1);
+  AddConv(shapes, name + ".channel_interaction.4", dim, dim / 8, 1);
+  AddConv(shapes, name + ".spatial_interaction.0", dim / 16, dim, 1);
+  AddConv(shapes, name + ".spatial_interaction.3", 1, dim / 16, 1);
+  if (!spatial) {
+    shapes[name + ".temperature"] = {heads, 1, 1};
+    return;
+  }
+  const int64_t position = dim / 2 / 4 / 4;
+  for (int branch = 0; branch < 2; ++branch) {
+    const std::string bias = absl::StrCat(name, ".attns.", branch, ".pos");
+    AddLinear(shapes, bias + ".pos_proj", position, 2);
+    for (int layer = 1; layer <= 3; ++layer) {
+      AddNorm(shapes, absl::StrCat(bias, ".pos", layer, ".0"), position);
+      AddLinear(shapes, absl::StrCat(bias, ".pos", layer, ".2"), layer == 3 ? heads / 2 : position,
+                position);
+    }
+  }
+}
+
+void AddEncoder(Shapes& shapes, const DatConfig& config) {
+  const int64_t dim = config.embed_dim;
+  AddConv(shapes, "encoder.conv_first", dim, 3, 3);
+  AddNorm(shapes, "encoder.before_RG.1", dim);
+  for (size_t layer = 0; layer < config.depths.size(); ++layer) {
+    const std::string group = absl::StrCat("encoder.layers.", layer);
+    for (int i = 0; i < config.depths[layer]; ++i) {
+      const std::string block = absl::StrCat(group, ".blocks.", i);
+      AddNorm(shapes, block + ".norm1", dim);
+      AddDatAttention(shapes, block + ".attn", config, config.heads[layer], i % 2 == 0);
+      AddNorm(shapes, block + ".norm2", dim);
+      AddLinear(shapes, block + ".ffn.fc1", config.ffn_hidden, dim);
+      AddNorm(shapes, block + ".ffn.sg.norm", config.ffn_hidden / 2);
+      AddConv(shapes, block + ".ffn.sg.conv", config.ffn_hidden / 2, 1, 3);
+      AddLinear(shapes, block + ".ffn.fc2", dim, config.ffn_hidden / 2);
+    }
+    AddResidualConvs(shapes, group + ".conv", dim);
+  }
+  AddNorm(shapes, "encoder.norm", dim);
+  AddResidualConvs(shapes, "encoder.conv_after_body", dim);
+}
+
 void AddDecoder(Shapes& shapes, const HiifConfig& config, int features) {
   const int width = config.width;
   AddConv(shapes, "freq", width, features, 3);
@@ -203,9 +259,14 @@ DecoderConfig InferDecoder(const Safetensors& tensors) {
 
 }  // namespace
 
-std::map<std::string, std::vector<int64_t>> ParameterShapes(const ModelConfig& config) {
+std::map<std::string, std::vector<int64_t>> EncoderShapes(const EncoderConfig& config) {
   Shapes shapes;
-  std::visit([&](const auto& encoder) { AddEncoder(shapes, encoder); }, config.encoder);
+  std::visit([&](const auto& encoder) { AddEncoder(shapes, encoder); }, config);
+  return shapes;
+}
+
+std::map<std::string, std::vector<int64_t>> ParameterShapes(const ModelConfig& config) {
+  Shapes shapes = EncoderShapes(config.encoder);
   const int features = EncoderFeatures(config.encoder);
   std::visit([&](const auto& decoder) { AddDecoder(shapes, decoder, features); }, config.decoder);
   return shapes;

@@ -12,6 +12,9 @@ at::Tensor EncodeImage(const Network& network, const at::Tensor& image) {
   if (const auto* rdn = std::get_if<RdnConfig>(&network.config.encoder)) {
     return EncodeRdn(*rdn, scope, image);
   }
+  if (const auto* dat = std::get_if<DatConfig>(&network.config.encoder)) {
+    return EncodeDat(*dat, scope, image);
+  }
   const auto& swinir = std::get<SwinIrConfig>(network.config.encoder);
   const auto up = [&](int64_t n) {
     return (n + swinir.window - 1) / swinir.window * swinir.window;

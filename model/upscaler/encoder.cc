@@ -24,6 +24,12 @@ int64_t ReceptiveField(const EncoderConfig& encoder) {
   return rdn.blocks * rdn.layers_per_block + 3;
 }
 
+// Transformers attend across the image.
+bool TakesWholeImage(const EncoderConfig& encoder) {
+  return std::holds_alternative<SwinIrConfig>(encoder) ||
+         std::holds_alternative<DatConfig>(encoder);
+}
+
 class TorchEncoder : public LatentEncoder {
  public:
   TorchEncoder(Network network, bool bfloat16)
@@ -72,7 +78,7 @@ class TorchEncoder : public LatentEncoder {
 
 ScopedEncoderThreads::ScopedEncoderThreads(const EncoderConfig& encoder, int threads)
     : before_(at::get_num_threads()) {
-  at::set_num_threads(std::holds_alternative<SwinIrConfig>(encoder) ? 1 : std::max(1, threads));
+  at::set_num_threads(TakesWholeImage(encoder) ? 1 : std::max(1, threads));
 }
 
 ScopedEncoderThreads::~ScopedEncoderThreads() { at::set_num_threads(before_); }
@@ -90,7 +96,7 @@ Region WithHalo(const Region& block, int64_t halo, int64_t height, int64_t width
 }
 
 EncodingPlan PlanEncoding(const EncoderConfig& encoder, int64_t height, int64_t width) {
-  if (std::holds_alternative<SwinIrConfig>(encoder)) return {{{0, 0, width, height}}, 0};
+  if (TakesWholeImage(encoder)) return {{{0, 0, width, height}}, 0};
   EncodingPlan plan;
   plan.halo = ReceptiveField(encoder);
   const auto cuts = [](int64_t size) {
@@ -114,6 +120,8 @@ absl::StatusOr<std::unique_ptr<LatentEncoder>> LatentEncoder::Create(const Check
     HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
     std::erase_if(network.parameters,
                   [](const auto& p) { return !p.first.starts_with("encoder."); });
+    // Rounded, the latent codes of DAT cost 0.04 dB.
+    if (std::holds_alternative<DatConfig>(network.config.encoder)) bfloat16 = false;
     for (auto& [name, tensor] : network.parameters) {
       if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
       if (bfloat16 && tensor.dim() >= 2) tensor = tensor.to(at::kBFloat16);  // not at every call

@@ -24,12 +24,12 @@ Region WithHalo(const Region& block, int64_t halo, int64_t height, int64_t width
 
 // Convolutional encoders: blocks of about 384 x 384 with the receptive field as halo, which gives
 // the features of the whole image up to rounding (1e-5 in float32). SwinIR attends across windows
-// layer after layer, so it takes the image whole.
+// layer after layer, DAT across all pixels, so they take the image whole.
 EncodingPlan PlanEncoding(const EncoderConfig& encoder, int64_t height, int64_t width);
 
-// LibTorch's threads for what the calling thread encodes in this scope. One for SwinIR, whose
-// matrix products round differently for other numbers of threads; a convolution's sums do not
-// depend on it.
+// LibTorch's threads for what the calling thread encodes in this scope. One for SwinIR and
+// DAT, whose matrix products round differently for other numbers of threads; a convolution's sums
+// do not depend on it.
 class ScopedEncoderThreads {
  public:
   ScopedEncoderThreads(const EncoderConfig& encoder, int threads);

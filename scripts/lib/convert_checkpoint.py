@@ -12,7 +12,7 @@ import sys
 
 import torch
 
-DERIVED_SUFFIXES = (".attn_mask", ".relative_position_index")
+DERIVED_SUFFIXES = (".attn_mask", ".relative_position_index", ".rpe_biases", ".attn_mask_0", ".attn_mask_1")
 DERIVED_PREFIXES = ("encoder.sub_mean.", "encoder.add_mean.")
 DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 NAMES = {value: key for key, value in DTYPES.items()}
@@ -46,7 +46,11 @@ def read_pth(path):
         loaded = loaded["model"]
     if isinstance(loaded, dict) and isinstance(loaded.get("sd"), dict):
         loaded = loaded["sd"]
+    if isinstance(loaded, dict) and isinstance(loaded.get("params"), dict):  # BasicSR, of which DAT is
+        loaded = loaded["params"]
     tensors = {k: v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
+    if "before_RG.1.weight" in tensors:
+        tensors = {("" if k.startswith("upsample.") else "encoder.") + k: v for k, v in tensors.items()}
     if not tensors:
         fail(f"{path} holds no parameters: expected model.sd of a released checkpoint, or a state dict")
     return tensors, {}
@@ -62,6 +66,18 @@ def clean(tensors):
     return result
 
 
+def fold_batch_norms(tensors):
+    """Each batch norm of DAT, as it is in evaluation, into the convolution before it."""
+    for name in [n.removesuffix("running_var") for n in tensors if n.endswith(".running_var")]:
+        weight, bias, mean, variance = (tensors.pop(name + k) for k in ("weight", "bias", "running_mean", "running_var"))
+        tensors.pop(name + "num_batches_tracked", None)
+        sequence, place = name[:-1].rsplit(".", 1)
+        convolution = f"{sequence}.{int(place) - 1}"
+        factor = weight / (variance + 1e-5).sqrt()
+        tensors[convolution + ".weight"] *= factor.reshape(-1, 1, 1, 1)
+        tensors[convolution + ".bias"] = (tensors[convolution + ".bias"] - mean) * factor + bias
+
+
 def count(tensors, prefix):
     """1 + the largest N of the names prefix + N + '.'."""
     found = [name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix)]
@@ -75,6 +91,18 @@ def encoder_config(tensors):
             "blocks": count(tensors, "encoder.RDBs."),
             "layers_per_block": count(tensors, "encoder.RDBs.0.convs."),
             "growth": tensors["encoder.RDBs.0.convs.0.conv.0.weight"].shape[0],
+        }
+    if "encoder.before_RG.1.weight" in tensors:
+        layers = count(tensors, "encoder.layers.")
+        return "dat", {
+            "embed_dim": tensors["encoder.conv_first.weight"].shape[0],
+            "depths": [count(tensors, f"encoder.layers.{i}.blocks.") for i in range(layers)],
+            "heads": [tensors[f"encoder.layers.{i}.blocks.1.attn.temperature"].shape[0] for i in range(layers)],
+            "ffn_hidden": tensors["encoder.layers.0.blocks.0.ffn.fc1.weight"].shape[0],
+            # Of DAT-light; the tensors do not tell.
+            "window_short": 8,
+            "window_long": 32,
+            "output_scale": 15,
         }
     if "encoder.conv_first.weight" in tensors:
         layers = count(tensors, "encoder.layers.")
@@ -92,7 +120,7 @@ def encoder_config(tensors):
             "features": tensors["encoder.head.0.weight"].shape[0],
             "blocks": count(tensors, "encoder.body.") - 1,
         }
-    fail("holds no encoder that is known (EDSR-baseline, RDN, SwinIR)")
+    fail("holds no encoder that is known (EDSR-baseline, RDN, SwinIR, DAT)")
 
 
 def decoder_config(tensors):
@@ -114,6 +142,8 @@ def decoder_config(tensors):
             "attention_blocks": blocks,
             "ablation": ablation,
         }
+    if "upsample.0.weight" in tensors:  # one scale, for `hiif-data cache`; not served
+        return "pixel-shuffle", {"scale": round((tensors["upsample.0.weight"].shape[0] / 3) ** 0.5)}
     fail("holds no decoder that is known (HIIF, LIIF)")
 
 
@@ -142,6 +172,7 @@ def main():
     parser = argparse.ArgumentParser(prog="convert-checkpoint", description=__doc__.splitlines()[0])
     parser.add_argument("input", help="released .pth, or a safetensors file with the official parameter names")
     parser.add_argument("output", help="native checkpoint to write, NAME.safetensors")
+    parser.add_argument("--decoder", metavar="FILE", help="take the decoder of this safetensors file instead of the input's")
     parser.add_argument("--coordinates", choices=["reference", "exact"], help="mode the weights were trained for; default: the input's metadata, else reference (released checkpoints)")
     parser.add_argument("--license", help="licence of the weights; default: the input's metadata")
     parser.add_argument("--provenance", help="where they come from: initialisation, data, steps")
@@ -153,12 +184,17 @@ def main():
     read = read_safetensors if arguments.input.endswith(".safetensors") else read_pth
     try:
         tensors, old = read(arguments.input)
+        if arguments.decoder:
+            tensors = {k: v for k, v in tensors.items() if k.startswith("encoder.")}
+            decoder, old = read_safetensors(arguments.decoder)
+            tensors |= {k: v for k, v in decoder.items() if not k.startswith("encoder.")}
     except Exception as error:  # pickle, zip and struct each have their own
         fail(f"{arguments.input} cannot be read: {error}")
     tensors = clean(tensors)
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             fail(f"tensor {name} holds NaN or infinity")
+    fold_batch_norms(tensors)
     encoder, encoder_values = encoder_config(tensors)
     decoder, decoder_values = decoder_config(tensors)
     metadata = {

@@ -184,6 +184,9 @@ TEST(ParameterCount, IsThatOfThePaper) {
   EXPECT_EQ(Count({EdsrConfig{}, HiifConfig{}}) - decoder, 1'220'416);
   EXPECT_EQ(Count({RdnConfig{}, HiifConfig{}}) - decoder, 21'973'952);
   EXPECT_EQ(Count({SwinIrConfig{}, HiifConfig{}}) - decoder, 11'603'044);
+  // Of 60 features, and without its upsampler.
+  const int64_t decoder_of_60 = decoder - 4 * 9 * 256;
+  EXPECT_EQ(Count({DatConfig{}, HiifConfig{}}) - decoder_of_60, 544'278);
   EXPECT_EQ(Count({EdsrConfig{}, LiifConfig{}}) - 1'220'416, 346'883);
 }
 

@@ -330,7 +330,8 @@ TEST(BFloat16, WhatIsNotFiniteIsComputedAgainInFloat32) {
 // Whether a worker was alone when it encoded must not show in the result.
 TEST(Encoding, DoesNotDependOnTheNumberOfThreads) {
   std::vector<std::string> checkpoints = {
-      testing::RepositoryPath("models/edsr-baseline-hiif.safetensors")};
+      testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"),
+      testing::RepositoryPath("models/dat-light-hiif-fast.safetensors")};
   for (const char* encoder : {"rdn", "swinir"}) {
     const std::string path =
         testing::SharedPath(absl::StrCat("fixtures/hiif-", encoder, ".weights.safetensors"));

@@ -1,0 +1,80 @@
+// The encoder of DAT-light, against latent codes that were recorded from the released network.
+#include "model/upscaler/encoder.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/safetensors.h"
+#include "tests/testing/paths.h"
+
+namespace hiif {
+namespace {
+
+// Planes (3,h,w) of [0,1].
+RgbImage ImageOf(const std::vector<float>& planes, int64_t height, int64_t width) {
+  RgbImage image{SampleType::kF32, height, width, {}};
+  std::vector<float> samples(planes.size());
+  for (int64_t i = 0; i < height * width; ++i) {
+    for (int64_t c = 0; c < 3; ++c) samples[i * 3 + c] = planes[c * height * width + i];
+  }
+  image.samples.resize(samples.size() * sizeof(float));
+  std::memcpy(image.samples.data(), samples.data(), image.samples.size());
+  return image;
+}
+
+double Deviation(const std::vector<float>& values) {
+  const auto n = static_cast<double>(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  double squares = 0;
+  for (const float v : values) squares += (v - mean) * (v - mean);
+  return std::sqrt(squares / n);
+}
+
+class DatLight : public ::testing::TestWithParam<const char*> {};
+
+// Sides that are no multiples of the windows, one strip of rows and several.
+TEST_P(DatLight, GivesTheRecordedLatentCodes) {
+  const std::string path = testing::SharedPath(
+      absl::StrCat("recorded/dat-light/dat-light-x3.", GetParam(), ".safetensors"));
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
+  const auto recorded = Safetensors::Map(path);
+  ASSERT_TRUE(recorded.ok()) << recorded.status();
+  const std::vector<int64_t>& shape = (*recorded)->tensors().at("latents").shape;
+  const int64_t height = shape[1];
+  const int64_t width = shape[2];
+  const std::vector<float> expected = *(*recorded)->Floats("latents");
+  const RgbImage image = ImageOf(*(*recorded)->Floats("input"), height, width);
+
+  const auto checkpoint =
+      Checkpoint::Open(testing::RepositoryPath("models/dat-light-hiif-fast.safetensors"));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  const auto& config = std::get<DatConfig>(checkpoint->config().encoder);
+  const auto encoder = LatentEncoder::Create(*checkpoint, /*bfloat16=*/false);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const int channels = (*encoder)->channels();
+  ASSERT_EQ(channels, shape[0]);
+  std::vector<float> latents(expected.size());
+  const absl::Status status =
+      (*encoder)->Encode(image, {0, 0, width, height}, /*halo=*/0, /*threads=*/2, latents.data());
+  ASSERT_TRUE(status.ok()) << status;
+  double largest = 0;
+  for (int64_t i = 0; i < height * width; ++i) {
+    for (int64_t c = 0; c < channels; ++c) {
+      const double got = latents[i * channels + c] / config.output_scale;
+      largest = std::max(largest, std::fabs(got - expected[c * height * width + i]));
+    }
+  }
+  EXPECT_LE(largest, 1e-4 * Deviation(expected));
+}
+
+INSTANTIATE_TEST_SUITE_P(Recorded, DatLight, ::testing::Values("16x16", "20x24", "33x17", "72x40"),
+                         [](const auto& i) { return absl::StrCat("Size", i.param); });
+
+}  // namespace
+}  // namespace hiif

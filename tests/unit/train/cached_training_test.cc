@@ -1,0 +1,212 @@
+// hiif-data cache and hiif-train together, on networks of no size.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/network.h"
+#include "tests/unit/train/training_case.h"
+#include "train/fixed_scale.h"
+#include "train/initial_weights.h"
+#include "train/latent_cache.h"
+#include "train/make_cache.h"
+#include "train/trainer.h"
+
+namespace hiif::train {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CachedTrainingTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    options_.data = PackWaves("data");
+    options_.steps = 1;
+    const std::string first = FreshPath("first");
+    ASSERT_EQ(Train(options_, first, {}).value(), Outcome::kFinished);
+    checkpoint_ = first + "/weights.safetensors";
+    cache_ = {.data = options_.data,
+              .output = FreshPath("cache"),
+              .encoder = checkpoint_,
+              .teachers = {Teacher(2)},
+              .records = 12,
+              .patch = 16,
+              .patterns = 0.4,
+              .max_factor = 2.5};
+    options_.patch = 16;
+    options_.max_scale = 2;
+    options_.margin = 2;
+    options_.encoder_rate = 0;
+    options_.init_encoder = checkpoint_;
+    options_.teacher_weight = 0.5;
+    options_.data = cache_.output;
+  }
+
+  // A network of one scale with the encoder of checkpoint_.
+  std::string Teacher(int64_t scale) {
+    Network network = LoadNetwork(Checkpoint::Open(checkpoint_).value()).value();
+    std::erase_if(network.parameters,
+                  [](const auto& p) { return !p.first.starts_with("encoder."); });
+    network.parameters["upsample.0.weight"] = at::full({3 * scale * scale, 8, 3, 3}, 0.01);
+    network.parameters["upsample.0.bias"] = at::full({3 * scale * scale}, 0.4);
+    std::map<std::string, std::string> metadata = ConfigMetadata(network.config);
+    metadata["decoder"] = "pixel-shuffle";
+    std::map<std::string, TensorToWrite> tensors;
+    for (auto& [name, tensor] : network.parameters) {
+      tensor = tensor.contiguous();
+      tensors[name] = {TensorType::kF32,
+                       {tensor.sizes().begin(), tensor.sizes().end()},
+                       {static_cast<const uint8_t*>(tensor.const_data_ptr()), tensor.nbytes()}};
+    }
+    std::string path = FreshPath(absl::StrCat("teacher", scale));
+    EXPECT_TRUE(WriteSafetensors(path, tensors, metadata).ok());
+    return path;
+  }
+
+  absl::Status Make(const std::atomic<bool>* stop = nullptr) {
+    said_.clear();
+    return MakeCache(cache_, stop, [this](const std::string& line) { said_ += line + "\n"; });
+  }
+
+  double Loss(const std::string& name) {
+    const std::string run = FreshPath(name);
+    const TrainHooks hooks{.say = [this](const std::string& line) { said_ += line + "\n"; }};
+    EXPECT_EQ(Train(options_, run, hooks).value(), Outcome::kFinished);
+    const std::string log = ReadFile(run + "/log.csv").value();
+    const std::string line = log.substr(log.find('\n') + 1);
+    const size_t second = line.find(',', line.find(',') + 1);
+    return std::stod(line.substr(second + 1));
+  }
+
+  TrainOptions options_ = TinyOptions();
+  MakeCacheOptions cache_;
+  std::string checkpoint_;
+  std::string said_;
+};
+
+TEST_F(CachedTrainingTest, HoldsWhatTheNetworksSay) {
+  ASSERT_TRUE(Make().ok());
+  const auto cache = LatentCache::Open(cache_.output).value();
+  ASSERT_EQ(cache->records(), 12);
+  ASSERT_TRUE(cache->Verify().ok());
+  const Network network = LoadNetwork(Checkpoint::Open(checkpoint_).value()).value();
+  const FixedScaleNetwork teacher = FixedScaleNetwork::Load(cache_.teachers[0]).value();
+  int photographs = 0;
+  for (int64_t i = 0; i < 12; ++i) {
+    const CacheRecord record = cache->Record(i);
+    const at::Tensor patch =
+        at::from_blob(const_cast<uint8_t*>(record.patch.data()), {1, 16, 16, 3}, at::kByte);
+    const at::Tensor image = (patch.to(at::kFloat) / 255.0 * 2.0 - 1.0).permute({0, 3, 1, 2});
+    const at::Tensor latents = EncodeImage(network, image);
+    const at::Tensor kept =
+        at::from_blob(const_cast<float*>(record.latents.data()), {1, 8, 16, 16}, at::kFloat);
+    EXPECT_TRUE(at::allclose(latents, kept, 1e-5, 1e-5));
+    if (record.kind != CacheRecord::kPhotograph) continue;
+    ++photographs;
+    const at::Tensor said = (teacher.Decode(latents) * 255).permute({0, 2, 3, 1});
+    const at::Tensor output =
+        at::from_blob(const_cast<uint8_t*>(record.outputs[0].data()), {1, 32, 32, 3}, at::kByte);
+    EXPECT_LE((said - output.to(at::kFloat)).abs().max().item<double>(), 0.51);
+  }
+  EXPECT_GT(photographs, 3);
+  EXPECT_LT(photographs, 12);
+}
+
+TEST_F(CachedTrainingTest, StoppedItGoesOnToTheSameFile) {
+  ASSERT_TRUE(Make().ok());
+  const std::string whole = ReadFile(cache_.output).value();
+  cache_.output = FreshPath("other");
+  cache_.records = 5;
+  ASSERT_TRUE(Make().ok());
+  cache_.records = 12;
+  const std::atomic<bool> stop = true;
+  ASSERT_TRUE(Make(&stop).ok());  // at once
+  EXPECT_THAT(said_, HasSubstr("going on at record 5"));
+  ASSERT_TRUE(Make().ok());
+  EXPECT_EQ(ReadFile(cache_.output).value(), whole);
+  cache_.seed = 2;
+  EXPECT_THAT(std::string(Make().message()), HasSubstr("was made from other data"));
+}
+
+// Whether the latent codes come from the cache or from the encoder must not show.
+TEST_F(CachedTrainingTest, LatentCodesOfTheCacheAreThoseThatWouldBeComputed) {
+  ASSERT_TRUE(Make().ok());
+  const double cached = Loss("cached");
+  EXPECT_GT(cached, 0);
+  EXPECT_THAT(said_, ::testing::Not(HasSubstr("another encoder")));
+  options_.encoder_rate = 1e-9;  // not frozen: computed
+  EXPECT_NEAR(Loss("computed"), cached, 1e-5 * cached);
+  options_.encoder_rate = 0;
+  options_.init_encoder.clear();  // another encoder
+  options_.seed = 5;
+  Loss("another");
+  EXPECT_THAT(said_, HasSubstr("latent codes of another encoder"));
+}
+
+TEST_F(CachedTrainingTest, TheSameRecordsWithTheCodesOfAnotherEncoder) {
+  ASSERT_TRUE(Make().ok());
+  const std::string from = cache_.output;
+  const double loss = Loss("first");
+  cache_.from = from;
+  cache_.output = FreshPath("again");
+  ASSERT_TRUE(Make().ok());
+  options_.data = cache_.output;
+  EXPECT_NEAR(Loss("again"), loss, 1e-6 * loss);
+  EXPECT_EQ(LatentCache::Open(cache_.output).value()->records(), 12);
+}
+
+TEST_F(CachedTrainingTest, SquaresAreALossToo) {
+  ASSERT_TRUE(Make().ok());
+  const double l1 = Loss("l1");
+  options_.loss = "mse";
+  EXPECT_LT(Loss("mse"), l1);
+  options_.loss = "l3";
+  EXPECT_THAT(std::string(Train(options_, FreshPath("l3"), {}).status().message()),
+              HasSubstr("neither l1 nor mse"));
+}
+
+TEST_F(CachedTrainingTest, RefusesWhatDoesNotGoTogether) {
+  ASSERT_TRUE(Make().ok());
+  const auto refusal = [&] {
+    return std::string(Train(options_, FreshPath("run"), {}).status().message());
+  };
+  options_.patch = 8;
+  EXPECT_THAT(refusal(), HasSubstr("give --patch 16"));
+  options_.patch = 16;
+  options_.patterns = 0.1;
+  EXPECT_THAT(refusal(), HasSubstr("leave --degrade, --patterns"));
+  options_.patterns = 0;
+  options_.max_scale = 4;
+  EXPECT_THAT(refusal(), HasSubstr("end at 2"));
+}
+
+TEST_F(CachedTrainingTest, MakingRefusesOptionsAndFilesThatDoNotFit) {
+  const MakeCacheOptions good = cache_;
+  const auto refusal = [&](auto change) {
+    cache_ = good;
+    cache_.output = FreshPath("refused");
+    change(cache_);
+    return std::string(Make().message());
+  };
+  EXPECT_THAT(refusal([](auto& o) { o.records = 0; }), HasSubstr("--records"));
+  EXPECT_THAT(refusal([](auto& o) { o.patterns = 2; }), HasSubstr("--patterns"));
+  EXPECT_THAT(refusal([](auto& o) { o.data.clear(); }), HasSubstr("--data"));
+  EXPECT_THAT(refusal([](auto& o) { o.max_factor = 9; }), HasSubstr("--max-factor"));
+  EXPECT_THAT(refusal([](auto& o) { o.min_factor = 2.6, o.max_factor = 3; }),
+              HasSubstr("below 42"));
+  EXPECT_THAT(refusal([](auto& o) { o.teachers.push_back(o.teachers[0]); }),
+              HasSubstr("two teachers"));
+  EXPECT_THAT(refusal([&](auto& o) { o.teachers[0] = checkpoint_; }),
+              HasSubstr("not a network of one scale"));
+  EXPECT_THAT(refusal([](auto& o) { o.encoder = "absent.safetensors"; }), HasSubstr("absent"));
+  EXPECT_THAT(refusal([](auto& o) { o.from = "absent.cache"; }), HasSubstr("absent"));
+}
+
+}  // namespace
+}  // namespace hiif::train

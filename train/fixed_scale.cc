@@ -1,0 +1,58 @@
+#include "train/fixed_scale.h"
+
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/checkpoint/safetensors.h"
+
+namespace hiif::train {
+
+absl::StatusOr<FixedScaleNetwork> FixedScaleNetwork::Load(const std::string& path) {
+  HIIF_ASSIGN_OR_RETURN(const std::shared_ptr<const Safetensors> file, Safetensors::Map(path));
+  const auto error = [&](const auto&... parts) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", parts...));
+  };
+  const auto decoder = file->metadata().find("decoder");
+  if (decoder == file->metadata().end() || decoder->second != "pixel-shuffle") {
+    return error("not a network of one scale; scripts/get-dat makes some");
+  }
+  FixedScaleNetwork out;
+  const absl::StatusOr<EncoderConfig> encoder = EncoderFromMetadata(file->metadata());
+  if (!encoder.ok()) return error(encoder.status().message());
+  out.network_.config.encoder = *encoder;
+  const auto found = file->tensors().find("upsample.0.weight");
+  if (found == file->tensors().end()) return error("tensor upsample.0.weight is missing");
+  const int64_t channels = found->second.shape.empty() ? 0 : found->second.shape[0];
+  while (3 * out.scale_ * out.scale_ < channels && out.scale_ <= 4) ++out.scale_;
+  if (out.scale_ < 1 || out.scale_ > 4 || 3 * out.scale_ * out.scale_ != channels) {
+    return error("its scale is none of 1 to 4");
+  }
+  auto shapes = EncoderShapes(*encoder);
+  shapes["upsample.0.weight"] = {channels, EncoderFeatures(*encoder), 3, 3};
+  shapes["upsample.0.bias"] = {channels};
+  for (const auto& [name, shape] : shapes) {
+    const auto tensor = file->tensors().find(name);
+    if (tensor == file->tensors().end() || tensor->second.shape != shape) {
+      return error("tensor ", name, " is missing or of another shape");
+    }
+    HIIF_ASSIGN_OR_RETURN(std::vector<float> values, file->Floats(name));
+    out.network_.parameters[name] = at::from_blob(values.data(), shape, at::kFloat).clone();
+  }
+  return out;
+}
+
+at::Tensor FixedScaleNetwork::Decode(const at::Tensor& latents) const {
+  double unit = 1.0;
+  at::Tensor mean = at::zeros({1, 3, 1, 1});
+  if (const auto* dat = std::get_if<DatConfig>(&network_.config.encoder)) {
+    unit = dat->output_scale;
+    mean = DatMean();
+  }
+  const Scope upsample(network_.parameters, "upsample.0.");
+  return (at::pixel_shuffle(Conv(latents / unit, upsample), scale_) + mean).clamp(0, 1);
+}
+
+}  // namespace hiif::train

@@ -1,0 +1,39 @@
+// Fills a cache of latent codes (train/latent_cache.h).
+#ifndef TRAIN_MAKE_CACHE_H_
+#define TRAIN_MAKE_CACHE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace hiif::train {
+
+struct MakeCacheOptions {
+  std::string data;    // packed data set; empty: patterns alone
+  std::string output;  // one that is there is gone on with
+  // Another cache, whose patches and outputs are taken with the latent codes of `encoder`: then
+  // there are no more records than it has, and what is below does not matter.
+  std::string from;
+  std::string encoder;                // checkpoint whose encoder's latent codes are kept
+  std::vector<std::string> teachers;  // networks of one scale (scripts/get-dat), any number
+  int64_t records = 2000;
+  int64_t patch = 64;        // side, pixels
+  double patterns = 0.15;    // part of the records that are drawn (train/patterns.h)
+  double min_factor = 1.25;  // photographs are made smaller by so much, at least
+  double max_factor = 4.0;   // at most; most by 2, 3 or 4
+  int64_t seed = 1;
+  int threads = 1;  // of each network
+};
+
+// Record i is a function of the options and i alone. Stops between records when `stop` is set; the
+// same options go on. InvalidArgument: options, files or images that do not fit.
+absl::Status MakeCache(const MakeCacheOptions& options, const std::atomic<bool>* stop,
+                       const std::function<void(const std::string&)>& say);
+
+}  // namespace hiif::train
+
+#endif  // TRAIN_MAKE_CACHE_H_
