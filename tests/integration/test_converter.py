@@ -135,3 +135,43 @@ def test_what_is_no_checkpoint_is_not_averaged(tmp_path, other):
     ran = average(tmp_path / "mean.safetensors", SHIPPED, other)
     assert ran.returncode == 1 and other in ran.stderr and "Traceback" not in ran.stderr
     assert not (tmp_path / "mean.safetensors").exists()
+
+
+def test_a_released_dat_takes_a_decoder_and_loses_its_batch_norms(tmp_path):
+    shipped = ROOT / "models" / "dat-light-hiif-fast.safetensors"
+    _, header, data = read(shipped)
+    values = {
+        name: torch.frombuffer(bytearray(data[slice(*entry["data_offsets"])]), dtype=torch.float32).reshape(entry["shape"])
+        for name, entry in header.items()
+    }
+    state = {name.removeprefix("encoder."): v.clone() for name, v in values.items() if name.startswith("encoder.")}
+    state["upsample.0.weight"] = torch.zeros(27, 60, 3, 3)
+    state["upsample.0.bias"] = torch.zeros(27)
+    state["layers.0.blocks.0.attn.attns.0.rpe_biases"] = torch.zeros(945, 2)
+    state["layers.0.blocks.2.attn.attn_mask_0"] = torch.zeros(16, 256, 256)
+    # Batch norms behind the same convolutions as in the release.
+    factor = 2.0 / (3.0 + 1e-5) ** 0.5
+    for name in [n.removesuffix(".weight") for n in state]:
+        if not name.endswith(("dwconv.0", "channel_interaction.1", "spatial_interaction.0")):
+            continue
+        state[name + ".weight"] /= factor
+        state[name + ".bias"] = (state[name + ".bias"] - 0.5) / factor + 0.25
+        norm = name[:-1] + str(int(name[-1]) + 1)
+        size = state[name + ".bias"].shape
+        state |= {norm + ".weight": torch.full(size, 2.0), norm + ".bias": torch.full(size, 0.5),
+                  norm + ".running_mean": torch.full(size, 0.25), norm + ".running_var": torch.full(size, 3.0),
+                  norm + ".num_batches_tracked": torch.tensor(7)}  # fmt: skip
+    torch.save({"params": state}, tmp_path / "dat.pth")
+    output = tmp_path / "out.safetensors"
+    ran = convert(tmp_path / "dat.pth", output, "--decoder", shipped, "--license", "Apache-2.0")
+    assert ran.returncode == 0, ran.stderr
+    metadata, again, data = read(output)
+    assert metadata["encoder"] == "dat" and metadata["decoder"] == "hiif" and metadata["coordinates"] == "exact"
+    assert again.keys() == header.keys()
+    for name, entry in again.items():
+        got = torch.frombuffer(bytearray(data[slice(*entry["data_offsets"])]), dtype=torch.float32)
+        assert torch.allclose(got, values[name].flatten(), rtol=1e-5, atol=1e-6), name
+    # Without a decoder of this project it is one scale, a teacher.
+    ran = convert(tmp_path / "dat.pth", output)
+    assert ran.returncode == 0 and "dat + pixel-shuffle" in ran.stdout, ran.stderr
+    assert json.loads(read(output)[0]["decoder_config"]) == {"scale": 3}
