@@ -7,5 +7,6 @@
 from hiif._aio import AsyncClient
 from hiif._client import Client
 from hiif._common import Error, LossWarning
+from hiif._upscaler import Upscaler
 
-__all__ = ["AsyncClient", "Client", "Error", "LossWarning"]
+__all__ = ["AsyncClient", "Client", "Error", "LossWarning", "Upscaler"]

@@ -1,0 +1,118 @@
+"""A server of one's own behind an object: nothing to configure."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from typing import Any, List, Optional, Sequence, Union
+
+import grpc
+
+from hiif._client import Client
+from hiif._common import Error
+
+START_SECONDS = 300.0  # a large model on a busy machine
+
+
+def find_server() -> str:
+    """Path of hiif-server: HIIF_SERVER_BINARY, the package hiif-serve, beside this Python, PATH. Raises Error."""
+    named = os.environ.get("HIIF_SERVER_BINARY")
+    if named:
+        return named
+    candidates: List[Union[str, pathlib.Path, None]] = []
+    package = importlib.util.find_spec("hiif_serve")
+    if package is not None and package.origin:
+        candidates.append(pathlib.Path(package.origin).parent / "bin" / "hiif-server")
+    candidates += [pathlib.Path(sys.executable).parent / "hiif-server", shutil.which("hiif-server")]
+    for candidate in candidates:
+        if candidate and os.access(candidate, os.X_OK):
+            return str(candidate)
+    raise Error(grpc.StatusCode.UNAVAILABLE,
+                "no hiif-server here: pip install hiif-serve, or name the program with HIIF_SERVER_BINARY")
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
+
+
+def _stop(process: subprocess.Popen, folder: tempfile.TemporaryDirectory) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    folder.cleanup()
+
+
+class Upscaler:
+    """A private hiif-server, started here and stopped by close(), at the end of a `with`, or of the process.
+
+    model: of every call, a name; empty: the server's default. flags: more of hiif-server's, e.g.
+    ("--model-dir", "models", "--precision", "float32"). Raises Error when the server does not start, with its log.
+    """
+
+    def __init__(self, model: str = "", *, flags: Sequence[str] = ()):
+        self.model = model
+        server = find_server()
+        folder = tempfile.TemporaryDirectory(prefix="hiif-")  # readable by this user alone
+        self._log = pathlib.Path(folder.name, "log")
+        ready, socket = pathlib.Path(folder.name, "ready"), pathlib.Path(folder.name, "socket")
+        command = [server, "--listen", f"unix:{socket}", "--management-listen", "", "--port-file", str(ready),
+                   "--shutdown-delay", "0s", "--shutdown-grace", "0s", "--max-input-pixels", "256000000",
+                   "--max-output-pixels", "2000000000"]
+        if model:
+            command += ["--default-model", model]
+        # The signal comes when the thread that started the server ends: only the main one lives to the end.
+        bound = threading.current_thread() is threading.main_thread() and sys.platform == "linux"
+        with open(self._log, "wb") as log:
+            self._process = subprocess.Popen([*command, *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                             preexec_fn=_end_with_parent if bound else None)
+        self._finalizer = weakref.finalize(self, _stop, self._process, folder)
+        try:
+            self._wait(ready)
+        except BaseException:
+            self._finalizer()
+            raise
+        self._client = Client(f"unix:{socket}")
+
+    def _wait(self, ready: pathlib.Path) -> None:
+        end = time.monotonic() + START_SECONDS
+        while not ready.exists():
+            if self._process.poll() is not None or time.monotonic() > end:
+                why = self._log.read_text(errors="replace").strip().splitlines()[-3:]
+                raise Error(grpc.StatusCode.UNAVAILABLE,
+                            f"hiif-server did not start (exit {self._process.poll()}): " + " / ".join(why))
+            time.sleep(0.01)
+
+    def __enter__(self) -> Upscaler:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops the server."""
+        self._client.close()
+        self._finalizer()
+
+    def upscale(self, picture: Any, scale: Any = None, *, model: Optional[str] = None, **options: Any) -> Any:
+        """As Client.upscale."""
+        return self._client.upscale(picture, scale, model=self.model if model is None else model, **options)
+
+    def query(self, picture: Any, positions: Any, *, model: Optional[str] = None, **options: Any) -> Any:
+        """As Client.query."""
+        return self._client.query(picture, positions, model=self.model if model is None else model, **options)
+
+    def models(self) -> Any:
+        """As Client.models."""
+        return self._client.models()

@@ -1,0 +1,72 @@
+"""hiif.Upscaler: two lines, a server of one's own behind them."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy
+import pytest
+from PIL import Image
+
+from processes import BIN, ROOT, assemble
+from test_upscale import request
+
+FLAGS = ("--model-dir", str(ROOT / "models"))
+
+
+@pytest.fixture(autouse=True)
+def binary(monkeypatch):
+    monkeypatch.setenv("HIIF_SERVER_BINARY", str(BIN / "hiif-server"))
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_two_lines_give_what_a_server_gives(server, photo):
+    import hiif
+    with hiif.Upscaler("edsr-baseline-hiif-fast", flags=FLAGS) as upscaler:
+        large = upscaler.upscale(Image.open(photo), 2.7)
+        names = {model.name for model in upscaler.models()}
+        pid = upscaler._process.pid
+    _, expected, _ = assemble(server.stub().Upscale(
+        request(photo, 2.7, 2.7, model="edsr-baseline-hiif-fast"), timeout=60))
+    numpy.testing.assert_array_equal(numpy.asarray(large), expected)
+    assert "edsr-baseline-hiif" in names and not alive(pid)
+
+
+def test_a_start_that_fails_says_why(monkeypatch):
+    import hiif
+    with pytest.raises(hiif.Error, match="no/such/folder"):
+        hiif.Upscaler(flags=("--model-dir", "/no/such/folder"))
+    monkeypatch.setenv("HIIF_SERVER_BINARY", "")
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(hiif.Error, match="pip install hiif-serve"):
+        hiif.Upscaler()
+
+
+@pytest.mark.parametrize("end", ["pass", "os.kill(os.getpid(), 9)"])
+def test_the_server_ends_with_the_process(end):
+    import hiif
+    program = textwrap.dedent(f"""
+        import os, hiif
+        upscaler = hiif.Upscaler("edsr-baseline-hiif-fast", flags={FLAGS!r})
+        print(upscaler._process.pid, flush=True)
+        {end}
+    """)
+    path = os.path.dirname(os.path.dirname(hiif.__file__))
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120,
+                            check=False, env={**os.environ, "PYTHONPATH": path})
+    assert result.returncode in (0, -signal.SIGKILL), result.stderr
+    pid, end = int(result.stdout), time.monotonic() + 20
+    while alive(pid):
+        assert time.monotonic() < end, "the server outlived its process"
+        time.sleep(0.05)
