@@ -41,6 +41,10 @@ if(HIIF_SERVICE)
   install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hiif/models COMPONENT runtime
     FILES_MATCHING PATTERN "*.safetensors" PATTERN "edsr-baseline-liif.safetensors" EXCLUDE)
   install(FILES LICENSE NOTICE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+  file(GLOB _hiif_torch_licences ${LibTorch_LIBRARY_DIR}/../../torch-*.dist-info/licenses)
+  if(_hiif_torch_licences)
+    install(DIRECTORY ${_hiif_torch_licences}/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/libtorch COMPONENT runtime)
+  endif()
   # The programs write their own manual pages and completions.
   set(_hiif_zsh ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions/_hiif)
   set(_hiif_fish ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d/hiif.fish)
@@ -92,6 +96,10 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${LibTorch_LIBRARY_DIR})
 # Fonts and certificates are looked for at run time, not linked.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ca-certificates, fonts-dejavu-core, init-system-helpers")
+# AVIF is a plugin since Debian 13.
+if(EXISTS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/libheif/plugins)
+  string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", libheif-plugin-aomdec, libheif-plugin-aomenc")
+endif()
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/deb/postinst
   ${PROJECT_SOURCE_DIR}/packaging/deb/prerm ${PROJECT_SOURCE_DIR}/packaging/deb/postrm
   ${PROJECT_SOURCE_DIR}/packaging/deb/conffiles)

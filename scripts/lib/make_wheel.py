@@ -59,26 +59,36 @@ def add_modules():
     return sorted(folder.iterdir())
 
 
+# Libraries that auditwheel takes for granted, which a server or container does not have.
+TAKEN_FOR_GRANTED = ("libglib-2.0", "libgobject-2.0", "libgthread-2.0", "libgmodule-2.0", "libgio-2.0", "libX11.so", "libXext",
+                     "libXrender", "libICE", "libSM", "libexpat", "libz.so")
+
+
+def add_taken_for_granted(libraries):
+    """Beside LibTorch: the programs' RPATH leads there, for libraries too that are loaded by others."""
+    (folder,) = (path.parent for path in PACKAGE.rglob("libtorch_cpu.so"))
+    for library in libraries:
+        if library.name.startswith(TAKEN_FOR_GRANTED):
+            shutil.copy2(library.resolve(), folder / library.name)
+
+
 def add_licences(libraries):
-    """licenses/PACKAGE of every package, and our own."""
+    """licenses/PACKAGE of every package, and our own; those of LibTorch are in share/doc."""
     folder = PACKAGE / "licenses"
     folder.mkdir()
     for name in ("LICENSE", "NOTICE"):
         shutil.copy2(ROOT / name, folder / f"hiif-serve.{name}")
     for package in sorted({package_of(library) or "" for library in libraries} - {""}):
         shutil.copy2(f"/usr/share/doc/{package}/copyright", folder / package)
-    torch = next(ROOT.glob(".venv/lib*/**/torch-*.dist-info"), None)
-    for licence in sorted(torch.rglob("LICENSE")) if torch else []:
-        shutil.copy2(licence, folder / "libtorch")
-    for licence in sorted(torch.rglob("NOTICE")) if torch else []:
-        shutil.copy2(licence, folder / "libtorch.NOTICE")
 
 
 for model in (PACKAGE / "share/hiif/models").iterdir():
     if model.stem not in MODELS:
         model.unlink()
 modules = add_modules()
-add_licences(libraries_of([*(PACKAGE / "bin").iterdir(), *modules]))
+linked = libraries_of([*(PACKAGE / "bin").iterdir(), *modules])
+add_licences(linked)
+add_taken_for_granted(linked)
 info = SOURCE / f"hiif_serve-{VERSION}.dist-info"
 info.mkdir()
 (info / "METADATA").write_text(METADATA + (SOURCE / "README.md").read_text())
