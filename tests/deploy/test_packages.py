@@ -1,12 +1,16 @@
 """What people install: packages of scripts/package, each tried where nothing is prepared."""
 
+import json
+import pathlib
 import re
 import shutil
 import subprocess
+import zipfile
 
 import pytest
+from PIL import Image
 
-from processes import ROOT
+from processes import BIN, ROOT
 
 
 def verify(*arguments):
@@ -20,6 +24,36 @@ def verify(*arguments):
 @pytest.mark.timeout(900)
 def test_client_with_the_oldest_protobuf_and_grpcio_it_declares():
     assert "protobuf 4.21.6, grpcio 1.51.1" in verify("client-versions", "--short")
+
+
+def test_release_names_one_version_and_says_what_is_inside(tmp_path):
+    checked = subprocess.run(["scripts/release", "--check"], cwd=ROOT, capture_output=True, text=True, check=True)
+    version = checked.stdout.split()[0]
+    wheel = tmp_path / f"hiif_client-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"hiif_client-{version}.dist-info/METADATA", "Requires-Dist: grpcio>=1.51.1\n")
+        archive.write(ROOT / "models/edsr-baseline-hiif-fast.safetensors")
+    subprocess.run(["scripts/setup", "--package"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([ROOT / ".venv/bin/python", "scripts/lib/make_sbom.py", wheel, version], cwd=ROOT, check=True)
+    bom = json.loads(pathlib.Path(f"{wheel}.cdx.json").read_text())
+    assert bom["bomFormat"] == "CycloneDX" and bom["metadata"]["component"]["name"] == "hiif-client"
+    assert {c["name"]: c["type"] for c in bom["components"]} == {"grpcio": "library",
+                                                                "edsr-baseline-hiif-fast": "machine-learning-model"}
+
+
+def test_installed_programs_find_their_libraries_and_models(tmp_path):
+    """cmake --install into a prefix; used from elsewhere, with nothing in the environment."""
+    prefix = tmp_path / "prefix"
+    subprocess.run(["cmake", "--install", BIN.parent, "--component", "runtime", "--prefix", prefix], check=True,
+                   capture_output=True)  # fmt: skip
+    assert (prefix / "share/man/man1/hiif.1").stat().st_size > 1000
+    linked = subprocess.run(["ldd", prefix / "bin/hiif-server"], capture_output=True, text=True, check=True).stdout
+    assert re.search(rf"libtorch_cpu.so => {prefix}/\S*lib/\S*hiif/", linked), linked
+    done = subprocess.run([prefix / "bin/hiif", "upscale", ROOT / "examples/chelsea.png", "-o", tmp_path / "large.png",
+                           "--scale", "1.5", "--crop", "0,0,60,40", "-n", "edsr-baseline-hiif-fast"], cwd=tmp_path,
+                          env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "large.png").size == (90, 60)
 
 
 def test_nothing_is_left_in_the_tree():
