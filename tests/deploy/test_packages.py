@@ -56,6 +56,16 @@ def test_installed_programs_find_their_libraries_and_models(tmp_path):
     assert Image.open(tmp_path / "large.png").size == (90, 60)
 
 
+def test_setup_without_dpkg_names_the_packages(tmp_path):
+    """As on Fedora: a PATH without dpkg and apt."""
+    for tool in ("bash", "env", "dirname", "basename", "awk", "sort", "tr", "sed", "cat", "python3", "uname"):
+        (tmp_path / tool).symlink_to(shutil.which(tool))
+    done = subprocess.run(["bash", "scripts/setup"], cwd=ROOT, env={"PATH": str(tmp_path), "LIBTORCH_ROOT": "/somewhere"},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "dnf install" in done.stdout and "grpc-devel" in done.stdout and "gtest-devel" not in done.stdout
+
+
 def test_nothing_is_left_in_the_tree():
     """What setuptools writes goes to build/."""
     written = subprocess.run(["git", "ls-files", "--others", "--exclude-standard", "--directory"], cwd=ROOT,
