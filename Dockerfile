@@ -48,8 +48,8 @@ LABEL org.opencontainers.image.title="hiif-serve" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/opt/hiif/bin:$PATH \
     HIIF_MODEL_DIR=/models \
-    HIIF_LISTEN=0.0.0.0:8500 \
-    HIIF_MANAGEMENT_LISTEN=0.0.0.0:8501 \
+    HIIF_LISTEN=[::]:8500 \
+    HIIF_MANAGEMENT_LISTEN=[::]:8501 \
     HIIF_INSECURE_LISTEN=true \
     HIIF_LOG_FORMAT=json
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin hiif

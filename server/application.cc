@@ -9,9 +9,9 @@
 #include "absl/time/clock.h"
 #include "base/file.h"
 #include "imaging/decode.h"
+#include "server/core/device_memory.h"
 #include "server/core/errors.h"
 #include "server/logging/log.h"
-#include "server/metrics/process.h"
 
 namespace hiif::server {
 namespace {
@@ -96,10 +96,9 @@ std::optional<Application::Failure> Application::Start() {
   scheduling.max_bytes = resources_.memory_bytes - resources_.feature_cache_bytes;
   scheduler_ = std::make_unique<scheduling::Scheduler>(
       scheduling, &device_, &clock_,
-      scheduling::Scheduler::Observer{
-          .on_batch = [this](int64_t coordinates,
-                             int64_t jobs) { metrics_.Batch(coordinates, jobs); },
-          .on_first_piece = [this](absl::Duration waited) { metrics_.QueueTime(waited); }});
+      scheduling::Scheduler::Observer{.on_batch = [this](int64_t coordinates, int64_t jobs) {
+        metrics_.Batch(coordinates, jobs);
+      }});
   metrics_.OnCollect([this] { CollectGauges(); });
 
   if (!config_.token_file().empty()) {
@@ -109,8 +108,8 @@ std::optional<Application::Failure> Application::Start() {
   }
   handler_ = std::make_unique<RpcHandler>(&metrics_, &monitor_,
                                           HandlerOptions{tokens_.get(), config_.max_rpcs()});
-  const WorkEnvironment environment{scheduler_.get(), &cache_, &metrics_,
-                                    config_.context_samples()};
+  const WorkEnvironment environment{scheduler_.get(), &cache_, &metrics_, config_.context_samples(),
+                                    device_name_};
   const RequestLimits limits{config_.max_input_pixels(), config_.max_output_pixels(),
                              config_.max_query_coordinates(), config_.tile_size(),
                              resources_.tiles_ahead};
@@ -241,10 +240,22 @@ void Application::CollectGauges() {
       static_cast<double>(statistics.queued_coordinates + statistics.running_coordinates));
   gauges.drain_seconds.Set(absl::ToDoubleSeconds(statistics.capped_drain));
   gauges.feature_cache_bytes.Set(static_cast<double>(cache_.bytes()));
-  gauges.device_memory_used.Set(static_cast<double>(ResidentBytes()));
+  const bool cpu = device_name_ == "cpu";
+  const DeviceMemory memory = DeviceMemoryOf(device_name_);
+  gauges.device_memory_used.Set(static_cast<double>(memory.used));
+  gauges.device_memory_size.Set(static_cast<double>(cpu ? resources_.memory_bytes : memory.size));
+  gauges.device_memory_peak.Set(static_cast<double>(memory.peak));
+  if (!cpu) {
+    const auto set = [this](const char* kind, int64_t bytes) {
+      metrics_.device_allocator()
+          .Add({{"device", device_name_}, {"kind", kind}})
+          .Set(static_cast<double>(bytes));
+    };
+    set("allocated", memory.allocated);
+    set("reserved", memory.reserved);
+  }
   gauges.connections.Set(grpc_ == nullptr ? 0 : grpc_->connections());
   gauges.uploads.Set(upload_.reading);
-  gauges.device_memory_size.Set(static_cast<double>(resources_.memory_bytes));
   metrics_.Recomputed(RecomputedPieces());
   for (const ModelStatus& status : registry_->List()) {
     metrics_.model_memory()

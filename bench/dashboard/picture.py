@@ -5,7 +5,6 @@ import argparse
 import contextlib
 import html
 import io
-import json
 import math
 import pathlib
 import re
@@ -24,6 +23,7 @@ from PIL import Image
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "testing"))
 
+from dashboard import expand, panels  # noqa: E402
 from processes import make_stubs, run_server  # noqa: E402
 
 COLOURS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f"]
@@ -88,7 +88,7 @@ def prometheus(folder, server):
 
 def series(address, target, begin, end):
     """[(legend, [(time, value)])] of one query."""
-    query = re.sub(r"\[\d+m\]", "[20s]", target["expr"])
+    query = expand(target["expr"], "20s")
     answer = requests.get(f"{address}/api/v1/query_range", timeout=30,
                           params={"query": query, "start": begin, "end": end, "step": STEP}).json()
     assert answer["status"] == "success", (query, answer)
@@ -108,25 +108,6 @@ def short(value):
     return f"{value:.3g}"
 
 
-def heatmap(found, x, y, at, span):
-    """Cells of buckets over time, lower bounds below; Prometheus' buckets are cumulative."""
-    bounds = sorted((float(m["le"]), dict(v)) for _, v, m in found)
-    most = max((v for _, values in bounds for v in values.values()), default=0) or 1
-    parts, previous = [], {}
-    for row, (_, values) in enumerate(bounds):
-        for t, value in values.items():
-            count = value - previous.get(t, 0)
-            if count > 0:
-                parts.append(f'<rect x="{x + at(t):.1f}" y="{y + HEIGHT * (1 - (row + 1) / len(bounds)):.1f}" '
-                             f'width="{WIDTH * STEP / span + 0.3:.1f}" height="{HEIGHT / len(bounds):.1f}" '
-                             f'fill="#06c" fill-opacity="{0.15 + 0.85 * count / most:.2f}"/>')
-        previous = values
-    labels = [(i, b) for i, (b, _) in enumerate(bounds) if b in (0.005, 0.1, 1, 10, 300)]
-    parts += [f'<text x="{x - 4}" y="{y + HEIGHT * (1 - (i + 1) / len(bounds)) + 4:.0f}" text-anchor="end">{b:g} s</text>'
-              for i, b in labels]
-    return parts
-
-
 def lines(found, x, y, at):
     most = max((v for _, values, _ in found for _, v in values), default=0) or 1
     parts = [f'<text x="{x - 4}" y="{y + 8}" text-anchor="end">{short(most)}</text>'
@@ -143,12 +124,11 @@ def lines(found, x, y, at):
 
 
 def draw(address, begin, end):
-    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/hiif.json").read_text())
-    rows = math.ceil(len(dashboard["panels"]) / 3)
+    rows = math.ceil(len(panels()) / 3)
     size = (3 * (WIDTH + 60) + 10, rows * (HEIGHT + GAP + 12) + 10)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" font-family="sans-serif" '
              f'font-size="10"><rect width="{size[0]}" height="{size[1]}" fill="white"/>']
-    for number, panel in enumerate(dashboard["panels"]):
+    for number, panel in enumerate(panels()):
         x, y = 50 + number % 3 * (WIDTH + 60), 20 + number // 3 * (HEIGHT + GAP + 12)
         found = [s for t in panel["targets"] for s in series(address, t, begin, end)]
         assert found, f"no data for {panel['title']}"
@@ -158,7 +138,7 @@ def draw(address, begin, end):
 
         parts.append(f'<text x="{x}" y="{y - 5}" font-size="12">{html.escape(panel["title"])}</text>'
                      f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#bbb"/>')
-        parts += heatmap(found, x, y, at, end - begin) if panel["type"] == "heatmap" else lines(found, x, y, at)
+        parts += lines(found, x, y, at)
     return "\n".join(parts) + "\n</svg>\n"
 
 

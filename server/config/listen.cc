@@ -27,6 +27,13 @@ absl::Status Failure(const Address& address, absl::string_view what, int error) 
       absl::StrCat(what, " ", address.ToString(), ": ", strerror(error)));
 }
 
+// A machine may be without it.
+bool HasIpv6() {
+  const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
 sockaddr_un UnixAddress(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -102,8 +109,8 @@ absl::StatusOr<std::vector<ListeningSocket>> Listen(const Address& address) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int error =
-      getaddrinfo(address.host.c_str(), absl::StrCat(address.port).c_str(), &hints, &found);
+  const std::string host = address.host == "::" && !HasIpv6() ? "0.0.0.0" : address.host;
+  const int error = getaddrinfo(host.c_str(), absl::StrCat(address.port).c_str(), &hints, &found);
   if (error != 0)
     return absl::FailedPreconditionError(
         absl::StrCat("cannot listen on ", address.ToString(), ": ", gai_strerror(error)));

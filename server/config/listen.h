@@ -17,8 +17,8 @@ struct ListeningSocket {
 };
 
 // One socket for each address that the host's name has ("localhost": 127.0.0.1 and ::1; "[::]"
-// takes IPv4 too, where the system lets it), all on the same port. A unix socket that nobody
-// listens on any more is replaced. FailedPrecondition says what is in the way.
+// takes IPv4 too, and IPv4 alone on a machine without IPv6), all on the same port. A unix socket
+// that nobody listens on any more is replaced. FailedPrecondition says what is in the way.
 absl::StatusOr<std::vector<ListeningSocket>> Listen(const Address& address);
 
 }  // namespace hiif::server

@@ -54,6 +54,10 @@ ImageWork::ImageWork(const WorkEnvironment& environment, WorkInput input)
   kinds_.push_back(Kind::kFinal);
 }
 
+ImageWork::~ImageWork() {
+  if (admitted_bytes_ != 0) environment_.metrics->Workspace(input_.model->name(), -admitted_bytes_);
+}
+
 bool ImageWork::EncodesWhole() const {
   return std::holds_alternative<SwinIrConfig>(model().upscaler().config().encoder);
 }
@@ -127,6 +131,8 @@ absl::StatusOr<scheduling::Admission> ImageWork::Submit(const Call& call, int pr
     return refusal;
   }
   id_ = admission.id;
+  admitted_bytes_ = bytes;
+  environment_.metrics->Workspace(input_.model->name(), bytes);
   return admission;
 }
 
@@ -252,7 +258,12 @@ v1::StageTimes ImageWork::Times() const {
     return static_cast<double>(stage_ns_[static_cast<int>(stage)].load()) * 1e-9;
   };
   v1::StageTimes times;
-  times.set_queue(static_cast<double>(std::max<int64_t>(0, queue_ns_.load())) * 1e-9);
+  // Never begun: it has waited until now.
+  const int64_t begun = queue_ns_.load();
+  const int64_t queued = begun >= 0 ? begun
+                         : id_ == 0 ? 0
+                                    : absl::ToInt64Nanoseconds(absl::Now() - submitted_);
+  times.set_queue(static_cast<double>(queued) * 1e-9);
   times.set_decode(seconds(Stage::kDecode));
   times.set_encode(seconds(Stage::kEncode));
   times.set_context(seconds(Stage::kContext));

@@ -51,6 +51,7 @@ struct WorkEnvironment {
   FeatureCache* cache = nullptr;
   Metrics* metrics = nullptr;
   int64_t context_samples = kDefaultContextSamples;
+  std::string device = "cpu";  // that the models are on
 };
 
 // The picture and the model of a request. image borrows the request; absent: features must be in
@@ -67,6 +68,7 @@ struct WorkInput {
 class ImageWork : public scheduling::Job, public std::enable_shared_from_this<ImageWork> {
  public:
   ImageWork(const WorkEnvironment& environment, WorkInput input);
+  ~ImageWork() override;
 
   // For the device.
   // Runs a piece alone, timed. `threads`: cores it may use, itself included.
@@ -141,6 +143,7 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   bool features_cached_ = false;
   std::unique_ptr<Encoding> encoding_;
   absl::Time submitted_;
+  int64_t admitted_bytes_ = 0;
   std::atomic<bool> cancelled_ = false;
   std::atomic<int64_t> queue_ns_ = -1;
   std::array<std::atomic<int64_t>, 5> stage_ns_{};  // by Stage

@@ -8,10 +8,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "server/core/device_memory.h"
 #include "server/core/errors.h"
 #include "server/core/output.h"
 #include "server/core/upscale_work.h"
-#include "server/metrics/process.h"
 
 namespace hiif::server {
 namespace {
@@ -150,7 +150,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
     }
     HIIF_RETURN_IF_ERROR(
         stream->Write(MakeHeader(request, orientation, icc, estimate, call->request_id())));
-    return stream->Write(MakeTrailer(*report, nullptr, ResidentBytes()));
+    return stream->Write(MakeTrailer(*report, nullptr, DeviceBytesInUse(environment_.device)));
   }
 
   HIIF_ASSIGN_OR_RETURN(const auto admission,
@@ -191,7 +191,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
       environment_.metrics->FirstTile(report->first_tile);
     }
     if (index == plan.first_tile || index + 1 == plan.tiles())
-      peak_memory = std::max(peak_memory, ResidentBytes());
+      peak_memory = std::max(peak_memory, DeviceBytesInUse(environment_.device));
   }
   HIIF_RETURN_IF_ERROR(output->Finish());
   report->messages = output->messages();

@@ -60,7 +60,8 @@ Histogram& AddHistogram(Registry& registry, const char* name, const char* help,
 }  // namespace
 
 Metrics::Metrics(const std::string& device)
-    : requests_(BuildCounter()
+    : device_(device),
+      requests_(BuildCounter()
                     .Name("hiif_requests_total")
                     .Help("Calls that ended, by method, model and gRPC code")
                     .Register(registry_)),
@@ -74,8 +75,12 @@ Metrics::Metrics(const std::string& device)
                                .Register(registry_)),
       request_duration_(BuildHistogram()
                             .Name("hiif_request_duration_seconds")
-                            .Help("Arrival to last message of a call, by method")
+                            .Help("Arrival to last message of a call, by method and gRPC code")
                             .Register(registry_)),
+      queue_duration_(BuildHistogram()
+                          .Name("hiif_queue_duration_seconds")
+                          .Help("Admission to first work on a request, by the call's gRPC code")
+                          .Register(registry_)),
       stage_duration_(BuildHistogram()
                           .Name("hiif_stage_duration_seconds")
                           .Help("Time a request spent in a stage, summed over workers")
@@ -88,8 +93,11 @@ Metrics::Metrics(const std::string& device)
                         .Name("hiif_model_memory_bytes")
                         .Help("Memory of a model by kind: weights, features kept, workspace in use")
                         .Register(registry_)),
-      queue_duration_(AddHistogram(registry_, "hiif_queue_duration_seconds",
-                                   "Admission to first work on a request", Seconds())),
+      device_allocator_(
+          BuildGauge()
+              .Name("hiif_device_allocator_bytes")
+              .Help("Memory of tensors (allocated), and that kept for them (reserved)")
+              .Register(registry_)),
       first_tile_(AddHistogram(registry_, "hiif_time_to_first_tile_seconds",
                                "Arrival to the first tile or chunk handed to the stream",
                                Seconds())),
@@ -123,6 +131,9 @@ Metrics::Metrics(const std::string& device)
                    {{"device", device}}),
           AddGauge(registry_, "hiif_device_memory_size_bytes",
                    "Memory of the device; on a CPU what the process may use", {{"device", device}}),
+          AddGauge(registry_, "hiif_device_memory_peak_bytes",
+                   "Most memory that tensors ever had; on a CPU that of the process",
+                   {{"device", device}}),
           AddGauge(registry_, "hiif_connections", "Open connections of the gRPC service"),
           AddGauge(registry_, "hiif_incomplete_uploads", "Uploads whose file is not complete"),
       } {
@@ -130,10 +141,11 @@ Metrics::Metrics(const std::string& device)
       .Set(1);
   for (int i = 0; i < 5; ++i) stages_[i] = &stage_duration_.Add({{"stage", kStages[i]}}, Seconds());
   for (const char* method : kMethods) {
-    request_duration_.Add({{"method", method}}, Seconds());
+    request_duration_.Add({{"method", method}, {"code", "OK"}}, Seconds());
     for (const char* code : kCodes)
       requests_.Add({{"method", method}, {"model", ""}, {"code", code}});
   }
+  queue_duration_.Add({{"code", "OK"}}, Seconds());
   for (const char* reason : kRejections) rejected_.Add({{"reason", reason}});
   for (const char* reason : kConnectionRefusals) connections_refused_.Add({{"reason", reason}});
 }
@@ -145,11 +157,19 @@ void Metrics::AddModel(const std::string& model) {
 }
 
 void Metrics::RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,
-                          absl::Duration duration) {
+                          absl::Duration duration, absl::Duration queued) {
   const std::string name(method);
-  requests_.Add({{"method", name}, {"model", std::string(model)}, {"code", std::string(code)}})
-      .Increment();
-  request_duration_.Add({{"method", name}}, Seconds()).Observe(absl::ToDoubleSeconds(duration));
+  const std::string ending(code);
+  requests_.Add({{"method", name}, {"model", std::string(model)}, {"code", ending}}).Increment();
+  request_duration_.Add({{"method", name}, {"code", ending}}, Seconds())
+      .Observe(absl::ToDoubleSeconds(duration));
+  if (queued > absl::ZeroDuration())
+    queue_duration_.Add({{"code", ending}}, Seconds()).Observe(absl::ToDoubleSeconds(queued));
+}
+
+void Metrics::Workspace(const std::string& model, int64_t bytes) {
+  model_memory_.Add({{"model", model}, {"device", device_}, {"kind", "workspace"}})
+      .Increment(static_cast<double>(bytes));
 }
 
 void Metrics::Rejected(absl::string_view reason) {
@@ -158,10 +178,6 @@ void Metrics::Rejected(absl::string_view reason) {
 
 void Metrics::ConnectionRefused(absl::string_view reason) {
   connections_refused_.Add({{"reason", std::string(reason)}}).Increment();
-}
-
-void Metrics::QueueTime(absl::Duration duration) {
-  queue_duration_.Observe(absl::ToDoubleSeconds(duration));
 }
 
 void Metrics::StageTime(Stage stage, absl::Duration duration) {

@@ -32,14 +32,13 @@ class Metrics {
   void AddModel(const std::string& model);
 
   // One call is over. code: "OK", "INVALID_ARGUMENT", ... model: a registered name, or empty where
-  // the call did not get that far.
+  // the call did not get that far. queued: admission to first work; 0: it was not admitted.
   void RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,
-                   absl::Duration duration);
+                   absl::Duration duration, absl::Duration queued);
   // A call refused before work was spent on it; reason as in ErrorInfo.
   void Rejected(absl::string_view reason);
   // A connection closed at once; reason as in server/rpc/acceptor.h.
   void ConnectionRefused(absl::string_view reason);
-  void QueueTime(absl::Duration duration);
   void StageTime(Stage stage, absl::Duration duration);
   void FirstTile(absl::Duration since_arrival);
   void Batch(int64_t coordinates, int64_t requests);
@@ -54,6 +53,10 @@ class Metrics {
 
   prometheus::Family<prometheus::Gauge>& model_state() { return model_state_; }
   prometheus::Family<prometheus::Gauge>& model_memory() { return model_memory_; }
+  // What LibTorch's caching allocator holds; for devices that have one, "allocated" or "reserved".
+  prometheus::Family<prometheus::Gauge>& device_allocator() { return device_allocator_; }
+  // Bytes counted for an admitted request of a model; negative when it ends.
+  void Workspace(const std::string& model, int64_t bytes);
 
   // Gauges that are read when they are asked for, see OnCollect().
   struct Gauges {
@@ -63,6 +66,7 @@ class Metrics {
     prometheus::Gauge& feature_cache_bytes;
     prometheus::Gauge& device_memory_used;
     prometheus::Gauge& device_memory_size;
+    prometheus::Gauge& device_memory_peak;
     prometheus::Gauge& connections;
     prometheus::Gauge& uploads;
   };
@@ -75,15 +79,17 @@ class Metrics {
   std::string Text();
 
  private:
+  const std::string device_;
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& rejected_;
   prometheus::Family<prometheus::Counter>& connections_refused_;
   prometheus::Family<prometheus::Histogram>& request_duration_;
+  prometheus::Family<prometheus::Histogram>& queue_duration_;
   prometheus::Family<prometheus::Histogram>& stage_duration_;
   prometheus::Family<prometheus::Gauge>& model_state_;
   prometheus::Family<prometheus::Gauge>& model_memory_;
-  prometheus::Histogram& queue_duration_;
+  prometheus::Family<prometheus::Gauge>& device_allocator_;
   prometheus::Histogram& first_tile_;
   prometheus::Histogram& batch_coordinates_;
   prometheus::Histogram& batch_requests_;

@@ -76,7 +76,8 @@ grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* metho
   if (status.ok()) status = call->Alive();
   if (status.ok()) status = body(call, &report);
   const absl::Duration duration = absl::Now() - call->arrival();
-  metrics_->RequestDone(method, report.model, absl::StatusCodeToString(status.code()), duration);
+  metrics_->RequestDone(method, report.model, absl::StatusCodeToString(status.code()), duration,
+                        absl::Seconds(report.times.queue()));
   LogCall(method, *call, report, status, duration);
   return Finish(status, context);
 }

@@ -109,7 +109,8 @@ def test_the_server_takes_its_configuration(name, tmp_path):
     result = subprocess.run([BIN / "hiif-server", "--config", config, "--print-config"],
                             capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["listen"] == ["[::]:8500"]
+    settings = json.loads(result.stdout)
+    assert settings["listen"] == ["[::]:8500"] and settings["management_listen"] == "[::]:8501"
 
 
 def container(values, kind="Deployment"):
@@ -190,6 +191,9 @@ def test_openshift_chooses_the_ids():
                 assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(context)
     for pod in pods(render({})):
         assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 10001
+    nothing = render({"podSecurityContext": None, "securityContext": None, **MATRIX["batch"]})
+    for pod in pods(nothing):
+        assert pod["securityContext"] == {} and pod["containers"][0]["securityContext"] == {}
 
 
 def test_keda_finds_the_pods_of_this_release_alone():

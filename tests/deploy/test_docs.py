@@ -1,6 +1,5 @@
 """The documents: their commands run, their links lead somewhere, and what they list is what there is."""
 
-import json
 import os
 import re
 import signal
@@ -10,6 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
+import dashboard
 from processes import BIN, ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("helm/*/README.md"),
@@ -99,8 +99,7 @@ def test_every_metric_named_is_one():
     known |= {name + suffix for name in known for suffix in ("_bucket", "_sum", "_count")}
     texts = [(ROOT / "docs" / n).read_text() for n in ("operations.md", "autoscaling.md", "deployment.md")]
     texts += [(ROOT / "deploy/prometheus/rules.yaml").read_text()]
-    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/hiif.json").read_text())
-    texts += [t["expr"] for p in dashboard["panels"] for t in p["targets"]]
+    texts += [t["expr"] for p in dashboard.panels() for t in p["targets"]]
     named = {word for text in texts for word in re.findall(r"(?<![\w:])hiif_[a-z_]*[a-z]", text)}
     assert len(named) > 20 and named - known - {"hiif_queue"} == set()
 

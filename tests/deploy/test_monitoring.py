@@ -10,7 +10,9 @@ import time
 
 import pytest
 import requests
+import yaml
 
+import dashboard
 from chart import render
 from processes import ROOT, hiif, make_stubs, run_server
 
@@ -26,7 +28,6 @@ def test_promtool(command):
 
 
 def test_every_alert_has_a_test():
-    import yaml
     rules = yaml.safe_load((DEPLOY / "rules.yaml").read_text())["groups"][0]["rules"]
     tests = yaml.safe_load((DEPLOY / "rules_test.yaml").read_text())["tests"]
     fired = {t["alertname"] for group in tests for t in group["alert_rule_test"] if t["exp_alerts"]}
@@ -77,7 +78,6 @@ def under_the_operator(case, ours, theirs):
 @pytest.mark.parametrize("values", [{}], ids=["default"])
 def test_the_charts_rules_under_the_operator(values, tmp_path):
     """Two releases in two namespaces, each with rules of its own: one's trouble fires one's alert, once."""
-    import yaml
     values = {**values, "monitoring": {"serviceMonitor": True, "prometheusRule": True}}
     releases = []
     for number, (name, namespace) in enumerate((("demo", "images"), ("other", "photos"))):
@@ -103,13 +103,18 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory):
-    """Scrapes a server that has served and refused; the base address."""
+    """Scrapes a server that has served and refused, as it is (instance "plain") and with the labels that the operator
+    sets; the base address."""
     folder = tmp_path_factory.mktemp("prometheus")
     make_stubs(tmp_path_factory.mktemp("stubs"))
+    labels = {"namespace": "images", "pod": "demo-hiif-0",
+              **operator_labels(render({"monitoring": {"serviceMonitor": True}}))}
     with run_server(folder) as server:
+        target = server.management[7:]
+        scrapes = [{"job_name": name, "static_configs": [{"targets": [target], "labels": more}]}
+                   for name, more in (("plain", {"job": "hiif", "instance": "plain"}), ("operator", labels))]
         config = folder / "prometheus.yaml"
-        config.write_text(f"global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: hiif\n"
-                          f"  static_configs: [{{targets: ['{server.management[7:]}']}}]\n")
+        config.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": scrapes}))
         port = free_port()
         process = subprocess.Popen(
             ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
@@ -127,20 +132,65 @@ def prometheus(tmp_path_factory):
             process.wait()
 
 
-def test_every_query_of_the_dashboard_returns_data(prometheus):
-    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/hiif.json").read_text())
-    empty = []
-    for panel in dashboard["panels"]:
-        for target in panel["targets"]:
-            answer = requests.get(prometheus + "/api/v1/query", params={"query": target["expr"]}, timeout=10)
-            assert answer.status_code == 200, (panel["title"], answer.text)
-            if not answer.json()["data"]["result"]:
-                empty.append((panel["title"], target["expr"]))
+def ask(prometheus, query):
+    answer = requests.get(prometheus + "/api/v1/query", params={"query": query}, timeout=10)
+    assert answer.status_code == 200, (query, answer.text)
+    return answer.json()["data"]["result"]
+
+
+# As Grafana puts several choices together, and All.
+CHOICES = [{}, {"namespace": "images", "release": "demo-hiif-headless"},
+           {"namespace": "(images|photos)", "release": "(demo-hiif-headless|other)", "model": "edsr-baseline-hiif"}]
+
+
+@pytest.mark.parametrize("chosen", CHOICES, ids=["all", "release", "several"])
+def test_every_query_of_the_dashboard_returns_data(prometheus, chosen):
+    empty = [(panel["title"], target["expr"]) for panel in dashboard.panels() for target in panel["targets"]
+             if not ask(prometheus, dashboard.expand(target["expr"], "10s", **chosen))]
     assert not empty
 
 
+@pytest.mark.parametrize("chosen", [{"namespace": "photos"}, {"release": "other"}], ids=["namespace", "release"])
+def test_every_query_is_of_what_was_chosen(prometheus, chosen):
+    found = [(panel["title"], target["expr"]) for panel in dashboard.panels() for target in panel["targets"]
+             if ask(prometheus, dashboard.expand(target["expr"], "10s", **chosen))]
+    assert not found
+
+
+def test_the_variables_have_values(prometheus):
+    """label_values(SELECTOR, LABEL) is Grafana's word for the values of a label of these series."""
+    values = {}
+    for name, query in dashboard.variables().items():
+        selector, label = re.fullmatch(r"label_values\((.*), (\w+)\)", query).groups()
+        answer = requests.get(f"{prometheus}/api/v1/label/{label}/values", timeout=10,
+                              params={"match[]": dashboard.expand(selector, "10s")})
+        values[name] = answer.json()["data"]
+    assert values["namespace"] == ["images"] and values["release"] == ["demo-hiif-headless"]
+    assert "edsr-baseline-hiif" in values["model"]
+
+
+def test_dashboard_of_the_chart():
+    """The same file in a ConfigMap that Grafana's sidecar finds; two releases have two uids and titles."""
+    own, copy_ = (ROOT / f for f in ("deploy/grafana/dashboards/hiif.json", "helm/hiif/files/dashboard.json"))
+    assert own.read_text() == copy_.read_text()
+    made = []
+    for namespace in ("images", "photos"):
+        manifests = render({"monitoring": {"dashboard": {"enabled": True}}}, namespace=namespace)
+        found, = (m for m in manifests["ConfigMap"] if m["metadata"]["labels"].get("grafana_dashboard") == "1")
+        made.append(json.loads(found["data"]["demo-hiif.json"]))
+    assert made[0]["uid"] != made[1]["uid"] and made[0]["title"] != made[1]["title"]
+    assert made[0]["panels"] == made[1]["panels"] == dashboard.DASHBOARD["panels"]
+    assert len(made[0]["uid"]) <= 40  # Grafana's limit
+
+
 def test_every_rule_can_be_evaluated(prometheus):
-    import yaml
     for rule in yaml.safe_load((DEPLOY / "rules.yaml").read_text())["groups"][0]["rules"]:
-        answer = requests.get(prometheus + "/api/v1/query", params={"query": rule["expr"]}, timeout=10)
-        assert answer.status_code == 200, answer.text
+        ask(prometheus, rule["expr"])
+
+
+def test_what_is_well_fires_nothing(prometheus):
+    """The rules' expressions over a server that serves, but for the refusal that the test made."""
+    for rule in yaml.safe_load((DEPLOY / "rules.yaml").read_text())["groups"][0]["rules"]:
+        if rule.get("alert") in ("HiifAbsent", "HiifDown", "HiifNotReady", "HiifModelFailed", "HiifPodQueueLong",
+                                 "HiifQueueLong", "HiifErrors", "HiifOutOfMemory"):
+            assert ask(prometheus, rule["expr"]) == [], rule["alert"]

@@ -66,6 +66,13 @@ def test_every_metric_moves(start_server, photo):
     assert total(after, "hiif_model_memory_bytes", 'kind="features"') > 0
     assert total(after, "hiif_device_memory_used_bytes", 'device="cpu"') > 50_000_000
     assert total(after, "hiif_device_memory_size_bytes") > 0
+    used, peak = (total(after, f"hiif_device_memory_{k}_bytes") for k in ("used", "peak"))
+    assert peak >= used * 0.9  # read one after the other
+    # Those that were refused took no part in the times of those that were served, nor did they wait.
+    for name in ("hiif_request_duration_seconds_count", "hiif_queue_duration_seconds_count"):
+        assert total(after, name, 'code="OK"') == 2
+    assert total(after, "hiif_request_duration_seconds_count", 'code="NOT_FOUND"') == 1
+    assert total(after, "hiif_queue_duration_seconds_count", 'code="NOT_FOUND"') == 0
 
 
 def test_what_is_not_finite_in_bfloat16_is_computed_again(start_server, photo, tmp_path):
@@ -100,12 +107,14 @@ def test_gauges_of_the_queue_rise_and_fall(server, photo):
     assert total(busy, "hiif_queue_coordinates") > 10_000
     assert total(busy, "hiif_inflight_requests") == 1
     assert total(busy, "hiif_estimated_drain_seconds") > 0
+    assert total(busy, "hiif_model_memory_bytes", 'kind="workspace"') > 0
     call.cancel()
     for _ in range(200):
         idle = scrape(server)
         if total(idle, "hiif_inflight_requests") == 0:
             break
     assert total(idle, "hiif_queue_coordinates") == 0 and total(idle, "hiif_queue_requests") == 0
+    assert total(idle, "hiif_model_memory_bytes", 'kind="workspace"') == 0
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
