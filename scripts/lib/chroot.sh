@@ -93,7 +93,10 @@ in_chroot() {
     set -e
     folder=$1; shift
     mount -t proc proc "$folder/proc"
-    mkdir -p "$folder/dev/shm"; mount -t tmpfs tmpfs "$folder/dev/shm"
+    mount -t sysfs -o ro sysfs "$folder/sys"
+    mkdir -p "$folder/dev/shm" "$folder/dev/pts"
+    mount -t tmpfs tmpfs "$folder/dev/shm"
+    mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$folder/dev/pts"
     while [ "$1" != -- ]; do
       IFS=: read -r source target mode <<<"$1"; shift
       if [ -d "$source" ]; then mkdir -p "$folder$target"; else mkdir -p "$folder$(dirname "$target")"; touch "$folder$target"; fi

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 from PIL import Image
 
-from processes import BIN, ROOT
+from processes import BIN, ROOT, run_server
 
 
 def verify(*arguments):
@@ -64,6 +64,22 @@ def test_setup_without_dpkg_names_the_packages(tmp_path):
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "dnf install" in done.stdout and "grpc-devel" in done.stdout and "gtest-devel" not in done.stdout
+
+
+def test_health_check_of_the_image_with_tls_and_proxies(tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout",
+                    tmp_path / "key.pem", "-out", tmp_path / "cert.pem"], check=True, capture_output=True)  # fmt: skip
+    flags = ["--tls-certificate", tmp_path / "cert.pem", "--tls-key", tmp_path / "key.pem"]
+    nowhere = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy")}
+
+    def check(listen):
+        return subprocess.run([ROOT / "packaging/image/healthcheck"], env={**nowhere, "HIIF_MANAGEMENT_LISTEN": listen},
+                              capture_output=True, timeout=30, check=False).returncode
+
+    with run_server(tmp_path, *flags) as server:
+        port = server.management.rsplit(":", 1)[1]
+        assert check(f"0.0.0.0:{port}") == 0 and check(f"127.0.0.1:{port}") == 0
+    assert check(f"127.0.0.1:{port}") == 1
 
 
 def test_nothing_is_left_in_the_tree():
