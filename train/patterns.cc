@@ -273,25 +273,31 @@ Pattern DrawPattern(int64_t side, Random& random) {
 
 RgbImage EnlargedPattern(const Pattern& pattern, int64_t size) {
   if (!pattern.detail.samples.empty()) return ResizeBicubic(pattern.detail, {size, size});
-  RgbImage out = ResizeBicubic(pattern.patch, {size, size});
   const int64_t side = pattern.patch.height;
-  const auto nearest = [&](int64_t i) { return (2 * i + 1) * side / (2 * size); };
-  for (int64_t y = 0; y < size; ++y) {
-    for (int64_t x = 0; x < size; ++x) {
-      for (int c = 0; c < 3; ++c) {
-        uint8_t low = 255;
-        uint8_t high = 0;
-        for (int64_t v = std::max<int64_t>(nearest(y) - 1, 0);
-             v <= std::min(nearest(y) + 1, side - 1); ++v) {
-          for (int64_t u = std::max<int64_t>(nearest(x) - 1, 0);
-               u <= std::min(nearest(x) + 1, side - 1); ++u) {
-            const uint8_t value = pattern.patch.samples[(v * side + u) * 3 + c];
-            low = std::min(low, value);
-            high = std::max(high, value);
-          }
-        }
-        uint8_t& value = out.samples[(y * size + x) * 3 + c];
-        value = std::clamp(value, low, high);
+  // The two pixels around each place of an axis and the part of the second.
+  struct Place {
+    int64_t first, second;
+    double part;
+  };
+  std::vector<Place> places;
+  for (int64_t i = 0; i < size; ++i) {
+    const double at =
+        (static_cast<double>(2 * i + 1) * side - size) / static_cast<double>(2 * size);
+    const auto first = static_cast<int64_t>(std::floor(at));
+    places.push_back({std::max<int64_t>(first, 0), std::min(first + 1, side - 1),
+                      at - static_cast<double>(first)});
+  }
+  RgbImage out{SampleType::kU8, size, size, {}};
+  out.samples.reserve(size * size * 3);
+  for (const Place& y : places) {
+    for (const Place& x : places) {
+      for (int64_t c = 0; c < 3; ++c) {
+        const auto level = [&](int64_t row, int64_t column) {
+          return static_cast<double>(pattern.patch.samples[(row * side + column) * 3 + c]);
+        };
+        const double above = std::lerp(level(y.first, x.first), level(y.first, x.second), x.part);
+        const double below = std::lerp(level(y.second, x.first), level(y.second, x.second), x.part);
+        out.samples.push_back(static_cast<uint8_t>(std::lround(std::lerp(above, below, y.part))));
       }
     }
   }

@@ -14,7 +14,8 @@ struct Pattern {
   RgbImage patch;  // low resolution, `side` x `side`, 8 bits
   // What it was made smaller from, kDetail times as large. Empty where the pattern is one of
   // low-resolution pixels (dither, checkerboards, noise): what it should look like is then its
-  // bicubic enlargement, held within the levels of the pixels around.
+  // bilinear enlargement, which keeps the mean and overshoots nowhere. (Bicubic's negative lobes,
+  // cut off at black, make dots on black lighter by 5 levels.)
   RgbImage detail;
 };
 inline constexpr int64_t kDetail = 4;

@@ -132,9 +132,11 @@ def main():
             worst = {}
             for scale in arguments.scales.split(","):
                 out = folder / model / scale
-                subprocess.run([arguments.programs / "hiif", "upscale", source, "-o", out, "--scale", scale, "--model",
-                                model, "--model-dir", arguments.model_dir, "--name", "{stem}.{ext}", "--exists",
-                                "overwrite"], check=True, stdout=subprocess.DEVNULL)  # fmt: skip
+                ran = subprocess.run([arguments.programs / "hiif", "upscale", source, "-o", out, "--scale", scale,
+                                      "--model", model, "--model-dir", arguments.model_dir, "--name", "{stem}.{ext}",
+                                      "--exists", "overwrite"], capture_output=True, text=True)  # fmt: skip
+                if ran.returncode:
+                    sys.exit(f"patterns: {model} x{scale}: hiif upscale failed: {ran.stderr[-1000:]}")
                 for name, (low, cell) in inputs.items():
                     high = numpy.asarray(Image.open(out / f"{name}.png").convert("RGB"))
                     for check, value, allowed in judge(low, high, cell):
