@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,8 @@
 
 namespace hiif {
 namespace {
+
+namespace fs = std::filesystem;
 
 absl::Status Errno(absl::string_view what, const std::string& path) {
   const int error = errno;
@@ -33,6 +37,26 @@ absl::Status Errno(absl::string_view what, const std::string& path) {
     default:
       return absl::UnknownError(message);
   }
+}
+
+// What file systems say that do not have what was asked for (as opposed to what went wrong).
+bool IsMissingFeature(int error) {
+  return error == EINVAL || error == ENOTSUP || error == EOPNOTSUPP || error == ENOSYS ||
+         error == ENOTTY || error == EPERM || error == EROFS;
+}
+
+// The file that a path stands for once links are followed; the last one may name nothing yet.
+absl::StatusOr<std::string> BehindLinks(const std::string& path) {
+  constexpr int kMaxLinks = 40;
+  fs::path at(path);
+  for (int i = 0; i < kMaxLinks; ++i) {
+    std::error_code error;
+    const fs::path next = fs::read_symlink(at, error);
+    if (error) return at.string();
+    at = next.is_absolute() ? next : at.parent_path() / next;
+  }
+  errno = ELOOP;
+  return Errno("cannot follow the links of", path);
 }
 
 // The process's mask can only be read by setting it: once, or two threads at it leave 0 behind.
@@ -84,10 +108,33 @@ MappedFile::~MappedFile() {
   if (!bytes_.empty()) munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size());
 }
 
+std::string AtomicFile::TemporaryStem(const std::string& name) {
+  // ".4194304.XXXXXX.part" is the longest of what follows.
+  constexpr size_t kSuffix = 20;
+  if (name.size() + kSuffix <= NAME_MAX) return name;
+  size_t size = NAME_MAX - kSuffix;
+  while (size > 0 && (static_cast<unsigned char>(name[size]) & 0xc0) == 0x80) --size;  // UTF-8
+  return name.substr(0, size);
+}
+
 absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path) {
   auto file = std::unique_ptr<AtomicFile>(new AtomicFile);
+  file->mode_ = 0666 & ~Umask();
   file->path_ = path;
-  file->temporary_ = absl::StrCat(path, ".", getpid(), ".XXXXXX.part");
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
+    if (!S_ISREG(info.st_mode)) {
+      file->fd_ = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+      if (file->fd_ < 0) return Errno("cannot open", path);
+      return file;
+    }
+    file->mode_ = info.st_mode & 07777;
+  }
+  HIIF_ASSIGN_OR_RETURN(file->path_, BehindLinks(path));
+  const fs::path target(file->path_);
+  file->temporary_ =
+      absl::StrCat((target.parent_path() / TemporaryStem(target.filename().string())).string(), ".",
+                   getpid(), ".XXXXXX.part");
   file->fd_ = mkostemps(file->temporary_.data(), 5, O_CLOEXEC);
   if (file->fd_ < 0) {
     file->temporary_.clear();
@@ -112,13 +159,20 @@ absl::Status AtomicFile::Append(absl::string_view bytes) {
 }
 
 absl::Status AtomicFile::Commit() {
-  if (fchmod(fd_, 0666 & ~Umask()) != 0 || fsync(fd_) != 0) return Errno("cannot write", path_);
+  if (!temporary_.empty()) fchmod(fd_, mode_);  // some file systems have no modes
+  if (fsync(fd_) != 0 && !IsMissingFeature(errno)) return Errno("cannot write", path_);
   const int fd = fd_;
   fd_ = -1;
   if (close(fd) != 0) return Errno("cannot write", path_);
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) return Errno("cannot replace", path_);
+  if (temporary_.empty()) return absl::OkStatus();
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const absl::Status status = Errno("cannot replace", path_);
+    return absl::Status(status.code(),
+                        absl::StrCat(status.message(), "; the output is whole and lies in ",
+                                     std::exchange(temporary_, {})));
+  }
   temporary_.clear();
-  const std::string parent = std::filesystem::path(path_).parent_path().string();
+  const std::string parent = fs::path(path_).parent_path().string();
   const int folder =
       open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {

@@ -2,6 +2,8 @@
 #ifndef BASE_FILE_H_
 #define BASE_FILE_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -31,26 +33,35 @@ class MappedFile {
 };
 
 // Replaces `path` by what was appended: a temporary file in the same folder is written, synced and
-// renamed. Destroyed without Commit(), it leaves nothing behind.
+// renamed. Destroyed without Commit(), it leaves nothing behind. A link stays one: what it names is
+// replaced, there or not. A pipe or device cannot be replaced, it is written as bytes come.
 class AtomicFile {
  public:
   static absl::StatusOr<std::unique_ptr<AtomicFile>> Create(const std::string& path);
+  // How the name of a temporary begins, before ".PID.XXXXXX.part": the file's own name, cut where
+  // both together would be longer than names may be.
+  static std::string TemporaryStem(const std::string& name);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   absl::Status Append(absl::string_view bytes);
-  // fsync of file and folder, rename. ResourceExhausted when the disk is full.
+  // fsync of file and folder, rename. ResourceExhausted when the disk is full. What file systems
+  // refuse that know no permissions or no fsync is done without. Where the file cannot be put in
+  // its place, it stays under its temporary name, which the error says.
   absl::Status Commit();
-  // The temporary file, for libraries that write by name or descriptor.
+  // False for pipes and devices: no going back.
+  bool can_overwrite() const { return !temporary_.empty(); }
+  // The temporary file, for libraries that write by name or descriptor; empty: there is none.
   const std::string& temporary_path() const { return temporary_; }
   int descriptor() const { return fd_; }
 
  private:
   AtomicFile() = default;
   std::string path_;
-  std::string temporary_;
+  std::string temporary_;  // empty: path_ itself is written
   int fd_ = -1;
+  mode_t mode_ = 0;  // of the file that is to be
 };
 
 // AtomicFile in one call.

@@ -36,7 +36,8 @@ struct RetryPolicy {
 };
 
 struct ClientOptions {
-  // Addresses by commas: "host:port", "[::1]:port", "unix:/path", "dns:///name:port". Calls go to
+  // Addresses by commas: "host:port", "[::1]:port", "unix:/path", "dns:///name:port", with http://
+  // or https:// (TLS) before them or not. Loopback addresses never go through a proxy. Calls go to
   // the one with the fewest in flight, in turn among equals; a name of several addresses is used in
   // turn too.
   std::string servers;

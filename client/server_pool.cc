@@ -1,12 +1,15 @@
 #include "client/server_pool.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "client/address.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 
@@ -23,13 +26,15 @@ constexpr int kMaxReceiveBytes = 32 << 20;
 // gRPC's servers take a ping without data every five minutes from a client, not more.
 constexpr int kKeepaliveMillis = 300'000;
 
-bool StaysOnThisMachine(absl::string_view address) {
-  for (const absl::string_view prefix : {"unix:", "unix-abstract:", "localhost:", "127.", "[::1]:"})
-    if (absl::StartsWith(address, prefix)) return true;
-  return false;
+// The proxy gRPC would take; empty: none.
+std::string Proxy() {
+  for (const char* name : {"grpc_proxy", "https_proxy", "http_proxy"})
+    if (const char* value = std::getenv(name); value != nullptr && *value != '\0')
+      return absl::StrCat(name, "=", value);
+  return {};
 }
 
-grpc::ChannelArguments Arguments(const TlsOptions& tls) {
+grpc::ChannelArguments Arguments(const TlsOptions& tls, bool this_machine) {
   grpc::ChannelArguments arguments;
   arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
@@ -42,12 +47,14 @@ grpc::ChannelArguments Arguments(const TlsOptions& tls) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
   // Each client its own connection: not shared with another client of the process.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // No proxy is nearer to this machine than the machine itself.
+  if (this_machine) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (!tls.server_name.empty()) arguments.SetSslTargetNameOverride(tls.server_name);
   return arguments;
 }
 
-std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsOptions& tls) {
-  if (!tls.enabled) return grpc::InsecureChannelCredentials();
+std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsOptions& tls, bool enabled) {
+  if (!enabled) return grpc::InsecureChannelCredentials();
   grpc::SslCredentialsOptions ssl;
   ssl.pem_root_certs = tls.roots_pem;
   ssl.pem_cert_chain = tls.certificate_pem;
@@ -59,6 +66,7 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsOptions& tls) {
 
 struct ServerPool::Server {
   std::string address;
+  bool this_machine = false;
   std::shared_ptr<grpc::Channel> channel;
   int calls = 0;
   absl::Time avoid_until = absl::InfinitePast();
@@ -68,16 +76,18 @@ ServerPool::~ServerPool() = default;
 
 absl::StatusOr<std::unique_ptr<ServerPool>> ServerPool::Create(const ClientOptions& options) {
   auto pool = std::unique_ptr<ServerPool>(new ServerPool);
-  for (const absl::string_view address : absl::StrSplit(options.servers, ',', absl::SkipEmpty())) {
-    if (!options.token.empty() && !options.tls.enabled && !options.allow_token_over_plaintext &&
-        !StaysOnThisMachine(address))
-      return absl::InvalidArgumentError(
-          absl::StrCat("the token would travel to ", address,
-                       " in clear text: use TLS, or allow it explicitly"));
+  for (const absl::string_view text : absl::StrSplit(options.servers, ',', absl::SkipEmpty())) {
+    HIIF_ASSIGN_OR_RETURN(const ServerAddress address, ParseServerAddress(text));
+    const bool tls = options.tls.enabled || address.tls;
+    if (!options.token.empty() && !tls && !options.allow_token_over_plaintext &&
+        !address.this_machine)
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the token would travel to ", text, " in clear text: use TLS, or allow it explicitly"));
     auto server = std::make_unique<Server>();
-    server->address = std::string(address);
-    server->channel = grpc::CreateCustomChannel(server->address, Credentials(options.tls),
-                                                Arguments(options.tls));
+    server->address = address.target;
+    server->this_machine = address.this_machine;
+    server->channel = grpc::CreateCustomChannel(server->address, Credentials(options.tls, tls),
+                                                Arguments(options.tls, address.this_machine));
     pool->servers_.push_back(std::move(server));
   }
   if (pool->servers_.empty())
@@ -115,9 +125,16 @@ absl::Status ServerPool::WaitForConnected(absl::Duration timeout, std::stop_toke
       server->channel->WaitForStateChange(state, absl::ToChronoTime(absl::Now() + kLook));
       if (stop.stop_requested()) return absl::CancelledError("interrupted");
     }
-    if (absl::Now() >= deadline)
-      return absl::UnavailableError(absl::StrCat("no server answers at ", Addresses(), " (waited ",
-                                                 absl::FormatDuration(timeout), ")"));
+    if (absl::Now() >= deadline) {
+      const bool away = std::any_of(servers_.begin(), servers_.end(),
+                                    [](const auto& server) { return !server->this_machine; });
+      const std::string proxy = away ? Proxy() : "";
+      return absl::UnavailableError(absl::StrCat(
+          "no server answers at ", Addresses(), " (waited ", absl::FormatDuration(timeout), ")",
+          proxy.empty() ? ""
+                        : absl::StrCat("; the proxy of ", proxy,
+                                       " was asked, no_proxy names hosts that need none")));
+    }
   }
 }
 

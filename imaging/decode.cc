@@ -36,7 +36,12 @@ absl::StatusOr<std::unique_ptr<ToSrgb>> PlanConversion(const Loader& loader, boo
   }
   auto conversion = ToSrgb::Create(profile, loader.space(), info.has_alpha(), info.type);
   if (conversion.ok()) return conversion;
-  if (info.cmyk) return conversion.status();
+  if (info.cmyk) {
+    warnings->push_back(
+        absl::StrCat(conversion.status().message(),
+                     ": converted to sRGB by the CMYK profile that comes with libvips"));
+    return ToSrgb::Create(BuiltInCmykProfile(), loader.space(), info.has_alpha(), info.type);
+  }
   warnings->push_back(absl::StrCat(conversion.status().message(), "; the pixels stay as they are"));
   *icc = std::move(profile);
   return nullptr;
@@ -51,7 +56,7 @@ absl::StatusOr<Picture> Decode(absl::string_view bytes, const DecodeOptions& opt
     return absl::InvalidArgumentError(absl::StrFormat(
         "the %s has %d frames or pages; name one of them", FormatName(info.format), info.frames));
   Metadata metadata = info.metadata;
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = info.warnings;
   HIIF_ASSIGN_OR_RETURN(const auto conversion,
                         PlanConversion(*loader, options.convert_to_srgb, &metadata.icc, &warnings));
   PictureBuilder builder({.stored = info.stored,

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/match.h"
+#include "imaging/tiff_directory.h"
 
 namespace hiif {
 namespace {
@@ -19,12 +21,17 @@ enum Tag : uint16_t {
   kThumbnailOffset = 0x0201,
   kThumbnailLength = 0x0202,
   kExifDirectory = 0x8769,
+  kGpsDirectory = 0x8825,
+  kInteroperability = 0xa005,
   kPixelXDimension = 0xa002,
   kPixelYDimension = 0xa003,
 };
 
-enum Type : uint16_t { kShort = 3, kLong = 4, kRational = 5 };
+enum Type : uint16_t { kByte = 1, kShort = 3, kLong = 4, kRational = 5 };
 
+constexpr size_t kMostRead = size_t{1} << 20;  // of a block, for orientation and resolution
+constexpr size_t kMaxDirectories = 32;
+constexpr double kCentimetresPerInch = 2.54;
 constexpr size_t kHeaderBytes = 8;
 constexpr size_t kEntryBytes = 12;
 
@@ -48,16 +55,16 @@ class Block {
       bytes_[at + i] = static_cast<char>(value >> 8 * (big_ ? count - 1 - i : i) & 0xff);
   }
 
-  // Calls f(tag, position of the entry) for each entry of a directory; returns the position of the
-  // link to the next one, 0 where the directory does not fit into the block.
+  // Calls f(tag, position of the entry) for each entry of a directory that is there whole; returns
+  // the position of the link to the next directory, 0 where the block ends before it.
   template <typename F>
-  size_t ForEach(size_t directory, F f) {
+  size_t ForEach(size_t directory, F f) const {
     if (directory < kHeaderBytes || directory + 2 > bytes_.size()) return 0;
     const size_t count = Get(directory, 2);
     const size_t end = directory + 2 + count * kEntryBytes;
-    if (end > bytes_.size()) return 0;
     for (size_t i = 0; i < count; ++i) {
       const size_t entry = directory + 2 + i * kEntryBytes;
+      if (entry + kEntryBytes > bytes_.size()) return 0;
       f(Get(entry, 2), entry);
     }
     return end + 4 <= bytes_.size() ? end : 0;
@@ -69,6 +76,23 @@ class Block {
     if (Get(entry + 2, 2) == kShort) return Get(entry + 8, 2);
     if (Get(entry + 2, 2) == kLong) return Get(entry + 8, 4);
     return std::nullopt;
+  }
+
+  // The first of however many are declared: no list of such small numbers lies elsewhere.
+  int Orientation(size_t entry) const {
+    const uint32_t type = Get(entry + 2, 2);
+    const uint32_t value = type == kByte    ? Get(entry + 8, 1)
+                           : type == kShort ? Get(entry + 8, 2)
+                           : type == kLong  ? Get(entry + 8, 4)
+                                            : 0;
+    return value >= 1 && value <= 8 ? static_cast<int>(value) : 0;
+  }
+
+  double Rational(size_t entry) const {
+    if (Get(entry + 2, 2) != kRational) return 0;
+    const size_t at = Get(entry + 8, 4);
+    const uint32_t below = Get(at + 4, 4);
+    return below == 0 ? 0 : static_cast<double>(Get(at, 4)) / below;
   }
 
   void SetInteger(size_t entry, int64_t value) {
@@ -116,16 +140,51 @@ void DropThumbnail(std::string* exif, Block* block, size_t link) {
 
 }  // namespace
 
-int ExifOrientation(absl::string_view exif) {
-  if (!IsExif(exif)) return 1;
-  std::string copy(exif);
-  Block block(&copy);
-  int orientation = 1;
+ExifFacts ReadExif(absl::string_view exif) {
+  ExifFacts facts;
+  if (!IsExif(exif)) return facts;
+  facts.valid = true;
+  std::string copy(exif.substr(0, kMostRead));
+  const Block block(&copy);
+  uint32_t unit = 2;  // inches
   block.ForEach(block.Get(4, 4), [&](uint32_t tag, size_t entry) {
-    const uint32_t value = tag == kOrientation ? block.Integer(entry).value_or(1) : 0;
-    if (value >= 1 && value <= 8) orientation = static_cast<int>(value);
+    if (tag == kOrientation && block.Orientation(entry) != 0)
+      facts.orientation = block.Orientation(entry);
+    if (tag == kXResolution) facts.ppi_x = block.Rational(entry);
+    if (tag == kYResolution) facts.ppi_y = block.Rational(entry);
+    if (tag == kResolutionUnit) unit = block.Integer(entry).value_or(unit);
   });
-  return orientation;
+  const double factor = unit == 2 ? 1 : unit == 3 ? kCentimetresPerInch : 0;
+  facts.ppi_x *= factor;
+  facts.ppi_y *= factor;
+  return facts;
+}
+
+absl::Status CheckExif(absl::string_view exif) {
+  if (!IsExif(exif)) return absl::OkStatus();
+  std::string copy(exif);
+  const Block block(&copy);
+  // More than real ones have, which some readers keep twice.
+  const size_t most = 2 * exif.size() + 4096;
+  constexpr size_t kMaxEntries = 20'000;
+  size_t bytes = 0;
+  size_t entries = 0;
+  std::vector<size_t> directories = {block.Get(4, 4)};
+  for (size_t i = 0; i < directories.size() && i < kMaxDirectories; ++i) {
+    const size_t link = block.ForEach(directories[i], [&](uint32_t tag, size_t entry) {
+      if (bytes > most || ++entries > kMaxEntries) return;
+      const uint64_t size = uint64_t{block.Get(entry + 4, 4)} *
+                            TiffTypeBytes(static_cast<uint16_t>(block.Get(entry + 2, 2)));
+      if (size <= exif.size()) bytes += size;  // what is not there is not copied
+      if (tag == kExifDirectory || tag == kGpsDirectory || tag == kInteroperability)
+        directories.push_back(block.Get(entry + 8, 4));
+    });
+    if (link != 0) directories.push_back(block.Get(link, 4));
+  }
+  if (bytes <= most && entries <= kMaxEntries) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "the EXIF data describe more than they hold; remove them (exiftool -exif= FILE) and try "
+      "again");
 }
 
 std::string UpdatedExif(absl::string_view exif, Grid size, double ppi_x, double ppi_y) {

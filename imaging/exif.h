@@ -5,13 +5,25 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "base/image.h"
 
 namespace hiif {
 
-// 1 to 8; 1 where the block says nothing or is damaged.
-int ExifOrientation(absl::string_view exif);
+struct ExifFacts {
+  bool valid = false;   // begins as such a block does
+  int orientation = 1;  // 1 to 8; 1 where the block says nothing
+  double ppi_x = 0;     // pixels per inch; 0: not said
+  double ppi_y = 0;
+};
+
+// Read as the usual readers do: an orientation of whatever count, a directory cut short.
+ExifFacts ReadExif(absl::string_view exif);
+
+// InvalidArgument for a block whose entries add up to more than it holds: libexif, which libvips
+// hands some of them to, copies each.
+absl::Status CheckExif(absl::string_view exif);
 
 // The block for a picture of `size`: orientation 1, the sizes it mentions those of the picture, its
 // resolution the given one where it mentions one (0: left alone), no thumbnail. Empty where the

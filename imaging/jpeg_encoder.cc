@@ -27,6 +27,7 @@ class JpegEncoder : public Encoder {
     AddMarker("XMP", kExifMarker, absl::string_view("http://ns.adobe.com/xap/1.0/\0", 29), m.xmp);
     AddMarker("IPTC data", kPhotoshopMarker, "",
               m.iptc.empty() ? std::string() : PhotoshopBlock(m.iptc));
+    AddMarker("the comment", JPEG_COM, "", m.comment);
   }
 
   ~JpegEncoder() override {

@@ -2,18 +2,19 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <utility>
 #include <vips/vips8>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
-#include "imaging/exif.h"
+#include "imaging/container/container.h"
+#include "imaging/container/piece_source.h"
 #include "imaging/iptc.h"
 #include "imaging/library.h"
-#include "imaging/tiff_directory.h"
 
 namespace hiif {
 
@@ -41,8 +42,21 @@ std::string Reason(const vips::VError& error) {
   return std::string(absl::StripAsciiWhitespace(line.substr(0, 200)));
 }
 
+// What the decoders say of files that are sound, but not theirs.
+bool IsUnsupported(absl::string_view reason) {
+  const std::string lower = absl::AsciiStrToLower(reason);
+  for (const absl::string_view word :
+       {"support", "not implemented", "unimplemented", "not configured", "unknown compression",
+        "no decoding plugin", "not built", "unsuitable", "bad colorspace"})
+    if (absl::StrContains(lower, word)) return true;
+  return false;
+}
+
 absl::Status Damaged(ImageFormat format, const vips::VError& error) {
   const std::string reason = Reason(error);
+  if (IsUnsupported(reason))
+    return absl::InvalidArgumentError(
+        absl::StrCat("this kind of ", FormatName(format), " is not supported (", reason, ")"));
   return absl::InvalidArgumentError(
       absl::StrCat("the ", FormatName(format), " data are damaged or truncated",
                    reason.empty() ? "" : absl::StrCat(" (", reason, ")")));
@@ -67,49 +81,28 @@ bool SaysResolution(const VImage& image, ImageFormat format) {
                                      : image.get_typeof(VIPS_META_RESOLUTION_UNIT) != 0;
 }
 
-Metadata ReadMetadata(const VImage& image, ImageFormat format) {
-  Metadata m;
-  m.icc = Blob(image, VIPS_META_ICC_NAME);
-  m.exif = Blob(image, VIPS_META_EXIF_NAME);
-  constexpr absl::string_view kPrefix("Exif\0\0", 6);
-  if (absl::string_view(m.exif).substr(0, kPrefix.size()) == kPrefix)
-    m.exif.erase(0, kPrefix.size());
-  m.xmp = Blob(image, VIPS_META_XMP_NAME);
-  m.iptc = IptcRecords(Blob(image, VIPS_META_IPTC_NAME));
-  if (SaysResolution(image, format)) {
+// Adds what the decoder knows to what has been read of the container.
+void AddMetadata(const VImage& image, ImageFormat format, Metadata* m) {
+  m->icc = Blob(image, VIPS_META_ICC_NAME);
+  if (m->xmp.empty()) m->xmp = Blob(image, VIPS_META_XMP_NAME);
+  if (m->iptc.empty()) m->iptc = IptcRecords(Blob(image, VIPS_META_IPTC_NAME));
+  if (m->ppi_x == 0 && SaysResolution(image, format)) {
     constexpr double kMillimetres = 25.4;
-    m.ppi_x = image.xres() * kMillimetres;
-    m.ppi_y = image.yres() * kMillimetres;
+    m->ppi_x = image.xres() * kMillimetres;
+    m->ppi_y = image.yres() * kMillimetres;
   }
-  return m;
 }
 
-// A progressive JPEG of thousands of scans costs that many passes over all its pixels.
-absl::Status CheckScans(absl::string_view bytes) {
-  constexpr int kMaxScans = 100;
-  int scans = 0;
-  for (size_t i = bytes.find("\xff\xda"); i != absl::string_view::npos;
-       i = bytes.find("\xff\xda", i + 2))
-    if (++scans > kMaxScans)
-      return absl::InvalidArgumentError(
-          absl::StrFormat("a JPEG of more than %d scans is refused", kMaxScans));
-  return absl::OkStatus();
-}
-
-// libvips reads a width that is no number as 0, and then takes the picture for one pixel wide.
-absl::Status CheckPpmSize(absl::string_view bytes) {
-  size_t at = 2;  // behind "P6"
-  for (int i = 0; i < 2; ++i) {
-    while (at < bytes.size() && (absl::ascii_isspace(bytes[at]) || bytes[at] == '#'))
-      at = bytes[at] == '#' ? std::min(bytes.find('\n', at), bytes.size()) : at + 1;
-    const size_t begin = at;
-    while (at < bytes.size() && absl::ascii_isdigit(bytes[at])) ++at;
-    int side = 0;
-    if (!absl::SimpleAtoi(bytes.substr(begin, at - begin), &side) || side < 1)
-      return absl::InvalidArgumentError(
-          "the PPM data are damaged or truncated (width and height are no numbers above 0)");
-  }
-  return absl::OkStatus();
+// Puts a profile in the place of a colour description, where there is none.
+void DescribeColour(const ColourDescription& colour, bool grey, ImageInfo* info) {
+  // PNG's code points go before its profile (PNG, third edition, 4.3).
+  const bool first = info->format == ImageFormat::kPng && colour.code_points.has_value();
+  if (colour.empty() || (!info->metadata.icc.empty() && !first)) return;
+  DescribedColour described = ProfileOf(colour, grey);
+  if (!described.warning.empty())
+    info->warnings.push_back(std::move(described.warning));
+  else
+    info->metadata.icc = std::move(described.icc);
 }
 
 absl::Status CheckPixels(Grid size, const ImageLimits& limits) {
@@ -138,13 +131,24 @@ absl::StatusOr<VImage> Simplify(VImage image, ImageFormat format) {
     case VIPS_FORMAT_USHORT:
     case VIPS_FORMAT_FLOAT:
       return image;
-    case VIPS_FORMAT_DOUBLE:
-      return image.cast(VIPS_FORMAT_FLOAT);
     default:
       return absl::InvalidArgumentError(absl::StrCat(
           "a ", FormatName(format), " of ", vips_enum_nick(VIPS_TYPE_BAND_FORMAT, image.format()),
           " samples is not supported; unsigned 8 and 16 bits and float are"));
   }
+}
+
+// The colours with transparency behind them, straight, and nothing else.
+VImage Select(const VImage& image, const Planes& planes) {
+  VImage colours = image.extract_band(0, VImage::option()->set("n", planes.colours));
+  if (planes.alpha < 0) return colours;
+  VImage out = colours.bandjoin(image.extract_band(planes.alpha));
+  if (!planes.associated) return out;
+  const double most = image.format() == VIPS_FORMAT_UCHAR    ? 255
+                      : image.format() == VIPS_FORMAT_USHORT ? 65535
+                                                             : 1;
+  out = out.unpremultiply(VImage::option()->set("max_alpha", most));
+  return image.format() == VIPS_FORMAT_FLOAT ? out : out.rint().cast(image.format());
 }
 
 SampleType TypeOf(const VImage& image) {
@@ -170,12 +174,15 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
   if (!CanRead(*format))
     return absl::UnimplementedError(absl::StrCat(
         FormatName(*format), " cannot be read by this build; it reads ", ReadableFormats()));
-  if (*format == ImageFormat::kJpeg) HIIF_RETURN_IF_ERROR(CheckScans(bytes));
-  if (*format == ImageFormat::kPpm) HIIF_RETURN_IF_ERROR(CheckPpmSize(bytes));
+  HIIF_ASSIGN_OR_RETURN(Container container, ReadContainer(*format, bytes, limits, frame));
 
   auto loader = std::unique_ptr<Loader>(new Loader);
   ImageInfo& info = loader->info_;
   info.format = *format;
+  info.warnings = std::move(container.warnings);
+  if (container.pieces.empty()) container.pieces.push_back(bytes);
+  loader->made_ = std::move(container.made);
+  loader->source_ = std::make_unique<PieceSource>(std::move(container.pieces));
   try {
     // By name, not by what libvips makes of the bytes: what they are has been seen.
     const auto open = [&](std::optional<int> page) {
@@ -183,33 +190,35 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
       vips::VOption* options =
           VImage::option()
               ->set("out", &out)
-              ->set("source", vips::VSource::new_from_memory(bytes.data(), bytes.size()))
+              ->set("source", loader->source_->Open())
               ->set("access", VIPS_ACCESS_SEQUENTIAL)
-              ->set("fail_on", VIPS_FAIL_ON_ERROR);
+              ->set("fail_on", container.strict ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR);
       if (page.has_value()) options->set("page", *page);
       VImage::call(LoaderOperation(*format), options);
       return out;
     };
-    VImage image = open(std::nullopt);
-    info.frames = std::max(1, Integer(image, VIPS_META_N_PAGES, 1));
+    // Of a TIFF, only some of its pages are pictures.
+    const auto page_of = [&container](int number) {
+      return number < std::ssize(container.pages) ? container.pages[number] : number;
+    };
+    const int first = page_of(0);
+    VImage image = open(first == 0 ? std::nullopt : std::optional(first));
+    info.frames = container.frames.value_or(std::max(1, Integer(image, VIPS_META_N_PAGES, 1)));
     if (frame.has_value()) {
       if (*frame < 0 || *frame >= info.frames)
         return absl::InvalidArgumentError(absl::StrFormat(
             "frame %d is not there; the file has frames 0 to %d", *frame, info.frames - 1));
-      if (info.frames > 1) image = open(*frame);
+      if (info.frames > 1 && page_of(*frame) != first) image = open(page_of(*frame));
     }
     info.stored = {image.height(), image.width()};
     HIIF_RETURN_IF_ERROR(CheckPixels(info.stored, limits));
     info.palette = image.get_typeof("palette-bit-depth") != 0;
-    info.metadata = ReadMetadata(image, *format);
-    // A TIFF has no block of EXIF, it has the directories themselves.
-    if (*format == ImageFormat::kTiff) info.metadata.exif = JoinExif(SplitExif(bytes));
-    // libvips knows what each container says of the orientation, but does not look into a PNG's
-    // EXIF.
-    info.orientation = *format == ImageFormat::kPng ? ExifOrientation(info.metadata.exif)
-                                                    : Integer(image, VIPS_META_ORIENTATION, 1);
-    if (info.orientation < 1 || info.orientation > 8) info.orientation = 1;
+    info.metadata = std::move(container.metadata);
+    AddMetadata(image, *format, &info.metadata);
+    info.orientation = container.orientation;
+    info.metadata.turned = container.turned || info.orientation != 1;
     info.size = info.orientation < 5 ? info.stored : Grid{info.stored.width, info.stored.height};
+    if (container.planes.has_value()) image = Select(image, *container.planes);
     HIIF_ASSIGN_OR_RETURN(image, Simplify(std::move(image), *format));
     info.type = TypeOf(image);
     info.cmyk = image.interpretation() == VIPS_INTERPRETATION_CMYK;
@@ -225,6 +234,7 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
     loader->space_ = info.cmyk   ? ColourSpace::kCmyk
                      : bands < 3 ? ColourSpace::kGrey
                                  : ColourSpace::kRgb;
+    DescribeColour(container.colour, bands < 3, &info);
     loader->image_ = std::make_unique<Image>(std::move(image));
   } catch (const vips::VError& error) {
     return Damaged(*format, error);

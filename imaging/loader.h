@@ -3,6 +3,7 @@
 #define IMAGING_LOADER_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,8 @@
 #include "imaging/probe.h"
 
 namespace hiif {
+
+class PieceSource;
 
 class Loader {
  public:
@@ -39,7 +42,9 @@ class Loader {
 
   ImageInfo info_;
   ColourSpace space_ = ColourSpace::kRgb;
-  std::unique_ptr<Image> image_;
+  std::deque<std::string> made_;  // parts of the source
+  std::unique_ptr<PieceSource> source_;
+  std::unique_ptr<Image> image_;  // reads the source
 };
 
 // The CMYK profile that comes with libvips, for files that have none.

@@ -3,23 +3,36 @@
 #define IMAGING_METADATA_H_
 
 #include <string>
+#include <vector>
 
 #include "base/image.h"
 
 namespace hiif {
 
+// A text chunk of a PNG.
+struct PngText {
+  std::string type;  // "tEXt", "zTXt", "iTXt"
+  std::string key;
+  std::string data;  // as it lies in the chunk, the key included
+};
+
 // Raw blocks, empty where there are none.
 struct Metadata {
-  std::string icc;   // colour profile
-  std::string exif;  // from the TIFF header on ("II*\0" or "MM\0*"), without "Exif\0\0"
-  std::string xmp;   // packet
-  std::string iptc;  // IPTC-IIM records, without Photoshop's wrapping
-  double ppi_x = 0;  // pixels per inch; 0: not said
+  std::string icc;      // colour profile
+  std::string exif;     // from the TIFF header on ("II*\0" or "MM\0*"), without "Exif\0\0"
+  std::string xmp;      // packet
+  std::string iptc;     // IPTC-IIM records, without Photoshop's wrapping
+  std::string comment;  // of a JPEG or GIF
+  std::vector<PngText> png_texts;  // but for those that are one of the above
+  bool turned = false;             // the orientation that the blocks mention has been applied
+  double ppi_x = 0;                // pixels per inch; 0: not said
   double ppi_y = 0;
+  // What could not be taken over, a sentence each.
+  std::vector<std::string> warnings;
 };
 
 struct MetadataOptions {
-  // Drops EXIF, XMP and IPTC; profile and resolution stay.
+  // Drops EXIF, XMP, IPTC and texts; profile and resolution stay.
   bool strip = false;
   enum class Ppi { kKeep, kPrintSize, kSet };
   // kKeep: as it was. kPrintSize: grows with the picture, so that it prints at the same size. kSet:

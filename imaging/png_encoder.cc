@@ -24,6 +24,7 @@ std::string RawProfile(absl::string_view name, const std::string& block) {
 class PngEncoder : public Encoder {
  public:
   PngEncoder(const StoredImage& image, ByteSink* sink) : image_(image), sink_(sink) {
+    if (!image_.metadata.comment.empty()) comment_ = image_.metadata.comment;
     if (!image_.metadata.iptc.empty())
       iptc_ = RawProfile("iptc", PhotoshopBlock(image_.metadata.iptc).substr(kPhotoshopHeading));
   }
@@ -50,6 +51,9 @@ class PngEncoder : public Encoder {
                  PNG_FILTER_TYPE_BASE);
     SetMetadata();
     png_write_info(png_, info_);
+    for (const PngText& text : image_.metadata.png_texts)  // as they were
+      png_write_chunk(png_, reinterpret_cast<png_const_bytep>(text.type.data()),
+                      reinterpret_cast<png_const_bytep>(text.data.data()), text.data.size());
     if (bits == 16) png_set_swap(png_);  // network byte order
     return absl::OkStatus();
   }
@@ -91,6 +95,7 @@ class PngEncoder : public Encoder {
                      reinterpret_cast<png_bytep>(image_.metadata.exif.data()));
     if (!m.xmp.empty())
       SetText("XML:com.adobe.xmp", &image_.metadata.xmp, PNG_ITXT_COMPRESSION_NONE);
+    if (!comment_.empty()) SetText("Comment", &comment_, PNG_TEXT_COMPRESSION_NONE);
     if (!iptc_.empty()) SetText("Raw profile type iptc", &iptc_, PNG_TEXT_COMPRESSION_zTXt);
   }
 
@@ -129,6 +134,7 @@ class PngEncoder : public Encoder {
   StoredImage image_;
   ByteSink* sink_;
   std::string iptc_;
+  std::string comment_;
   std::string message_;
   absl::Status sink_status_;
   png_structp png_ = nullptr;

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -23,7 +25,8 @@ struct ImageInfo {
   bool cmyk = false;                  // decoded to sRGB
   int orientation = 1;                // EXIF, 1 to 8
   int frames = 1;                     // of an animation, or pages
-  Metadata metadata;                  // as in the file
+  Metadata metadata;                  // as in the file; a profile for colour told otherwise
+  std::vector<std::string> warnings;  // of what is left out, a sentence each
   bool has_alpha() const { return channels == 2 || channels == 4; }
 };
 

@@ -51,7 +51,7 @@ class FileSink : public ByteSink {
  public:
   explicit FileSink(AtomicFile* file) : file_(file) {}
   absl::Status Append(absl::string_view bytes) override { return file_->Append(bytes); }
-  bool can_overwrite() const override { return true; }
+  bool can_overwrite() const override { return file_->can_overwrite(); }
   absl::Status Overwrite(int64_t offset, absl::string_view bytes) override;
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
+#include "imaging/container/bytes.h"
 
 namespace hiif {
 namespace {
@@ -18,19 +19,7 @@ constexpr uint16_t kTextTags[] = {
     0x8298,  // copyright
 };
 
-uint64_t Number(absl::string_view bytes, bool big_endian) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes.size(); ++i)
-    value |= static_cast<uint64_t>(static_cast<uint8_t>(bytes[i]))
-             << 8 * (big_endian ? bytes.size() - 1 - i : i);
-  return value;
-}
-
-void AppendNumber(uint64_t value, int bytes, std::string* out) {
-  for (int i = 0; i < bytes; ++i) out->push_back(static_cast<char>(value >> 8 * i & 0xff));
-}
-
-bool BigEndian(absl::string_view block) { return absl::StartsWith(block, "MM"); }
+constexpr size_t kMaxCopied = size_t{16} << 20;  // of metadata
 
 // A rational is swapped as two numbers.
 int SwapUnit(uint16_t type) {
@@ -38,65 +27,103 @@ int SwapUnit(uint16_t type) {
   return type == 5 || type == 10 ? bytes / 2 : bytes;
 }
 
-TiffDirectory Without(TiffDirectory directory, uint16_t tag) {
-  directory.erase(std::remove_if(directory.begin(), directory.end(),
-                                 [tag](const TiffEntry& e) { return e.tag == tag; }),
-                  directory.end());
-  return directory;
+// For writing: little-endian, and of types that a classic file has.
+TiffEntry Copy(const TiffField& field) {
+  TiffEntry e{field.tag, field.type, field.count, {}};
+  if (field.type >= static_cast<uint16_t>(TiffType::kLong8)) {
+    std::vector<uint64_t> values;
+    for (uint64_t i = 0; i < field.count; ++i) values.push_back(field.Integer(i));
+    return MakeTiffEntry(field.tag, TiffType::kLong, values);
+  }
+  e.value = std::string(field.value);
+  if (field.big_endian)
+    for (size_t unit = SwapUnit(e.type), j = 0; j + unit <= e.value.size(); j += unit)
+      std::reverse(e.value.begin() + j, e.value.begin() + j + unit);
+  return e;
 }
 
 }  // namespace
 
 int TiffTypeBytes(uint16_t type) {
-  constexpr int kBytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8};
-  if (type == static_cast<uint16_t>(TiffType::kLong8)) return 8;
+  constexpr int kBytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8};
   return type < std::size(kBytes) ? kBytes[type] : 0;
 }
 
-uint32_t FirstTiffDirectory(absl::string_view block) {
-  const bool tiff = absl::StartsWith(block, absl::string_view("II*\0", 4)) ||
-                    absl::StartsWith(block, absl::string_view("MM\0*", 4));
-  if (!tiff || block.size() < 8) return 0;
-  return static_cast<uint32_t>(Number(block.substr(4, 4), BigEndian(block)));
+uint64_t TiffField::Integer(uint64_t index) const {
+  const size_t bytes = TiffTypeBytes(type);
+  if (index >= count || (index + 1) * bytes > value.size()) return 0;
+  return big_endian ? BigEndian(value, index * bytes, bytes)
+                    : LittleEndian(value, index * bytes, bytes);
 }
 
-TiffDirectory ReadTiffDirectory(absl::string_view block, uint32_t at) {
-  const bool big_endian = BigEndian(block);
-  const auto number = [&](size_t from, size_t bytes) {
-    return Number(block.substr(from, bytes), big_endian);
-  };
-  TiffDirectory directory;
-  if (at < 8 || at > block.size() || block.size() - at < 2) return directory;
-  const size_t entries = number(at, 2);
-  for (size_t i = 0; i < entries; ++i) {
-    const size_t entry = at + 2 + i * 12;
-    if (entry + 12 > block.size()) break;
-    TiffEntry e;
-    e.tag = static_cast<uint16_t>(number(entry, 2));
-    e.type = static_cast<uint16_t>(number(entry + 2, 2));
-    e.count = number(entry + 4, 4);
-    const uint64_t bytes = e.count * TiffTypeBytes(e.type);
-    const uint64_t value = bytes <= 4 ? entry + 8 : number(entry + 8, 4);
-    if (bytes == 0 || value > block.size() || block.size() - value < bytes) continue;
-    e.value = std::string(block.substr(value, bytes));
-    if (big_endian)
-      for (size_t unit = SwapUnit(e.type), j = 0; j < bytes; j += unit)
-        std::reverse(e.value.begin() + j, e.value.begin() + j + unit);
-    directory.push_back(std::move(e));
+const TiffField* TiffFields::Find(uint16_t tag) const {
+  for (const TiffField& f : fields)
+    if (f.tag == tag) return &f;
+  return nullptr;
+}
+
+uint64_t TiffFields::Integer(uint16_t tag, uint64_t missing) const {
+  const TiffField* field = Find(tag);
+  return field == nullptr ? missing : field->Integer();
+}
+
+namespace {
+
+// How the numbers of a block are written.
+struct Layout {
+  explicit Layout(absl::string_view block)
+      : big_endian(absl::StartsWith(block, "MM")),
+        version(big_endian ? BigEndian(block, 2, 2) : LittleEndian(block, 2, 2)) {}
+  uint64_t Get(absl::string_view block, size_t at, size_t bytes) const {
+    return big_endian ? BigEndian(block, at, bytes) : LittleEndian(block, at, bytes);
   }
-  return directory;
+  bool big_endian;
+  uint64_t version;  // 42: classic, 43: BigTIFF
+  bool big() const { return version == 43; }
+  size_t word() const { return big() ? 8 : 4; }
+};
+
+}  // namespace
+
+uint64_t FirstTiffDirectory(absl::string_view block) {
+  const Layout layout(block);
+  const bool tiff = absl::StartsWith(block, "II") || absl::StartsWith(block, "MM");
+  if (!tiff || (layout.version != 42 && layout.version != 43)) return 0;
+  return layout.Get(block, layout.word(), layout.word());
 }
 
-uint64_t TiffInteger(const TiffDirectory& directory, uint16_t tag) {
-  for (const TiffEntry& e : directory)
-    if (e.tag == tag)
-      return Number(absl::string_view(e.value).substr(0, TiffTypeBytes(e.type)), false);
-  return 0;
+TiffFields ReadTiffDirectory(absl::string_view block, uint64_t at) {
+  const Layout layout(block);
+  const size_t word = layout.word();
+  const size_t head = layout.big() ? 8 : 2;
+  const size_t entry_bytes = 4 + 2 * word;
+  TiffFields out;
+  if (at < 8 || at > block.size() || block.size() - at < head) return out;
+  const uint64_t most = (block.size() - at - head) / entry_bytes;
+  const uint64_t entries = std::min(layout.Get(block, at, head), most);
+  for (uint64_t i = 0; i < entries; ++i) {
+    const size_t entry = at + head + i * entry_bytes;
+    TiffField f;
+    f.tag = static_cast<uint16_t>(layout.Get(block, entry, 2));
+    f.type = static_cast<uint16_t>(layout.Get(block, entry + 2, 2));
+    f.count = layout.Get(block, entry + 4, word);
+    f.big_endian = layout.big_endian;
+    const int unit = TiffTypeBytes(f.type);
+    if (unit == 0 || f.count == 0 || f.count > block.size() / unit) continue;
+    const uint64_t bytes = f.count * unit;
+    const uint64_t value =
+        bytes <= word ? entry + 4 + word : layout.Get(block, entry + 4 + word, word);
+    if (value > block.size() || block.size() - value < bytes) continue;
+    f.value = block.substr(value, bytes);
+    out.fields.push_back(f);
+  }
+  out.next = layout.Get(block, at + head + entries * entry_bytes, word);
+  return out;
 }
 
 TiffEntry MakeTiffEntry(uint16_t tag, TiffType type, const std::vector<uint64_t>& values) {
   TiffEntry e{tag, static_cast<uint16_t>(type), values.size(), {}};
-  for (const uint64_t v : values) AppendNumber(v, TiffTypeBytes(e.type), &e.value);
+  for (const uint64_t v : values) AppendLittleEndian(v, TiffTypeBytes(e.type), &e.value);
   return e;
 }
 
@@ -112,21 +139,21 @@ std::string TiffDirectoryBytes(TiffDirectory directory, uint64_t at, bool big) {
   const size_t length = (big ? 8 : 2) + directory.size() * (big ? 20 : 12) + word;
   std::string out;
   std::string values;
-  AppendNumber(directory.size(), big ? 8 : 2, &out);
+  AppendLittleEndian(directory.size(), big ? 8 : 2, &out);
   for (const TiffEntry& e : directory) {
-    AppendNumber(e.tag, 2, &out);
-    AppendNumber(e.type, 2, &out);
-    AppendNumber(e.count, word, &out);
+    AppendLittleEndian(e.tag, 2, &out);
+    AppendLittleEndian(e.type, 2, &out);
+    AppendLittleEndian(e.count, word, &out);
     if (e.value.size() <= word) {
       out += e.value;
       out.append(word - e.value.size(), '\0');
       continue;
     }
-    AppendNumber(at + length + values.size(), word, &out);
+    AppendLittleEndian(at + length + values.size(), word, &out);
     values += e.value;
     if (values.size() % 2 != 0) values.push_back('\0');
   }
-  AppendNumber(0, word, &out);  // no further directory
+  AppendLittleEndian(0, word, &out);  // no further directory
   out += values;
   if (out.size() % 2 != 0) out.push_back('\0');
   return out;
@@ -134,16 +161,21 @@ std::string TiffDirectoryBytes(TiffDirectory directory, uint64_t at, bool big) {
 
 ExifParts SplitExif(absl::string_view block) {
   ExifParts parts;
-  const TiffDirectory first = ReadTiffDirectory(block, FirstTiffDirectory(block));
-  for (const TiffEntry& e : first)
-    if (e.type == static_cast<uint16_t>(TiffType::kAscii) &&
-        std::find(std::begin(kTextTags), std::end(kTextTags), e.tag) != std::end(kTextTags))
-      parts.texts.push_back(e);
-  const auto sub = [&](uint16_t tag) {
-    return ReadTiffDirectory(block, static_cast<uint32_t>(TiffInteger(first, tag)));
+  size_t left = std::min(block.size(), kMaxCopied);
+  const auto add = [&left](const TiffField& field, TiffDirectory* to) {
+    if (field.value.size() > left) return;
+    left -= field.value.size();
+    to->push_back(Copy(field));
   };
-  parts.details = Without(sub(kExifDirectoryTag), kInteroperabilityTag);
-  parts.gps = sub(kGpsDirectoryTag);
+  const TiffFields first = ReadTiffDirectory(block, FirstTiffDirectory(block));
+  for (const TiffField& f : first.fields)
+    if (f.type == static_cast<uint16_t>(TiffType::kAscii) &&
+        std::find(std::begin(kTextTags), std::end(kTextTags), f.tag) != std::end(kTextTags))
+      add(f, &parts.texts);
+  for (const TiffField& f : ReadTiffDirectory(block, first.Integer(kExifDirectoryTag)).fields)
+    if (f.tag != kInteroperabilityTag) add(f, &parts.details);
+  for (const TiffField& f : ReadTiffDirectory(block, first.Integer(kGpsDirectoryTag)).fields)
+    add(f, &parts.gps);
   return parts;
 }
 

@@ -17,12 +17,43 @@ enum class TiffType : uint16_t {
   kLong = 4,
   kRational = 5,
   kUndefined = 7,
+  kIfd = 13,
   kLong8 = 16,  // BigTIFF only
+  kIfd8 = 18,   // BigTIFF only
 };
 
-// Bytes of one value; 0: no type of TIFF 6.
+// Bytes of one value; 0: no type of TIFF 6 or BigTIFF.
 int TiffTypeBytes(uint16_t type);
 
+// An entry as it lies in the block.
+struct TiffField {
+  uint16_t tag = 0;
+  uint16_t type = 0;
+  uint64_t count = 0;
+  absl::string_view value;  // in the block's byte order
+  bool big_endian = false;
+
+  // Value `index` of a field of unsigned integers; 0 where there is none.
+  uint64_t Integer(uint64_t index = 0) const;
+};
+
+// A directory read: its fields, damaged ones left out, and where the next one lies (0: nowhere).
+struct TiffFields {
+  std::vector<TiffField> fields;
+  uint64_t next = 0;
+
+  const TiffField* Find(uint16_t tag) const;
+  // The first value of a field of integers, or `missing`.
+  uint64_t Integer(uint16_t tag, uint64_t missing = 0) const;
+};
+
+// Position of the first directory of a classic TIFF, a BigTIFF or an EXIF block; 0: it is none.
+uint64_t FirstTiffDirectory(absl::string_view block);
+
+// Of either size and byte order. Copies nothing.
+TiffFields ReadTiffDirectory(absl::string_view block, uint64_t at);
+
+// An entry to be written.
 struct TiffEntry {
   uint16_t tag = 0;
   uint16_t type = 0;
@@ -32,15 +63,6 @@ struct TiffEntry {
 
 using TiffDirectory = std::vector<TiffEntry>;
 
-// Position of the first directory of a classic TIFF or EXIF block; 0: it is none.
-uint32_t FirstTiffDirectory(absl::string_view block);
-
-// Entries of a directory of a classic block of either byte order; damaged ones are left out.
-TiffDirectory ReadTiffDirectory(absl::string_view block, uint32_t at);
-
-// The first value of an entry of integers; 0 where there is no such entry.
-uint64_t TiffInteger(const TiffDirectory& directory, uint16_t tag);
-
 // Entries of unsigned integers of type kByte, kShort, kLong or kLong8; of text.
 TiffEntry MakeTiffEntry(uint16_t tag, TiffType type, const std::vector<uint64_t>& values);
 TiffEntry MakeTiffEntry(uint16_t tag, TiffType type, absl::string_view bytes);
@@ -49,7 +71,8 @@ TiffEntry MakeTiffEntry(uint16_t tag, TiffType type, absl::string_view bytes);
 // `at` is even. Its length does not depend on the values.
 std::string TiffDirectoryBytes(TiffDirectory directory, uint64_t at, bool big);
 
-// What of an EXIF block belongs into a TIFF's own directory, and its two sub-directories.
+// What of an EXIF block belongs into a TIFF's own directory, and its two sub-directories. Together
+// they take no more than the block does: entries that share bytes are left out once it is used up.
 struct ExifParts {
   TiffDirectory texts;    // camera, date, author, copyright, ...
   TiffDirectory details;  // the EXIF directory
@@ -57,7 +80,8 @@ struct ExifParts {
 };
 ExifParts SplitExif(absl::string_view block);
 
-// The EXIF block of such parts; empty where there are none. SplitExif() of a TIFF file gives its.
+// The EXIF block (classic) of such parts; empty where there are none. SplitExif() of a TIFF file
+// gives its.
 std::string JoinExif(const ExifParts& parts);
 
 inline constexpr uint16_t kExifDirectoryTag = 0x8769;

@@ -4,8 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "imaging/container/container.h"
 #include "imaging/encoder.h"
 #include "imaging/row_converter.h"
 
@@ -56,6 +59,21 @@ int StoredChannels(ImageFormat format, int channels) {
   }
 }
 
+// Of texts and comments that the format does not hold; empty where it holds them.
+std::string TextWarning(const StoredImage& image) {
+  constexpr size_t kNamed = 3;
+  const Metadata& m = image.metadata;
+  if (image.format == ImageFormat::kPng) return {};
+  std::vector<std::string> names;
+  for (const PngText& text : m.png_texts)
+    if (names.size() < kNamed) names.push_back(Printable(text.key));
+  if (m.png_texts.size() > kNamed) names.emplace_back("...");
+  if (image.format != ImageFormat::kJpeg && !m.comment.empty()) names.emplace_back("comment");
+  if (names.empty()) return {};
+  return absl::StrCat(FormatName(image.format),
+                      " holds no such texts; left out: ", absl::StrJoin(names, ", "));
+}
+
 EncoderOr NewEncoder(const StoredImage& image, ByteSink* sink) {
   switch (image.format) {
     case ImageFormat::kPng:
@@ -93,6 +111,10 @@ class ConvertingWriter : public ImageWriter {
 
   absl::Status Start() {
     HIIF_ASSIGN_OR_RETURN(encoder_, NewEncoder(image_, &sink_));
+    warnings_ = image_.metadata.warnings;
+    for (const std::string& warning : encoder_->warnings()) warnings_.push_back(warning);
+    if (std::string warning = TextWarning(image_); !warning.empty())
+      warnings_.push_back(std::move(warning));
     return absl::OkStatus();
   }
 
@@ -127,7 +149,7 @@ class ConvertingWriter : public ImageWriter {
     return sink_.Flush();
   }
 
-  const std::vector<std::string>& warnings() const override { return encoder_->warnings(); }
+  const std::vector<std::string>& warnings() const override { return warnings_; }
 
  private:
   static constexpr int64_t kChunkBytes = int64_t{1} << 20;
@@ -135,6 +157,7 @@ class ConvertingWriter : public ImageWriter {
   PixelLayout from_;
   StoredImage image_;
   std::unique_ptr<Encoder> encoder_;
+  std::vector<std::string> warnings_;
   std::vector<uint8_t> converted_;
   int64_t next_ = 0;  // row
 };

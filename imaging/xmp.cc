@@ -1,63 +1,164 @@
 #include "imaging/xmp.h"
 
 #include <cmath>
+#include <map>
+#include <pugixml.hpp>
+#include <vector>
 
-#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace hiif {
 namespace {
 
-// Replaces every value of a simple property: name="value", name='value', <name>value</name>.
-void SetProperty(absl::string_view name, absl::string_view value, std::string* xmp) {
-  for (size_t at = xmp->find(name.data(), 0, name.size()); at != std::string::npos;
-       at = xmp->find(name.data(), at + 1, name.size())) {
-    size_t begin = at + name.size();
-    while (begin < xmp->size() && absl::ascii_isspace((*xmp)[begin])) ++begin;
-    if (begin >= xmp->size() || at == 0) return;
-    size_t end = std::string::npos;
-    if ((*xmp)[begin] == '=' && absl::ascii_isspace((*xmp)[at - 1])) {
-      begin = xmp->find_first_of("\"'", begin);
-      if (begin == std::string::npos) return;
-      end = xmp->find((*xmp)[begin], begin + 1);
-      ++begin;
-    } else if ((*xmp)[begin] == '>' && (*xmp)[at - 1] == '<') {
-      end = xmp->find('<', ++begin);
-    } else {
-      continue;  // a longer name, or the closing tag
-    }
-    if (end == std::string::npos) return;
-    xmp->replace(begin, end - begin, value.data(), value.size());
-  }
-}
+constexpr absl::string_view kTiff = "http://ns.adobe.com/tiff/1.0/";
+constexpr absl::string_view kExif = "http://ns.adobe.com/exif/1.0/";
+constexpr absl::string_view kXmp = "http://ns.adobe.com/xap/1.0/";
+constexpr absl::string_view kPanorama = "http://ns.google.com/photos/1.0/panorama/";
+constexpr absl::string_view kNote = "http://ns.adobe.com/xmp/note/";
+constexpr absl::string_view kCamera = "http://ns.google.com/photos/1.0/camera/";
+// All of these speak of other pictures, sounds or maps of the same file.
+constexpr absl::string_view kOfTheFile[] = {
+    "http://ns.google.com/photos/1.0/container/", "http://ns.google.com/photos/1.0/image/",
+    "http://ns.google.com/photos/1.0/depthmap/",  "http://ns.google.com/photos/1.0/audio/",
+    "http://ns.google.com/photos/dd/1.0/",        "http://ns.adobe.com/hdr-gain-map/1.0/",
+    "http://ns.apple.com/HDRGainMap/1.0/",
+};
 
-void RemoveElement(absl::string_view name, std::string* xmp) {
-  const std::string open = absl::StrCat("<", name);
-  const std::string close = absl::StrCat("</", name, ">");
-  for (size_t at = xmp->find(open); at != std::string::npos; at = xmp->find(open, at)) {
-    const size_t end = xmp->find(close, at);
-    if (end == std::string::npos) return;
-    xmp->erase(at, end + close.size() - at);
+// Beyond these a packet is an attack on whoever reads it.
+constexpr size_t kMaxBytes = size_t{16} << 20;
+constexpr int kMaxDepth = 64;
+constexpr int kMaxAttributes = 512;  // of an element
+
+struct Name {
+  absl::string_view space;
+  absl::string_view local;
+};
+
+class StringWriter : public pugi::xml_writer {
+ public:
+  void write(const void* data, size_t size) override {
+    text.append(static_cast<const char*>(data), size);
   }
-}
+  std::string text;
+};
+
+class Updater {
+ public:
+  Updater(pugi::xml_document* document, const XmpChanges& changes)
+      : document_(*document), changes_(changes) {}
+
+  // False for what no picture would have.
+  bool Run() {
+    struct Declarations : pugi::xml_tree_walker {
+      bool for_each(pugi::xml_node& node) override {
+        int attributes = 0;
+        for (const pugi::xml_attribute a : node.attributes()) {
+          if (++attributes > kMaxAttributes) return false;
+          if (absl::StartsWith(a.name(), "xmlns:"))
+            spaces->insert_or_assign(a.name() + 6, a.value());
+        }
+        elements->push_back(node);
+        return depth() <= kMaxDepth;
+      }
+      std::map<std::string, std::string, std::less<>>* spaces;
+      std::vector<pugi::xml_node>* elements;
+    } walker;
+    std::vector<pugi::xml_node> elements;
+    walker.spaces = &spaces_;
+    walker.elements = &elements;
+    if (!document_.traverse(walker)) return false;
+    // From the leaves up: what is removed has no part that is still to be looked at.
+    for (auto node = elements.rbegin(); node != elements.rend(); ++node) Update(*node);
+    return true;
+  }
+
+ private:
+  Name NameOf(absl::string_view qualified) const {
+    const size_t colon = qualified.find(':');
+    if (colon == absl::string_view::npos) return {"", qualified};
+    const auto found = spaces_.find(qualified.substr(0, colon));
+    return {found == spaces_.end() ? absl::string_view() : found->second,
+            qualified.substr(colon + 1)};
+  }
+
+  void Update(pugi::xml_node node) const {
+    for (pugi::xml_attribute a = node.first_attribute(); a;) {
+      const pugi::xml_attribute next = a.next_attribute();
+      const Name name = NameOf(a.name());
+      if (Stale(name))
+        node.remove_attribute(a);
+      else if (const std::string value = ValueOf(name, a.value()); !value.empty())
+        a.set_value(value.c_str());
+      a = next;
+    }
+    if (node.type() != pugi::node_element) return;
+    const Name name = NameOf(node.name());
+    if (Stale(name))
+      node.parent().remove_child(node);
+    else if (const std::string value = ValueOf(name, node.text().get()); !value.empty())
+      node.text().set(value.c_str());
+  }
+
+  static bool Stale(Name name) {
+    if (name.space == kXmp) return name.local == "Thumbnails";
+    if (name.space == kNote) return name.local == "HasExtendedXMP";
+    if (name.space == kCamera)
+      return absl::StartsWith(name.local, "MicroVideo") ||
+             absl::StartsWith(name.local, "MotionPhoto");
+    for (const absl::string_view space : kOfTheFile)
+      if (absl::StartsWith(name.space, space)) return true;
+    return false;
+  }
+
+  // What a property is to be; empty: as it is.
+  std::string ValueOf(Name name, absl::string_view now) const {
+    const bool sets_ppi = changes_.ppi_x > 0 && changes_.ppi_y > 0;
+    const auto ratio = [](double ppi) { return absl::StrCat(std::llround(ppi * 10000), "/10000"); };
+    const absl::string_view local = name.local;
+    if (name.space == kTiff) {
+      if (local == "Orientation" && changes_.turned) return "1";
+      if (local == "ImageWidth") return absl::StrCat(changes_.size.width);
+      if (local == "ImageLength") return absl::StrCat(changes_.size.height);
+      if (local == "XResolution" && sets_ppi) return ratio(changes_.ppi_x);
+      if (local == "YResolution" && sets_ppi) return ratio(changes_.ppi_y);
+      if (local == "ResolutionUnit" && sets_ppi) return "2";
+    }
+    if (name.space == kExif && local == "PixelXDimension") return absl::StrCat(changes_.size.width);
+    if (name.space == kExif && local == "PixelYDimension")
+      return absl::StrCat(changes_.size.height);
+    if (name.space == kPanorama && absl::EndsWith(local, "Pixels")) {
+      const bool across = absl::StrContains(local, "Width") || absl::StrContains(local, "Left");
+      double pixels = 0;
+      if (!absl::SimpleAtod(now, &pixels) || !(std::abs(pixels) < 1e9)) return {};
+      const auto scale = across ? static_cast<double>(changes_.size.width) /
+                                      static_cast<double>(changes_.input.width)
+                                : static_cast<double>(changes_.size.height) /
+                                      static_cast<double>(changes_.input.height);
+      return absl::StrCat(std::llround(pixels * scale));
+    }
+    return {};
+  }
+
+  pugi::xml_document& document_;
+  const XmpChanges& changes_;
+  std::map<std::string, std::string, std::less<>> spaces_;  // by prefix
+};
 
 }  // namespace
 
-std::string UpdatedXmp(absl::string_view xmp, Grid size, double ppi_x, double ppi_y) {
-  std::string out(xmp);
-  RemoveElement("xmp:Thumbnails", &out);
-  RemoveElement("xap:Thumbnails", &out);
-  SetProperty("tiff:Orientation", "1", &out);
-  for (const absl::string_view name : {"tiff:ImageWidth", "exif:PixelXDimension"})
-    SetProperty(name, absl::StrCat(size.width), &out);
-  for (const absl::string_view name : {"tiff:ImageLength", "exif:PixelYDimension"})
-    SetProperty(name, absl::StrCat(size.height), &out);
-  if (ppi_x > 0 && ppi_y > 0) {
-    SetProperty("tiff:XResolution", absl::StrCat(std::llround(ppi_x * 10000), "/10000"), &out);
-    SetProperty("tiff:YResolution", absl::StrCat(std::llround(ppi_y * 10000), "/10000"), &out);
-    SetProperty("tiff:ResolutionUnit", "2", &out);
-  }
-  return out;
+std::string UpdatedXmp(absl::string_view xmp, const XmpChanges& changes) {
+  while (!xmp.empty() && xmp.back() == '\0') xmp.remove_suffix(1);
+  if (xmp.size() > kMaxBytes) return {};
+  pugi::xml_document document;
+  constexpr unsigned kParse =
+      pugi::parse_default | pugi::parse_pi | pugi::parse_comments | pugi::parse_ws_pcdata;
+  if (!document.load_buffer(xmp.data(), xmp.size(), kParse)) return {};
+  if (!Updater(&document, changes).Run()) return {};
+  StringWriter writer;
+  document.save(writer, "", pugi::format_raw | pugi::format_no_declaration, pugi::encoding_utf8);
+  return std::move(writer.text);
 }
 
 }  // namespace hiif

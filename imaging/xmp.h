@@ -9,10 +9,18 @@
 
 namespace hiif {
 
-// The packet for a picture of `size`: tiff:Orientation 1, tiff:ImageWidth, tiff:ImageLength,
-// exif:PixelXDimension and exif:PixelYDimension those of the picture, the resolution (0: left
-// alone) where they are mentioned, as attributes or as elements; no xmp:Thumbnails.
-std::string UpdatedXmp(absl::string_view xmp, Grid size, double ppi_x, double ppi_y);
+struct XmpChanges {
+  Grid input;        // size of the picture that the packet is of
+  Grid size;         // of the one that it is to be of
+  double ppi_x = 0;  // where it mentions a resolution; 0: left alone
+  double ppi_y = 0;
+  bool turned = false;  // its orientation has been applied
+};
+
+// The packet with sizes, resolution and orientation as they are now; without thumbnails and
+// without what points at data of the original's file (a video, a gain map, a depth map, more XMP).
+// Empty where it is no XML, or none that a picture would have. Linear in the packet's length.
+std::string UpdatedXmp(absl::string_view xmp, const XmpChanges& changes);
 
 }  // namespace hiif
 

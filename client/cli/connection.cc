@@ -83,11 +83,30 @@ absl::Status Connection::WaitForPrivate(std::stop_token stop) {
     call.stop = stop;
     const absl::StatusOr<client::Serving> health = client_->CheckHealth("", call);
     if (health.ok() && *health == client::Serving::kServing) return absl::OkStatus();
+    HIIF_RETURN_IF_ERROR(NeverReady(call));
     if (stop.stop_requested()) return absl::CancelledError("interrupted");
     absl::SleepFor(absl::Milliseconds(10));
   }
   return absl::UnavailableError(absl::StrCat("the private server was not ready after ",
                                              absl::FormatDuration(kPrivateServerStart)));
+}
+
+// Unavailable once nothing is being loaded any more: then the default model is none of those there.
+absl::Status Connection::NeverReady(const client::CallOptions& call) {
+  const auto models = client_->ListModels(call);
+  if (!models.ok()) return absl::OkStatus();
+  std::string found;
+  for (const v1::Model& model : *models) {
+    if (model.state() == v1::MODEL_STATE_LOADING ||
+        (model.state() == v1::MODEL_STATE_READY && model.is_default()))
+      return absl::OkStatus();
+    absl::StrAppend(&found, "\n  ", model.name(), ": ",
+                    model.error().empty() ? "can be named with --model" : model.error());
+  }
+  return absl::UnavailableError(absl::StrCat(
+      "the private server's default model cannot be used",
+      found.empty() ? "; its model folder has no model (*.safetensors)" : "; its models are",
+      found));
 }
 
 absl::Status Connection::Explain(absl::Status status) {

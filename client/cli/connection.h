@@ -31,6 +31,7 @@ class Connection {
 
  private:
   Connection() = default;
+  absl::Status NeverReady(const client::CallOptions& call);
   absl::Status WaitForPrivate(std::stop_token stop);
 
   std::unique_ptr<PrivateServer> server_;  // outlives the client

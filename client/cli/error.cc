@@ -4,12 +4,14 @@
 #include <string>
 
 #include "client/cli/exit_code.h"
+#include "client/cli/visible.h"
 
 namespace hiif::cli {
 
 int Fail(absl::string_view command, const absl::Status& status) {
   const std::string name(command);
-  std::fprintf(stderr, "hiif %s: %s\n", name.c_str(), std::string(status.message()).c_str());
+  std::fprintf(stderr, "hiif %s: %s\n", name.c_str(),
+               Visible(status.message(), /*keep_lines=*/true).c_str());
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
       std::fprintf(stderr, "hiif %s --help shows what is possible\n", name.c_str());

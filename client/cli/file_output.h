@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "base/file.h"
@@ -35,6 +36,8 @@ class FileOutput : public client::UpscaleReceiver {
   absl::Status Chunk(const v1::EncodedChunk& chunk) override;
   // After the trailer. Internal where pixels are missing.
   absl::Status Commit();
+  // What of the metadata the format does not hold, a sentence each; after Begin().
+  const std::vector<std::string>& warnings() const { return writer_->warnings(); }
 
  private:
   FileOutputOptions options_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <unordered_set>
@@ -16,8 +17,6 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
-#include "base/status_macros.h"
-#include "imaging/format.h"
 
 namespace hiif::cli {
 namespace {
@@ -34,6 +33,28 @@ bool IsPattern(const std::string& name) {
   return name.find_first_of("*?[") != std::string::npos && !fs::exists(name, error);
 }
 
+bool IsList(const std::string& name) {
+  std::error_code error;
+  return absl::StartsWith(name, "@") && !fs::exists(name, error);
+}
+
+// Of storage systems and trash cans: thumbnails, and what was thrown away.
+bool IsSystems(const fs::path& path) {
+  const std::string name = path.filename().string();
+  for (const absl::string_view theirs : {"@eaDir", "@Recycle", "#recycle", "#snapshot",
+                                         "lost+found", "$RECYCLE.BIN", "System Volume Information"})
+    if (name == theirs) return true;
+  return false;
+}
+
+// By its first bytes.
+std::optional<ImageFormat> ContentOf(const std::string& path) {
+  char head[64];
+  std::ifstream file(path, std::ios::binary);
+  file.read(head, sizeof(head));
+  return SniffFormat({head, static_cast<size_t>(file.gcount())});
+}
+
 class Expansion {
  public:
   explicit Expansion(const InputOptions& options) : options_(options) {
@@ -42,74 +63,82 @@ class Expansion {
       output_folder_ = fs::weakly_canonical(options.output_folder, error);
   }
 
-  absl::Status Add(const std::string& name, bool from_list) {
+  void Add(const std::string& name, bool from_list) {
     if (name == "-") return AddFile({"-", "stdin"});
-    if (!from_list && absl::StartsWith(name, "@")) return AddList(name.substr(1));
+    if (!from_list && IsList(name)) return AddList(name.substr(1));
     if (IsPattern(name)) return AddPattern(name);
-    if (IsFolder(name)) return AddFolder(name, name);
-    return AddFile({name, fs::path(name).filename().string()});
+    if (!IsFolder(name)) return AddFile({name, fs::path(name).filename().string()});
+    if (!IsSystems(name)) AddFolder(name, name);
   }
 
   std::vector<InputFile> Take() { return std::move(files_); }
 
  private:
-  absl::Status AddFile(InputFile file) {
+  void AddFile(InputFile file) {
     if (seen_.insert(file.path).second) files_.push_back(std::move(file));
-    return absl::OkStatus();
   }
 
-  absl::Status AddList(const std::string& path) {
+  void AddProblem(const std::string& name, std::string problem) {
+    InputFile file{name, fs::path(name).filename().string()};
+    file.problem = std::move(problem);
+    AddFile(std::move(file));
+  }
+
+  void AddList(const std::string& path) {
     std::string text;
     if (path == "-") {
       text.assign(std::istreambuf_iterator<char>(std::cin), {});
     } else {
       absl::StatusOr<std::string> read = ReadFile(path);
-      if (!read.ok())
-        return absl::InvalidArgumentError(absl::StrCat("@", path, ": ", read.status().message()));
+      if (!read.ok()) return AddProblem("@" + path, std::string(read.status().message()));
       text = *std::move(read);
     }
-    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    absl::string_view rest = text;
+    if (absl::StartsWith(rest, "\xff\xfe") || absl::StartsWith(rest, "\xfe\xff"))
+      return AddProblem("@" + path, "the list is in UTF-16; save it as UTF-8");
+    absl::ConsumePrefix(&rest, "\xef\xbb\xbf");  // a byte order mark
+    for (absl::string_view line : absl::StrSplit(rest, '\n')) {
       absl::ConsumeSuffix(&line, "\r");
-      if (!line.empty()) HIIF_RETURN_IF_ERROR(Add(std::string(line), /*from_list=*/true));
+      if (!line.empty()) Add(std::string(line), /*from_list=*/true);
     }
-    return absl::OkStatus();
   }
 
-  absl::Status AddPattern(const std::string& pattern) {
+  void AddPattern(const std::string& pattern) {
     glob_t found{};
     const absl::Cleanup release = [&found] { globfree(&found); };
     if (glob(pattern.c_str(), GLOB_TILDE, nullptr, &found) != 0)
-      return absl::InvalidArgumentError(absl::StrCat(pattern, ": no file matches"));
+      return AddProblem(pattern, "no file matches");
     for (size_t i = 0; i < found.gl_pathc; ++i) {
       const std::string path = found.gl_pathv[i];
-      if (!IsFolder(path))
-        HIIF_RETURN_IF_ERROR(AddFile({path, fs::path(path).filename().string()}));
+      std::error_code error;
+      if (fs::is_regular_file(path, error)) AddFile({path, fs::path(path).filename().string()});
     }
-    return absl::OkStatus();
   }
 
-  absl::Status AddFolder(const fs::path& folder, const fs::path& root) {
+  void AddFolder(const fs::path& folder, const fs::path& root) {
     std::error_code error;
     std::vector<fs::directory_entry> entries(fs::directory_iterator(folder, error), {});
     if (error)
-      return absl::InvalidArgumentError(
-          absl::StrCat("cannot read the folder ", folder.string(), ": ", error.message()));
+      return AddProblem(folder.string(), absl::StrCat("cannot read the folder: ", error.message()));
     std::sort(entries.begin(), entries.end());
     for (const fs::directory_entry& entry : entries) {
       const fs::path& path = entry.path();
-      if (absl::StartsWith(path.filename().string(), ".")) continue;
+      if (absl::StartsWith(path.filename().string(), ".") || IsSystems(path)) continue;
       if (entry.is_directory(error)) {
         const bool own_output =
             !output_folder_.empty() && fs::weakly_canonical(path, error) == output_folder_;
         // A link to a folder may lead back to where it is.
-        if (options_.recursive && !own_output && !entry.is_symlink(error))
-          HIIF_RETURN_IF_ERROR(AddFolder(path, root));
-      } else if (FormatFromPath(path.string()).ok()) {
-        HIIF_RETURN_IF_ERROR(
-            AddFile({path.string(), path.lexically_relative(root).string(), true}));
+        if (options_.recursive && !own_output && !entry.is_symlink(error)) AddFolder(path, root);
+        continue;
       }
+      if (!entry.is_regular_file(error)) continue;
+      InputFile file{path.string(), path.lexically_relative(root).string(), true};
+      if (!FormatFromPath(file.path).ok()) {
+        file.content = ContentOf(file.path);
+        if (!file.content) continue;
+      }
+      AddFile(std::move(file));
     }
-    return absl::OkStatus();
   }
 
   const InputOptions options_;
@@ -123,8 +152,7 @@ class Expansion {
 absl::StatusOr<std::vector<InputFile>> ExpandInputs(const std::vector<std::string>& names,
                                                     const InputOptions& options) {
   Expansion expansion(options);
-  for (const std::string& name : names)
-    HIIF_RETURN_IF_ERROR(expansion.Add(name, /*from_list=*/false));
+  for (const std::string& name : names) expansion.Add(name, /*from_list=*/false);
   std::vector<InputFile> files = expansion.Take();
   if (files.empty())
     return absl::InvalidArgumentError(
@@ -134,7 +162,7 @@ absl::StatusOr<std::vector<InputFile>> ExpandInputs(const std::vector<std::strin
 }
 
 bool NamesSeveral(const std::string& name) {
-  return absl::StartsWith(name, "@") || IsFolder(name) || IsPattern(name);
+  return IsList(name) || IsFolder(name) || IsPattern(name);
 }
 
 }  // namespace hiif::cli

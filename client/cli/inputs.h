@@ -2,10 +2,12 @@
 #ifndef CLIENT_CLI_INPUTS_H_
 #define CLIENT_CLI_INPUTS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "imaging/format.h"
 
 namespace hiif::cli {
 
@@ -14,6 +16,10 @@ struct InputFile {
   std::string
       relative;        // below the folder that was named; the file's name where it was named itself
   bool found = false;  // in a folder, not named
+  // In a folder, and known by its first bytes alone.
+  std::optional<ImageFormat> content = std::nullopt;
+  // Why it is none: a folder or list that cannot be read, a pattern without a match.
+  std::string problem = {};
 };
 
 struct InputOptions {
@@ -23,10 +29,12 @@ struct InputOptions {
 };
 
 // Names as they were given, in that order: a file, "-", a folder (the image files in it by name,
-// those of its folders too where recursive; hidden ones left out), a glob pattern, or "@LIST" for a
-// file of names, one a line. Each file once. A file that does not exist is kept: it fails by
-// itself. InvalidArgument: a folder or list that cannot be read, a pattern without a match, nothing
-// at all.
+// those of its folders too where recursive), a glob pattern, or "@LIST" for a file of names in
+// UTF-8, one a line. In folders, files are images by their extension or else by their first bytes;
+// hidden ones, what is no regular file, and what storage systems keep for themselves (@eaDir,
+// lost+found, ...) are left out. A name that begins with @ and is there itself is no list. Each
+// file once. What cannot be read is kept with its problem, or fails by itself: the rest is made.
+// InvalidArgument: nothing at all.
 absl::StatusOr<std::vector<InputFile>> ExpandInputs(const std::vector<std::string>& names,
                                                     const InputOptions& options);
 

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 
 namespace hiif::cli {
@@ -62,6 +63,7 @@ absl::StatusOr<OutputFile> OutputNames::For(const InputFile& input,
   const fs::path relative(input.relative);
   const auto named = FormatFromPath(relative.string());
   OutputFile out;
+  if (!content) content = input.content;
   out.format = has_format_ ? format_ : named.ok() ? *named : content.value_or(ImageFormat::kPng);
   if (!CanWrite(out.format)) out.format = ImageFormat::kPng;
   if (!options_.output.empty() && !to_folder_) {
@@ -86,7 +88,9 @@ absl::StatusOr<OutputFile> OutputNames::For(const InputFile& input,
 absl::StatusOr<OutputDecision> ExistsPolicy::Decide(const std::string& input,
                                                     const std::string& output) {
   std::error_code error;
-  if (output == "-" || !fs::exists(output, error)) return OutputDecision{true, output};
+  // What is no file (a pipe, a device) holds nothing that could be lost.
+  if (output == "-" || !fs::exists(output, error) || fs::is_other(output, error))
+    return OutputDecision{true, output};
   if (exists_ == Exists::kRename) return OutputDecision{true, FreeName(output)};
   if (fs::equivalent(input, output, error) && exists_ != Exists::kOverwrite)
     return absl::AlreadyExistsError(absl::StrCat(output, " is the input itself"));
@@ -115,13 +119,18 @@ std::string ExistsPolicy::FreeName(const std::string& output) {
 
 void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs) {
   static const std::regex temporary(R"((.+)\.(\d+)\.[A-Za-z0-9]{6}\.part)");
+  std::set<std::string> stems;
+  for (const std::string& output : outputs) {
+    const fs::path path(output);
+    stems.insert(
+        (path.parent_path() / AtomicFile::TemporaryStem(path.filename().string())).string());
+  }
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     std::smatch match;
     if (!std::regex_match(name, match, temporary)) continue;
-    if (!outputs.empty() &&
-        !outputs.contains((entry.path().parent_path() / match[1].str()).string()))
+    if (!outputs.empty() && !stems.contains((entry.path().parent_path() / match[1].str()).string()))
       continue;
     const fs::path process = absl::StrCat("/proc/", match[2].str(), "/exe");
     // Its maker is gone, or its number has gone to another program, or to this one.

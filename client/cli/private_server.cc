@@ -10,8 +10,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <set>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -66,6 +68,19 @@ std::string FindModels() {
   return named.empty() ? InstalledModels() : named;
 }
 
+// The first model of a folder of the user's own that has not the server's default, which would
+// never be ready then; empty: nothing needs to be said.
+std::string OnlyModel(const std::string& folder) {
+  constexpr char kExtension[] = ".safetensors";
+  constexpr char kServersDefault[] = "edsr-baseline-hiif";
+  std::set<std::string> names;
+  std::error_code error;
+  if (folder.empty()) return "";
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (entry.path().extension() == kExtension) names.insert(entry.path().stem().string());
+  return names.empty() || names.contains(kServersDefault) ? "" : *names.begin();
+}
+
 // "-1" and "0" as the upscalers before this one number devices.
 std::string DeviceName(const std::string& device) {
   int number = 0;
@@ -73,8 +88,39 @@ std::string DeviceName(const std::string& device) {
   return number < 0 ? "cpu" : absl::StrCat("cuda:", number);
 }
 
+// A folder for a socket, whose path may have 107 bytes: where that of the temporary files is too
+// long, another one.
+absl::StatusOr<std::string> MakeFolder() {
+  constexpr size_t kMaxSocketPath = 107;
+  constexpr absl::string_view kSocket = "/socket";
+  std::error_code error;
+  std::string tried;
+  for (const std::string& parent :
+       {fs::temp_directory_path(error).string(), Environment("XDG_RUNTIME_DIR"),
+        std::string("/tmp"), std::string("/var/tmp")}) {
+    std::string folder = (fs::path(parent) / "hiif-XXXXXX").string();
+    if (parent.empty() || folder.size() + kSocket.size() > kMaxSocketPath) continue;
+    if (mkdtemp(folder.data()) != nullptr) return folder;
+    absl::StrAppend(&tried, tried.empty() ? "" : ", ", parent, ": ", std::strerror(errno));
+  }
+  return absl::UnavailableError(
+      absl::StrCat("cannot make a temporary folder of at most 93 characters (", tried,
+                   "); name one with TMPDIR"));
+}
+
+// The environment without HIIF_...: settings there are of another server, a service's perhaps, and
+// what this one needs it gets as flags.
+std::vector<char*> ServerEnvironment() {
+  std::vector<char*> out;
+  for (char** entry = environ; *entry != nullptr; ++entry)
+    if (!absl::StartsWith(*entry, "HIIF_")) out.push_back(*entry);
+  out.push_back(nullptr);
+  return out;
+}
+
 // In the child: only what is safe between fork and exec.
-[[noreturn]] void Exec(std::vector<char*>& arguments, int log, pid_t parent) {
+[[noreturn]] void Exec(std::vector<char*>& arguments, std::vector<char*>& environment, int log,
+                       pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);  // died before the line above
   setpgid(0, 0);                        // Ctrl-C reaches the command, which stops its server
@@ -85,7 +131,7 @@ std::string DeviceName(const std::string& device) {
   dup2(null, STDIN_FILENO);
   dup2(log, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
-  execv(arguments[0], arguments.data());
+  execve(arguments[0], arguments.data(), environment.data());
   dprintf(STDERR_FILENO, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
   _exit(127);
 }
@@ -98,11 +144,7 @@ absl::StatusOr<std::unique_ptr<PrivateServer>> PrivateServer::Start(
   HIIF_ASSIGN_OR_RETURN(server->binary_, FindBinary());
   const std::string models = options.model_dir.empty() ? FindModels() : options.model_dir;
 
-  std::error_code error;
-  std::string folder = (fs::temp_directory_path(error) / "hiif-XXXXXX").string();
-  if (error || mkdtemp(folder.data()) == nullptr)
-    return absl::UnavailableError(
-        absl::StrCat("cannot make a temporary folder: ", error ? error.message() : folder));
+  HIIF_ASSIGN_OR_RETURN(const std::string folder, MakeFolder());
   server->folder_ = folder;
 
   std::vector<std::string> words = {server->binary_,
@@ -118,16 +160,18 @@ absl::StatusOr<std::unique_ptr<PrivateServer>> PrivateServer::Start(
                                     "0s"};
   if (!models.empty()) words.insert(words.end(), {"--model-dir", models});
   if (!options.device.empty()) words.insert(words.end(), {"--device", DeviceName(options.device)});
-  if (!options.default_model.empty())
-    words.insert(words.end(), {"--default-model", options.default_model});
+  const std::string model =
+      options.default_model.empty() ? OnlyModel(options.model_dir) : options.default_model;
+  if (!model.empty()) words.insert(words.end(), {"--default-model", model});
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
 
   const int log = open((folder + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  std::vector<char*> environment = ServerEnvironment();
   const pid_t parent = getpid();
   const pid_t child = fork();
-  if (child == 0) Exec(arguments, log, parent);
+  if (child == 0) Exec(arguments, environment, log, parent);
   close(log);
   if (child < 0)
     return absl::UnavailableError(absl::StrCat("cannot start a process: ", std::strerror(errno)));

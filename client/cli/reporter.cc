@@ -10,8 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "client/cli/visible.h"
 #include "nlohmann/json.hpp"
 
 namespace hiif::cli {
@@ -50,6 +52,11 @@ std::string Clock(double seconds) {
 // Names are bytes; JSON is UTF-8.
 std::string Dump(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+// Of a server, and so of a stranger; its further lines are set off.
+std::string Message(const absl::Status& status) {
+  return absl::StrReplaceAll(Visible(status.message(), /*keep_lines=*/true), {{"\n", "\n    "}});
 }
 
 int Columns() {
@@ -102,7 +109,7 @@ void Reporter::Retry(const std::string& input, const absl::Status& error, absl::
                {"error", std::string(error.message())},
                {"wait_seconds", seconds}}));
   } else if (flags_.verbose) {
-    Line(absl::StrFormat("retry   %s in %.1f s: %s", input, seconds, error.message()));
+    Line(absl::StrFormat("retry   %s in %.1f s: %s", Visible(input), seconds, Message(error)));
   }
 }
 
@@ -144,25 +151,26 @@ void Reporter::Print(const FileResult& result) {
     Line(Dump(json));
     return;
   }
+  const std::string input = Visible(result.input);
+  const std::string output = Visible(result.output);
   for (const std::string& warning : result.warnings)
-    Line(absl::StrCat(Coloured("warning", kYellow), " ", result.input, ": ", warning));
+    Line(absl::StrCat(Coloured("warning", kYellow), " ", input, ": ", Visible(warning)));
   switch (result.outcome) {
     case Outcome::kDone:
       if (flags_.quiet || (bar_ && !flags_.verbose)) return;
-      Line(absl::StrFormat("done    %s -> %s  %s -> %s  %.2f s", result.input, result.output,
+      Line(absl::StrFormat("done    %s -> %s  %s -> %s  %.2f s", input, output,
                            Size(result.input_size), Size(result.output_size), result.seconds));
       return;
     case Outcome::kPlanned:
-      Line(absl::StrFormat("plan    %s -> %s  %s -> %s", result.input, result.output,
-                           Size(result.input_size), Size(result.output_size)));
+      Line(absl::StrFormat("plan    %s -> %s  %s -> %s", input, output, Size(result.input_size),
+                           Size(result.output_size)));
       return;
     case Outcome::kSkipped:
       if (flags_.quiet || (bar_ && !flags_.verbose)) return;
-      Line(absl::StrFormat("skipped %s: %s is there", result.input, result.output));
+      Line(absl::StrFormat("skipped %s: %s is there", input, output));
       return;
     case Outcome::kFailed:
-      Line(absl::StrCat(Coloured("failed", kRed), "  ", result.input, ": ",
-                        result.status.message()));
+      Line(absl::StrCat(Coloured("failed", kRed), "  ", input, ": ", Message(result.status)));
       return;
     case Outcome::kNotTried:
       return;
@@ -189,7 +197,7 @@ void Reporter::Summary() {
   if (files_ > 1 && !failures_.empty()) {
     Line(absl::StrCat("failed, with the reasons:"));
     for (const FileResult& result : failures_)
-      Line(absl::StrCat("  ", result.input, ": ", result.status.message()));
+      Line(absl::StrCat("  ", Visible(result.input), ": ", Message(result.status)));
   }
   if (flags_.quiet) return;
   std::string text;
@@ -239,7 +247,7 @@ void Reporter::Draw() {
   const double seconds = absl::ToDoubleSeconds(time - start_);
   const std::string left =
       done > 0.01 && seconds > 0.5 ? Clock(seconds * (1 - done) / done) + " left" : "";
-  std::string head = running_.begin()->second.input;
+  std::string head = Visible(running_.begin()->second.input);
   const std::string count = files_ > 1 ? absl::StrFormat("%d/%d ", ended_, files_) : "";
   const std::string tail = absl::StrFormat(" %3d %%  %.2f Mpx/s  %s", static_cast<int>(done * 100),
                                            seconds > 0 ? pixels_ / 1e6 / seconds : 0.0, left);

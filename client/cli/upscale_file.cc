@@ -24,32 +24,13 @@ namespace {
 namespace fs = std::filesystem;
 using Outcome = FileResult::Outcome;
 
-// Larger files are mapped, not read: they are sent in chunks.
-constexpr uintmax_t kReadBelowBytes = uintmax_t{8} << 20;
-
 // Only headers are read here; the server has the limit.
 constexpr int64_t kNoPixelLimit = int64_t{1} << 40;
 
-struct FileBytes {
-  std::string owned;
-  std::unique_ptr<MappedFile> mapped;
-  absl::string_view view() const {
-    if (mapped == nullptr) return owned;
-    return {reinterpret_cast<const char*>(mapped->bytes().data()), mapped->bytes().size()};
-  }
-};
-
-absl::StatusOr<FileBytes> Read(const std::string& path) {
-  FileBytes bytes;
-  std::error_code error;
-  if (path == "-") {
-    bytes.owned.assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else if (fs::is_regular_file(path, error) && fs::file_size(path, error) > kReadBelowBytes) {
-    HIIF_ASSIGN_OR_RETURN(bytes.mapped, MappedFile::Open(path));
-  } else {
-    HIIF_ASSIGN_OR_RETURN(bytes.owned, ReadFile(path));
-  }
-  return bytes;
+// Into memory: what is mapped ends the whole run where somebody cuts the file meanwhile.
+absl::StatusOr<std::string> Read(const std::string& path) {
+  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  return ReadFile(path);
 }
 
 v1::SampleType ToProto(SampleType type) {
@@ -80,6 +61,13 @@ v1::UpscaleParameters Parameters(const UpscaleFlags& flags, const ImageInfo& inf
   parameters.set_clip(flags.clip);
   if (info.frames > 1) parameters.set_frame(frame);
   return parameters;
+}
+
+// Once: what the server says of a file is often what its header told us.
+void Warn(const std::string& warning, FileResult* result) {
+  auto& warnings = result->warnings;
+  if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end())
+    warnings.push_back(warning);
 }
 
 // One picture of a file.
@@ -113,7 +101,10 @@ class Enlargement {
         {.encoded = bytes}, Parameters(*job_.flags, info, plan, output.format, frame), &receiver,
         call);
     HIIF_RETURN_IF_ERROR(trailer.status());
-    return receiver.Commit();
+    for (const std::string& warning : trailer->warnings()) Warn(warning, result_);
+    HIIF_RETURN_IF_ERROR(receiver.Commit());
+    for (const std::string& warning : receiver.warnings()) Warn(warning, result_);
+    return absl::OkStatus();
   }
 
  private:
@@ -145,6 +136,7 @@ std::string FramePath(const std::string& path, int frame) {
 
 absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& input,
                      FileResult* result) {
+  if (!input.problem.empty()) return absl::NotFoundError(input.problem);
   const bool all_frames = job.flags->all_frames;
   const bool by_name = input.path != "-" && !all_frames;
   HIIF_ASSIGN_OR_RETURN(OutputFile output, job.names->For(input));
@@ -155,11 +147,10 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
     result->output = output.path = decision.path;
     if (!decision.write) return absl::OkStatus();
   }
-  HIIF_ASSIGN_OR_RETURN(const FileBytes bytes, Read(input.path));
-  HIIF_ASSIGN_OR_RETURN(const ImageInfo info, Probe(bytes.view(), {.max_pixels = kNoPixelLimit}));
+  HIIF_ASSIGN_OR_RETURN(const std::string bytes, Read(input.path));
+  HIIF_ASSIGN_OR_RETURN(const ImageInfo info, Probe(bytes, {.max_pixels = kNoPixelLimit}));
   result->input_size = info.size;
-  if (info.cmyk && info.metadata.icc.empty())
-    result->warnings.emplace_back("CMYK without a profile: its colours are a guess");
+  for (const std::string& warning : info.warnings) Warn(warning, result);
   if (info.frames > 1 && !all_frames)
     return absl::InvalidArgumentError(
         absl::StrCat("has ", info.frames, " frames or pages; --all-frames makes a file of each"));
@@ -176,7 +167,7 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
       if (!decision.write) continue;
       wrote = true;
     }
-    HIIF_RETURN_IF_ERROR(Enlargement(job, index, result).Run(bytes.view(), info, file, frame));
+    HIIF_RETURN_IF_ERROR(Enlargement(job, index, result).Run(bytes, info, file, frame));
   }
   if (wrote) result->outcome = job.connection == nullptr ? Outcome::kPlanned : Outcome::kDone;
   return absl::OkStatus();

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -46,6 +47,7 @@ struct CallReport {
   int64_t messages = 0;
   v1::StageTimes times;
   bool features_cached = false;
+  std::vector<std::string> warnings;  // as in UpscaleTrailer
   absl::Duration first_tile;
 };
 

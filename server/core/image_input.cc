@@ -97,6 +97,7 @@ absl::StatusOr<ImageInput> ImageInput::FromFile(absl::string_view bytes, absl::s
   input.facts_ = {info->size, info->channels, info->type};
   input.orientation_ = info->orientation;
   input.icc_ = info->metadata.icc;
+  input.warnings_ = info->warnings;
   input.decode_bytes_ = DecodeBytes(*info);
   input.options_ = options;
   if (info->frames == 1) input.options_.frame = 0;

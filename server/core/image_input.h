@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -33,6 +34,8 @@ class ImageInput {
   int64_t pixels() const { return facts_.size.width * facts_.size.height; }
   int orientation() const { return orientation_; }
   const std::string& icc() const { return icc_; }
+  // What of the file is left out, as its header tells.
+  const std::vector<std::string>& warnings() const { return warnings_; }
   // Most host memory that decoding takes, the result included; the bytes the client sent not.
   int64_t decode_bytes() const { return decode_bytes_; }
   // Of what the client sent, which the call holds to its end.
@@ -49,6 +52,7 @@ class ImageInput {
   ImageFacts facts_;
   int orientation_ = 1;
   std::string icc_;
+  std::vector<std::string> warnings_;
   int64_t decode_bytes_ = 0;
   InputOptions options_;
   std::string field_;

@@ -68,6 +68,8 @@ class FileOutput : public Output {
     return pending_.empty() ? absl::OkStatus() : Send();
   }
 
+  std::vector<std::string> warnings() const override { return writer_->warnings(); }
+
  private:
   absl::Status Append(absl::string_view bytes) {
     while (!bytes.empty()) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +22,9 @@ class Output {
   virtual absl::Status AddTile(int64_t index, std::string samples) = 0;
   // After the last one.
   virtual absl::Status Finish() = 0;
+
+  // What of the picture's metadata the output does not hold, a sentence each.
+  virtual std::vector<std::string> warnings() const { return {}; }
 
   uint32_t crc32c() const { return crc32c_; }  // of all payloads so far
   int64_t messages() const { return messages_; }

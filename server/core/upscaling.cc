@@ -65,11 +65,24 @@ v1::UpscaleResponse MakeTrailer(const CallReport& report, const Output* output,
   *trailer->mutable_times() = report.times;
   trailer->set_peak_device_memory_bytes(peak_memory);
   trailer->set_features_cached(report.features_cached);
+  for (const std::string& warning : report.warnings) trailer->add_warnings(warning);
   if (output != nullptr) {
     trailer->set_crc32c(output->crc32c());
     trailer->set_messages_sent(output->messages());
   }
   return response;
+}
+
+// Those of a picture and of its output, each once, cut to what a message and a log line may hold.
+void AddWarnings(const std::vector<std::string>& warnings, CallReport* report) {
+  constexpr size_t kMost = 32;
+  constexpr size_t kMaxBytes = 400;
+  for (const std::string& warning : warnings) {
+    const std::string text = warning.substr(0, kMaxBytes);
+    if (report->warnings.size() < kMost &&
+        std::find(report->warnings.begin(), report->warnings.end(), text) == report->warnings.end())
+      report->warnings.push_back(text);
+  }
 }
 
 // The profile that describes the pixels as they leave: none when they were converted to sRGB.
@@ -133,6 +146,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
 
   const std::string icc = ProfileOf(input, parameters);
   const int orientation = input.orientation();
+  const std::vector<std::string> warnings = input.warnings();
   const auto work = std::make_shared<UpscaleWork>(
       environment_,
       WorkInput{request.model, std::move(input), digest, parameters.convert_to_srgb(),
@@ -148,6 +162,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
                             work->Estimate(*call, parameters.priority(), work->Bytes()));
       estimate = admission.estimate;
     }
+    AddWarnings(warnings, report);
     HIIF_RETURN_IF_ERROR(
         stream->Write(MakeHeader(request, orientation, icc, estimate, call->request_id())));
     return stream->Write(MakeTrailer(*report, nullptr, DeviceBytesInUse(environment_.device)));
@@ -175,6 +190,8 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
   } else {
     output = MakeTileOutput(plan, stream);
   }
+  AddWarnings(picture->warnings, report);
+  AddWarnings(output->warnings(), report);
   int64_t peak_memory = 0;
   for (int64_t index = plan.first_tile; index < plan.tiles(); ++index) {
     HIIF_RETURN_IF_ERROR(call->Alive());

@@ -4,6 +4,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "server/core/errors.h"
 #include "server/core/request_id.h"
@@ -37,6 +38,8 @@ void LogCall(const char* method, const GrpcCall& call, const CallReport& report,
     fields.emplace_back("query_seconds", report.times.query());
     fields.emplace_back("send_seconds", report.times.send());
   }
+  if (!report.warnings.empty())
+    fields.emplace_back("warnings", absl::StrJoin(report.warnings, "; "));
   if (!status.ok()) fields.emplace_back("error", status.message());
   const bool ours = absl::IsInternal(status) || absl::IsUnknown(status) || absl::IsDataLoss(status);
   Log(ours ? LogLevel::kError : LogLevel::kInfo, "call", fields);

@@ -1,0 +1,88 @@
+// What a file says beside its pixels, read by ourselves in a pass over its structure: metadata,
+// colour, frames, what would cost a decoder more than the picture is worth. The decoder gets what
+// it needs and nothing else. Internal to imaging.
+#ifndef IMAGING_CONTAINER_CONTAINER_H_
+#define IMAGING_CONTAINER_CONTAINER_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "imaging/colour_description.h"
+#include "imaging/format.h"
+#include "imaging/metadata.h"
+#include "imaging/probe.h"
+
+namespace hiif {
+
+// What the samples of a pixel are, where the file says more than a decoder hands on.
+struct Planes {
+  int colours = 0;          // first
+  int alpha = -1;           // which of those behind them is transparency; -1: none
+  bool associated = false;  // colours are multiplied with it
+};
+
+struct Container {
+  // The file for the decoder, in pieces: parts of the caller's bytes, and of `made`. Empty: the
+  // bytes as they are.
+  std::vector<absl::string_view> pieces;
+  std::deque<std::string> made;
+  // Without the colour profile, which comes from the decoder.
+  Metadata metadata;
+  ColourDescription colour;
+  // As EXIF gives it, 1 to 8; the decoder applies it itself where `turned`.
+  int orientation = 1;
+  bool turned = false;
+  // Frames or pages: unset where the decoder counts them.
+  std::optional<int> frames;
+  // Of the pages of a TIFF, by the decoder's count, those that are pictures of their own.
+  std::vector<int> pages;
+  std::optional<Planes> planes;
+  // The decoder must not be satisfied with less than everything.
+  bool strict = false;
+  // Of the frames of an animation, in milliseconds; times it is played, 0: for ever.
+  std::vector<int> durations_ms;
+  int loops = 1;
+  // What a decoder must go through for the frame asked for, in pixels; 0: its own.
+  int64_t work_pixels = 0;
+  // What is left out, a sentence each.
+  std::vector<std::string> warnings;
+};
+
+// InvalidArgument: what is refused, saying why. A structure that is merely not understood is left
+// to the decoder. frame: as in DecodeOptions.
+absl::StatusOr<Container> ReadContainer(ImageFormat format, absl::string_view bytes,
+                                        const ImageLimits& limits, std::optional<int> frame);
+
+// Of one format each; `bytes` begin as SniffFormat() saw.
+absl::StatusOr<Container> ReadJpeg(absl::string_view bytes);
+absl::StatusOr<Container> ReadPng(absl::string_view bytes);
+absl::StatusOr<Container> ReadWebp(absl::string_view bytes, std::optional<int> frame);
+absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> frame);
+absl::StatusOr<Container> ReadTiff(absl::string_view bytes, std::optional<int> frame);
+absl::StatusOr<Container> ReadHeif(absl::string_view bytes);
+absl::StatusOr<Container> ReadJxl(absl::string_view bytes);
+absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& limits);
+
+// Adds bytes[begin, end) to the pieces, to the last one where it goes on there.
+void AddPiece(absl::string_view bytes, size_t begin, size_t end, Container* container);
+
+// Of an EXIF block in `metadata`: orientation and resolution.
+void UseExif(Container* container);
+
+// "12 bytes of "text"" cut and with what no terminal should see replaced: for messages.
+std::string Printable(absl::string_view text, size_t most = 40);
+
+// Pixels that may be decoded on the way to the frame asked for: of some seconds.
+inline constexpr int64_t kMaxWorkPixels = 600'000'000;
+
+// InvalidArgument where so many pixels of `what` are more than that.
+absl::Status CheckWork(int64_t pixels, absl::string_view what);
+
+}  // namespace hiif
+
+#endif  // IMAGING_CONTAINER_CONTAINER_H_

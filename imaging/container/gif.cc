@@ -1,0 +1,65 @@
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "imaging/container/bytes.h"
+#include "imaging/container/container.h"
+
+namespace hiif {
+namespace {
+
+size_t ColourTable(uint64_t flags) { return (flags & 0x80) != 0 ? size_t{6} << (flags & 7) : 0; }
+
+// Behind a chain of sub-blocks; collects them where asked.
+size_t SkipSubBlocks(absl::string_view bytes, size_t at, std::string* data = nullptr) {
+  while (at < bytes.size()) {
+    const size_t size = BigEndian(bytes, at, 1);
+    if (size == 0) return at + 1;
+    if (data != nullptr) absl::StrAppend(data, Slice(bytes, at + 1, size));
+    at += 1 + size;
+  }
+  return bytes.size();
+}
+
+}  // namespace
+
+absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> frame) {
+  constexpr size_t kHeader = 13;
+  Container out;
+  int frames = 0;
+  int delay_ms = 0;
+  const auto canvas = static_cast<int64_t>(LittleEndian(bytes, 6, 2) * LittleEndian(bytes, 8, 2));
+  size_t at = kHeader + ColourTable(BigEndian(bytes, 10, 1));
+  while (at < bytes.size()) {
+    const uint64_t kind = BigEndian(bytes, at, 1);
+    if (kind == 0x21) {  // extension
+      const uint64_t label = BigEndian(bytes, at + 1, 1);
+      if (label == 0xf9) delay_ms = static_cast<int>(10 * LittleEndian(bytes, at + 4, 2));
+      if (label == 0xff && absl::StartsWith(Slice(bytes, at + 3), "NETSCAPE2.0"))
+        out.loops = static_cast<int>(LittleEndian(bytes, at + 16, 2));
+      if (label == 0xff && absl::StartsWith(Slice(bytes, at + 3), "XMP DataXMP"))
+        out.warnings.emplace_back("GIF: XMP data are left out");
+      std::string* comment =
+          label == 0xfe && out.metadata.comment.empty() ? &out.metadata.comment : nullptr;
+      at = SkipSubBlocks(bytes, at + 2, comment);
+    } else if (kind == 0x2c) {  // image
+      ++frames;
+      out.durations_ms.push_back(delay_ms);
+      delay_ms = 0;
+      // A decoder draws each frame up to the one asked for, and may go over the canvas for it.
+      if (frame && frames <= *frame + 1) {
+        const auto area =
+            static_cast<int64_t>(LittleEndian(bytes, at + 5, 2) * LittleEndian(bytes, at + 7, 2));
+        out.work_pixels += std::max(area, canvas);
+      }
+      at = SkipSubBlocks(bytes, at + 10 + ColourTable(BigEndian(bytes, at + 9, 1)) + 1);
+    } else {
+      break;  // the trailer, or noise
+    }
+  }
+  if (frames > 1) HIIF_RETURN_IF_ERROR(CheckWork(out.work_pixels, "the frames up to this one"));
+  return out;
+}
+
+}  // namespace hiif

@@ -1,0 +1,192 @@
+// AVIF and HEIC: boxes of an ISO base media file (ISO/IEC 14496-12, 23008-12).
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+#include "imaging/container/bytes.h"
+#include "imaging/container/container.h"
+#include "imaging/exif.h"
+
+namespace hiif {
+namespace {
+
+constexpr int kMaxDepth = 8;  // of boxes, and of images made of images
+constexpr size_t kMaxReferences = 1 << 16;
+constexpr int64_t kMaxDerivedParts = 4096;  // images that one is made of, all levels together
+
+struct Box {
+  absl::string_view type;
+  absl::string_view body;
+};
+
+absl::Status Damaged(absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrFormat("the AVIF or HEIC data are damaged (%s)", why));
+}
+
+class HeifReader {
+ public:
+  explicit HeifReader(absl::string_view bytes) : bytes_(bytes) {}
+
+  absl::StatusOr<Container> Read() {
+    out_.turned = true;
+    HIIF_RETURN_IF_ERROR(Walk(bytes_, 0));
+    for (const auto& [item, parts] : derived_) HIIF_RETURN_IF_ERROR(Parts(item, 0).status());
+    if (is_sequence_)
+      out_.warnings.emplace_back(
+          "an image sequence: its still picture alone is taken, not the frames");
+    for (const absl::string_view locations : locations_) HIIF_RETURN_IF_ERROR(FindExif(locations));
+    UseExif(&out_);
+    return std::move(out_);
+  }
+
+ private:
+  absl::Status Walk(absl::string_view boxes, int depth) {
+    if (depth > kMaxDepth) return Damaged("boxes within boxes");
+    for (size_t at = 0; at + 8 <= boxes.size();) {
+      uint64_t size = BigEndian(boxes, at, 4);
+      size_t header = 8;
+      if (size == 1) {
+        size = BigEndian(boxes, at + 8, 8);
+        header = 16;
+      }
+      if (size == 0) size = boxes.size() - at;
+      if (size < header) break;
+      HIIF_RETURN_IF_ERROR(
+          Visit({boxes.substr(at + 4, 4), Slice(boxes, at + header, size - header)}, depth));
+      if (size > boxes.size() - at) break;
+      at += size;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Visit(const Box& box, int depth) {
+    const absl::string_view rest = Slice(box.body, 4);  // behind version and flags
+    if (box.type == "meta") return Walk(rest, depth + 1);
+    if (box.type == "iprp" || box.type == "ipco") return Walk(box.body, depth + 1);
+    if (box.type == "moov") is_sequence_ = true;
+    if (box.type == "colr" && absl::StartsWith(box.body, "nclx") && !out_.colour.code_points)
+      out_.colour.code_points = {static_cast<int>(BigEndian(box.body, 4, 2)),
+                                 static_cast<int>(BigEndian(box.body, 6, 2))};
+    if (box.type == "iref") return References(box);
+    if (box.type == "iinf") return Items(box);
+    if (box.type == "iloc") locations_.push_back(box.body);
+    if (box.type == "idat") data_ = box.body;
+    return absl::OkStatus();
+  }
+
+  absl::Status References(const Box& box) {
+    const size_t id = BigEndian(box.body, 0, 1) == 0 ? 2 : 4;
+    const absl::string_view all = Slice(box.body, 4);
+    for (size_t at = 0; at + 8 <= all.size();) {
+      const size_t size = BigEndian(all, at, 4);
+      if (size < 8 || size > all.size() - at) return Damaged("references");
+      const absl::string_view one = all.substr(at, size);
+      const auto from = static_cast<uint32_t>(BigEndian(one, 8, id));
+      const size_t count = BigEndian(one, 8 + id, 2);
+      if (count * id > one.size() || (references_ += count) > kMaxReferences)
+        return Damaged("references");
+      if (one.substr(4, 4) == "dimg")
+        for (size_t i = 0; i < count; ++i)
+          derived_[from].push_back(static_cast<uint32_t>(BigEndian(one, 10 + id + i * id, id)));
+      at += size;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Items(const Box& box) {
+    const size_t count = BigEndian(box.body, 0, 1) == 0 ? 2 : 4;
+    const absl::string_view all = Slice(box.body, 4 + count);
+    for (size_t at = 0; at + 8 <= all.size();) {
+      const size_t size = BigEndian(all, at, 4);
+      if (size < 8 || size > all.size() - at) break;
+      const absl::string_view entry = all.substr(at, size);  // "infe" of version 2 or 3
+      const uint64_t version = BigEndian(entry, 8, 1);
+      const size_t id = version == 2 ? 2 : 4;
+      const absl::string_view type = Slice(entry, 12 + id + 2, 4);
+      const auto item = static_cast<uint32_t>(BigEndian(entry, 12, id));
+      if (version >= 2 && type == "Exif") exif_items_.insert(item);
+      at += size;
+    }
+    return absl::OkStatus();
+  }
+
+  // The EXIF data, wherever an "iloc" says that they lie. The decoder reads them too, so they are
+  // looked through.
+  absl::Status FindExif(absl::string_view b) {
+    const uint64_t version = BigEndian(b, 0, 1);
+    const size_t offset = BigEndian(b, 4, 1) >> 4;
+    const size_t length = BigEndian(b, 4, 1) & 15;
+    const size_t base = BigEndian(b, 5, 1) >> 4;
+    const size_t index = version == 0 ? 0 : BigEndian(b, 5, 1) & 15;
+    const size_t id = version < 2 ? 2 : 4;
+    if (offset > 8 || length > 8 || base > 8 || index > 8 || version > 2)
+      return Damaged("where its items lie");
+    const uint64_t items = BigEndian(b, 6, id);
+    size_t at = 6 + id;
+    for (uint64_t i = 0; i < items && at < b.size(); ++i) {
+      const auto item = static_cast<uint32_t>(BigEndian(b, at, id));
+      at += id;
+      const bool inside = version > 0 && (BigEndian(b, at, 2) & 15) == 1;
+      at += version > 0 ? 4 : 2;  // the data's file too
+      const uint64_t origin = BigEndian(b, at, base);
+      const uint64_t extents = BigEndian(b, at + base, 2);
+      at += base + 2;
+      const size_t each = index + offset + length;
+      if (exif_items_.contains(item)) {
+        std::string block;
+        for (uint64_t e = 0; e < extents && at + (e + 1) * each <= b.size(); ++e) {
+          const size_t entry = at + e * each + index;
+          absl::StrAppend(&block,
+                          Slice(inside ? data_ : bytes_, origin + BigEndian(b, entry, offset),
+                                BigEndian(b, entry + offset, length)));
+          if ((copied_ += BigEndian(b, entry + offset, length)) > bytes_.size())
+            return Damaged("its EXIF data");
+        }
+        out_.metadata.exif = std::string(Slice(block, 4 + BigEndian(block, 0, 4)));
+        HIIF_RETURN_IF_ERROR(CheckExif(out_.metadata.exif));
+      }
+      at += extents * each;
+    }
+    return absl::OkStatus();
+  }
+
+  // The parts of an image, all levels together. No image is made of itself, and none of more parts
+  // than a decoder may be asked for.
+  absl::StatusOr<int64_t> Parts(uint32_t item, int depth) {
+    if (depth > kMaxDepth)
+      return Damaged("an image is made of itself, or of too many levels of images");
+    const auto found = derived_.find(item);
+    if (found == derived_.end()) return 0;
+    if (const auto known = parts_.find(item); known != parts_.end()) return known->second;
+    int64_t parts = 0;
+    for (const uint32_t part : found->second) {
+      HIIF_ASSIGN_OR_RETURN(const int64_t below, Parts(part, depth + 1));
+      parts += 1 + below;
+      if (parts > kMaxDerivedParts)
+        return absl::InvalidArgumentError(
+            absl::StrFormat("an AVIF or HEIC of more than %d parts is refused", kMaxDerivedParts));
+    }
+    return parts_[item] = parts;
+  }
+
+  const absl::string_view bytes_;
+  Container out_;
+  bool is_sequence_ = false;
+  size_t references_ = 0;
+  uint64_t copied_ = 0;  // of EXIF data: the file holds no more than its bytes
+  std::map<uint32_t, std::vector<uint32_t>> derived_;
+  std::set<uint32_t> exif_items_;
+  std::vector<absl::string_view> locations_;  // bodies of "iloc"
+  absl::string_view data_;                    // of "idat"
+  std::map<uint32_t, int64_t> parts_;
+};
+
+}  // namespace
+
+absl::StatusOr<Container> ReadHeif(absl::string_view bytes) { return HeifReader(bytes).Read(); }
+
+}  // namespace hiif

@@ -1,0 +1,225 @@
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "imaging/container/bytes.h"
+#include "imaging/container/container.h"
+#include "imaging/iptc.h"
+
+namespace hiif {
+namespace {
+
+constexpr int kMaxScans = 100;
+// Each scan of a progressive file is a pass over its pixels; usual files have ten.
+constexpr int64_t kUsualScans = 12;
+
+enum Marker : uint8_t {
+  kSof0 = 0xc0,
+  kDht = 0xc4,
+  kJpg = 0xc8,
+  kDac = 0xcc,
+  kSof15 = 0xcf,
+  kRst0 = 0xd0,
+  kEoi = 0xd9,
+  kSos = 0xda,
+  kApp0 = 0xe0,
+  kApp1 = 0xe1,
+  kApp2 = 0xe2,
+  kApp11 = 0xeb,
+  kApp13 = 0xed,
+  kApp14 = 0xee,
+  kApp15 = 0xef,
+  kComment = 0xfe,
+};
+
+bool IsFrame(uint8_t marker) {
+  return marker >= kSof0 && marker <= kSof15 && marker != kDht && marker != kJpg && marker != kDac;
+}
+
+// Without a length behind it.
+bool IsLone(uint8_t marker) { return marker == 0x01 || (marker >= kRst0 && marker < kEoi); }
+
+// How far the scans have come: of each component's coefficients, the bits still due.
+class Coverage {
+ public:
+  void Scan(absl::string_view header, bool progressive) {
+    const size_t count = BigEndian(header, 0, 1);
+    const auto first = static_cast<size_t>(progressive ? BigEndian(header, 1 + 2 * count, 1) : 0);
+    const size_t last = progressive ? BigEndian(header, 2 + 2 * count, 1) : 63;
+    const int due = progressive ? static_cast<int>(BigEndian(header, 3 + 2 * count, 1) & 15) : 0;
+    for (size_t i = 0; i < count; ++i)
+      for (size_t k = first; k <= std::min<size_t>(last, 63); ++k)
+        due_[header.size() > 1 + 2 * i ? header[1 + 2 * i] : 0][k] = due + 1;
+  }
+  bool Complete(size_t components) const {
+    return due_.size() == components &&
+           std::all_of(due_.begin(), due_.end(), [](const auto& component) {
+             return std::all_of(component.second.begin(), component.second.end(),
+                                [](int due) { return due == 1; });
+           });
+  }
+
+ private:
+  std::map<char, std::array<int, 64>> due_;  // 1 + bits; 0: has not come
+};
+
+class JpegReader {
+ public:
+  explicit JpegReader(absl::string_view bytes) : bytes_(bytes) {}
+
+  absl::StatusOr<Container> Read() {
+    AddPiece(bytes_, 0, 2, &out_);
+    size_t at = 2;
+    while (at < bytes_.size() && !ended_) {
+      const size_t mark = bytes_.find('\xff', at);
+      size_t code = mark;
+      while (code < bytes_.size() && bytes_[code] == '\xff') ++code;
+      if (mark == absl::string_view::npos || code >= bytes_.size()) break;
+      const auto marker = static_cast<uint8_t>(bytes_[code]);
+      if (marker == 0 || IsLone(marker)) {  // of entropy-coded data, or noise
+        AddPiece(bytes_, at, code + 1, &out_);
+        at = code + 1;
+        continue;
+      }
+      AddPiece(bytes_, at, mark, &out_);
+      HIIF_ASSIGN_OR_RETURN(at, Segment(marker, mark, code + 1));
+    }
+    // A structure that ends within a segment is the decoder's to judge.
+    if (!ended_) AddPiece(bytes_, at, bytes_.size(), &out_);
+    HIIF_RETURN_IF_ERROR(End(at));
+    out_.metadata.iptc = IptcRecords(photoshop_);
+    UseExif(&out_);
+    return std::move(out_);
+  }
+
+ private:
+  // Of a marker at [mark, body); returns where it goes on.
+  absl::StatusOr<size_t> Segment(uint8_t marker, size_t mark, size_t body) {
+    if (marker == kEoi) {
+      ended_ = true;
+      AddPiece(bytes_, mark, body, &out_);
+      return body;
+    }
+    const size_t length = BigEndian(bytes_, body, 2);
+    if (length < 2 || body + length > bytes_.size()) {
+      cut_ = true;
+      AddPiece(bytes_, mark, bytes_.size(), &out_);
+      return bytes_.size();
+    }
+    const size_t end = body + length;
+    const absl::string_view data = bytes_.substr(body + 2, length - 2);
+    if (IsFrame(marker)) HIIF_RETURN_IF_ERROR(Frame(marker, data));
+    if (marker == kSos) HIIF_RETURN_IF_ERROR(Scan(data));
+    if (!Taken(marker, data)) AddPiece(bytes_, mark, end, &out_);
+    return end;
+  }
+
+  absl::Status Frame(uint8_t marker, absl::string_view data) {
+    const uint64_t bits = BigEndian(data, 0, 1);
+    if (bits != 8)
+      return absl::InvalidArgumentError(
+          absl::StrFormat("a JPEG of %d bits a sample is not supported; 8 bits are", bits));
+    if (marker != kSof0 && marker != kSof0 + 1 && marker != kSof0 + 2 && marker != kSof0 + 9 &&
+        marker != kSof0 + 10)
+      return absl::InvalidArgumentError(
+          "a lossless or hierarchical JPEG is not supported; baseline and progressive ones are");
+    progressive_ = marker == kSof0 + 2 || marker == kSof0 + 10;
+    pixels_ = static_cast<int64_t>(BigEndian(data, 1, 2) * BigEndian(data, 3, 2));
+    components_ = BigEndian(data, 5, 1);
+    return absl::OkStatus();
+  }
+
+  absl::Status Scan(absl::string_view data) {
+    coverage_.Scan(data, progressive_);
+    if (++scans_ > kMaxScans)
+      return absl::InvalidArgumentError(
+          absl::StrFormat("a JPEG of more than %d scans is refused", kMaxScans));
+    if (scans_ > kUsualScans && scans_ * pixels_ > kMaxWorkPixels)
+      return CheckWork(scans_ * pixels_, "the scans of this JPEG");
+    return absl::OkStatus();
+  }
+
+  // Whether a segment is ours and not the decoder's.
+  bool Taken(uint8_t marker, absl::string_view data) {
+    constexpr absl::string_view kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
+    constexpr absl::string_view kMoreXmp("http://ns.adobe.com/xmp/extension/\0", 35);
+    Metadata& m = out_.metadata;
+    switch (marker) {
+      case kApp1:
+        if (absl::StartsWith(data, absl::string_view("Exif\0", 5)) && m.exif.empty())
+          m.exif = std::string(data.substr(std::min<size_t>(6, data.size())));
+        if (absl::StartsWith(data, kXmp) && m.xmp.empty())
+          m.xmp = std::string(data.substr(kXmp.size()));
+        if (absl::StartsWith(data, kMoreXmp)) Warn("extended XMP data (above 64 KiB) are left out");
+        return true;
+      case kApp2:
+        if (absl::StartsWith(data, absl::string_view("MPF\0", 4)))
+          Warn(
+              "the further pictures of the file (MPF: a gain map, a preview, a second view) are "
+              "left out");
+        return !absl::StartsWith(data, absl::string_view("ICC_PROFILE\0", 12));
+      case kApp11:
+        if (absl::StrContains(data, "jumb"))
+          Warn("content credentials (C2PA) are left out: they are of the original");
+        return true;
+      case kApp13:
+        absl::StrAppend(&photoshop_,
+                        photoshop_.empty()
+                            ? data
+                            : absl::StripPrefix(data, absl::string_view("Photoshop 3.0\0", 14)));
+        return true;
+      case kComment:
+        if (m.comment.empty()) m.comment = std::string(data);
+        return true;
+      default:
+        return marker > kApp2 && marker <= kApp15 && marker != kApp14;
+    }
+  }
+
+  // at: behind the last segment.
+  absl::Status End(size_t at) {
+    if (ended_) {
+      const absl::string_view rest = Slice(bytes_, at);
+      if (rest.find_first_not_of('\0') != absl::string_view::npos)
+        Warn(absl::StrFormat("%d bytes behind the picture (another picture, a video) are left out",
+                             rest.size()));
+      return absl::OkStatus();
+    }
+    if (scans_ == 0 || cut_ || !coverage_.Complete(components_))
+      return absl::InvalidArgumentError(
+          "the JPEG data are damaged or truncated (the file ends in the middle)");
+    // Whether its last scan is whole, the decoder says.
+    out_.strict = true;
+    out_.pieces.push_back("\xff\xd9");
+    Warn("the JPEG has no end marker; everything before it is there");
+    return absl::OkStatus();
+  }
+
+  void Warn(std::string text) {
+    auto& warnings = out_.warnings;
+    if (std::find(warnings.begin(), warnings.end(), text) == warnings.end())
+      warnings.push_back(std::move(text));
+  }
+
+  const absl::string_view bytes_;
+  Container out_;
+  std::string photoshop_;
+  Coverage coverage_;
+  bool progressive_ = false;
+  bool ended_ = false;
+  bool cut_ = false;
+  int64_t pixels_ = 0;
+  uint64_t components_ = 0;
+  int scans_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<Container> ReadJpeg(absl::string_view bytes) { return JpegReader(bytes).Read(); }
+
+}  // namespace hiif

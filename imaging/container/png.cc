@@ -1,0 +1,190 @@
+#include "imaging/container/png.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "imaging/container/bytes.h"
+#include "imaging/container/container.h"
+#include "imaging/iptc.h"
+
+namespace hiif {
+namespace {
+
+// Of texts in all, and of one that is unpacked.
+constexpr size_t kMaxTexts = size_t{4} << 20;
+constexpr size_t kMaxUnpacked = size_t{8} << 20;
+constexpr int kMaxUnpackings = 4;
+
+// zlib's data unpacked; empty where they are damaged or more than is allowed.
+std::string Unpack(absl::string_view packed) {
+  z_stream stream = {};
+  if (inflateInit(&stream) != Z_OK) return {};
+  const absl::Cleanup end = [&stream] { inflateEnd(&stream); };
+  std::string out;
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
+  stream.avail_in = static_cast<uInt>(packed.size());
+  int result = Z_OK;
+  while (result == Z_OK && out.size() < kMaxUnpacked) {
+    const size_t before = out.size();
+    out.resize(before + (size_t{1} << 16));
+    stream.next_out = reinterpret_cast<Bytef*>(out.data() + before);
+    stream.avail_out = static_cast<uInt>(out.size() - before);
+    result = inflate(&stream, Z_NO_FLUSH);
+    out.resize(out.size() - stream.avail_out);
+  }
+  return result == Z_STREAM_END ? out : std::string();
+}
+
+// ImageMagick's "\nname\n  length\nhexadecimal digits".
+std::string RawProfile(absl::string_view text) {
+  text = absl::StripLeadingAsciiWhitespace(text);
+  text = Slice(text, text.find('\n'));
+  text = absl::StripLeadingAsciiWhitespace(text);
+  text = Slice(text, text.find('\n'));
+  std::string digits;
+  for (const char c : text)
+    if (absl::ascii_isxdigit(static_cast<unsigned char>(c))) digits.push_back(c);
+  if (digits.size() % 2 != 0) digits.pop_back();
+  return absl::HexStringToBytes(digits);
+}
+
+class PngReader {
+ public:
+  explicit PngReader(absl::string_view bytes) : bytes_(bytes) {}
+
+  Container Read() {
+    size_t at = kPngSignatureBytes;
+    AddPiece(bytes_, 0, at, &out_);
+    bool ended = false;
+    while (!ended) {
+      const auto chunk = NextPngChunk(bytes_, at);
+      if (!chunk) break;
+      ended = chunk->type == "IEND";
+      if (!Taken(*chunk)) AddPiece(bytes_, chunk->begin, chunk->end, &out_);
+      at = chunk->end;
+    }
+    // A file that ends within a chunk is the decoder's to judge.
+    if (!ended) AddPiece(bytes_, at, bytes_.size(), &out_);
+    UseExif(&out_);
+    return std::move(out_);
+  }
+
+ private:
+  // Whether a chunk is ours and not the decoder's.
+  bool Taken(const PngChunk& chunk) {
+    const absl::string_view data = chunk.data;
+    if (chunk.type == "tEXt" || chunk.type == "zTXt" || chunk.type == "iTXt") {
+      Text(chunk);
+    } else if (chunk.type == "eXIf") {
+      if (out_.metadata.exif.empty()) out_.metadata.exif = std::string(data);
+    } else if (chunk.type == "acTL") {
+      out_.frames = static_cast<int>(std::clamp<uint64_t>(BigEndian(data, 0, 4), 1, 1 << 20));
+    } else if (chunk.type == "gAMA") {
+      out_.colour.gamma = static_cast<double>(BigEndian(data, 0, 4)) / 1e5;
+    } else if (chunk.type == "cHRM") {
+      for (size_t i = 0; i < 8; ++i)
+        out_.colour.chromaticity[i] = static_cast<double>(BigEndian(data, 4 * i, 4)) / 1e5;
+    } else if (chunk.type == "sRGB") {
+      out_.colour.srgb = true;
+    } else if (chunk.type == "cICP") {
+      out_.colour.code_points = {static_cast<int>(BigEndian(data, 0, 1)),
+                                 static_cast<int>(BigEndian(data, 1, 1))};
+    } else {
+      return !Needed(chunk.type);
+    }
+    return true;
+  }
+
+  // Critical chunks, transparency, profile and resolution.
+  static bool Needed(absl::string_view type) {
+    return absl::ascii_isupper(type[0]) || type == "tRNS" || type == "iCCP" || type == "pHYs";
+  }
+
+  void Text(const PngChunk& chunk) {
+    const absl::string_view key = chunk.data.substr(0, chunk.data.find('\0'));
+    Metadata& m = out_.metadata;
+    if (key == "XML:com.adobe.xmp") {
+      if (m.xmp.empty()) m.xmp = Value(chunk, key.size());
+      return;
+    }
+    if (absl::StartsWith(key, "Raw profile type ")) {
+      const absl::string_view kind = key.substr(17);
+      const std::string block = RawProfile(Value(chunk, key.size()));
+      std::string* to = kind == "exif" || kind == "APP1"   ? &m.exif
+                        : kind == "xmp"                    ? &m.xmp
+                        : kind == "iptc" || kind == "8bim" ? &m.iptc
+                                                           : nullptr;
+      if (to == &m.exif && !absl::StartsWith(block, "Exif")) to = nullptr;
+      if (to == nullptr || block.empty())
+        out_.warnings.push_back(absl::StrCat("PNG: \"", Printable(key), "\" is left out"));
+      else if (to->empty())
+        *to = to == &m.iptc ? IptcRecords(block) : block;
+      return;
+    }
+    if (texts_ + chunk.data.size() > kMaxTexts) {
+      if (!full_)
+        out_.warnings.push_back(
+            absl::StrFormat("PNG: texts above %d MiB are left out", kMaxTexts >> 20));
+      full_ = true;
+      return;
+    }
+    texts_ += chunk.data.size();
+    m.png_texts.push_back({std::string(chunk.type), std::string(key), std::string(chunk.data)});
+  }
+
+  // Of a text chunk whose key has so many bytes.
+  std::string Value(const PngChunk& chunk, size_t key) {
+    absl::string_view rest = Slice(chunk.data, key + 1);
+    bool packed = chunk.type == "zTXt";
+    if (packed) rest = Slice(rest, 1);  // the method
+    if (chunk.type == "iTXt") {
+      packed = BigEndian(rest, 0, 1) != 0;
+      rest = Slice(rest, 2);
+      for (int i = 0; i < 2; ++i)  // language, and the key in it
+        rest = rest.find('\0') == absl::string_view::npos ? absl::string_view()
+                                                          : rest.substr(rest.find('\0') + 1);
+    }
+    if (!packed) return std::string(rest);
+    return ++unpackings_ <= kMaxUnpackings ? Unpack(rest) : std::string();
+  }
+
+  const absl::string_view bytes_;
+  Container out_;
+  size_t texts_ = 0;
+  bool full_ = false;
+  int unpackings_ = 0;
+};
+
+}  // namespace
+
+std::optional<PngChunk> NextPngChunk(absl::string_view bytes, size_t at) {
+  constexpr size_t kAround = 12;  // length, type, check sum
+  if (at > bytes.size() || bytes.size() - at < kAround) return std::nullopt;
+  const size_t length = BigEndian(bytes, at, 4);
+  if (length > bytes.size() - at - kAround) return std::nullopt;
+  return PngChunk{bytes.substr(at + 4, 4), bytes.substr(at + 8, length), at, at + kAround + length};
+}
+
+std::string MakePngChunk(absl::string_view type, absl::string_view data) {
+  std::string out;
+  AppendBigEndian(data.size(), 4, &out);
+  out.append(type.data(), type.size());
+  out.append(data.data(), data.size());
+  AppendBigEndian(
+      crc32(0, reinterpret_cast<const Bytef*>(out.data() + 4), static_cast<uInt>(out.size() - 4)),
+      4, &out);
+  return out;
+}
+
+absl::StatusOr<Container> ReadPng(absl::string_view bytes) { return PngReader(bytes).Read(); }
+
+}  // namespace hiif
