@@ -15,6 +15,9 @@
 namespace hiif::client {
 namespace {
 
+// A server names each of its models once.
+constexpr size_t kMaxModels = 10'000;
+
 // A unary call with its retries.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Unary(ServerPool* pool, const ClientOptions& options,
@@ -94,10 +97,14 @@ absl::StatusOr<std::vector<v1::Model>> Client::ListModels(const CallOptions& cal
   std::vector<v1::Model> models;
   v1::ListModelsRequest request;
   do {
+    if (models.size() > kMaxModels)
+      return absl::DataLossError("the server's list of models has no end");
     HIIF_ASSIGN_OR_RETURN(
         v1::ListModelsResponse page,
         Unary(pool_.get(), options_, call, request, &v1::SuperResolutionService::Stub::ListModels));
     for (v1::Model& model : *page.mutable_models()) models.push_back(std::move(model));
+    if (page.models().empty() && !page.next_page_token().empty())
+      return absl::DataLossError("the server's list of models has an empty page");
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   return models;

@@ -1,6 +1,7 @@
 #include "client/response_checker.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -9,6 +10,11 @@
 
 namespace hiif::client {
 namespace {
+
+constexpr int64_t kMaxScale = 32;
+constexpr int64_t kMaxTileSize = 4096;
+// A file is not larger than its samples by much, whatever the format.
+constexpr int64_t kFileOverhead = int64_t{64} << 20;
 
 absl::Status Broken(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("the server's answer is damaged: ", what));
@@ -45,16 +51,53 @@ absl::Status ResponseChecker::Header(const v1::UpscaleHeader& header) {
   header_.clear_icc_profile();
   const v1::Region& region = header.region();
   if (header.output_width() < 1 || header.output_height() < 1 || region.x() < 0 || region.y() < 0 ||
-      region.width() < 1 || region.height() < 1 ||
-      region.x() + region.width() > header.output_width() ||
-      region.y() + region.height() > header.output_height() || header.channels() < 1 ||
+      region.width() < 1 || region.height() < 1 || region.x() > header.output_width() ||
+      region.y() > header.output_height() || region.width() > header.output_width() - region.x() ||
+      region.height() > header.output_height() - region.y() || header.channels() < 1 ||
       header.channels() > 4)
     return Broken("a header without a valid size");
+  if (asked_ != nullptr) HIIF_RETURN_IF_ERROR(AsAsked(header));
   if (header.format() != v1::FILE_FORMAT_UNSPECIFIED) return absl::OkStatus();
   const v1::TileGrid& grid = header.grid();
-  if (grid.tile_size() < 1 || grid.columns() != DivideUp(region.width(), grid.tile_size()) ||
+  if (grid.tile_size() < 1 || grid.tile_size() > kMaxTileSize ||
+      grid.columns() != DivideUp(region.width(), grid.tile_size()) ||
       grid.rows() != DivideUp(region.height(), grid.tile_size()))
     return Broken("a header whose tiles do not cover the region");
+  return absl::OkStatus();
+}
+
+// What memory and files are made for is no more than was asked for.
+absl::Status ResponseChecker::AsAsked(const v1::UpscaleHeader& header) const {
+  const auto fits = [](int64_t output, int64_t input, double factor) {
+    return input >= 1 &&
+           std::abs(static_cast<double>(output) - static_cast<double>(input) * factor) <= 1;
+  };
+  const int64_t width = header.output_width();
+  const int64_t height = header.output_height();
+  if (width > kMaxScale * header.input_width() + 1 ||
+      height > kMaxScale * header.input_height() + 1)
+    return Broken("an output of more than 32 times its input");
+  const double ry = asked_->scale().ry() == 0 ? asked_->scale().rx() : asked_->scale().ry();
+  if (asked_->has_scale() && !(fits(width, header.input_width(), asked_->scale().rx()) &&
+                               fits(height, header.input_height(), ry)))
+    return Broken("another factor than asked for");
+  const v1::TargetSize& target = asked_->target();
+  if ((target.width() > 0 && width != target.width()) ||
+      (target.height() > 0 && height != target.height()))
+    return Broken("another size than asked for");
+  const v1::Region& region = header.region();
+  const v1::Region& part = asked_->region();
+  const bool same = asked_->has_region()
+                        ? region.x() == part.x() && region.y() == part.y() &&
+                              region.width() == part.width() && region.height() == part.height()
+                        : region.width() == width && region.height() == height;
+  if (!same) return Broken("another region than asked for");
+  if (asked_->sample_type() != v1::SAMPLE_TYPE_UNSPECIFIED &&
+      header.sample_type() != asked_->sample_type())
+    return Broken("samples of another type than asked for");
+  const v1::FileFormat format =
+      asked_->has_encoded() ? asked_->encoded().format() : v1::FILE_FORMAT_UNSPECIFIED;
+  if (header.format() != format) return Broken("another format than asked for");
   return absl::OkStatus();
 }
 
@@ -88,6 +131,10 @@ absl::Status ResponseChecker::Chunk(const v1::EncodedChunk& chunk) {
   if (chunk.offset() != offset_)
     return Broken(
         absl::StrFormat("bytes from %d on came where %d were due", chunk.offset(), offset_));
+  const int64_t samples = header_.region().width() * header_.region().height() *
+                          header_.channels() * SampleBytes(header_.sample_type());
+  if (offset_ + static_cast<int64_t>(chunk.data().size()) > 2 * samples + kFileOverhead)
+    return Broken("a file without an end");
   if (Crc32c(chunk.data()) != chunk.crc32c())
     return Broken(absl::StrFormat("checksum of the bytes from %d on", offset_));
   crc_ = Crc32c(chunk.data(), crc_);

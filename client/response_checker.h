@@ -13,13 +13,15 @@ namespace hiif::client {
 // Bytes of one sample; unspecified counts as u8.
 int SampleBytes(v1::SampleType type);
 
-// Checks one stream: header first, then tiles (or chunks) without a gap, each with its checksum,
-// then a trailer that agrees with what came. Every error is DataLoss: the stream may be tried
-// again.
+// Checks one stream: a header of what was asked for, then tiles (or chunks) without a gap, each
+// with its checksum, then a trailer that agrees with what came. Every error is DataLoss: the stream
+// may be tried again.
 class ResponseChecker {
  public:
-  // first: index of the first tile that was asked for.
-  explicit ResponseChecker(int64_t first = 0) : next_(first) {}
+  // asked: outlives the checker; null: anything that a server may send. first: index of the first
+  // tile that was asked for.
+  explicit ResponseChecker(const v1::UpscaleParameters* asked = nullptr, int64_t first = 0)
+      : asked_(asked), next_(first) {}
 
   absl::Status Header(const v1::UpscaleHeader& header);
   absl::Status Tile(const v1::Tile& tile);
@@ -34,7 +36,9 @@ class ResponseChecker {
 
  private:
   absl::Status Order(bool header, bool encoded) const;
+  absl::Status AsAsked(const v1::UpscaleHeader& header) const;
 
+  const v1::UpscaleParameters* const asked_;
   bool has_header_ = false;
   bool has_trailer_ = false;
   v1::UpscaleHeader header_;  // without the profile

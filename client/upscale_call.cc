@@ -57,7 +57,7 @@ std::optional<Failure> UpscaleCall::Try(Attempt& attempt, RetryState& retry) {
 template <typename Reader>
 std::optional<Failure> UpscaleCall::Receive(Reader& reader, Attempt& attempt, RetryState& retry) {
   const bool resumed = !request_.parameters().resume_token().empty();
-  ResponseChecker checker(resumed ? next_tile_ : 0);
+  ResponseChecker checker(&request_.parameters(), resumed ? next_tile_ : 0);
   v1::UpscaleResponse response;
   absl::Status refused;
   while (refused.ok() && reader.Read(&response)) {

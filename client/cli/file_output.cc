@@ -45,6 +45,9 @@ absl::Status FileOutput::Begin(const v1::UpscaleHeader& header) {
   sink_.reset();
   file_.reset();
 
+  if (options_.channels != 0 && header.channels() != options_.channels)
+    return absl::InternalError(absl::StrCat("the server sent ", header.channels(),
+                                            " channels of a picture of ", options_.channels));
   const Region region{header.region().x(), header.region().y(), header.region().width(),
                       header.region().height()};
   WriterOptions writer;

@@ -20,6 +20,7 @@ struct FileOutputOptions {
   std::string path;  // "-": standard output
   ImageFormat format = ImageFormat::kPng;
   int quality = 0;
+  int channels = 0;   // of the input, and so of the output; 0: any
   Metadata metadata;  // of the input; the profile comes from the server
   Grid input;         // oriented
   MetadataOptions metadata_options;

@@ -158,6 +158,9 @@ absl::StatusOr<std::vector<InputFile>> ExpandInputs(const std::vector<std::strin
     return absl::InvalidArgumentError(
         options.recursive ? "there are no image files there"
                           : "there are no image files there (-r looks into folders of folders)");
+  // Nothing to be done: said before a server is started.
+  if (std::all_of(files.begin(), files.end(), [](const auto& f) { return !f.problem.empty(); }))
+    return absl::InvalidArgumentError(absl::StrCat(files[0].path, ": ", files[0].problem));
   return files;
 }
 

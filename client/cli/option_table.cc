@@ -95,6 +95,7 @@ void AddFiles(CLI::App* app, UpscaleFlags& f) {
   Switch(app, "--resume", f.resume, "go on after an interrupted run: what is finished stays", g);
   Value(app, "--shard", f.shard, "share I of N processes: every N-th input, I from 0", "I/N", g);
   Switch(app, "--all-frames", f.all_frames, "one output for each frame of an animation or page", g);
+  Switch(app, "--y4m", f.y4m, "video: frames of a YUV4MPEG2 stream, in order", g);
   Switch(app, "--dry-run", f.dry_run, "only say what would be done", g);
 }
 

@@ -15,6 +15,7 @@
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/upscale_file.h"
+#include "client/cli/video.h"
 
 namespace hiif::cli {
 namespace {
@@ -166,6 +167,11 @@ absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
 }  // namespace
 
 int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
+  if (flags.y4m) {
+    const auto jobs =
+        ParseJobs(flags.jobs, flags.connection.server.empty() ? kPrivateJobs : kRemoteJobs);
+    return jobs.ok() ? RunVideo(flags, *jobs, interrupt) : Fail("upscale", jobs.status());
+  }
   absl::StatusOr<Checked> checked = Check(flags);
   if (!checked.ok()) return Fail("upscale", checked.status());
   const std::vector<PlannedFile>& files = checked->files;

@@ -88,6 +88,7 @@ class Enlargement {
     options.path = output.path;
     options.format = output.format;
     options.quality = job_.flags->quality;
+    options.channels = info.channels;
     options.metadata = info.metadata;
     options.metadata_options = job_.metadata;
     options.input = info.size;

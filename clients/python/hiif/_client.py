@@ -9,8 +9,8 @@ import grpc
 import numpy as np
 from PIL import Image
 
-from hiif._common import (CHANNEL_OPTIONS, UPLOAD_ABOVE, Assembly, Error, Progress, Retries, call_metadata,
-                          colours_of, error_of, parameters_of, query_of, query_uploads, shape_request,
+from hiif._common import (UPLOAD_ABOVE, Assembly, Error, Progress, Retries, call_metadata, channel_of, colours_of,
+                          error_of, parameters_of, query_of, query_uploads, shape_request,
                           uploads)
 from hiif._pictures import Picture, Source, source_of
 from hiif.v1 import super_resolution_pb2 as pb
@@ -20,16 +20,14 @@ from hiif.v1 import super_resolution_pb2_grpc as rpc
 class Client:
     """Any thread.
 
-    server: "host:port", "unix:PATH", or a name that resolves to several addresses, which are then used in
-    turn. credentials: for TLS (grpc.ssl_channel_credentials()). token: a bearer token. attempts: of a call
+    server: "host:port", "unix:PATH", or a name that resolves to several addresses, which are then used in turn;
+    with http:// or https:// (TLS) before it or not. credentials: for TLS (grpc.ssl_channel_credentials()). token: a bearer token. attempts: of a call
     that breaks, in a row without progress.
     """
 
     def __init__(self, server: str, *, credentials: Optional[grpc.ChannelCredentials] = None,
                  token: Optional[str] = None, attempts: int = 8):
-        options = [*CHANNEL_OPTIONS, ("grpc.lb_policy_name", "round_robin")]
-        self._channel = (grpc.insecure_channel(server, options) if credentials is None else
-                         grpc.secure_channel(server, credentials, options))
+        self._channel = channel_of(server, credentials, grpc.insecure_channel, grpc.secure_channel)
         self._stub = rpc.SuperResolutionServiceStub(self._channel)
         self._metadata = call_metadata(token)
         self._attempts = attempts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import random
 import time
 import warnings
@@ -235,6 +236,25 @@ def query_of(width: int, height: int, positions: Sequence[Tuple[float, float]], 
 def colours_of(response: pb.QueryResponse) -> np.ndarray:
     """(positions, 3) of float32 in [0, 1]."""
     return np.array(response.rgb, np.float32).reshape(-1, 3)
+
+
+def channel_of(server: str, credentials: Optional[grpc.ChannelCredentials], plain: Any, secure: Any) -> Any:
+    """A channel; plain and secure make one without and with TLS. http:// and https:// before the address are
+    understood, the latter as TLS; no proxy is asked for this machine's own addresses."""
+    for scheme in ("http://", "https://"):
+        if server.startswith(scheme):
+            server = server[len(scheme):].rstrip("/")
+            if scheme == "https://" and credentials is None:
+                credentials = grpc.ssl_channel_credentials()
+    options = [*CHANNEL_OPTIONS, ("grpc.lb_policy_name", "round_robin")]
+    host = server.rsplit(":", 1)[0].strip("[]")
+    try:
+        own = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        own = False
+    if own:
+        options.append(("grpc.enable_http_proxy", 0))
+    return plain(server, options) if credentials is None else secure(server, credentials, options)
 
 
 def call_metadata(token: Optional[str]) -> Sequence[Tuple[str, str]]:

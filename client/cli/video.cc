@@ -1,0 +1,223 @@
+#include "client/cli/video.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "client/cli/connection.h"
+#include "client/cli/error.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/sizing.h"
+#include "imaging/y4m.h"
+
+namespace hiif::cli {
+namespace {
+
+constexpr size_t kMaxLine = 4096;
+
+// Standard input, or a file.
+class Input {
+ public:
+  explicit Input(std::FILE* file) : file_(file) {}
+
+  // Without its end; nullopt at the end of the stream, or where no line comes.
+  std::optional<std::string> Line() {
+    std::string line;
+    for (int c = std::getc(file_); c != EOF && line.size() < kMaxLine; c = std::getc(file_)) {
+      if (c == '\n') return line;
+      line.push_back(static_cast<char>(c));
+    }
+    return std::nullopt;
+  }
+  // As many bytes as there are, at most `count`.
+  std::string Bytes(size_t count) {
+    std::string out(count, '\0');
+    out.resize(std::fread(out.data(), 1, count, file_));
+    return out;
+  }
+  bool AtEnd() {
+    const int c = std::getc(file_);
+    if (c != EOF) std::ungetc(c, file_);
+    return c == EOF;
+  }
+
+ private:
+  std::FILE* const file_;
+};
+
+absl::Status Write(int descriptor, absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(descriptor, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return absl::UnknownError(absl::StrCat("cannot write: ", std::strerror(errno)));
+    bytes.remove_prefix(n);
+  }
+  return absl::OkStatus();
+}
+
+class Video {
+ public:
+  Video(const UpscaleFlags& flags, Connection* connection, VideoFormat in, OutputPlan plan)
+      : flags_(flags),
+        connection_(*connection),
+        in_(std::move(in)),
+        plan_(plan),
+        out_(Resized(in_, plan.size())) {}
+
+  const VideoFormat& out() const { return out_; }
+
+  // Reads, computes and writes until the end. What was written is whole frames, whatever happens.
+  absl::Status Run(Input input, int output, int jobs, int64_t* frames) {
+    HIIF_RETURN_IF_ERROR(Write(output, Y4mHeader(out_) + "\n"));
+    std::deque<std::future<absl::StatusOr<std::string>>> under_way;
+    const auto write_first = [&]() -> absl::Status {
+      absl::StatusOr<std::string> frame = under_way.front().get();
+      under_way.pop_front();
+      HIIF_RETURN_IF_ERROR(frame.status());
+      HIIF_RETURN_IF_ERROR(Write(output, absl::StrCat("FRAME\n", *frame)));
+      ++*frames;
+      return absl::OkStatus();
+    };
+    absl::Status broken;
+    while (broken.ok()) {
+      absl::StatusOr<std::string> frame = Read(input);
+      if (!frame.ok()) broken = frame.status();
+      if (!frame.ok() || frame->empty()) break;
+      under_way.push_back(std::async(std::launch::async,
+                                     [this, frame = *std::move(frame)] { return Enlarge(frame); }));
+      if (std::ssize(under_way) >= jobs) HIIF_RETURN_IF_ERROR(write_first());
+    }
+    while (!under_way.empty()) HIIF_RETURN_IF_ERROR(write_first());
+    return broken;
+  }
+
+ private:
+  // A frame; empty at the end.
+  absl::StatusOr<std::string> Read(Input& input) {
+    ++number_;
+    if (input.AtEnd()) return "";
+    const std::optional<std::string> line = input.Line();
+    if (!line || (*line != "FRAME" && !absl::StartsWith(*line, "FRAME ")))
+      return absl::DataLossError(absl::StrCat("the stream is damaged before frame ", number_,
+                                              "; the frames before it are written"));
+    std::string frame = input.Bytes(in_.FrameBytes());
+    if (std::ssize(frame) < in_.FrameBytes())
+      return absl::DataLossError(absl::StrFormat(
+          "the stream ends within frame %d (%d of %d bytes); the frames before it are written",
+          number_, frame.size(), in_.FrameBytes()));
+    return frame;
+  }
+
+  absl::StatusOr<std::string> Enlarge(const std::string& frame) const {
+    const std::vector<uint16_t> pixels = FrameToRgb(in_, frame);
+    v1::RawImage raw;
+    raw.set_width(static_cast<int32_t>(in_.size.width));
+    raw.set_height(static_cast<int32_t>(in_.size.height));
+    raw.set_channels(in_.channels());
+    raw.set_sample_type(v1::SAMPLE_TYPE_U16);
+    raw.set_samples(pixels.data(), pixels.size() * sizeof(uint16_t));
+    v1::UpscaleParameters parameters;
+    parameters.mutable_target()->set_width(static_cast<int32_t>(plan_.whole.width));
+    parameters.mutable_target()->set_height(static_cast<int32_t>(plan_.whole.height));
+    if (plan_.size() != plan_.whole) {
+      v1::Region* region = parameters.mutable_region();
+      region->set_x(plan_.region.x);
+      region->set_y(plan_.region.y);
+      region->set_width(plan_.region.width);
+      region->set_height(plan_.region.height);
+    }
+    parameters.set_model(flags_.model);
+    parameters.set_model_version(flags_.model_version);
+    parameters.set_tile_size(flags_.tile_size);
+    parameters.set_sample_type(v1::SAMPLE_TYPE_U16);
+    parameters.set_priority(flags_.priority);
+    parameters.set_self_ensemble(flags_.self_ensemble);
+    HIIF_ASSIGN_OR_RETURN(
+        const client::UpscaleOutput output,
+        connection_.client().UpscaleToMemory({.raw = &raw}, parameters, connection_.call()));
+    const int64_t samples = out_.size.width * out_.size.height * out_.channels();
+    if (std::ssize(output.samples) != samples * static_cast<int64_t>(sizeof(uint16_t)))
+      return absl::InternalError("the server sent a frame of another size than asked for");
+    std::vector<uint16_t> enlarged(samples);
+    std::memcpy(enlarged.data(), output.samples.data(), output.samples.size());
+    return FrameFromRgb(out_, enlarged);
+  }
+
+  const UpscaleFlags& flags_;
+  Connection& connection_;
+  const VideoFormat in_;
+  const OutputPlan plan_;
+  const VideoFormat out_;
+  int64_t number_ = 0;
+};
+
+absl::Status CheckFlags(const UpscaleFlags& flags) {
+  if (flags.inputs.size() != 1 || !flags.lists.empty() || flags.output.empty())
+    return absl::InvalidArgumentError("--y4m takes one input and -o, of which - is the pipe");
+  if (!flags.format.empty() || !flags.name.empty() || flags.resume || flags.all_frames ||
+      flags.dry_run || !flags.shard.empty() || flags.quality != 0 || flags.srgb)
+    return absl::InvalidArgumentError(
+        "--y4m goes with sizes, models, --jobs and servers alone, not with flags of image files");
+  return absl::OkStatus();
+}
+
+absl::Status Run(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt,
+                 std::unique_ptr<Connection>* connection, int64_t* frames) {
+  HIIF_RETURN_IF_ERROR(CheckFlags(flags));
+  HIIF_ASSIGN_OR_RETURN(const Sizing sizing, Sizing::Create(flags.size));
+  const std::string& path = flags.inputs[0];
+  std::FILE* file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
+  if (file == nullptr)
+    return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+  const absl::Cleanup close = [file] { std::fclose(file); };
+  Input input(file);
+  const std::optional<std::string> header = input.Line();
+  HIIF_ASSIGN_OR_RETURN(VideoFormat format, ParseY4mHeader(header.value_or("")));
+  HIIF_ASSIGN_OR_RETURN(const OutputPlan plan, sizing.Plan(format.size));
+  HIIF_ASSIGN_OR_RETURN(*connection,
+                        Connection::Open(flags.connection, interrupt.token(), flags.model));
+  Video video(flags, connection->get(), std::move(format), plan);
+  if (flags.output == "-") return video.Run(input, STDOUT_FILENO, jobs, frames);
+  HIIF_ASSIGN_OR_RETURN(auto output, AtomicFile::Create(flags.output));
+  const absl::Status status = video.Run(input, output->descriptor(), jobs, frames);
+  // What is whole is kept of a stream that breaks.
+  if (status.ok() || absl::IsDataLoss(status)) HIIF_RETURN_IF_ERROR(output->Commit());
+  return status;
+}
+
+}  // namespace
+
+int RunVideo(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt) {
+  const absl::Time start = absl::Now();
+  std::unique_ptr<Connection> connection;
+  int64_t frames = 0;
+  const absl::Status status = Run(flags, jobs, interrupt, &connection, &frames);
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  if (interrupt.exit_code() != 0) return interrupt.exit_code();
+  if (!flags.log.quiet && frames > 0)
+    std::fprintf(stderr, "%s",
+                 absl::StrFormat("%d frames in %.1f s, %.2f a second\n", frames, seconds,
+                                 static_cast<double>(frames) / seconds)
+                     .c_str());
+  if (status.ok()) return kExitOk;
+  return Fail("upscale", connection == nullptr ? status : connection->Explain(status));
+}
+
+}  // namespace hiif::cli

@@ -1,0 +1,175 @@
+"""Pictures as people have them: kinds k01 to k14 of docs/formats.md, through server and command line, with the warnings
+of what is left out. What is read of each format byte by byte is in tests/unit/imaging/container_test.cc."""
+
+import io
+import json
+import struct
+import warnings
+import zlib
+
+import numpy
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+
+from processes import assemble, hiif
+
+FAST = ("-n", "edsr-baseline-hiif-fast")
+
+
+def gradient(width=40, height=30):
+    y, x = numpy.mgrid[0:height, 0:width]
+    return numpy.stack([x * 255 / width, y * 255 / height, 128 + 0 * x], -1).astype(numpy.uint8)
+
+
+@pytest.fixture
+def enlarge(server, tmp_path):
+    """Bytes of a file enlarged by 2; the result's bytes and the warnings, of the text and of JSON alike."""
+    def run(data, name, out="out.png", check=0):
+        source, target = tmp_path / name, tmp_path / out
+        source.write_bytes(data)
+        command = ["upscale", source, "-o", target, "-s", 2, *FAST, "--exists", "overwrite", "--server", server.address]
+        lines = [json.loads(line) for line in hiif(*command, "--log-format", "json", check=check).stderr.splitlines()]
+        told = next(line for line in lines if line["event"] == "file").get("warnings", [])
+        text = hiif(*command, check=check).stderr
+        assert text.count("warning") == len(told)
+        return (target.read_bytes() if target.exists() else text), told
+    return run
+
+
+def saved(form, image=None, **options):
+    out = io.BytesIO()
+    (image or Image.fromarray(gradient())).save(out, form, **options)
+    return out.getvalue()
+
+
+def chunks(png):
+    at, found = 8, []
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at:at + 4])
+        found.append(png[at + 4:at + 8].decode())
+        at += 12 + length
+    return found
+
+
+def with_chunk(png, kind, data):
+    """Behind the header."""
+    chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return png[:33] + chunk + png[33:]
+
+
+def test_k01_k02_jpegs_with_noise_and_without_an_end(enlarge):
+    whole = saved("JPEG")
+    out, told = enlarge(whole + b"\xff\xda" * 300 + b"\0" * 20, "a.jpg")
+    assert Image.open(io.BytesIO(out)).size == (80, 60) and "behind the picture" in told[0]
+    assert enlarge(whole + bytes(64), "padded.jpg")[1] == []
+    for options in ({}, {"progressive": True}):
+        data = saved("JPEG", **options)
+        expected = enlarge(data, "b.jpg")[0]
+        out, told = enlarge(data[:-2], "b.jpg")
+        assert out == expected and len(told) == 1 and "end marker" in told[0]
+        assert "truncated" in enlarge(data[:len(data) * 3 // 4], "c.jpg", out="none.png", check=1)[0]
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "PNG"])
+def test_k03_k04_orientations(enlarge, form):
+    name = {"JPEG": "jpg", "WEBP": "webp", "PNG": "png"}[form]
+    for block in (b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x28\0\0\0\x06\0\0\0\0\0\0\0",
+                  b"MM\0*\0\0\0\x08\0\x1e\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"):
+        data = saved(form, exif=b"Exif\0\0" + block)
+        out, _ = enlarge(data, f"in.{name}", out=f"out.{name}")
+        with Image.open(io.BytesIO(out)) as image:
+            assert image.size == (60, 80) and image.getexif().get(0x0112, 1) == 1
+    xmp = (b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+           b'<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF>'
+           b"</x:xmpmeta>")
+    if form != "PNG":
+        out, _ = enlarge(saved(form, xmp=xmp), f"in.{name}", out=f"out.{name}")
+        assert b'tiff:Orientation="6"' in out and Image.open(io.BytesIO(out)).size == (80, 60)
+
+
+def test_k06_colour_by_other_than_a_profile(enlarge):
+    png = saved("PNG")
+    for chunk, data in ((b"gAMA", struct.pack(">I", 100000)), (b"cICP", bytes([12, 13, 0, 1]))):
+        for out in ("o.png", "o.jpg", "o.webp", "o.tif"):
+            result, told = enlarge(with_chunk(png, chunk, data), "in.png", out=out)
+            assert Image.open(io.BytesIO(result)).info.get("icc_profile") and told == []
+    assert enlarge(with_chunk(png, b"gAMA", struct.pack(">I", 45455)), "in.png")[1] == []
+    _, told = enlarge(with_chunk(png, b"cICP", bytes([9, 16, 0, 1])), "in.png")
+    assert len(told) == 1 and "transfer 16" in told[0]
+
+
+def test_k07_k08_texts_and_metadata_are_kept_or_told(enlarge):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a cat, 20 steps")
+    info.add_itxt("Title", "große Katze", "de", "Titel")
+    info.add_text("Comment", "long " * 100, zip=True)
+    png = saved("PNG", pnginfo=info)
+    out, told = enlarge(png, "in.png")
+    assert Image.open(io.BytesIO(out)).text == Image.open(io.BytesIO(png)).text and told == []
+    for suffix in ("jpg", "webp", "tif", "ppm"):
+        _, told = enlarge(png, "in.png", out=f"o.{suffix}")
+        assert len(told) == 1 and "parameters" in told[0]
+    commented = saved("JPEG", comment=b"by hand")
+    assert Image.open(io.BytesIO(enlarge(commented, "in.jpg", out="o.jpg")[0])).info["comment"] == b"by hand"
+    assert "comment" in enlarge(commented, "in.jpg", out="o.webp")[1][0]
+    iptc = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", 11) + b"\x1c\x02\x50\0\x06Writer" + b"\0"
+    plain = saved("JPEG")
+    tagged = plain[:2] + b"\xff\xed" + struct.pack(">H", len(iptc) + 2) + iptc + plain[2:]
+    assert enlarge(tagged, "in.jpg", out="o.jpg")[1] == []
+    assert "IPTC" in enlarge(tagged, "in.jpg", out="o.webp")[1][0]
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    grey = saved("JPEG", Image.fromarray(gradient()).convert("L"), icc_profile=srgb)
+    assert enlarge(grey, "grey.jpg")[1], "a profile of RGB on grey is not kept in silence"
+
+
+def test_k09_animations_are_not_taken_for_stills(enlarge):
+    frames = [Image.fromarray(numpy.roll(gradient(), 5 * i, 1)) for i in range(3)]
+    for form, name in (("PNG", "a.png"), ("GIF", "a.gif"), ("WEBP", "a.webp")):
+        for options in ({}, {"default_image": True}) if form == "PNG" else ({},):
+            data = saved(form, frames[0], save_all=True, append_images=frames[1:], **options)
+            text, _ = enlarge(data, name, out="none.png", check=1)
+            assert "frames" in text and ("3" in text or "2" in text)
+
+
+def test_k11_extra_planes_are_no_transparency(enlarge):
+    rgbx = numpy.dstack([gradient(), numpy.zeros((30, 40), numpy.uint8)])
+    out, told = enlarge(saved("TIFF", Image.frombytes("RGBX", (40, 30), rgbx.tobytes())), "ir.tif", out="o.tif")
+    with Image.open(io.BytesIO(out)) as image:
+        assert image.mode == "RGB"
+        expected = Image.fromarray(gradient()).resize((80, 60), Image.BICUBIC)
+        assert numpy.abs(numpy.asarray(image).astype(int) - numpy.asarray(expected)).mean() < 3
+    assert "extra plane" in told[0]
+    rgba = Image.fromarray(numpy.dstack([gradient(), numpy.full((30, 40), 77, numpy.uint8)]))
+    assert Image.open(io.BytesIO(enlarge(saved("TIFF", rgba), "a.tif", out="o.tif")[0])).mode == "RGBA"
+
+
+def test_k14_cmyk_with_a_profile_of_no_use(enlarge):
+    cmyk = Image.fromarray(gradient()).convert("CMYK")
+    for profile in (b"no profile" * 30, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()):
+        out, told = enlarge(saved("JPEG", cmyk, icc_profile=profile), "in.jpg")
+        assert Image.open(io.BytesIO(out)).mode == "RGB" and told
+
+
+def test_warnings_are_in_the_trailer_the_log_and_python(server, tmp_path):
+    import hiif as client
+    from hiif.v1 import super_resolution_pb2 as pb
+    rgbx = Image.frombytes("RGBX", (8, 8), bytes(range(256)))
+    data = saved("TIFF", rgbx)
+    request = pb.UpscaleRequest(image=pb.ImageSource(encoded=data), parameters=pb.UpscaleParameters(
+        scale=pb.Scale(rx=2), model=FAST[1], request_id="with-warnings"))
+    trailer = assemble(server.stub().Upscale(request, timeout=60))[2]
+    assert len(trailer.warnings) == 1 and "extra plane" in trailer.warnings[0]
+    request.parameters.encoded.format = pb.FILE_FORMAT_WEBP
+    request.image.encoded = saved("JPEG", comment=b"by hand")
+    last = list(server.stub().Upscale(request, timeout=60))[-1].trailer
+    assert "comment" in last.warnings[0]
+    request.parameters.validate_only = True
+    request.image.encoded = data
+    assert list(server.stub().Upscale(request, timeout=60))[-1].trailer.warnings
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if "with-warnings" in line]
+    assert "extra plane" in lines[0]["warnings"]
+    with client.Client(server.address) as python, pytest.warns(client.LossWarning, match="extra plane"):
+        python.upscale(data, 2, model=FAST[1])
+    with client.Client(server.address) as python, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        python.upscale(saved("PNG"), 2, model=FAST[1])

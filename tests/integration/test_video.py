@@ -1,0 +1,91 @@
+"""Video through pipes: frames of y4m streams, made and read by Debian's ffmpeg."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+
+import numpy
+import pytest
+
+from processes import BIN, run_tile_server
+
+FFMPEG = shutil.which("ffmpeg")
+pytestmark = pytest.mark.skipif(FFMPEG is None, reason="needs ffmpeg")
+FAST = ("-n", "edsr-baseline-hiif-fast")
+FORMATS = ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "gray"]
+
+
+def clip(pixel_format, frames=3, size="64x48"):
+    """A y4m stream of ffmpeg's moving test picture."""
+    return subprocess.run(
+        [FFMPEG, "-loglevel", "error", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25", "-frames:v", str(frames),
+         "-vf", "gblur=sigma=1.5", "-pix_fmt", pixel_format, "-strict", "-1", "-f", "yuv4mpegpipe", "-"],
+        check=True, capture_output=True).stdout
+
+
+def upscale(data, address, *flags, check=0):
+    result = subprocess.run([BIN / "hiif", "upscale", "--y4m", "-", "-o", "-", *map(str, flags), "--server", address],
+                            input=data, capture_output=True, check=False)
+    assert result.returncode == check, result.stderr
+    return result
+
+
+def psnr(first, second):
+    """Of two streams, by ffmpeg, every plane together; in dB."""
+    with tempfile.NamedTemporaryFile(suffix=".y4m") as a, tempfile.NamedTemporaryFile(suffix=".y4m") as b:
+        for file, data in ((a, first), (b, second)):
+            file.write(data)
+            file.flush()
+        text = subprocess.run([FFMPEG, "-hide_banner", "-i", a.name, "-i", b.name, "-lavfi", "psnr", "-f", "null", "-"],
+                              check=True, capture_output=True, text=True).stderr
+    return float(re.search(r"average:([\d.inf]+)", text).group(1).replace("inf", "99"))
+
+
+@pytest.mark.parametrize("pixel_format", FORMATS)
+def test_frames_come_back_as_they_were(server, pixel_format):
+    data = clip(pixel_format)
+    out = upscale(data, server.address, "-s", 1, *FAST).stdout
+    assert out.split(b"\n", 1)[0] == data.split(b"\n", 1)[0] and len(out) == len(data)
+    assert psnr(data, out) > 34
+    larger = upscale(data, server.address, "-s", 2.25, *FAST).stdout
+    assert b" W144 H108 " in larger.split(b"\n", 1)[0]
+    decoded = subprocess.run([FFMPEG, "-loglevel", "error", "-i", "-", "-f", "rawvideo", "-pix_fmt", "gray", "-"],
+                             input=larger, check=True, capture_output=True).stdout
+    assert len(decoded) == 3 * 144 * 108
+
+
+def test_many_frames_stay_in_order(tmp_path):
+    """Each of its own grey, more of them under way than the server takes at once."""
+    frames = [bytes([16 + 2 * i]) * (16 * 16) for i in range(60)]
+    data = b"YUV4MPEG2 W16 H16 F25:1 Cmono\n" + b"".join(b"FRAME\n" + frame for frame in frames)
+    with run_tile_server(tmp_path) as address:
+        out = upscale(data, address, "-s", 2, "--jobs", 8)
+    assert out.stdout.startswith(b"YUV4MPEG2 W32 H32 F25:1 Cmono\n")
+    assert out.stdout.count(b"FRAME\n") == 60 and b"60 frames" in out.stderr
+
+
+def test_broken_streams_end_with_what_is_whole(server):
+    data = clip("yuv420p", frames=3)
+    frame = len(data.split(b"FRAME\n")[1])
+    for cut, text in ((data[:-100], b"ends within frame 3"), (data[:-frame - 6] + b"NOISE", b"damaged before frame 3"),
+                      (data[:-frame], b"ends within frame 3")):
+        result = upscale(cut, server.address, "-s", 1, *FAST, check=1)
+        assert result.stdout.count(b"FRAME\n") == 2 and text in result.stderr
+        assert len(result.stdout) == len(data) - frame - 6
+    for wrong, text in ((b"", b"YUV4MPEG2"), (b"RIFF", b"YUV4MPEG2"),
+                        (b"YUV4MPEG2 W8 H8 It\n", b"deinterlace"), (b"YUV4MPEG2 W8 H8 C411\n", b"not supported")):
+        result = upscale(wrong, server.address, "-s", 2, check=2)
+        assert text in result.stderr and result.stdout == b""
+    assert b"image files" in upscale(data, server.address, "-s", 2, "--resume", check=2).stderr
+
+
+def test_a_pipe_of_ffmpeg_on_both_ends(server, tmp_path):
+    out = tmp_path / "out.mkv"
+    subprocess.run(
+        f"'{FFMPEG}' -loglevel error -f lavfi -i testsrc2=size=64x48:rate=25 -frames:v 4 -pix_fmt yuv420p -f yuv4mpegpipe - |"
+        f" '{BIN}/hiif' upscale --y4m - -o - -s 2.25 {' '.join(FAST)} --server {server.address} -q |"
+        f" '{FFMPEG}' -loglevel error -f yuv4mpegpipe -i - -c:v ffv1 '{out}'", shell=True, check=True)
+    shown = subprocess.run([FFMPEG, "-loglevel", "error", "-i", out, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"],
+                           check=True, capture_output=True).stdout
+    assert numpy.frombuffer(shown, numpy.uint8).size == 4 * 144 * 108 * 3

@@ -1,0 +1,401 @@
+// What is read of a file before a decoder sees it. Files are made here, byte by byte.
+#include "imaging/container/container.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "imaging/container/bytes.h"
+#include "imaging/container/png.h"
+#include "imaging/decode.h"
+#include "imaging/exif.h"
+#include "imaging/tiff_directory.h"
+#include "imaging/xmp.h"
+#include "tests/unit/imaging/files.h"
+
+namespace hiif {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::Make;
+using ::testing::Not;
+using testing::Pattern;
+using testing::Save;
+
+std::string Jpeg(const std::string& options = "") {
+  return Save(Make<uint8_t>(32, 24, 3, [](int x, int y, int b) { return 60 + 3 * x + 2 * y + b; }),
+              absl::StrCat(".jpg[Q=90", options, "]"));
+}
+
+std::string Segment(char marker, absl::string_view data) {
+  std::string out = {'\xff', marker};
+  AppendBigEndian(data.size() + 2, 2, &out);
+  return absl::StrCat(out, data);
+}
+
+// An EXIF block, little-endian, of entries that are given as they lie there.
+std::string Exif(const std::vector<std::string>& entries) {
+  std::string out("II*\0\x08\0\0\0", 8);
+  AppendLittleEndian(entries.size(), 2, &out);
+  for (const std::string& entry : entries) out += entry;
+  return out + std::string(4, '\0');
+}
+
+std::string Entry(uint16_t tag, uint16_t type, uint32_t count, uint32_t value) {
+  std::string out;
+  AppendLittleEndian(tag, 2, &out);
+  AppendLittleEndian(type, 2, &out);
+  AppendLittleEndian(count, 4, &out);
+  AppendLittleEndian(value, 4, &out);
+  return out;
+}
+
+std::string Box(absl::string_view type, absl::string_view body) {
+  std::string out;
+  AppendBigEndian(body.size() + 8, 4, &out);
+  return absl::StrCat(out, type, body);
+}
+
+TEST(ReadJpeg, CountsScansAndNotBytes) {
+  const std::string file = Jpeg();
+  std::string noise;
+  for (int i = 0; i < 300; ++i) noise += "\xff\xda";
+  EXPECT_TRUE(Decode(file + noise).ok());
+  EXPECT_TRUE(Decode(absl::StrCat(file.substr(0, 2), Segment('\xe5', noise), file.substr(2))).ok());
+  EXPECT_TRUE(Decode(absl::StrCat(file.substr(0, 2), Segment('\xfe', noise), file.substr(2))).ok());
+  std::string burst;
+  for (int i = 0; i < 150; ++i) burst += file;
+  const auto picture = Decode(burst);
+  ASSERT_TRUE(picture.ok()) << picture.status();
+  EXPECT_THAT(picture->warnings, ElementsAre(HasSubstr("behind the picture")));
+}
+
+TEST(ReadJpeg, WithoutItsEndMarker) {
+  for (const char* options : {"", ",interlace"}) {
+    const std::string whole = Jpeg(options);
+    const std::string file = whole.substr(0, whole.size() - 2);
+    const auto picture = Decode(file);
+    ASSERT_TRUE(picture.ok()) << options << picture.status();
+    EXPECT_EQ(picture->colour->samples, Decode(whole)->colour->samples);
+    EXPECT_THAT(picture->warnings, ElementsAre(HasSubstr("no end marker")));
+    for (const double part : {0.3, 0.6, 0.8, 0.93})
+      EXPECT_FALSE(
+          Decode(whole.substr(0, static_cast<size_t>(part * static_cast<double>(whole.size()))))
+              .ok())
+          << options << part;
+  }
+}
+
+TEST(ReadJpeg, ScansCostPixels) {
+  // 40 scans of 40 million pixels: legal, and minutes of work.
+  std::string file("\xff\xd8", 2);
+  file += Segment('\xc2', absl::string_view("\x08\x18\x6a\x18\x6a\x01\x01\x11\x00", 9));
+  for (int i = 0; i < 40; ++i)
+    file += Segment('\xda', absl::string_view("\x01\x01\x00\x01\x01\x00", 6));
+  EXPECT_THAT(ReadJpeg(file + "\xff\xd9").status().message(), HasSubstr("million pixels"));
+}
+
+TEST(ReadJpeg, UnsupportedIsNotDamaged) {
+  for (const std::string& frame : {std::string("\xc0\x0c", 2), std::string("\xc3\x08", 2)}) {
+    const std::string file = absl::StrCat(
+        "\xff\xd8",
+        Segment(frame[0],
+                absl::StrCat(frame.substr(1), absl::string_view("\0\x08\0\x08\x01\x01\x11\0", 8))));
+    EXPECT_THAT(ReadJpeg(file).status().message(), HasSubstr("not supported"));
+  }
+}
+
+TEST(ReadExif, AsOthersReadIt) {
+  EXPECT_EQ(ReadExif(Exif({Entry(0x0112, 3, 1, 6)})).orientation, 6);
+  EXPECT_EQ(ReadExif(Exif({Entry(0x0112, 3, 40, 6)})).orientation, 6);
+  EXPECT_EQ(ReadExif(Exif({Entry(0x0112, 1, 1, 6)})).orientation, 6);
+  EXPECT_EQ(ReadExif(Exif({Entry(0x0112, 3, 1, 9)})).orientation, 1);
+  // A directory that says more than it has.
+  const absl::string_view cut("MM\0*\0\0\0\x08\0\x1e\x01\x12\0\x03\0\0\0\x01\0\x03\0\0", 22);
+  EXPECT_EQ(ReadExif(cut).orientation, 3);
+  EXPECT_EQ(ReadExif(UpdatedExif(cut, {1, 1}, 0, 0)).orientation, 1);
+  for (const std::string& block : {Exif({Entry(0x0112, 3, 40, 6)}), Exif({Entry(0x0112, 1, 1, 8)})})
+    EXPECT_EQ(ReadExif(UpdatedExif(block, {1, 1}, 0, 0)).orientation, 1);
+}
+
+TEST(CheckExif, EntriesThatShareBytes) {
+  std::vector<std::string> entries;
+  for (uint16_t i = 0; i < 2000; ++i) entries.push_back(Entry(0x9000 + i, 7, 1 << 16, 8));
+  const std::string block = Exif(entries) + std::string(1 << 16, 'x');
+  EXPECT_FALSE(CheckExif(block).ok());
+  EXPECT_TRUE(CheckExif(Exif({Entry(0x9000, 7, 60, 8)}) + std::string(100, 'x')).ok());
+  // Of a TIFF or for one, what is copied is no more than the block.
+  size_t copied = 0;
+  for (const TiffEntry& e : SplitExif(Exif({Entry(0x8769, 4, 1, 26)}) + block.substr(8)).details)
+    copied += e.value.size();
+  EXPECT_LE(copied, block.size() + 26);
+}
+
+TEST(UpdatedXmp, OrientationOnlyWhereItWasApplied) {
+  const std::string xmp =
+      R"(<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">)"
+      R"(<rdf:Description rdf:about="" xmlns:t="http://ns.adobe.com/tiff/1.0/" t:Orientation="6">)"
+      R"(<t:ImageWidth>10</t:ImageWidth></rdf:Description></rdf:RDF></x:xmpmeta>)";
+  EXPECT_THAT(UpdatedXmp(xmp, {{10, 10}, {20, 20}}), HasSubstr("t:Orientation=\"6\""));
+  EXPECT_THAT(UpdatedXmp(xmp, {{10, 10}, {20, 20}}), HasSubstr("<t:ImageWidth>20</t:ImageWidth>"));
+  EXPECT_THAT(UpdatedXmp(xmp, {.input = {10, 10}, .size = {20, 20}, .turned = true}),
+              HasSubstr("t:Orientation=\"1\""));
+}
+
+TEST(UpdatedXmp, WhatPointsAtOtherDataGoes) {
+  const std::string xmp =
+      R"(<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">)"
+      R"(<rdf:Description rdf:about="" xmlns:c="http://ns.google.com/photos/1.0/camera/")"
+      R"( xmlns:g="http://ns.adobe.com/hdr-gain-map/1.0/" xmlns:d="http://ns.google.com/photos/1.0/container/")"
+      R"( xmlns:n="http://ns.adobe.com/xmp/note/" xmlns:p="http://ns.google.com/photos/1.0/panorama/")"
+      R"( xmlns:dc="http://purl.org/dc/elements/1.1/" c:MotionPhoto="1" c:MicroVideoOffset="5000" g:Version="1.0")"
+      R"( n:HasExtendedXMP="AB" p:FullPanoWidthPixels="100" dc:format="image/jpeg">)"
+      R"(<d:Directory><rdf:Seq><rdf:li>video</rdf:li></rdf:Seq></d:Directory><dc:creator>A &amp; B</dc:creator>)"
+      R"(</rdf:Description></rdf:RDF></x:xmpmeta>)";
+  const std::string out = UpdatedXmp(xmp, {{50, 100}, {100, 300}});
+  for (const char* gone : {"MotionPhoto", "MicroVideo", "g:Version", "Directory>", "HasExtended"})
+    EXPECT_THAT(out, Not(HasSubstr(gone)));
+  EXPECT_THAT(out, HasSubstr("p:FullPanoWidthPixels=\"300\""));
+  EXPECT_THAT(out, HasSubstr("A &amp; B"));
+  EXPECT_THAT(out, HasSubstr("dc:format=\"image/jpeg\""));
+}
+
+TEST(UpdatedXmp, AttacksCostNothing) {
+  const absl::Time start = absl::Now();
+  std::string names = "<a>";
+  for (int i = 0; i < 200'000; ++i) names += "tiff:ImageWidth ";
+  UpdatedXmp(names + "</a>", {{1, 1}, {2, 2}});
+  std::string thumbnails;
+  for (int i = 0; i < 100'000; ++i) thumbnails += "<xmp:Thumbnails>";
+  EXPECT_THAT(UpdatedXmp(thumbnails, {{1, 1}, {2, 2}}), IsEmpty());
+  std::string nested;
+  for (int i = 0; i < 200'000; ++i) nested += "<a>";
+  for (int i = 0; i < 200'000; ++i) nested += "</a>";
+  EXPECT_THAT(UpdatedXmp(nested, {{1, 1}, {2, 2}}), IsEmpty());
+  std::string attributes = "<a";
+  for (int i = 0; i < 100'000; ++i) absl::StrAppend(&attributes, " a", i, "=\"1\"");
+  EXPECT_THAT(UpdatedXmp(attributes + "/>", {{1, 1}, {2, 2}}), IsEmpty());
+  EXPECT_LT(absl::Now() - start, absl::Seconds(5));  // seconds where it was minutes
+}
+
+std::string PngWith(const std::vector<std::string>& chunks) {
+  const std::string png = Save(Make<uint8_t>(16, 12, 3, Pattern), ".png");
+  std::string out = png.substr(0, 33);
+  for (const std::string& chunk : chunks) out += chunk;
+  return out + png.substr(33);
+}
+
+std::string Numbers(const std::vector<uint32_t>& values) {
+  std::string out;
+  for (const uint32_t v : values) AppendBigEndian(v, 4, &out);
+  return out;
+}
+
+TEST(ReadPng, ColourByOtherMeansBecomesAProfile) {
+  const std::string srgb = Numbers({31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000});
+  const std::string p3 = Numbers({31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000});
+  struct Case {
+    std::vector<std::string> chunks;
+    bool profile;
+  };
+  for (const Case& c :
+       {Case{{MakePngChunk("gAMA", Numbers({100000}))}, true},
+        Case{{MakePngChunk("gAMA", Numbers({45455}))}, false},
+        Case{{MakePngChunk("gAMA", Numbers({45455})), MakePngChunk("cHRM", srgb)}, false},
+        Case{{MakePngChunk("gAMA", Numbers({45455})), MakePngChunk("cHRM", p3)}, true},
+        Case{{MakePngChunk("sRGB", std::string(1, '\0')), MakePngChunk("gAMA", Numbers({100000}))},
+             false},
+        Case{{MakePngChunk("cICP", absl::string_view("\x0c\x0d\0\x01", 4))}, true},
+        Case{{MakePngChunk("cICP", absl::string_view("\x01\x0d\0\x01", 4))}, false}}) {
+    const auto picture = Decode(PngWith(c.chunks));
+    ASSERT_TRUE(picture.ok()) << picture.status();
+    EXPECT_EQ(!picture->metadata.icc.empty(), c.profile) << c.chunks[0].substr(4, 4);
+    EXPECT_THAT(picture->warnings, IsEmpty());
+  }
+  const auto linear = Decode(PngWith({MakePngChunk("gAMA", Numbers({100000}))}));
+  EXPECT_TRUE(linear->linear);
+  for (const std::string& chunk : {MakePngChunk("cICP", absl::string_view("\x09\x10\0\x01", 4)),
+                                   MakePngChunk("cHRM", Numbers({0, 1, 0, 0, 0, 0, 0, 0})) +
+                                       MakePngChunk("gAMA", Numbers({1}))})
+    EXPECT_EQ(Decode(PngWith({chunk}))->warnings.size(), 1) << "neither kept nor told";
+}
+
+TEST(ReadPng, TextsAreKeptAndCostNothing) {
+  const std::string text = absl::StrCat("parameters", absl::string_view("\0", 1), "a cat");
+  const auto picture = Decode(PngWith({MakePngChunk("tEXt", text)}));
+  ASSERT_EQ(picture->metadata.png_texts.size(), 1);
+  EXPECT_EQ(picture->metadata.png_texts[0].data, text);
+  std::vector<std::string> flood;
+  const std::string packed =
+      absl::StrCat("k", absl::string_view("\0\0", 2), std::string(2000, '\x78'));
+  for (int i = 0; i < 4000; ++i) flood.push_back(MakePngChunk("zTXt", packed));
+  const absl::Time start = absl::Now();
+  const auto flooded = Decode(PngWith(flood));
+  ASSERT_TRUE(flooded.ok()) << flooded.status();
+  EXPECT_THAT(flooded->warnings, ElementsAre(HasSubstr("texts above")));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(2));
+}
+
+TEST(ReadPng, CountsTheFramesOfAnAnimation) {
+  const auto info = Probe(PngWith({MakePngChunk("acTL", Numbers({7, 0}))}));
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_EQ(info->frames, 7);
+}
+
+// A classic TIFF of uncompressed pages; each entry list is complete but for the position of the
+// pixels.
+std::string Tiff(const std::vector<std::vector<std::string>>& pages, size_t pixel_bytes) {
+  std::string out("II*\0\x08\0\0\0", 8);
+  for (size_t p = 0; p < pages.size(); ++p) {
+    const size_t entries = pages[p].size() + 1;
+    const size_t pixels = out.size() + 2 + entries * 12 + 4;
+    std::vector<std::string> sorted = pages[p];
+    sorted.push_back(Entry(273, 4, 1, static_cast<uint32_t>(pixels)));
+    std::sort(sorted.begin(), sorted.end(), [](const std::string& a, const std::string& b) {
+      return LittleEndian(a, 0, 2) < LittleEndian(b, 0, 2);
+    });
+    AppendLittleEndian(entries, 2, &out);
+    for (const std::string& e : sorted) out += e;
+    AppendLittleEndian(p + 1 < pages.size() ? pixels + pixel_bytes : 0, 4, &out);
+    for (size_t i = 0; i < pixel_bytes; ++i) out.push_back(static_cast<char>(i * 7));
+  }
+  return out;
+}
+
+std::vector<std::string> Grey(uint32_t width, uint32_t height, uint32_t bits = 8,
+                              uint32_t format = 1, uint32_t samples = 1) {
+  return {Entry(256, 4, 1, width),  Entry(257, 4, 1, height),
+          Entry(258, 3, 1, bits),   Entry(259, 3, 1, 1),
+          Entry(262, 3, 1, 1),      Entry(277, 3, 1, samples),
+          Entry(278, 4, 1, height), Entry(279, 4, 1, width * height * samples * bits / 8),
+          Entry(339, 3, 1, format)};
+}
+
+std::vector<std::string> With(std::vector<std::string> entries, const std::string& entry) {
+  entries.push_back(entry);
+  return entries;
+}
+
+TEST(ReadTiff, ThumbnailsLevelsAndMasksAreNoPages) {
+  const auto large = Grey(32, 24);
+  const auto small = Grey(8, 6);
+  for (const auto& pages : {std::vector{large, With(small, Entry(254, 4, 1, 1))},
+                            std::vector{With(small, Entry(254, 4, 1, 1)), large},
+                            std::vector{large, With(Grey(32, 24), Entry(254, 4, 1, 4))},
+                            std::vector{large, With(small, Entry(255, 3, 1, 2))},
+                            std::vector{large, Grey(16, 12), small}}) {
+    const std::string file = Tiff(pages, 32 * 24);
+    const auto info = Probe(file);
+    ASSERT_TRUE(info.ok()) << info.status();
+    EXPECT_EQ(info->frames, 1);
+    EXPECT_EQ(info->size, (Grid{24, 32}));
+    const auto picture = Decode(file);
+    ASSERT_TRUE(picture.ok()) << picture.status();
+    EXPECT_EQ(picture->size(), (Grid{24, 32}));
+    EXPECT_THAT(picture->warnings, ElementsAre(HasSubstr("left out")));
+  }
+  for (const auto& pages : {std::vector{large, large}, std::vector{large, Grey(30, 24)}})
+    EXPECT_EQ(Probe(Tiff(pages, 32 * 24))->frames, 2);
+}
+
+TEST(ReadTiff, OnlyTransparencyIsTransparency) {
+  const auto with_extra = [](std::optional<uint32_t> kind, uint32_t samples = 2) {
+    auto entries = Grey(8, 8, 8, 1, samples);
+    entries[2] = Entry(258, 3, samples, samples == 2 ? 8 | 8 << 16 : 8);
+    if (kind) entries.push_back(Entry(338, 3, 1, *kind));
+    return Tiff({entries}, 8 * 8 * samples);
+  };
+  EXPECT_EQ(Probe(with_extra(2))->channels, 2);
+  EXPECT_EQ(Probe(with_extra(std::nullopt))->channels, 2);
+  const auto unrelated = Probe(with_extra(0));
+  ASSERT_TRUE(unrelated.ok()) << unrelated.status();
+  EXPECT_EQ(unrelated->channels, 1);
+  EXPECT_THAT(unrelated->warnings, ElementsAre(HasSubstr("1 extra plane")));
+  const auto picture = Decode(with_extra(0));
+  ASSERT_TRUE(picture.ok()) << picture.status();
+  EXPECT_EQ(picture->colour->samples[3], 14);  // the second pixel's first sample: 2 * 7
+  const auto associated = Decode(with_extra(1));
+  ASSERT_TRUE(associated.ok()) << associated.status();
+  EXPECT_TRUE(associated->has_alpha());
+}
+
+TEST(ReadTiff, UnsupportedIsNotDamaged) {
+  for (const auto& page :
+       {Grey(8, 8, 16, 3), Grey(8, 8, 64, 3), Grey(8, 8, 32, 1), Grey(8, 8, 8, 2)})
+    EXPECT_THAT(Probe(Tiff({page}, 8 * 8 * 8)).status().message(), HasSubstr("not supported"));
+  EXPECT_THAT(Probe(Tiff({With(Grey(8, 8), Entry(50706, 1, 4, 0x0401))}, 64)).status().message(),
+              HasSubstr("camera"));
+}
+
+TEST(ReadTiff, DirectoriesInALoopEnd) {
+  std::string file = Tiff({Grey(8, 8), Grey(8, 8)}, 64);
+  const size_t link = 8 + 2 + 10 * 12;
+  const size_t second = LittleEndian(file, link, 4);
+  file.replace(second + 2 + 10 * 12, 4, std::string("\x08\0\0\0", 4));
+  EXPECT_TRUE(ReadTiff(file, std::nullopt).ok());
+}
+
+TEST(ReadTiff, MetadataOfBigTiff) {
+  auto image = Make<uint8_t>(8, 8, 3, Pattern);
+  const std::string file = Save(image, ".tif[bigtiff]");
+  ASSERT_EQ(file[2], '+');
+  EXPECT_GT(ReadTiffDirectory(file, FirstTiffDirectory(file)).fields.size(), 8);
+}
+
+std::string Heif(absl::string_view references) {
+  const std::string meta(4, '\0');
+  return absl::StrCat(Box("ftyp", absl::string_view("avif\0\0\0\0mif1avif", 16)),
+                      Box("meta", absl::StrCat(meta, Box("iref", absl::StrCat(meta, references)))));
+}
+
+std::string Derived(uint16_t from, const std::vector<uint16_t>& to) {
+  std::string body;
+  AppendBigEndian(from, 2, &body);
+  AppendBigEndian(to.size(), 2, &body);
+  for (const uint16_t id : to) AppendBigEndian(id, 2, &body);
+  return Box("dimg", body);
+}
+
+TEST(ReadHeif, ImagesMadeOfThemselves) {
+  EXPECT_TRUE(ReadHeif(Heif(Derived(1, {2, 3}))).ok());
+  for (const std::string& references : {Derived(1, {1}), Derived(1, {2}) + Derived(2, {1}),
+                                        Derived(1, {2}) + Derived(2, {3}) + Derived(3, {2})})
+    EXPECT_THAT(ReadHeif(Heif(references)).status().message(), HasSubstr("made of itself"));
+  // Eight levels of sixteen each would be four billion parts.
+  std::string tree;
+  for (uint16_t level = 0; level < 8; ++level)
+    tree += Derived(level + 1, std::vector<uint16_t>(16, level + 2));
+  EXPECT_THAT(ReadHeif(Heif(tree)).status().message(), HasSubstr("parts"));
+}
+
+TEST(ReadPpm, EverySampleIsThere) {
+  EXPECT_TRUE(Decode("P2\n2 2\n255\n1 2 3 4\n").ok());
+  EXPECT_TRUE(Decode("P1 2 2 0110").ok());
+  for (const std::string file :
+       {"P3\n7000 7000\n255\n1 2 3\n", "P2 2 2 255 1 2 3", "P2 2 2 255 1 2 3 x",
+        "P2 2 2 255 1 2 3 256", "P1 2 2 011", "P1 2 2 0112", "P5 20 20 255\nabc", "P6 4 4 70000\n",
+        "P6 -4 4 255\n", "P4 90 9\nab"})
+    EXPECT_THAT(Probe(file).status().message(), HasSubstr("damaged or truncated")) << file;
+}
+
+TEST(ReadGifAndWebp, LateFramesAreWork) {
+  std::string gif("GIF89a\x58\x1b\x58\x1b\0\0\0", 13);  // 7000 x 7000
+  for (int i = 0; i < 60; ++i) gif += std::string(",\0\0\0\0\x01\0\x01\0\0\x02\0", 12);
+  EXPECT_TRUE(ReadGif(gif, 1).ok());
+  EXPECT_THAT(ReadGif(gif, 50).status().message(), HasSubstr("million pixels"));
+  std::string chunks =
+      absl::StrCat("VP8X", absl::string_view("\x0a\0\0\0\x02\0\0\0\x57\x1b\0\x57\x1b\0", 14));
+  for (int i = 0; i < 60; ++i)
+    absl::StrAppend(&chunks, "ANMF", absl::string_view("\x10\0\0\0", 4), std::string(16, '\0'));
+  std::string webp = "RIFF";
+  AppendLittleEndian(chunks.size() + 4, 4, &webp);
+  absl::StrAppend(&webp, "WEBP", chunks);
+  EXPECT_TRUE(ReadWebp(webp, 1).ok());
+  EXPECT_THAT(ReadWebp(webp, 50).status().message(), HasSubstr("million pixels"));
+}
+
+}  // namespace
+}  // namespace hiif
