@@ -149,7 +149,11 @@ def main():
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp())
     make_stubs(folder)
-    with run_server(folder) as server, prometheus(folder, server) as address:
+    models = folder / "models"
+    models.mkdir()
+    for name in ("edsr-baseline-hiif", "edsr-baseline-hiif-fast"):
+        (models / f"{name}.safetensors").symlink_to(ROOT / "models" / f"{name}.safetensors")
+    with run_server(folder, model_dir=models) as server, prometheus(folder, server) as address:
         time.sleep(4)
         begin = time.time()
         load(server, args.seconds)
