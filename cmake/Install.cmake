@@ -1,6 +1,6 @@
 # cmake --install, with GNU directories, and packages by CPack.
 #
-# Component runtime: hiif-server and hiif, the libraries of LibTorch that they load, models, manual pages, completions;
+# Component runtime: hiif-server, its hiif-decoder, and hiif, the libraries of LibTorch that they load, models, manual pages, completions;
 # tools: hiif-train, hiif-eval, hiif-data; service (HIIF_SYSTEMD): the systemd unit and /etc/hiif/server.json.
 option(HIIF_SYSTEMD "Install a systemd unit and its configuration" OFF)
 
@@ -9,7 +9,7 @@ file(RELATIVE_PATH _hiif_libraries /${CMAKE_INSTALL_BINDIR} /${HIIF_PRIVATE_LIBD
 set(_hiif_tools hiif_train_main)
 if(HIIF_SERVICE)
   list(APPEND _hiif_tools hiif_eval_main hiif_data_main)
-  set(_hiif_programs hiif_server_main hiif_main)
+  set(_hiif_programs hiif_server_main hiif_decoder_main hiif_main)
   install(TARGETS ${_hiif_programs} RUNTIME COMPONENT runtime)
 endif()
 # The preset programs may have built hiif-server and hiif alone.

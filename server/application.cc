@@ -2,13 +2,16 @@
 
 #include <signal.h>
 
+#include <filesystem>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/file.h"
 #include "imaging/decode.h"
+#include "jail/jail.h"
 #include "server/core/device_memory.h"
 #include "server/core/errors.h"
 #include "server/logging/log.h"
@@ -37,6 +40,14 @@ UpscalerOptions UpscalerSettings(const ServerConfig& config, const std::string& 
   if (config.precision() == "float32") options.precision = Precision::kFloat32;
   if (config.precision() == "bfloat16") options.precision = Precision::kBFloat16;
   return options;
+}
+
+// Beside this program.
+std::string DecoderProgram() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return (error ? std::filesystem::path("hiif-decoder") : self.parent_path() / "hiif-decoder")
+      .string();
 }
 
 // A signal that asks to stop, within the time; 0: none came.
@@ -108,8 +119,9 @@ std::optional<Application::Failure> Application::Start() {
   }
   handler_ = std::make_unique<RpcHandler>(&metrics_, &monitor_,
                                           HandlerOptions{tokens_.get(), config_.max_rpcs()});
-  const WorkEnvironment environment{scheduler_.get(), &cache_, &metrics_, config_.context_samples(),
-                                    device_name_};
+  if (auto failure = StartDecoders()) return failure;
+  const WorkEnvironment environment{scheduler_.get(), &cache_, &metrics_, opener_.get(),
+                                    config_.context_samples(), device_name_};
   const RequestLimits limits{config_.max_input_pixels(), config_.max_output_pixels(),
                              config_.max_query_coordinates(), config_.tile_size(),
                              resources_.tiles_ahead};
@@ -144,6 +156,31 @@ std::optional<Application::Failure> Application::Start() {
   LogInfo("listening", {{"port", grpc_->port()},
                         {"management_port", management_ == nullptr ? 0 : management_->port()}});
   loader_ = std::thread([this] { LoadModels(); });
+  return std::nullopt;
+}
+
+std::optional<Application::Failure> Application::StartDecoders() {
+  if (config_.decode_isolation() == "none") {
+    opener_ = std::make_unique<TrustingOpener>();
+    return std::nullopt;
+  }
+  JailOptions options;
+  options.program = DecoderProgram();
+  options.decoders = resources_.workers;
+  if (ToDuration(config_.max_decode_time()) > absl::ZeroDuration())
+    options.max_decode_time = ToDuration(config_.max_decode_time());
+  auto jail = Jail::Start(options, [this](DecoderEnd end) {
+    metrics_.DecoderEnded(Name(end));
+    if (end != DecoderEnd::kCancelled)
+      LogWarning("a decoder process was ended by a file", {{"reason", Name(end)}});
+  });
+  if (!jail.ok())
+    return Failure{absl::UnavailableError(absl::StrCat(
+                       "--decode-isolation: ", jail.status().message(),
+                       "; with \"none\" files are decoded in the server itself, where a hostile "
+                       "one can end it")),
+                   kExitUsage};
+  opener_ = *std::move(jail);
   return std::nullopt;
 }
 

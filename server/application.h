@@ -4,12 +4,14 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "jail/picture_file.h"
 #include "scheduling/clock.h"
 #include "scheduling/scheduler.h"
 #include "server/config/config.h"
@@ -67,6 +69,7 @@ class Application {
   void CollectGauges();
   void ReloadTokens();
   ExitCode Drain();
+  std::optional<Failure> StartDecoders();
   absl::Status StartManagement();
 
   const ServerConfig config_;
@@ -79,6 +82,7 @@ class Application {
   FeatureCache cache_;
   scheduling::SystemClock clock_;
   WorkDevice device_;
+  std::unique_ptr<PictureOpener> opener_;
   std::unique_ptr<ModelRegistry> registry_;
   std::unique_ptr<scheduling::Scheduler> scheduler_;
   std::unique_ptr<TokenFile> tokens_;

@@ -156,6 +156,8 @@ absl::StatusOr<std::unique_ptr<PrivateServer>> PrivateServer::Start(
                                     kMaxInputPixels,
                                     "--max-output-pixels",
                                     kMaxOutputPixels,
+                                    "--decode-isolation",
+                                    "none",  // the files are one's own
                                     "--shutdown-delay",
                                     "0s"};
   if (!models.empty()) words.insert(words.end(), {"--model-dir", models});

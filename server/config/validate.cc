@@ -84,6 +84,7 @@ absl::Status ValidateConfig(const ServerConfig& config) {
   HIIF_RETURN_IF_ERROR(ValidateDevice(config.device()));
   HIIF_RETURN_IF_ERROR(OneOf("backend", config.backend(), {"auto", "reference", "torch", "fused"}));
   HIIF_RETURN_IF_ERROR(OneOf("precision", config.precision(), {"auto", "float32", "bfloat16"}));
+  HIIF_RETURN_IF_ERROR(OneOf("decode-isolation", config.decode_isolation(), {"process", "none"}));
   HIIF_RETURN_IF_ERROR(OneOf("log-format", config.log_format(), {"text", "json"}));
   HIIF_RETURN_IF_ERROR(
       OneOf("log-level", config.log_level(), {"debug", "info", "warning", "error"}));

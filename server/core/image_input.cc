@@ -6,8 +6,6 @@
 #include "absl/strings/str_format.h"
 #include "base/digest.h"
 #include "base/status_macros.h"
-#include "imaging/decode.h"
-#include "imaging/probe.h"
 #include "server/core/errors.h"
 
 namespace hiif::server {
@@ -66,7 +64,6 @@ absl::StatusOr<ImageInput> ImageInput::FromSource(const v1::ImageSource& source,
       input.options_.frame = 0;
       input.field_ = "image.raw.samples";
       input.bytes_ = source.raw().samples();
-      input.raw_ = true;
       // The network's RGB, an alpha plane beside it.
       input.decode_bytes_ = input.pixels() * 4 * SampleBytes(input.facts_.type);
       return input;
@@ -79,7 +76,8 @@ absl::StatusOr<ImageInput> ImageInput::FromSource(const v1::ImageSource& source,
 absl::StatusOr<ImageInput> ImageInput::FromFile(absl::string_view bytes, absl::string_view field,
                                                 const InputOptions& options) {
   const ImageLimits limits{.max_pixels = options.max_pixels};
-  auto info = Probe(bytes, limits);
+  HIIF_ASSIGN_OR_RETURN(const std::shared_ptr<const PictureFile> file, options.opener->Open(bytes));
+  auto info = file->Probe(limits, std::nullopt, options.cancelled);
   if (!info.ok()) return AtField(field, info.status());
   if (options.frame < 0 || options.frame > info->frames)
     return InvalidField("parameters.frame",
@@ -90,7 +88,7 @@ absl::StatusOr<ImageInput> ImageInput::FromFile(absl::string_view bytes, absl::s
                           absl::StrFormat("an animation or document of %d frames or pages; name "
                                           "one by parameters.frame",
                                           info->frames));
-    info = Probe(bytes, limits, options.frame - 1);
+    info = file->Probe(limits, options.frame - 1, options.cancelled);
     if (!info.ok()) return AtField(field, info.status());
   }
   ImageInput input;
@@ -101,13 +99,16 @@ absl::StatusOr<ImageInput> ImageInput::FromFile(absl::string_view bytes, absl::s
   input.decode_bytes_ = DecodeBytes(*info);
   input.options_ = options;
   if (info->frames == 1) input.options_.frame = 0;
+  input.options_.cancelled = nullptr;  // who decodes says for itself
   input.field_ = std::string(field);
   input.bytes_ = bytes;
+  input.file_ = file;
+  input.info_ = *std::move(info);
   return input;
 }
 
 std::string ImageInput::Digest() const {
-  if (!raw_)
+  if (file_ != nullptr)
     return options_.frame == 0
                ? Sha256(bytes_)
                : Sha256(absl::StrCat("frame ", options_.frame, ":", Sha256(bytes_)));
@@ -124,8 +125,9 @@ absl::StatusOr<Picture> ImageInput::Decode(bool convert_to_srgb,
                          .frame = std::nullopt,
                          .cancelled = std::move(cancelled)};
   if (options_.frame > 0) decoding.frame = options_.frame - 1;
-  auto picture = raw_ ? PictureFromSamples(facts_.size, facts_.channels, facts_.type, bytes_)
-                      : hiif::Decode(bytes_, decoding);
+  auto picture = file_ == nullptr
+                     ? PictureFromSamples(facts_.size, facts_.channels, facts_.type, bytes_)
+                     : file_->Decode(info_, decoding);
   if (!picture.ok()) return AtField(field_, picture.status());
   // Admission, tiles and tokens stand on the header; a file that decodes to something else is not
   // served.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "hiif/v1/super_resolution.pb.h"
 #include "imaging/picture.h"
+#include "jail/picture_file.h"
 #include "server/core/plan.h"
 
 namespace hiif::server {
@@ -19,9 +21,13 @@ struct InputOptions {
   int64_t max_pixels = 50'000'000;
   bool clip = false;  // floats to [0,1] instead of refusing those outside
   int frame = 0;      // of an animation or document, from 1; 0: a file of several is refused
+  // Where files are read and decoded; raw pixels need none.
+  PictureOpener* opener = nullptr;
+  // Whether the call is over.
+  IsCancelled cancelled;
 };
 
-// Borrows the bytes of the request it was made from.
+// Borrows the bytes of the request it was made from, and the opener.
 class ImageInput {
  public:
   // InvalidArgument naming the field ("image.encoded", "image.raw.width"); decodes nothing.
@@ -56,8 +62,9 @@ class ImageInput {
   int64_t decode_bytes_ = 0;
   InputOptions options_;
   std::string field_;
-  absl::string_view bytes_;  // of a file, or samples
-  bool raw_ = false;
+  std::shared_ptr<const PictureFile> file_;  // nullptr: raw
+  ImageInfo info_;                           // of the file
+  absl::string_view bytes_;                  // of a file, or samples
 };
 
 }  // namespace hiif::server

@@ -50,6 +50,7 @@ struct WorkEnvironment {
   scheduling::Scheduler* scheduler = nullptr;
   FeatureCache* cache = nullptr;
   Metrics* metrics = nullptr;
+  PictureOpener* opener = nullptr;
   int64_t context_samples = kDefaultContextSamples;
   std::string device = "cpu";  // that the models are on
 };

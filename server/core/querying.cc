@@ -54,8 +54,8 @@ absl::StatusOr<int64_t> PixelsOf(absl::string_view field, double cell, int64_t l
 
 }  // namespace
 
-absl::Status Querying::FindImage(const v1::QueryRequest& request, WorkInput* input,
-                                 Grid* size) const {
+absl::Status Querying::FindImage(const v1::QueryRequest& request, const Call& call,
+                                 WorkInput* input, Grid* size) const {
   const v1::ImageSource& source = request.image();
   std::optional<ImageInput> image;
   if (source.source_case() == v1::ImageSource::kDigest) {
@@ -64,8 +64,11 @@ absl::Status Querying::FindImage(const v1::QueryRequest& request, WorkInput* inp
                                                           kDigestBytes, source.digest().size()));
     input->image_digest = source.digest();
   } else {
-    HIIF_ASSIGN_OR_RETURN(image,
-                          ImageInput::FromSource(source, {.max_pixels = limits_.max_input_pixels}));
+    HIIF_ASSIGN_OR_RETURN(
+        image,
+        ImageInput::FromSource(source, {.max_pixels = limits_.max_input_pixels,
+                                        .opener = environment_.opener,
+                                        .cancelled = [&call] { return !call.Alive().ok(); }}));
     input->image_digest = image->Digest();
   }
   const auto features = environment_.cache->FindFeatures(
@@ -90,7 +93,7 @@ absl::Status Querying::Run(const v1::QueryRequest& request, Call* call, v1::Quer
   HIIF_ASSIGN_OR_RETURN(input.model, registry_->Acquire(request.model(), ""));
   report->model = input.model->name();
   Grid size;
-  HIIF_RETURN_IF_ERROR(FindImage(request, &input, &size));
+  HIIF_RETURN_IF_ERROR(FindImage(request, *call, &input, &size));
   HIIF_ASSIGN_OR_RETURN(input.grid.height, PixelsOf("cell_row", request.cell_row(), size.height));
   HIIF_ASSIGN_OR_RETURN(input.grid.width,
                         PixelsOf("cell_column", request.cell_column(), size.width));

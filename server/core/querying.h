@@ -24,7 +24,8 @@ class Querying {
 
  private:
   // The image, or that its features are cached already; and its size.
-  absl::Status FindImage(const v1::QueryRequest& request, WorkInput* input, Grid* size) const;
+  absl::Status FindImage(const v1::QueryRequest& request, const Call& call, WorkInput* input,
+                         Grid* size) const;
 
   ModelRegistry* const registry_;
   const WorkEnvironment environment_;

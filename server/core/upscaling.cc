@@ -110,15 +110,17 @@ absl::StatusOr<Request> MakeRequest(const v1::UpscaleParameters& parameters,
 
 }  // namespace
 
-InputOptions Upscaling::InputOptionsOf(const v1::UpscaleParameters& parameters) const {
-  return {limits_.max_input_pixels, parameters.clip(), parameters.frame()};
+InputOptions Upscaling::InputOptionsOf(const v1::UpscaleParameters& parameters,
+                                       const Call& call) const {
+  return {limits_.max_input_pixels, parameters.clip(), parameters.frame(), environment_.opener,
+          [&call] { return !call.Alive().ok(); }};
 }
 
 absl::Status Upscaling::Run(const v1::ImageSource& source, const v1::UpscaleParameters& parameters,
                             Call* call, UpscaleStream* stream, CallReport* report) const {
   HIIF_RETURN_IF_ERROR(CheckParameters(parameters));
   HIIF_ASSIGN_OR_RETURN(ImageInput input,
-                        ImageInput::FromSource(source, InputOptionsOf(parameters)));
+                        ImageInput::FromSource(source, InputOptionsOf(parameters, *call)));
   return RunInput(std::move(input), parameters, call, stream, report);
 }
 
@@ -127,7 +129,7 @@ absl::Status Upscaling::RunFile(absl::string_view file, absl::string_view field,
                                 UpscaleStream* stream, CallReport* report) const {
   HIIF_RETURN_IF_ERROR(CheckParameters(parameters));
   HIIF_ASSIGN_OR_RETURN(ImageInput input,
-                        ImageInput::FromFile(file, field, InputOptionsOf(parameters)));
+                        ImageInput::FromFile(file, field, InputOptionsOf(parameters, *call)));
   return RunInput(std::move(input), parameters, call, stream, report);
 }
 

@@ -40,7 +40,7 @@ class Upscaling {
   const RequestLimits& limits() const { return limits_; }
 
  private:
-  InputOptions InputOptionsOf(const v1::UpscaleParameters& parameters) const;
+  InputOptions InputOptionsOf(const v1::UpscaleParameters& parameters, const Call& call) const;
   absl::Status RunInput(ImageInput input, const v1::UpscaleParameters& parameters, Call* call,
                         UpscaleStream* stream, CallReport* report) const;
 

@@ -41,6 +41,7 @@ constexpr const char* kCodes[] = {
     "UNAVAILABLE", "INTERNAL",  "RESOURCE_EXHAUSTED"};
 constexpr const char* kRejections[] = {"QUEUE_FULL", "DEADLINE_OUT_OF_REACH", "MEMORY", "DRAINING",
                                        "MODEL_LOADING"};
+constexpr const char* kDecoderEnds[] = {"CRASH", "MEMORY", "TIME", "CANCELLED"};
 constexpr const char* kConnectionRefusals[] = {"DESCRIPTORS", "CONNECTIONS", "ADDRESS"};
 
 Counter& AddCounter(Registry& registry, const char* name, const char* help) {
@@ -73,6 +74,10 @@ Metrics::Metrics(const std::string& device)
                                .Name("hiif_connections_refused_total")
                                .Help("Connections closed as soon as they came, by reason")
                                .Register(registry_)),
+      decoders_ended_(BuildCounter()
+                          .Name("hiif_decoders_ended_total")
+                          .Help("Decoder processes that a file did not leave alive, by reason")
+                          .Register(registry_)),
       request_duration_(BuildHistogram()
                             .Name("hiif_request_duration_seconds")
                             .Help("Arrival to last message of a call, by method and gRPC code")
@@ -147,6 +152,7 @@ Metrics::Metrics(const std::string& device)
   }
   queue_duration_.Add({{"code", "OK"}}, Seconds());
   for (const char* reason : kRejections) rejected_.Add({{"reason", reason}});
+  for (const char* reason : kDecoderEnds) decoders_ended_.Add({{"reason", reason}});
   for (const char* reason : kConnectionRefusals) connections_refused_.Add({{"reason", reason}});
 }
 
@@ -178,6 +184,10 @@ void Metrics::Rejected(absl::string_view reason) {
 
 void Metrics::ConnectionRefused(absl::string_view reason) {
   connections_refused_.Add({{"reason", std::string(reason)}}).Increment();
+}
+
+void Metrics::DecoderEnded(absl::string_view reason) {
+  decoders_ended_.Add({{"reason", std::string(reason)}}).Increment();
 }
 
 void Metrics::StageTime(Stage stage, absl::Duration duration) {

@@ -39,6 +39,8 @@ class Metrics {
   void Rejected(absl::string_view reason);
   // A connection closed at once; reason as in server/rpc/acceptor.h.
   void ConnectionRefused(absl::string_view reason);
+  // A decoder process that a file did not leave alive; reason as in jail/decoder_process.h.
+  void DecoderEnded(absl::string_view reason);
   void StageTime(Stage stage, absl::Duration duration);
   void FirstTile(absl::Duration since_arrival);
   void Batch(int64_t coordinates, int64_t requests);
@@ -84,6 +86,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& rejected_;
   prometheus::Family<prometheus::Counter>& connections_refused_;
+  prometheus::Family<prometheus::Counter>& decoders_ended_;
   prometheus::Family<prometheus::Histogram>& request_duration_;
   prometheus::Family<prometheus::Histogram>& queue_duration_;
   prometheus::Family<prometheus::Histogram>& stage_duration_;
