@@ -38,9 +38,9 @@ class DecoderProcess {
   DecoderProcess(const DecoderProcess&) = delete;
   DecoderProcess& operator=(const DecoderProcess&) = delete;
 
-  // Does a task on a sealed file. The answer lies in memory() until the next task; the result is the
-  // size of the message at its beginning. InvalidArgument: the process crashed, or needed more than
-  // its limits (and is dead); Cancelled.
+  // Does a task on a sealed file. The answer lies in memory() until the next task; the result is
+  // the size of the message at its beginning. InvalidArgument: the process crashed, or needed more
+  // than its limits (and is dead); Cancelled.
   absl::StatusOr<int64_t> Run(const jail::v1::Task& task, const Descriptor& file,
                               const TaskLimits& limits, const IsCancelled& cancelled);
   int memory() const { return memory_.get(); }
