@@ -120,8 +120,8 @@ std::optional<Application::Failure> Application::Start() {
   handler_ = std::make_unique<RpcHandler>(&metrics_, &monitor_,
                                           HandlerOptions{tokens_.get(), config_.max_rpcs()});
   if (auto failure = StartDecoders()) return failure;
-  const WorkEnvironment environment{scheduler_.get(), &cache_, &metrics_, opener_.get(),
-                                    config_.context_samples(), device_name_};
+  const WorkEnvironment environment{
+      scheduler_.get(), &cache_, &metrics_, opener_.get(), config_.context_samples(), device_name_};
   const RequestLimits limits{config_.max_input_pixels(), config_.max_output_pixels(),
                              config_.max_query_coordinates(), config_.tile_size(),
                              resources_.tiles_ahead};
