@@ -31,5 +31,6 @@ def test_pictures_and_files():
     run("check.py")
 
 
+@pytest.mark.timeout(600)
 def test_python_client(server):
     run("python_client.py", server.address)
