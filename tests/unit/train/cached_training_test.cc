@@ -152,9 +152,9 @@ TEST_F(CachedTrainingTest, LatentCodesOfTheCacheAreThoseThatWouldBeComputed) {
 TEST_F(CachedTrainingTest, TheSameRecordsWithTheCodesOfAnotherEncoder) {
   ASSERT_TRUE(Make().ok());
   const std::string from = cache_.output;
-  const double loss = Loss("first");
+  const double loss = Loss("from-first");
   cache_.from = from;
-  cache_.output = FreshPath("again");
+  cache_.output = FreshPath("again.cache");
   ASSERT_TRUE(Make().ok());
   options_.data = cache_.output;
   EXPECT_NEAR(Loss("again"), loss, 1e-6 * loss);
