@@ -1,5 +1,5 @@
 // Google Benchmark of the fused decoder's products: GFLOP/s of one core, of the sizes that the
-// decoder uses, of float32 factors (0) and by AMX (2, Number of gemm.h) where there is any.
+// decoder uses, of float32 factors (0), bfloat16 (1) and by AMX (2) where there is any.
 // `hiif-bench-kernels --benchmark_filter=...`.
 #include <benchmark/benchmark.h>
 
@@ -10,6 +10,8 @@
 
 namespace hiif::kernels {
 namespace {
+
+constexpr Number kNumbers[] = {Number::kFloat32, Number::kBFloat16, Number::kAmxBFloat16};
 
 AlignedVector<float> Random(int64_t count) {
   std::mt19937 engine(1);
@@ -26,8 +28,8 @@ void Run(benchmark::State& state, const Multiply& multiply) {
   const int64_t rows = PadRows(state.range(0));
   const int inputs = static_cast<int>(state.range(1));
   const int outputs = static_cast<int>(state.range(2));
-  const auto number = static_cast<Number>(state.range(3));
-  const bool amx = number == Number::kAmxBFloat16;
+  const Number number = kNumbers[state.range(3)];
+  const bool amx = number.layout == Layout::kTiles;
   if (amx && !HasAmx()) {
     state.SkipWithError("no AMX");
     return;
@@ -52,7 +54,7 @@ void Run(benchmark::State& state, const Multiply& multiply) {
     benchmark::DoNotOptimize(packed_y.data());
     benchmark::ClobberMemory();
   }
-  state.SetLabel(amx ? "AMX" : InstructionSet());
+  state.SetLabel(NumberName(number));
   state.counters["GFLOP/s"] =
       benchmark::Counter(2e-9 * static_cast<double>(rows * inputs * outputs),
                          benchmark::Counter::kIsIterationInvariantRate);
@@ -87,10 +89,9 @@ void Triangle(benchmark::State& state) {
 }
 
 void Sizes(benchmark::internal::Benchmark* benchmark) {
-  for (const Number number : {Number::kFloat32, Number::kAmxBFloat16})
+  for (const int64_t number : {0, 1, 2})
     for (const int64_t rows : {96, 384})
-      for (const int64_t columns : {128, 256})
-        benchmark->Args({rows, columns, columns, static_cast<int64_t>(number)});
+      for (const int64_t columns : {128, 256}) benchmark->Args({rows, columns, columns, number});
 }
 
 BENCHMARK(Bias)->Apply(Sizes);

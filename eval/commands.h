@@ -17,6 +17,9 @@ int PsnrTable(const Arguments& arguments);
 // speed --model NAME --size H --scale S: output pixels a second and peak memory.
 int Speed(const Arguments& arguments);
 
+// footprint --model NAME --height H --width W: memory of a request, said and measured.
+int Footprint(const Arguments& arguments);
+
 // report --models A,B --data DIR...: a table beside the paper's numbers.
 int Report(const Arguments& arguments);
 // ablation --models A,B,C,D --data DIR...: table 4.

@@ -21,6 +21,7 @@ constexpr Command kCommands[] = {
     {"ablation", "a table of the paper's variants", hiif::eval::AblationTable},
     {"complexity", "parameters, multiply-adds, time and memory of models", hiif::eval::Complexity},
     {"compare", "a picture sheet: bicubic, models, original", hiif::eval::Compare},
+    {"footprint", "memory of a request, as the model says and as measured", hiif::eval::Footprint},
     {"speed", "output pixels a second and peak memory", hiif::eval::Speed},
 };
 

@@ -12,8 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "eval/commands.h"
-#include "model/layers/coordinates.h"
-#include "model/upscaler/reference.h"
+#include "model/checkpoint/checkpoint.h"
+#include "model/hiif/queries.h"
+#include "model/upscaler/upscaler.h"
 
 namespace hiif::eval {
 namespace {
@@ -114,15 +115,14 @@ int64_t Elements(const Safetensors& tensors, const std::string& name, int64_t ot
 absl::StatusOr<std::vector<float>> Render(const Upscaler& upscaler, const Features& features,
                                           Grid grid, int64_t strip_rows) {
   std::vector<float> out(grid.height * grid.width * 3);
-  if (strip_rows > 0) {
-    const auto* reference = dynamic_cast<const ReferenceUpscaler*>(&upscaler);
-    if (reference == nullptr)
-      return absl::UnimplementedError("only the reference backend has strips");
+  if (strip_rows > 0) {  // each with its own context, as the released evaluation
     for (int64_t row = 0; row < grid.height; row += strip_rows) {
-      const int64_t rows = std::min(strip_rows, grid.height - row);
-      HIIF_RETURN_IF_ERROR(reference->RenderStrip(
-          features, grid, row, rows,
-          absl::MakeSpan(out).subspan(row * grid.width * 3, rows * grid.width * 3)));
+      const Region strip{0, row, grid.width, std::min(strip_rows, grid.height - row)};
+      HIIF_ASSIGN_OR_RETURN(const auto context,
+                            upscaler.MakeContext(features, grid, {.samples = 0, .strip = strip}));
+      const RenderTile tile{&features, context.get(), strip,
+                            absl::MakeSpan(out).subspan(row * grid.width * 3, strip.pixels() * 3)};
+      HIIF_RETURN_IF_ERROR(upscaler.Render({&tile, 1}));
     }
     return out;
   }
@@ -148,7 +148,7 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
                                 : CoordinateMode::kReference);
   HIIF_ASSIGN_OR_RETURN(
       const auto upscaler,
-      MakeUpscaler(checkpoint, {.backend = options.backend, .precision = Precision::kFloat32}));
+      MakeUpscaler(checkpoint, {.backend = options.backend, .precision = options.precision}));
   HIIF_ASSIGN_OR_RETURN(const auto image, ImageOf(*recorded));
 
   const int64_t rows = MetadataNumber(*recorded, "rows");
@@ -161,8 +161,8 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
                   Elements(*recorded, "bits_cols", Elements(*recorded, "coord_cols", columns))};
 
   ParityResult result;
-  const GridTables tables = MakeRegionTables(checkpoint.config(), image->height, image->width, grid,
-                                             {0, 0, grid.width, grid.height});
+  const Positions tables = RegionPositions(checkpoint.config(), {image->height, image->width}, grid,
+                                           {0, 0, grid.width, grid.height});
   HIIF_RETURN_IF_ERROR(
       Compare(*recorded, "coord_rows", tables.rows.coordinate, result.coordinates));
   HIIF_RETURN_IF_ERROR(
@@ -175,9 +175,9 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
   CompareBits(*recorded, "bits_cols", tables.columns, result.wrong_bits);
 
   HIIF_ASSIGN_OR_RETURN(const auto features, upscaler->Encode(image));
-  if (const auto* reference = dynamic_cast<const ReferenceUpscaler*>(upscaler.get())) {
-    HIIF_RETURN_IF_ERROR(
-        Compare(*recorded, "features", reference->FeaturePlanes(*features), result.features));
+  const std::vector<float> feature_planes = upscaler->FeaturePlanes(*features);
+  if (!feature_planes.empty()) {
+    HIIF_RETURN_IF_ERROR(Compare(*recorded, "features", feature_planes, result.features));
   }
   HIIF_ASSIGN_OR_RETURN(
       const std::vector<float> out,
@@ -204,15 +204,19 @@ int Parity(const Arguments& arguments) {
     const bool has_value = i + 1 < arguments.size();
     if (argument == "--backend" && has_value && kBackends.contains(arguments[i + 1])) {
       options.backend = kBackends.at(arguments[++i]);
+    } else if (argument == "--precision" && has_value &&
+               (arguments[i + 1] == "float32" || arguments[i + 1] == "bfloat16")) {
+      if (arguments[++i] == "bfloat16") options.precision = Precision::kBFloat16;
     } else if (argument == "--tolerance" && has_value &&
                absl::SimpleAtod(arguments[i + 1], &options.output_tolerance)) {
       ++i;
     } else if (absl::StartsWith(argument, "-")) {
-      std::fprintf(
-          argument == "--help" ? stdout : stderr,
-          "usage: hiif-eval parity [--backend reference|torch|fused] [--tolerance T] CASE...\n"
-          "CASE is NAME.CASE.safetensors with NAME.weights.safetensors beside it.\n"
-          "T bounds the raw output, 2e-4 by default.\n");
+      std::fprintf(argument == "--help" ? stdout : stderr,
+                   "usage: hiif-eval parity [--backend reference|torch|fused] [--precision "
+                   "float32|bfloat16]\n"
+                   "                        [--tolerance T] CASE...\n"
+                   "CASE is NAME.CASE.safetensors with NAME.weights.safetensors beside it.\n"
+                   "T bounds the raw output, 2e-4 by default.\n");
       return argument == "--help" ? 0 : 2;
     } else {
       files.push_back(argument);

@@ -11,6 +11,7 @@ namespace hiif::eval {
 
 struct ParityOptions {
   Backend backend = Backend::kReference;
+  Precision precision = Precision::kFloat32;
   double features_tolerance = 1e-4;
   double output_tolerance = 2e-4;  // of raw_output
 };

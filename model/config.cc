@@ -1,18 +1,22 @@
 #include "model/config.h"
 
+#include <nlohmann/json.hpp>
+
+#include "model/encoders/encoder.h"
+
 namespace hiif {
 
-int EncoderFeatures(const EncoderConfig& encoder) {
-  if (const auto* edsr = std::get_if<EdsrConfig>(&encoder)) return edsr->features;
-  if (const auto* rdn = std::get_if<RdnConfig>(&encoder)) return rdn->base_features;
-  if (const auto* swinir = std::get_if<SwinIrConfig>(&encoder)) return swinir->output_features;
-  return std::get<DatConfig>(encoder).embed_dim;
+bool EncoderConfig::operator==(const EncoderConfig& other) const {
+  return encoder_ == other.encoder_ ||
+         (encoder_->name() == other->name() && encoder_->sizes() == other->sizes());
 }
 
-std::string EncoderName(const EncoderConfig& encoder) {
-  if (std::holds_alternative<EdsrConfig>(encoder)) return "edsr-baseline";
-  if (std::holds_alternative<RdnConfig>(encoder)) return "rdn";
-  return std::holds_alternative<SwinIrConfig>(encoder) ? "swinir" : "dat";
+int EncoderFeatures(const EncoderConfig& encoder) { return encoder->features(); }
+
+std::string EncoderName(const EncoderConfig& encoder) { return encoder->name(); }
+
+int AttentionBlocks(const HiifConfig& config) {
+  return config.ablation == Ablation::kNoAttention ? 0 : config.attention_blocks;
 }
 
 std::string DecoderName(const DecoderConfig& decoder) {

@@ -3,7 +3,9 @@
 #ifndef MODEL_CONFIG_H_
 #define MODEL_CONFIG_H_
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -54,7 +56,26 @@ struct DatConfig {
   bool operator==(const DatConfig&) const = default;
 };
 
-using EncoderConfig = std::variant<EdsrConfig, RdnConfig, SwinIrConfig, DatConfig>;
+class Encoder;  // model/encoders/encoder.h
+
+// An encoder and its sizes, as a value. Made of the sizes above, or by the registry of encoders of
+// what a checkpoint says.
+class EncoderConfig {
+ public:
+  EncoderConfig() : EncoderConfig(EdsrConfig{}) {}
+  EncoderConfig(const EdsrConfig& config);    // NOLINT(google-explicit-constructor)
+  EncoderConfig(const RdnConfig& config);     // NOLINT(google-explicit-constructor)
+  EncoderConfig(const SwinIrConfig& config);  // NOLINT(google-explicit-constructor)
+  EncoderConfig(const DatConfig& config);     // NOLINT(google-explicit-constructor)
+  explicit EncoderConfig(std::shared_ptr<const Encoder> encoder) : encoder_(std::move(encoder)) {}
+
+  const Encoder* operator->() const { return encoder_.get(); }
+  const Encoder& operator*() const { return *encoder_; }
+  bool operator==(const EncoderConfig& other) const;  // by name and sizes
+
+ private:
+  std::shared_ptr<const Encoder> encoder_;  // never null
+};
 
 // Table 4 of the HIIF paper.
 enum class Ablation {
@@ -81,6 +102,9 @@ struct LiifConfig {
   bool operator==(const LiifConfig&) const = default;
 };
 
+// Attention blocks of a decoder, its ablation considered.
+int AttentionBlocks(const HiifConfig& config);
+
 using DecoderConfig = std::variant<HiifConfig, LiifConfig>;
 
 // How pixel positions become local coordinates and bits.
@@ -99,7 +123,7 @@ struct ModelConfig {
 // Channels C_e of the encoder's output.
 int EncoderFeatures(const EncoderConfig& encoder);
 
-// "edsr-baseline", "rdn", "swinir" or "dat"; "hiif" or "liif"; "reference" or "exact".
+// "edsr-baseline", "rdn", "swinir", "dat", ...; "hiif" or "liif"; "reference" or "exact".
 std::string EncoderName(const EncoderConfig& encoder);
 std::string DecoderName(const DecoderConfig& decoder);
 std::string CoordinateModeName(CoordinateMode mode);

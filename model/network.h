@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/config.h"
+#include "model/encoders/encoder.h"
 
 namespace hiif {
 
@@ -48,15 +49,17 @@ at::Tensor LayerNorm(const at::Tensor& x, const Scope& scope);  // over the last
 // x + y; where no gradient is taken, in the memory of x: large tensors cost page faults.
 at::Tensor AddTo(at::Tensor& x, const at::Tensor& y);
 
-// Normalised image (N,3,h,w) to latent codes (N,C_e,h,w). SwinIR: sides that are not multiples of
-// the window are mirrored as far as needed and the latent codes cropped (model.md 1, serving).
-at::Tensor EncodeImage(const Network& network, const at::Tensor& image);
+// Whether results are kept for a gradient: then nothing is written in place, nor done in bands.
+bool TakesGradient();
 
-// The encoders behind EncodeImage().
-at::Tensor EncodeEdsr(const EdsrConfig& config, const Scope& scope, const at::Tensor& image);
-at::Tensor EncodeRdn(const RdnConfig& config, const Scope& scope, const at::Tensor& image);
-at::Tensor EncodeSwinIr(const SwinIrConfig& config, const Scope& scope, const at::Tensor& image);
-at::Tensor EncodeDat(const DatConfig& config, const Scope& scope, const at::Tensor& image);
+// What Beat() throws, to be caught where LibTorch's exceptions are.
+struct Interrupted {};
+void Beat(const Heartbeat& beat);
+
+// Normalised image (N,3,h,w) to latent codes (N,C_e,h,w).
+at::Tensor EncodeImage(const Network& network, const at::Tensor& image,
+                       const Heartbeat& beat = nullptr);
+
 // What DAT takes from its input, RGB in [0,1]: (1,3,1,1).
 at::Tensor DatMean();
 

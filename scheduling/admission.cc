@@ -85,6 +85,8 @@ const char* RejectReasonName(RejectReason reason) {
       return "queue_full";
     case RejectReason::kMemory:
       return "memory";
+    case RejectReason::kTooLarge:
+      return "too_large";
     case RejectReason::kDeadline:
       return "deadline";
     case RejectReason::kDraining:
@@ -97,6 +99,13 @@ Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_wor
                 const Demand& asked, absl::Duration available) {
   const Moment now = At(absl::ZeroDuration(), in_work, asked);
   Admission admission;
+  if (options.max_bytes > 0 && asked.bytes > options.max_bytes) {
+    admission.reason = RejectReason::kTooLarge;
+    admission.status = absl::ResourceExhaustedError(
+        absl::StrCat("this needs about ", asked.bytes, " bytes of memory, the server has ",
+                     options.max_bytes, " for requests; send a smaller image, or parts of it"));
+    return admission;
+  }
   admission.estimate = asked.left + now.shared;
   Objection objection = Objects(options, now, asked, available);
   if (objection.reason == RejectReason::kNone) return admission;

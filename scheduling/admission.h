@@ -16,9 +16,10 @@
 
 namespace hiif::scheduling {
 
-enum class RejectReason { kNone, kQueueFull, kMemory, kDeadline, kDraining };
+// kTooLarge: could not be admitted by an idle server either; there is no use in trying again.
+enum class RejectReason { kNone, kQueueFull, kMemory, kTooLarge, kDeadline, kDraining };
 const char* RejectReasonName(
-    RejectReason reason);  // "queue_full", "memory", "deadline", "draining"
+    RejectReason reason);  // "queue_full", "memory", "too_large", "deadline", "draining"
 
 using JobId = int64_t;
 
@@ -41,7 +42,7 @@ struct Demand {
 
 // `available`: the time between asking and the deadline, which is asked for again with a retry;
 // infinite where nothing is known about the speed. retry_after is when nothing stands in the way
-// any more, at least 50 ms.
+// any more, at least 50 ms; zero for what is too large.
 Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_work,
                 const Demand& asked, absl::Duration available);
 

@@ -455,6 +455,11 @@ int64_t Scheduler::Drain(absl::Duration grace) {
   return static_cast<int64_t>(left.size());
 }
 
+void Scheduler::Beat() {
+  absl::MutexLock lock(&mutex_);
+  last_progress_ = clock_->Now();
+}
+
 SchedulerStatistics Scheduler::Statistics() {
   absl::MutexLock lock(&mutex_);
   SchedulerStatistics out;

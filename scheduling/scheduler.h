@@ -80,6 +80,9 @@ class Scheduler {
   // how many were ended so.
   int64_t Drain(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // A piece that takes long is getting on: work does not stall. From inside Device::Run.
+  void Beat() ABSL_LOCKS_EXCLUDED(mutex_);
+
   SchedulerStatistics Statistics() ABSL_LOCKS_EXCLUDED(mutex_);
   // Runs one batch on the caller's thread; false when nothing was ready. For options.workers == 0.
   bool Step() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -121,7 +121,8 @@ std::optional<Application::Failure> Application::Start() {
                                           HandlerOptions{tokens_.get(), config_.max_rpcs()});
   if (auto failure = StartDecoders()) return failure;
   const WorkEnvironment environment{
-      scheduler_.get(), &cache_, &metrics_, opener_.get(), config_.context_samples(), device_name_};
+      scheduler_.get(),          &cache_,      &metrics_,         opener_.get(),
+      config_.context_samples(), device_name_, resources_.workers};
   const RequestLimits limits{config_.max_input_pixels(), config_.max_output_pixels(),
                              config_.max_query_coordinates(), config_.tile_size(),
                              resources_.tiles_ahead};

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "model/layers/coordinates.h"
+#include "model/hiif/queries.h"
 
 namespace hiif::train {
 namespace {
@@ -27,18 +27,23 @@ Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConf
   for (const Sample& sample : samples) {
     images.push_back(
         Normalised(sample.patch, patch * patch).t().reshape({1, 3, patch, patch}).contiguous());
-    // Patch and crop are square: rows and columns share one table.
-    const AxisTable axis = MakeAxis(config.coordinates, patch, sample.side, levels);
-    std::vector<TablePosition> positions;
+    const Positions positions = RegionPositions(config, {patch, patch}, {sample.side, sample.side},
+                                                {0, 0, sample.side, sample.side});
+    std::vector<Query> asked;
     for (size_t q = 0; q < sample.rows.size(); ++q) {
-      positions.push_back({sample.rows[q], sample.columns[q]});
+      asked.push_back(positions.At(sample.rows[q], sample.columns[q]));
     }
-    const auto low = static_cast<double>(patch);
-    const auto high = static_cast<double>(sample.side);
-    const float cell = hiif != nullptr ? HiifCell(low, high) : LiifCell(low, high);
-    queries.push_back(MakeQueries(axis, axis, positions, {cell, cell}));
-    at::Tensor target = Normalised(sample.colours, static_cast<int64_t>(positions.size()));
-    if (hiif != nullptr) target = target - SampleResidual(images.back(), axis, axis, positions);
+    queries.push_back(MakeQueries(asked, levels, positions.cell));
+    at::Tensor target = Normalised(sample.colours, static_cast<int64_t>(asked.size()));
+    if (hiif != nullptr) {
+      const RgbImage image{SampleType::kU8, patch, patch, sample.patch};
+      at::Tensor residual = at::zeros_like(target);
+      float* rgb = residual.mutable_data_ptr<float>();
+      for (size_t q = 0; q < asked.size(); ++q) {
+        AddResidual(image, positions, sample.rows[q], sample.columns[q], rgb + q * 3);
+      }
+      target = target - residual;
+    }
     targets.push_back(target.unsqueeze(0));
   }
   Batch batch;

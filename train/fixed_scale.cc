@@ -3,6 +3,8 @@
 #include <memory>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/checkpoint.h"
@@ -47,8 +49,9 @@ absl::StatusOr<FixedScaleNetwork> FixedScaleNetwork::Load(const std::string& pat
 at::Tensor FixedScaleNetwork::Decode(const at::Tensor& latents) const {
   double unit = 1.0;
   at::Tensor mean = at::zeros({1, 3, 1, 1});
-  if (const auto* dat = std::get_if<DatConfig>(&network_.config.encoder)) {
-    unit = dat->output_scale;
+  const Encoder& encoder = *network_.config.encoder;
+  if (encoder.name() == "dat") {
+    unit = encoder.sizes().at("output_scale").get<double>();
     mean = DatMean();
   }
   const Scope upsample(network_.parameters, "upsample.0.");

@@ -27,8 +27,8 @@ absl::StatusOr<Checkpoint> OpenAny(const std::string& path) {
 Parameters RandomParameters(const ModelConfig& config, uint64_t seed) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   const auto shapes = ParameterShapes(config);
-  const bool transformer = std::holds_alternative<SwinIrConfig>(config.encoder) ||
-                           std::holds_alternative<DatConfig>(config.encoder);
+  const std::string encoder = EncoderName(config.encoder);
+  const bool transformer = encoder == "swinir" || encoder == "dat";
   Parameters parameters;
   for (const auto& [name, shape] : shapes) {
     at::Tensor value = at::empty(shape, at::kFloat);

@@ -10,6 +10,8 @@
 #include "absl/strings/str_join.h"
 #include "base/digest.h"
 #include "base/status_macros.h"
+#include "model/checkpoint/object_reader.h"
+#include "model/encoders/encoder.h"
 
 namespace hiif {
 namespace {
@@ -18,8 +20,6 @@ using Json = nlohmann::json;
 
 constexpr char kFormatVersion[] = "1";
 constexpr char kNormalisation[] = "(x-0.5)/0.5";
-constexpr int kMaxSize = 65536;       // of anything in a configuration
-constexpr int64_t kMaxWindow = 1024;  // pixels of a window that attends to itself
 
 // Buffers of released checkpoints that follow from the configuration.
 bool IsDerived(const std::string& name) {
@@ -27,87 +27,11 @@ bool IsDerived(const std::string& name) {
          absl::StartsWith(name, "encoder.sub_mean.") || absl::StartsWith(name, "encoder.add_mean.");
 }
 
-// Reads the members of a JSON object; each must be there, be of its kind, and there must be no
-// other.
-class ObjectReader {
- public:
-  ObjectReader(const Json& object, std::string what) : object_(object), what_(std::move(what)) {
-    if (!object.is_object()) Fail("is not a JSON object");
-  }
-  int Size(const char* key, int least) {
-    ++members_;
-    if (!status_.ok()) return least;
-    if (!object_.contains(key) || !InRange(object_[key], least)) {
-      Fail(absl::StrCat("needs ", key, ", a whole number from ", least, " to ", kMaxSize));
-      return least;
-    }
-    return object_[key].get<int>();
-  }
-  std::vector<int> Sizes(const char* key) {
-    ++members_;
-    if (!status_.ok()) return {};
-    if (!object_.contains(key) || !object_[key].is_array() || object_[key].empty() ||
-        !std::all_of(object_[key].begin(), object_[key].end(),
-                     [](const Json& v) { return InRange(v, 1); })) {
-      Fail(absl::StrCat("needs ", key, ", a list of whole numbers"));
-      return {};
-    }
-    return object_[key].get<std::vector<int>>();
-  }
-  std::string Text(const char* key) {
-    ++members_;
-    if (!status_.ok()) return "";
-    if (!object_.contains(key) || !object_[key].is_string()) {
-      Fail(absl::StrCat("needs ", key, ", a text"));
-      return "";
-    }
-    return object_[key].get<std::string>();
-  }
-  void Fail(absl::string_view why) {
-    if (status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(what_, " ", why));
-  }
-  absl::Status Finish() {
-    if (status_.ok() && object_.size() != members_) Fail("has members that are not known");
-    return status_;
-  }
-
- private:
-  static bool InRange(const Json& value, int least) {
-    return value.is_number_integer() && value.get<int64_t>() >= least &&
-           value.get<int64_t>() <= kMaxSize;
-  }
-  const Json& object_;
-  std::string what_;
-  size_t members_ = 0;
-  absl::Status status_;
-};
-
 constexpr std::pair<Ablation, const char*> kAblations[] = {{Ablation::kNone, "none"},
                                                            {Ablation::kNoHierarchy, "v1-H"},
                                                            {Ablation::kSingleScale, "v2-MS"},
                                                            {Ablation::kNoAttention, "v3-MH"}};
 
-Json ToJson(const EdsrConfig& c) { return {{"features", c.features}, {"blocks", c.blocks}}; }
-Json ToJson(const RdnConfig& c) {
-  return {{"base_features", c.base_features},
-          {"blocks", c.blocks},
-          {"layers_per_block", c.layers_per_block},
-          {"growth", c.growth}};
-}
-Json ToJson(const SwinIrConfig& c) {
-  return {{"embed_dim", c.embed_dim},   {"depths", c.depths},
-          {"heads", c.heads},           {"window", c.window},
-          {"mlp_hidden", c.mlp_hidden}, {"output_features", c.output_features}};
-}
-Json ToJson(const DatConfig& c) {
-  return {{"embed_dim", c.embed_dim},
-          {"depths", c.depths},
-          {"heads", c.heads},
-          {"ffn_hidden", c.ffn_hidden},
-          {"window_short", c.window_short},
-          {"window_long", c.window_long},
-          {"output_scale", c.output_scale}};
-}
 Json ToJson(const HiifConfig& c) {
   const auto ablation = std::find_if(std::begin(kAblations), std::end(kAblations),
                                      [&](const auto& a) { return a.first == c.ablation; });
@@ -120,47 +44,13 @@ Json ToJson(const HiifConfig& c) {
 Json ToJson(const LiifConfig& c) { return {{"hidden", c.hidden}}; }
 
 absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& json) {
-  ObjectReader reader(json, "encoder_config");
-  EncoderConfig config;
-  if (name == "edsr-baseline") {
-    config = EdsrConfig{reader.Size("features", 1), reader.Size("blocks", 1)};
-  } else if (name == "rdn") {
-    config = RdnConfig{reader.Size("base_features", 1), reader.Size("blocks", 1),
-                       reader.Size("layers_per_block", 1), reader.Size("growth", 1)};
-  } else if (name == "swinir") {
-    SwinIrConfig swin{reader.Size("embed_dim", 1),  reader.Sizes("depths"),
-                      reader.Sizes("heads"),        reader.Size("window", 2),
-                      reader.Size("mlp_hidden", 1), reader.Size("output_features", 1)};
-    if (swin.depths.size() != swin.heads.size())
-      reader.Fail("has depths and heads of different length");
-    for (const int heads : swin.heads) {
-      if (swin.embed_dim % heads != 0) reader.Fail("has an embed_dim that its heads do not divide");
-    }
-    config = swin;
-  } else if (name == "dat") {
-    DatConfig dat{reader.Size("embed_dim", 32),   reader.Sizes("depths"),
-                  reader.Sizes("heads"),          reader.Size("ffn_hidden", 2),
-                  reader.Size("window_short", 2), reader.Size("window_long", 2),
-                  reader.Size("output_scale", 1)};
-    if (dat.depths.size() != dat.heads.size())
-      reader.Fail("has depths and heads of different length");
-    for (const int heads : dat.heads) {
-      if (heads % 2 != 0 || dat.embed_dim % heads != 0)
-        reader.Fail("needs an even number of heads that divides embed_dim");
-    }
-    if (dat.ffn_hidden % 2 != 0) reader.Fail("needs an even ffn_hidden");
-    if (dat.window_short % 2 != 0 || dat.window_long % dat.window_short != 0 ||
-        int64_t{dat.window_short} * dat.window_long > kMaxWindow) {
-      reader.Fail(absl::StrCat("needs an even window_short that divides window_long, of ",
-                               kMaxWindow, " pixels together at most"));
-    }
-    config = dat;
-  } else {
-    return absl::InvalidArgumentError(
-        absl::StrCat("encoder \"", name, "\" is none of edsr-baseline, rdn, swinir, dat"));
+  std::vector<std::string> names;
+  for (const EncoderKind& kind : EncoderKinds()) {
+    if (kind.name == name) return kind.from_sizes(json);
+    names.push_back(kind.name);
   }
-  HIIF_RETURN_IF_ERROR(reader.Finish());
-  return config;
+  return absl::InvalidArgumentError(
+      absl::StrCat("encoder \"", name, "\" is none of ", absl::StrJoin(names, ", ")));
 }
 
 absl::StatusOr<DecoderConfig> ReadDecoder(const std::string& name, const Json& json) {
@@ -337,7 +227,7 @@ std::map<std::string, std::string> ConfigMetadata(const ModelConfig& config) {
   return {{"format_version", kFormatVersion},
           {"normalisation", kNormalisation},
           {"encoder", EncoderName(config.encoder)},
-          {"encoder_config", std::visit(json, config.encoder)},
+          {"encoder_config", config.encoder->sizes().dump()},
           {"decoder", DecoderName(config.decoder)},
           {"decoder_config", std::visit(json, config.decoder)},
           {"coordinates", CoordinateModeName(config.coordinates)}};

@@ -5,16 +5,10 @@
 
 #include <vector>
 
-#include "model/layers/coordinates.h"
+#include "model/hiif/queries.h"
 #include "model/network.h"
 
 namespace hiif {
-
-// A position of the output: an entry of the row table and one of the column table.
-struct TablePosition {
-  int64_t row;
-  int64_t column;
-};
 
 // What a decoder is asked, as tensors. One image: N = 1.
 struct QueryTensors {
@@ -26,9 +20,9 @@ struct QueryTensors {
   at::Tensor cell;       // (N,2)
 };
 
-// The queries of one image; `cell` as HiifCell() or LiifCell() give it.
-QueryTensors MakeQueries(const AxisTable& rows, const AxisTable& columns,
-                         absl::Span<const TablePosition> positions, std::array<float, 2> cell);
+// The queries of one image, whose neighbours are rows of what is gathered from; `cell` as
+// HiifCell() or LiifCell() give it.
+QueryTensors MakeQueries(absl::Span<const Query> asked, int levels, std::array<float, 2> cell);
 
 // What the queries gather from, out of the latent codes (N,C_e,h,w). HIIF: `freq`, (N,width,h,w).
 // LIIF: the 3x3 neighbourhoods, (N,9*C_e,h,w).
@@ -47,17 +41,14 @@ at::Tensor HiifFinish(const Network& network, const at::Tensor& x, const QueryTe
 // All of them, the context taken over these queries, as the released code does in one call.
 at::Tensor HiifDecode(const Network& network, const at::Tensor& features,
                       const QueryTensors& queries);
-// Attention blocks of the configuration, its ablation considered.
-int AttentionBlocks(const HiifConfig& config);
 
 // --- LIIF: (N,Q,3).
 at::Tensor LiifDecode(const Network& network, const at::Tensor& features,
                       const QueryTensors& queries);
 
-// Bilinear sample of the normalised image (N,3,h,w) at the positions, border replicated: (Q,3) for
-// N = 1.
-at::Tensor SampleResidual(const at::Tensor& image, const AxisTable& rows, const AxisTable& columns,
-                          absl::Span<const TablePosition> positions);
+// The 3x3 neighbourhoods of some pixels (L) of codes (h*w,C), zero beyond the border: (L,9*C),
+// ordered (ky,kx,channel).
+at::Tensor Neighbourhoods(const at::Tensor& codes, const at::Tensor& pixels, Grid size);
 
 }  // namespace hiif
 

@@ -70,10 +70,6 @@ at::Tensor Attend(const Network& network, int block, const at::Tensor& x, const 
 
 }  // namespace
 
-int AttentionBlocks(const HiifConfig& config) {
-  return config.ablation == Ablation::kNoAttention ? 0 : config.attention_blocks;
-}
-
 at::Tensor DecoderFeatures(const Network& network, const at::Tensor& latents) {
   if (std::holds_alternative<HiifConfig>(network.config.decoder)) {
     return Conv(latents, Scope(network.parameters, "freq."));

@@ -1,6 +1,6 @@
 #include "model/decoders/folded.h"
 
-#include "absl/strings/str_cat.h"
+#include <utility>
 
 namespace hiif {
 namespace {
@@ -15,76 +15,65 @@ at::Tensor ScaleOf(const at::Tensor& variance) {
 
 }  // namespace
 
-absl::StatusOr<FoldedDecoder> FoldedDecoder::Create(const Network& network, at::Device device,
-                                                    at::ScalarType type) {
-  const auto* config = std::get_if<HiifConfig>(&network.config.decoder);
-  if (config == nullptr || config->ablation != Ablation::kNone) {
-    return absl::UnimplementedError("the torch backend serves the HIIF decoder without ablations");
-  }
+FoldedDecoder::FoldedDecoder(FoldedHiif folded, at::Device device, at::ScalarType type)
+    : folded_(std::move(folded)) {
+  const HiifConfig& config = folded_.config;
+  const int64_t width = config.width;
+  const auto matrix = [&](const std::vector<float>& values, int64_t rows) {
+    return at::from_blob(const_cast<float*>(values.data()),
+                         {rows, static_cast<int64_t>(values.size()) / rows}, at::kFloat)
+        .clone();
+  };
   const auto typed = [&](const at::Tensor& t) { return t.contiguous().to(device, type); };
   const auto precise = [&](const at::Tensor& t) { return t.contiguous().to(device, at::kFloat); };
-  const Scope root(network.parameters, "");
-  const int64_t width = config->width;
-  FoldedDecoder self;
-  self.config_ = *config;
-  self.freq_ = typed(root.At("freq.weight").permute({0, 2, 3, 1}).flatten(1));
-  self.freq_bias_ = typed(root.At("freq.bias"));
-
-  for (int i = 0; i < config->levels; ++i) {
-    const Scope scope = root.Below(absl::StrCat("fc_layers.", i));
-    const at::Tensor weight = scope.At("fc1.weight");
-    at::Tensor fc1 = weight * scope.At("norm.weight");
-    // W (x - mean) = (W - mean of its rows) x
-    fc1 = fc1 - fc1.mean(1, /*keepdim=*/true);
-    const int64_t inputs = fc1.size(1);
+  const auto vector = [&](const std::vector<float>& values) {
+    return matrix(values, 1).squeeze(0);
+  };
+  freq_ = typed(matrix(folded_.freq, width));
+  freq_bias_ = typed(vector(folded_.freq_bias));
+  for (int i = 0; i < config.levels; ++i) {
+    const FoldedLevel& from = folded_.levels[i];
+    const std::vector<float> centred = Centred(from);
+    const at::Tensor fc1 = matrix(centred, width);
+    const int64_t inputs = from.inputs;
     at::Tensor extra = at::zeros({kExtra, width});
     extra.slice(0, 0, 2).copy_(fc1.slice(1, inputs - 2).t());
     if (i == 0) extra.slice(0, 2, 4).copy_(fc1.slice(1, 4 * width, 4 * width + 2).t());
-    extra[4].copy_(at::mv(weight, scope.At("norm.bias")) + scope.At("fc1.bias"));
+    extra[4].copy_(vector(from.bias));
     Level level;
     level.extra = typed(extra);
-    // Level 0: the slots one below the other.
-    level.fc1 = typed(i == 0 ? at::cat(fc1.slice(1, 0, 4 * width).split(width, 1), 0)
-                             : fc1.slice(1, 0, width));
-    at::Tensor fc2 = scope.At("fc2.weight");
-    at::Tensor fc2_bias = scope.At("fc2.bias");
-    if (i + 1 == config->levels) {
+    level.fc1 = typed(i == 0 ? matrix(folded_.Slots(centred), 4 * width) : fc1.slice(1, 0, width));
+    const at::Tensor fc2_bias = vector(from.fc2_bias);
+    const at::Tensor fc2 = matrix(from.fc2, fc2_bias.size(0));
+    if (i + 1 == config.levels) {
       level.fc2 = precise(at::constant_pad_nd(fc2, {0, 0, 0, kExtra - fc2.size(0)}));
       level.fc2_bias = precise(at::constant_pad_nd(fc2_bias, {0, kExtra - fc2_bias.size(0)}));
     } else {
       level.fc2 = typed(fc2);
       level.fc2_bias = typed(fc2_bias);
     }
-    self.levels_.push_back(level);
+    levels_.push_back(level);
   }
-
-  const int64_t d = width / config->heads;
-  for (int i = 0; i < config->attention_blocks; ++i) {
-    const Scope scope = root.Below(absl::StrCat("conv", i));
-    const at::Tensor qkv = scope.At("qkv_proj.weight").reshape({config->heads, 3 * d, width});
-    const at::Tensor bias = scope.At("qkv_proj.bias").reshape({config->heads, 3 * d});
-    self.attention_.push_back({.query = precise(qkv.slice(1, 0, d).flatten(0, 1)),
-                               .query_bias = precise(bias.slice(1, 0, d).flatten()),
-                               .kv = precise(qkv.slice(1, d).flatten(0, 1)),
-                               .kv_bias = precise(bias.slice(1, d).flatten()),
-                               .k_norm = precise(scope.At("kln.weight")),
-                               .k_norm_bias = precise(scope.At("kln.bias")),
-                               .v_norm = precise(scope.At("vln.weight")),
-                               .v_norm_bias = precise(scope.At("vln.bias")),
-                               .proj1 = precise(scope.At("proj1.weight")),
-                               .proj1_bias = precise(scope.At("proj1.bias")),
-                               .proj2 = typed(scope.At("proj2.weight")),
-                               .proj2_bias = typed(scope.At("proj2.bias"))});
+  for (const FoldedAttention& from : folded_.attention) {
+    attention_.push_back({.kv = precise(matrix(from.kv, 2 * width)),
+                          .kv_bias = precise(vector(from.kv_bias)),
+                          .k_norm = precise(vector(from.k_norm)),
+                          .k_norm_bias = precise(vector(from.k_norm_bias)),
+                          .v_norm = precise(vector(from.v_norm)),
+                          .v_norm_bias = precise(vector(from.v_norm_bias)),
+                          .proj2 = typed(matrix(from.proj2, width)),
+                          .proj2_bias = typed(vector(from.proj2_bias))});
   }
-  return self;
 }
 
 int64_t FoldedDecoder::weights_bytes() const {
   size_t bytes = freq_.nbytes();
   for (const Level& level : levels_) bytes += level.fc1.nbytes() + level.fc2.nbytes();
   for (const Attention& attention : attention_) {
-    bytes += attention.query.nbytes() + attention.kv.nbytes() + attention.proj1.nbytes() +
-             attention.proj2.nbytes();
+    bytes += attention.kv.nbytes() + attention.proj2.nbytes();
+  }
+  for (const FoldedAttention& attention : folded_.attention) {
+    bytes += (attention.query.size() + attention.proj1.size()) * sizeof(float);
   }
   return static_cast<int64_t>(bytes);
 }
@@ -92,7 +81,7 @@ int64_t FoldedDecoder::weights_bytes() const {
 ProjectedPixels FoldedDecoder::Project(const at::Tensor& patches) const {
   const at::Tensor features = at::linear(patches, freq_, freq_bias_);
   const at::Tensor precise = features.to(at::kFloat);
-  return {at::linear(features, levels_[0].fc1).reshape({-1, config_.width}), precise.sum(1),
+  return {at::linear(features, levels_[0].fc1).reshape({-1, width()}), precise.sum(1),
           precise.square().sum(1)};
 }
 
@@ -108,7 +97,7 @@ at::Tensor FoldedDecoder::NormGelu(const Level& level, at::Tensor y, const at::T
 
 at::Tensor FoldedDecoder::Begin(const ProjectedPixels& pixels, const FoldedQueries& queries) const {
   const at::Tensor& bits = queries.bits[0];
-  const double inputs = 4.0 * config_.width + 4.0;
+  const double inputs = 4.0 * width() + 4.0;
   const at::Tensor index = queries.pixel.flatten();
   const auto weighted = [&](const at::Tensor& statistic, const at::Tensor& weight) {
     return (statistic.index_select(0, index).reshape_as(weight) * weight).sum(1);
@@ -132,14 +121,14 @@ at::Tensor FoldedDecoder::Begin(const ProjectedPixels& pixels, const FoldedQueri
 
 at::Tensor FoldedDecoder::Attend(int block, const at::Tensor& x, const at::Tensor& projection,
                                  const at::Tensor& bias) const {
-  const at::Tensor groups = x.reshape({projection.size(0), -1, config_.width});
+  const at::Tensor groups = x.reshape({projection.size(0), -1, width()});
   const at::Tensor hidden = at::gelu(at::baddbmm(bias, groups, projection)).reshape_as(x);
   return at::linear(hidden, attention_[block].proj2, attention_[block].proj2_bias).add_(x);
 }
 
 at::Tensor FoldedDecoder::Finish(at::Tensor x, const FoldedQueries& queries) const {
-  const double width = config_.width;
-  for (int i = 1; i < config_.levels; ++i) {
+  const auto width = static_cast<double>(folded_.config.width);
+  for (int i = 1; i < folded_.config.levels; ++i) {
     const Level& level = levels_[i];
     const at::Tensor bits = queries.bits[i];
     const at::Tensor ones = bits.sum(1);
@@ -158,9 +147,9 @@ at::Tensor FoldedDecoder::Finish(at::Tensor x, const FoldedQueries& queries) con
 
 at::Tensor FoldedDecoder::ContextSum(int block, const at::Tensor& x) const {
   const Attention& attention = attention_[block];
-  const int64_t d = config_.width / config_.heads;
+  const int64_t d = width() / folded_.config.heads;
   const at::Tensor kv = at::linear(x.to(at::kFloat), attention.kv, attention.kv_bias)
-                            .reshape({x.size(0), config_.heads, 2 * d});
+                            .reshape({x.size(0), folded_.config.heads, 2 * d});
   const at::Tensor k =
       at::layer_norm(kv.slice(2, 0, d), {d}, attention.k_norm, attention.k_norm_bias, kNormEpsilon);
   const at::Tensor v =
@@ -168,19 +157,19 @@ at::Tensor FoldedDecoder::ContextSum(int block, const at::Tensor& x) const {
   return at::bmm(k.permute({1, 2, 0}), v.transpose(0, 1));
 }
 
-void FoldedDecoder::Fold(int block, const at::Tensor& kv, FoldedAttention& attention) const {
-  const Attention& a = attention_[block];
-  const int64_t d = config_.width / config_.heads;
-  // x + q KV = mixing x + offset, head by head.
-  const at::Tensor transposed = kv.transpose(1, 2);
-  const at::Tensor mixing =
-      at::bmm(transposed, a.query.reshape({config_.heads, d, -1})).flatten(0, 1) +
-      at::eye(config_.width, a.query.options());
-  const at::Tensor offset =
-      at::bmm(transposed, a.query_bias.reshape({config_.heads, d, 1})).flatten();
-  const at::ScalarType type = a.proj2.scalar_type();
-  attention.projection.push_back(at::mm(a.proj1, mixing).t().contiguous().to(type));
-  attention.bias.push_back((at::mv(a.proj1, offset) + a.proj1_bias).unsqueeze(0).to(type));
+void FoldedDecoder::Fold(absl::Span<const double> kv, FoldedTensors& attention) const {
+  const size_t block = attention.projection.size();
+  const FoldedProjection folded = FoldContext(folded_.attention[block], folded_.config.heads, kv);
+  const auto like = attention_[block].proj2.options();
+  attention.projection.push_back(
+      at::from_blob(const_cast<float*>(folded.matrix.data()), {width(), width()}, at::kFloat)
+          .t()
+          .contiguous()
+          .to(like));
+  attention.bias.push_back(
+      at::from_blob(const_cast<float*>(folded.bias.data()), {1, width()}, at::kFloat)
+          .clone()
+          .to(like));
 }
 
 }  // namespace hiif

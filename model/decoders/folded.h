@@ -1,9 +1,6 @@
-// Internal to model/: the HIIF decoder by the cheaper algebra of model.md 2.3, on LibTorch tensors
-// of any device. Level 0 is projected once per low-resolution pixel; the mean of each LayerNorm is
-// taken out of the weights behind it, so that only its scale is left per query; attention, linear
-// once its context is known, is folded into the product behind it. Contexts differ between images,
-// so that one product is a batch with a weight matrix for each group of queries; every other layer
-// is shared by all groups.
+// Internal to model/: the folded HIIF decoder (model/hiif/folded.h) on LibTorch tensors of any
+// device. Contexts differ between images, so that the product behind attention is a batch with a
+// weight matrix for each group of queries; every other layer is shared by all groups.
 //
 // Products are in the compute type; statistics, the attention context and the last layer are
 // float32.
@@ -14,8 +11,8 @@
 
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "model/network.h"
+#include "absl/types/span.h"
+#include "model/hiif/folded.h"
 
 namespace hiif {
 
@@ -36,18 +33,17 @@ struct FoldedQueries {
 };
 
 // Attention of one image and grid.
-struct FoldedAttention {
+struct FoldedTensors {
   std::vector<at::Tensor> projection;  // per block: (width,width), for x * projection
   std::vector<at::Tensor> bias;        // (1,width)
 };
 
 class FoldedDecoder {
  public:
-  // Unimplemented for ablations and decoders other than HIIF.
-  static absl::StatusOr<FoldedDecoder> Create(const Network& network, at::Device device,
-                                              at::ScalarType type);
+  FoldedDecoder(FoldedHiif folded, at::Device device, at::ScalarType type);
 
-  const HiifConfig& config() const { return config_; }
+  const HiifConfig& config() const { return folded_.config; }
+  int64_t width() const { return folded_.config.width; }
   int64_t weights_bytes() const;
 
   // Patches (L, 9*C_e), each ordered (ky,kx,channel).
@@ -63,8 +59,8 @@ class FoldedDecoder {
 
   // Sum over the rows of x of k^T v of attention block `block`: (heads,d,d) float32.
   at::Tensor ContextSum(int block, const at::Tensor& x) const;
-  // Adds attention block `block`, whose mean of k^T v is `kv`.
-  void Fold(int block, const at::Tensor& kv, FoldedAttention& attention) const;
+  // Adds the next attention block, whose mean of k^T v is `kv`.
+  void Fold(absl::Span<const double> kv, FoldedTensors& attention) const;
 
  private:
   struct Level {
@@ -74,19 +70,16 @@ class FoldedDecoder {
     at::Tensor fc2_bias;
   };
   struct Attention {
-    at::Tensor query, query_bias;  // float32, all heads
-    at::Tensor kv, kv_bias;        // float32, (heads*2*d,width), per head [k | v]
+    at::Tensor kv, kv_bias;  // float32, (heads*2*d,width), per head [k | v]
     at::Tensor k_norm, k_norm_bias, v_norm, v_norm_bias;
-    at::Tensor proj1, proj1_bias;  // float32
     at::Tensor proj2, proj2_bias;
   };
 
-  FoldedDecoder() = default;
   // y W + [scale * (bits, cell), 1] extra, y scaled in place, then GELU.
   at::Tensor NormGelu(const Level& level, at::Tensor y, const at::Tensor& scale,
                       const at::Tensor& bits, const at::Tensor& cell) const;
 
-  HiifConfig config_;
+  FoldedHiif folded_;
   at::Tensor freq_, freq_bias_;
   std::vector<Level> levels_;
   std::vector<Attention> attention_;

@@ -2,10 +2,8 @@
 
 namespace hiif {
 
-QueryTensors MakeQueries(const AxisTable& rows, const AxisTable& columns,
-                         absl::Span<const TablePosition> positions, std::array<float, 2> cell) {
-  const int64_t count = static_cast<int64_t>(positions.size());
-  const int64_t levels = rows.levels;
+QueryTensors MakeQueries(absl::Span<const Query> asked, int levels, std::array<float, 2> cell) {
+  const auto count = static_cast<int64_t>(asked.size());
   QueryTensors queries;
   queries.neighbour = at::empty({1, count, 4}, at::kLong);
   queries.weight = at::empty({1, count, 4}, at::kFloat);
@@ -20,47 +18,35 @@ QueryTensors MakeQueries(const AxisTable& rows, const AxisTable& columns,
   float* distance = queries.distance.data_ptr<float>();
   float* bits = queries.bits.data_ptr<float>();
   float* local = queries.local.data_ptr<float>();
-  for (const auto [row, column] : positions) {
-    const std::array<float, 4> weights = EnsembleWeights(rows, row, columns, column);
+  for (const Query& query : asked) {
     for (int k = 0; k < 4; ++k) {
-      *neighbour++ = rows.index[k / 2][row] * columns.low + columns.index[k % 2][column];
-      *weight++ = weights[k];
-      *distance++ = rows.distance[k / 2][row];
-      *distance++ = columns.distance[k % 2][column];
+      *neighbour++ = query.neighbour[k];
+      *weight++ = query.weight[k];
+      *distance++ = query.distance[0][k / 2];
+      *distance++ = query.distance[1][k % 2];
     }
     for (int level = 0; level < levels; ++level) {
-      *bits++ = static_cast<float>(rows.bit(level, row));
-      *bits++ = static_cast<float>(columns.bit(level, column));
+      *bits++ = static_cast<float>(query.row_bits >> level & 1);
+      *bits++ = static_cast<float>(query.column_bits >> level & 1);
     }
-    *local++ = rows.local[row];
-    *local++ = columns.local[column];
+    *local++ = query.local[0];
+    *local++ = query.local[1];
   }
   return queries;
 }
 
-at::Tensor SampleResidual(const at::Tensor& image, const AxisTable& rows, const AxisTable& columns,
-                          absl::Span<const TablePosition> positions) {
-  const at::Tensor source = image.squeeze(0).to(at::kFloat).contiguous();
-  const float* values = source.data_ptr<float>();
-  const int64_t height = source.size(1);
-  const int64_t width = source.size(2);
-  at::Tensor out = at::empty({static_cast<int64_t>(positions.size()), 3}, at::kFloat);
-  float* result = out.data_ptr<float>();
-  for (const auto [row, column] : positions) {
-    const int64_t r0 = rows.sample[row];
-    const int64_t c0 = columns.sample[column];
-    const int64_t r1 = std::min(r0 + 1, height - 1);
-    const int64_t c1 = std::min(c0 + 1, width - 1);
-    const float fr = rows.fraction[row];
-    const float fc = columns.fraction[column];
-    for (int channel = 0; channel < 3; ++channel) {
-      const float* plane = values + channel * height * width;
-      *result++ = plane[r0 * width + c0] * (1 - fr) * (1 - fc) +
-                  plane[r0 * width + c1] * (1 - fr) * fc + plane[r1 * width + c0] * fr * (1 - fc) +
-                  plane[r1 * width + c1] * fr * fc;
-    }
-  }
-  return out;
+at::Tensor Neighbourhoods(const at::Tensor& codes, const at::Tensor& pixels, Grid size) {
+  const at::Tensor row = at::floor_divide(pixels, size.width);
+  const at::Tensor column = at::remainder(pixels, size.width);
+  const at::Tensor step = at::arange(-1, 2, pixels.options());
+  const at::Tensor r = (row.unsqueeze(1) + step).unsqueeze(2);     // (L,3,1)
+  const at::Tensor c = (column.unsqueeze(1) + step).unsqueeze(1);  // (L,1,3)
+  const at::Tensor inside =
+      (r >= 0).logical_and(r < size.height).logical_and((c >= 0).logical_and(c < size.width));
+  const at::Tensor index = (r.clamp(0, size.height - 1) * size.width + c.clamp(0, size.width - 1));
+  return (codes.index_select(0, index.flatten()) *
+          inside.flatten().unsqueeze(1).to(codes.scalar_type()))
+      .reshape({pixels.size(0), -1});
 }
 
 }  // namespace hiif

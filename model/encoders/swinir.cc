@@ -1,47 +1,22 @@
 // SwinIR up to its conv_before_upsample: residual Swin transformer blocks on non-overlapping
-// windows.
+// windows. A window depends on itself alone, so that layers work through the image in bands of
+// windows, in place.
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "model/checkpoint/object_reader.h"
+#include "model/encoders/encoder.h"
+#include "model/encoders/windows.h"
 #include "model/network.h"
 
 namespace hiif {
 namespace {
 
-// (N,h,w,C) to (N * windows, window^2, C), and back.
-at::Tensor ToWindows(const at::Tensor& x, int64_t window) {
-  const int64_t rows = x.size(1) / window;
-  const int64_t columns = x.size(2) / window;
-  return x.reshape({x.size(0), rows, window, columns, window, x.size(3)})
-      .permute({0, 1, 3, 2, 4, 5})
-      .reshape({-1, window * window, x.size(3)});
-}
-
-at::Tensor FromWindows(const at::Tensor& windows, int64_t window, int64_t height, int64_t width) {
-  return windows.reshape({-1, height / window, width / window, window, window, windows.size(2)})
-      .permute({0, 1, 3, 2, 4, 5})
-      .reshape({-1, height, width, windows.size(2)});
-}
-
-// Index into the bias table of every pair of positions of a window, window^4 values.
-at::Tensor RelativePositionIndex(int64_t window) {
-  const at::Tensor i = at::arange(window * window, at::kLong);
-  const at::Tensor row = at::floor_divide(i, window);
-  const at::Tensor column = at::remainder(i, window);
-  const at::Tensor rows = row.unsqueeze(1) - row.unsqueeze(0) + (window - 1);
-  const at::Tensor columns = column.unsqueeze(1) - column.unsqueeze(0) + (window - 1);
-  return (rows * (2 * window - 1) + columns).reshape({-1});
-}
-
-// After the shift, a window at the border holds pixels of opposite sides of the image: -100 between
-// them. (windows, window^2, window^2)
-at::Tensor ShiftMask(int64_t height, int64_t width, int64_t window, int64_t shift) {
-  const auto region = [&](int64_t size) {
-    const at::Tensor i = at::arange(size, at::kLong);
-    return (i >= size - window).to(at::kLong) + (i >= size - shift).to(at::kLong);
-  };
-  const at::Tensor label = region(height).unsqueeze(1) * 3 + region(width).unsqueeze(0);
-  const at::Tensor windows = ToWindows(label.reshape({1, height, width, 1}), window).squeeze(2);
-  return (windows.unsqueeze(1) != windows.unsqueeze(2)).to(at::kFloat) * -100.0;
-}
+// What a band of a layer holds beside the image, about.
+constexpr int64_t kBandBytes = int64_t{64} << 20;
 
 at::Tensor WindowAttention(const Scope& scope, const at::Tensor& windows, int64_t heads,
                            const at::Tensor& position_index, const at::Tensor& mask) {
@@ -59,49 +34,235 @@ at::Tensor WindowAttention(const Scope& scope, const at::Tensor& windows, int64_
                               .permute({2, 0, 1});
   attention = attention + bias.unsqueeze(0);
   if (mask.defined()) {
-    attention =
-        (attention.reshape({-1, mask.size(0), heads, size, size}) + mask.unsqueeze(1).unsqueeze(0))
-            .reshape({count, heads, size, size});
+    at::Tensor grouped = attention.reshape({-1, mask.size(0), heads, size, size});
+    attention = AddTo(grouped, mask.unsqueeze(1).unsqueeze(0)).reshape({count, heads, size, size});
   }
   const at::Tensor mixed = at::matmul(at::softmax(attention, -1), qkv[2]);
   return Linear(mixed.transpose(1, 2).reshape({count, size, dim}), scope.Below("proj"));
 }
 
+class SwinIr : public Encoder {
+ public:
+  explicit SwinIr(SwinIrConfig config) : config_(std::move(config)) {}
+
+  std::string name() const override { return "swinir"; }
+  nlohmann::json sizes() const override {
+    return {{"embed_dim", config_.embed_dim},   {"depths", config_.depths},
+            {"heads", config_.heads},           {"window", config_.window},
+            {"mlp_hidden", config_.mlp_hidden}, {"output_features", config_.output_features}};
+  }
+  int features() const override { return config_.output_features; }
+
+  Shapes shapes() const override {
+    const int dim = config_.embed_dim;
+    Shapes shapes;
+    AddConv(shapes, "conv_first", dim, 3, 3);
+    AddNorm(shapes, "patch_embed.norm", dim);
+    for (size_t layer = 0; layer < config_.depths.size(); ++layer) {
+      const std::string prefix = absl::StrCat("layers.", layer);
+      for (int block = 0; block < config_.depths[layer]; ++block) {
+        const std::string name = absl::StrCat(prefix, ".residual_group.blocks.", block);
+        AddNorm(shapes, name + ".norm1", dim);
+        AddLinear(shapes, name + ".attn.qkv", int64_t{3} * dim, dim);
+        AddLinear(shapes, name + ".attn.proj", dim, dim);
+        const int64_t span = 2 * config_.window - 1;
+        shapes[name + ".attn.relative_position_bias_table"] = {span * span, config_.heads[layer]};
+        AddNorm(shapes, name + ".norm2", dim);
+        AddLinear(shapes, name + ".mlp.fc1", config_.mlp_hidden, dim);
+        AddLinear(shapes, name + ".mlp.fc2", dim, config_.mlp_hidden);
+      }
+      AddConv(shapes, prefix + ".conv", dim, dim, 3);
+    }
+    AddNorm(shapes, "norm", dim);
+    AddConv(shapes, "conv_after_body", dim, dim, 3);
+    AddConv(shapes, "conv_before_upsample.0", config_.output_features, dim, 3);
+    return shapes;
+  }
+
+  // Sides that are not multiples of the window are mirrored as far as needed and the latent codes
+  // cropped (model.md 1, serving).
+  at::Tensor Forward(const Scope& scope, const at::Tensor& image,
+                     const Heartbeat& beat) const override {
+    const int64_t height = image.size(2);
+    const int64_t width = image.size(3);
+    const at::Tensor padded = PadSymmetric(image, Up(height), Up(width));
+    const at::Tensor first = Conv(padded, scope.Below("conv_first"));
+    at::Tensor x = LayerNorm(first.permute({0, 2, 3, 1}), scope.Below("patch_embed.norm"));
+    for (size_t layer = 0; layer < config_.depths.size(); ++layer) {
+      const Scope group = scope.Below(absl::StrCat("layers.", layer));
+      at::Tensor before = x;
+      if (!TakesGradient()) x = x.clone();
+      for (int i = 0; i < config_.depths[layer]; ++i) {
+        const Scope block = group.Below(absl::StrCat("residual_group.blocks.", i));
+        // Every second one is shifted, also where the image is a single window.
+        x = Layer(block, config_.heads[layer], i % 2 == 1, x, beat);
+      }
+      Beat(beat);
+      x = AddTo(before, Conv(x.permute({0, 3, 1, 2}), group.Below("conv")).permute({0, 2, 3, 1}));
+    }
+    const at::Tensor body = LayerNorm(x, scope.Below("norm")).permute({0, 3, 1, 2});
+    x.reset();
+    const at::Tensor deep = Conv(body, scope.Below("conv_after_body")) + first;
+    return at::leaky_relu(Conv(deep, scope.Below("conv_before_upsample.0")), 0.01)
+        .slice(2, 0, height)
+        .slice(3, 0, width);
+  }
+
+  // Backwards from a latent code: a convolution reads a pixel further, a layer the windows that
+  // hold what is read, whose borders lie at multiples of the window or half a window beside.
+  std::optional<int64_t> receptive_field() const override {
+    const int64_t window = config_.window;
+    int64_t reach = 2;
+    for (size_t group = config_.depths.size(); group-- > 0;) {
+      ++reach;
+      for (int i = config_.depths[group]; i-- > 0;) {
+        const int64_t shift = i % 2 == 1 ? window / 2 : 0;
+        reach = Up(reach - shift) + shift;
+      }
+    }
+    return Up(reach + 1);
+  }
+  int64_t alignment() const override { return config_.window; }
+  bool one_thread() const override { return true; }  // MKL's products
+
+  double Cost(int64_t height, int64_t width) const override {
+    double attention = 0;  // q k^T and its product with v
+    for (const int depth : config_.depths) {
+      attention += 2.0 * depth * config_.window * config_.window * config_.embed_dim;
+    }
+    return static_cast<double>(Up(height) * Up(width)) * (MultiplyAdds(shapes()) + attention);
+  }
+
+  // The first convolution, x before and in a group, what the group's convolution reads and writes,
+  // and a band of windows.
+  int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
+    const int64_t pixels = Up(height) * Up(width);
+    const int64_t bytes = 8 + 2 * value_bytes + (value_bytes < 4 ? value_bytes : 0);
+    const int64_t windows = pixels / (config_.window * config_.window);
+    return pixels * config_.embed_dim * bytes +
+           std::min(windows, BandWindows(Up(width))) * WindowBytes(value_bytes);
+  }
+
+ private:
+  int64_t Up(int64_t n) const { return (n + config_.window - 1) / config_.window * config_.window; }
+
+  // Of a window in a layer: q, k and v, as they come and head by head; the weights of all pairs
+  // before, with and after their bias and in the softmax, and their mask.
+  int64_t WindowBytes(int value_bytes) const {
+    const int64_t pixels = int64_t{config_.window} * config_.window;
+    const int64_t heads = *std::max_element(config_.heads.begin(), config_.heads.end());
+    const int64_t attention = pixels * config_.embed_dim * 8 * value_bytes +
+                              pixels * pixels * (heads * (8 + value_bytes) + 4);
+    const int64_t mlp = pixels * (2 * config_.mlp_hidden + 2 * config_.embed_dim) * value_bytes;
+    return std::max(attention, mlp) + pixels * config_.embed_dim * 8;
+  }
+  // Windows of a band: whole rows of them, one at least.
+  int64_t BandWindows(int64_t width) const {
+    const int64_t row = width / config_.window;
+    return row * std::max<int64_t>(1, kBandBytes / (row * WindowBytes(4)));
+  }
+
+  // Attention of a band, (N, rows, width, dim), whose rows have been shifted.
+  at::Tensor Attend(const Scope& block, int64_t heads, const at::Tensor& band, int64_t shift,
+                    const at::Tensor& index, const at::Tensor& mask) const {
+    at::Tensor y = LayerNorm(band, block.Below("norm1"));
+    if (shift > 0) y = at::roll(y, {-shift}, {2});
+    y = FromWindows(
+        WindowAttention(block.Below("attn"), ToWindows(y, config_.window), heads, index, mask),
+        config_.window, band.size(1), band.size(2));
+    return shift > 0 ? at::roll(y, {shift}, {2}) : y;
+  }
+
+  static at::Tensor Mlp(const Scope& block, const at::Tensor& x) {
+    const Scope mlp = block.Below("mlp");
+    return Linear(at::gelu(Linear(LayerNorm(x, block.Below("norm2")), mlp.Below("fc1"))),
+                  mlp.Below("fc2"));
+  }
+
+  // A Swin layer; where no gradient is taken, in the memory of x.
+  at::Tensor Layer(const Scope& block, int64_t heads, bool shifted, at::Tensor x,
+                   const Heartbeat& beat) const {
+    const int64_t height = x.size(1);
+    const int64_t width = x.size(2);
+    const int64_t window = config_.window;
+    const int64_t shift = shifted ? window / 2 : 0;
+    const at::Tensor index = RelativePositionIndex(window).to(x.device());
+    const auto mask = [&](int64_t begin, int64_t end) {
+      return shifted ? ShiftMask(height, width, window, shift, begin, end).to(x.device())
+                     : at::Tensor();
+    };
+    if (TakesGradient()) {
+      const at::Tensor rolled = shifted ? at::roll(x, {-shift}, {1}) : x;
+      const at::Tensor y = Attend(block, heads, rolled, shift, index, mask(0, height));
+      x = x + (shifted ? at::roll(y, {shift}, {1}) : y);
+      return x + Mlp(block, x);
+    }
+    const int64_t step = BandWindows(width) / (width / window) * window;
+    for (int64_t begin = 0; begin < height; begin += step) {
+      Beat(beat);
+      // The rows of the band, of which the last may have come round from the top.
+      const int64_t end = std::min(height, begin + step);
+      const int64_t from = begin + shift;
+      const int64_t to = std::min(height, end + shift);
+      const int64_t round = end + shift - to;
+      at::Tensor lower = x.slice(1, from, to);
+      at::Tensor upper = x.slice(1, 0, round);
+      const at::Tensor band = round > 0 ? at::cat({lower, upper}, 1) : lower;
+      const at::Tensor y = Attend(block, heads, band, shift, index, mask(begin, end));
+      lower.add_(y.slice(1, 0, to - from));
+      if (round > 0) upper.add_(y.slice(1, to - from));
+    }
+    for (int64_t begin = 0; begin < height; begin += step) {
+      Beat(beat);
+      at::Tensor rows = x.slice(1, begin, std::min(height, begin + step));
+      rows.add_(Mlp(block, rows));
+    }
+    return x;
+  }
+
+  const SwinIrConfig config_;
+};
+
+absl::StatusOr<EncoderConfig> FromSizes(const nlohmann::json& sizes) {
+  ObjectReader reader(sizes, "encoder_config");
+  const SwinIrConfig config{reader.Size("embed_dim", 1),  reader.Sizes("depths"),
+                            reader.Sizes("heads"),        reader.Size("window", 2),
+                            reader.Size("mlp_hidden", 1), reader.Size("output_features", 1)};
+  if (config.depths.size() != config.heads.size())
+    reader.Fail("has depths and heads of different length");
+  for (const int heads : config.heads) {
+    if (config.embed_dim % heads != 0) reader.Fail("has an embed_dim that its heads do not divide");
+  }
+  HIIF_RETURN_IF_ERROR(reader.Finish());
+  return EncoderConfig(config);
+}
+
+std::optional<EncoderConfig> FromTensors(const Safetensors& tensors) {
+  if (!tensors.tensors().contains("encoder.conv_first.weight")) return std::nullopt;
+  SwinIrConfig config;
+  config.embed_dim = Dimension(tensors, "encoder.conv_first.weight", 0);
+  config.output_features = Dimension(tensors, "encoder.conv_before_upsample.0.weight", 0);
+  config.depths.clear();
+  config.heads.clear();
+  const std::string table = ".residual_group.blocks.0.attn.relative_position_bias_table";
+  for (int layer = 0; layer < Count(tensors, "encoder.layers."); ++layer) {
+    const std::string prefix = absl::StrCat("encoder.layers.", layer);
+    config.depths.push_back(Count(tensors, prefix + ".residual_group.blocks."));
+    config.heads.push_back(std::max(1, Dimension(tensors, prefix + table, 1)));
+  }
+  const int entries = Dimension(tensors, "encoder.layers.0" + table, 0);
+  config.window = (static_cast<int>(std::lround(std::sqrt(entries))) + 1) / 2;
+  config.mlp_hidden =
+      Dimension(tensors, "encoder.layers.0.residual_group.blocks.0.mlp.fc1.weight", 0);
+  if (config.window < 2 || config.depths.empty()) return std::nullopt;
+  return EncoderConfig(config);
+}
+
 }  // namespace
 
-at::Tensor EncodeSwinIr(const SwinIrConfig& config, const Scope& scope, const at::Tensor& image) {
-  const int64_t height = image.size(2);
-  const int64_t width = image.size(3);
-  const int64_t window = config.window;
-  const int64_t shift = window / 2;
-  const at::Tensor position_index = RelativePositionIndex(window).to(image.device());
-  const at::Tensor mask =
-      ShiftMask(height, width, window, shift).to(image.device(), image.scalar_type());
+EncoderConfig::EncoderConfig(const SwinIrConfig& config)
+    : encoder_(std::make_shared<SwinIr>(config)) {}
 
-  const at::Tensor first = Conv(image, scope.Below("conv_first"));
-  at::Tensor x = LayerNorm(first.permute({0, 2, 3, 1}), scope.Below("patch_embed.norm"));
-  for (size_t layer = 0; layer < config.depths.size(); ++layer) {
-    const Scope group = scope.Below(absl::StrCat("layers.", layer));
-    const at::Tensor group_input = x;
-    for (int i = 0; i < config.depths[layer]; ++i) {
-      const Scope block = group.Below(absl::StrCat("residual_group.blocks.", i));
-      const bool shifted = i % 2 == 1;  // also where the image is a single window
-      at::Tensor y = LayerNorm(x, block.Below("norm1"));
-      if (shifted) y = at::roll(y, {-shift, -shift}, {1, 2});
-      y = WindowAttention(block.Below("attn"), ToWindows(y, window), config.heads[layer],
-                          position_index, shifted ? mask : at::Tensor());
-      y = FromWindows(y, window, height, width);
-      if (shifted) y = at::roll(y, {shift, shift}, {1, 2});
-      x = x + y;
-      const Scope mlp = block.Below("mlp");
-      x = x + Linear(at::gelu(Linear(LayerNorm(x, block.Below("norm2")), mlp.Below("fc1"))),
-                     mlp.Below("fc2"));
-    }
-    x = Conv(x.permute({0, 3, 1, 2}), group.Below("conv")).permute({0, 2, 3, 1}) + group_input;
-  }
-  const at::Tensor body = LayerNorm(x, scope.Below("norm")).permute({0, 3, 1, 2});
-  const at::Tensor deep = Conv(body, scope.Below("conv_after_body")) + first;
-  return at::leaky_relu(Conv(deep, scope.Below("conv_before_upsample.0")), 0.01);
-}
+EncoderKind SwinIrKind() { return {"swinir", FromSizes, FromTensors}; }
 
 }  // namespace hiif

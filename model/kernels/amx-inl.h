@@ -18,6 +18,7 @@
 #include "hwy/highway.h"
 #include "model/kernels/epilogues-inl.h"
 #include "model/kernels/gemm.h"
+#include "model/kernels/units.h"
 
 #if HWY_TARGET == HWY_AVX3
 HWY_BEFORE_NAMESPACE();
@@ -125,7 +126,7 @@ struct AmxFloat32 {
 };
 template <class F>
 HWY_INLINE void WithAmxNumber(Number number, const F& f) {
-  if (number == Number::kAmxFloat32) {
+  if (number.arithmetic == Arithmetic::kSplit) {
     f(AmxFloat32());
   } else {
     f(AmxBFloat16());
@@ -297,39 +298,6 @@ struct AmxLaneSums {
   LaneSums For(float* out) { return LaneSums(out, partial, kAmxBlock); }
   alignas(64) float partial[kAmxBlock * kAmxTile];
 };
-
-inline void AmxMultiplyBias(const Product& product, const float* bias, RowStatistics statistics) {
-  AmxLaneSums sum, squares;
-  const Bias<LaneSums> epilogue = {bias, sum.For(statistics.sum),
-                                   squares.For(statistics.sum_squares)};
-  WithAmxNumber(product.weights->number(),
-                [&](auto of) HWY_ATTR { MultiplyAmx(of, product, epilogue); });
-}
-inline void AmxMultiplyGelu(const Product& product, const float* bias) {
-  WithAmxNumber(product.weights->number(), [&](auto of) HWY_ATTR {
-    MultiplyAmx(of, product, BiasGelu<typename decltype(of)::Gelu>{bias});
-  });
-}
-inline void AmxMultiplyAdd(const Product& product, const float* bias, RowStatistics statistics) {
-  AmxLaneSums sum, squares;
-  const BiasResidual<LaneSums> epilogue = {bias, sum.For(statistics.sum),
-                                           squares.For(statistics.sum_squares)};
-  WithAmxNumber(product.weights->number(),
-                [&](auto of) HWY_ATTR { MultiplyAmx(of, product, epilogue); });
-}
-inline void AmxMultiplyNormGelu(const Product& product, const FoldedNorm& norm) {
-  AmxLaneSums sum;
-  const LaneSums sums = sum.For(norm.sum);
-  WithAmxNumber(product.weights->number(), [&](auto of) HWY_ATTR {
-    MultiplyAmx(of, product, NormGelu<typename decltype(of)::Gelu, LaneSums>{norm, sums});
-  });
-}
-inline void AmxTriangleSquares(const Product& product, const float* bias, float* sum_squares) {
-  AmxLaneSums squares;
-  const Squares<LaneSums> epilogue = {bias, squares.For(sum_squares)};
-  WithAmxNumber(product.weights->number(),
-                [&](auto of) HWY_ATTR { MultiplyAmx(of, product, epilogue, /*triangle=*/true); });
-}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace hiif::kernels

@@ -8,6 +8,7 @@
 #define MODEL_KERNELS_GEMM_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -22,44 +23,64 @@ inline constexpr int kPanelColumns = 16;
 
 constexpr int64_t PadRows(int64_t rows) { return (rows + kRowGroup - 1) / kRowGroup * kRowGroup; }
 
-// What the factors of a product are rounded to, and how they lie; sums are float32 always. kAmx...
-// only where HasAmx(). kAmxFloat32 writes a factor as the sum of two bfloat16, which have 16 bits
-// of its 24, and takes three products of them: 1e-5 of a product is lost.
-enum class Number { kFloat32, kBFloat16, kAmxBFloat16, kAmxFloat32 };
-constexpr bool ByAmx(Number number) {
-  return number == Number::kAmxBFloat16 || number == Number::kAmxFloat32;
-}
+// What the factors of a product are rounded to; sums are float32 always. kSplit writes a factor as
+// the sum of two bfloat16, which have 16 bits of its 24, and takes three products of them: 1e-5 of
+// a product is lost.
+enum class Arithmetic { kFloat32, kBFloat16, kSplit };
 
-// Factors are stored in units of 32 bits: a float32, or two bfloat16 of consecutive inputs, the
-// first in the lower half. AMX takes 16 units at a time; of kAmxFloat32 the rounded values come
-// first, then as many units of what rounding left.
+// How factors lie. They are stored in units of 32 bits: a float32, or two bfloat16 of consecutive
+// inputs, the first in the lower half.
+enum class Layout {
+  kPanels,  // the inputs of a row group in turn, for vectors
+  kTiles,   // rows one behind the other, 16 units at a time, for AMX
+};
+
+// Both, as they go together.
+struct Number {
+  Arithmetic arithmetic = Arithmetic::kFloat32;
+  Layout layout = Layout::kPanels;
+  bool operator==(const Number&) const = default;
+
+  static const Number kFloat32;
+  static const Number kBFloat16;
+  static const Number kAmxBFloat16;  // only where HasAmx(), as the next
+  static const Number kAmxFloat32;
+};
+inline constexpr Number Number::kFloat32 = {Arithmetic::kFloat32, Layout::kPanels};
+inline constexpr Number Number::kBFloat16 = {Arithmetic::kBFloat16, Layout::kPanels};
+inline constexpr Number Number::kAmxBFloat16 = {Arithmetic::kBFloat16, Layout::kTiles};
+inline constexpr Number Number::kAmxFloat32 = {Arithmetic::kSplit, Layout::kTiles};
+
+// Units of a row. AMX takes 16 at a time; of kSplit the rounded values come first, then as many
+// units of what rounding left.
 constexpr int64_t Units(Number number, int64_t inputs) {
-  switch (number) {
-    case Number::kFloat32:
-      return inputs;
-    case Number::kBFloat16:
-      return (inputs + 1) / 2;
-    case Number::kAmxBFloat16:
-      return (inputs + 31) / 32 * 16;
-    default:
-      return (inputs + 31) / 32 * 32;
-  }
+  if (number.arithmetic == Arithmetic::kFloat32) return inputs;
+  const int64_t units =
+      number.layout == Layout::kTiles ? (inputs + 31) / 32 * 16 : (inputs + 1) / 2;
+  return number.arithmetic == Arithmetic::kSplit ? 2 * units : units;
 }
 
 // Rows that packed inputs must have room for: AMX reads 32 at a time.
 inline constexpr int kAmxRows = 32;
 constexpr int64_t PackedRows(Number number, int64_t rows) {
-  return ByAmx(number) ? (rows + kAmxRows - 1) / kAmxRows * kAmxRows : rows;
+  return number.layout == Layout::kTiles ? (rows + kAmxRows - 1) / kAmxRows * kAmxRows : rows;
 }
 
-// Whether this processor multiplies bfloat16 (AVX512_BF16) and does it as we think. Without it
-// kBFloat16 is computed by float32 products of the rounded factors: for tests, not for speed.
+// Whether the active instruction set (isa.h) multiplies bfloat16 (AVX512_BF16) and does it as we
+// think. Without it kBFloat16 is computed by float32 products of the rounded factors: for tests,
+// not for speed.
 bool HasNativeBFloat16();
-// Whether it has AMX for bfloat16, this process may use it, and it does as we think.
+// Whether it has AMX, and it does as we think.
 bool HasAmx();
-// Whether bfloat16 is the faster here: by AMX, or by AVX512_BF16 of AMD. Intel's multiplies as many
-// values a cycle as float32 does, and packing comes on top (0.67 x float32 on Sapphire Rapids).
-bool HasFastBFloat16();
+
+// What a model is computed with where bfloat16 is asked for, where it is not, and where that is
+// left open: then it is the faster.
+Number BFloat16Number();
+Number Float32Number();
+Number FastestNumber();
+// Of numbers and the active instruction set, such as "avx2-float32" or "amx-float32x2": results
+// with one name have the same bits.
+std::string NumberName(Number number);
 
 // Weights of y = x W^T, W of shape (outputs, inputs), packed in panels of kPanelColumns outputs:
 // panel[unit][output]. Outputs beyond the last are zero.
@@ -158,9 +179,6 @@ void GatherNormGelu(absl::Span<const Gather> rows, int columns, const float* col
 // out[row][o] = bias[o] + sum over c < columns of x[row][c] * weights[o][c], for three outputs.
 void MultiplyRgb(int64_t rows, const float* x, int64_t x_stride, int columns, const float* weights,
                  const float* bias, float* out);
-
-// The instruction set in use, for logs: "AVX2", "AVX3", ...
-const char* InstructionSet();
 
 }  // namespace hiif::kernels
 

@@ -16,13 +16,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "model/checkpoint/safetensors.h"
-#include "model/config.h"
+#include "model/hiif/folded.h"
+#include "model/hiif/queries.h"
 #include "model/kernels/gemm.h"
 
 namespace hiif::kernels {
-
-inline constexpr int kMaxLevels = 8;
 
 // Queries that go through the levels together: with buffers for two rows of 256 values each and a
 // panel of weights they fit a second-level cache of 512 KiB.
@@ -37,16 +35,6 @@ struct Latents {
   int channels = 0;
 };
 
-// Index of a low-resolution pixel, row * width + column.
-using PixelIndex = int32_t;
-
-// One output pixel.
-struct Query {
-  std::array<int32_t, 4> neighbour;      // positions in the LatentTable, order of model.md 2 step 2
-  std::array<float, 4> weight;           // ensemble weights, sum 1
-  std::array<uint8_t, kMaxLevels> bits;  // per level: 2 * row bit + column bit
-};
-
 // What level 0 needs of some low-resolution pixels: their features times fc_0's weights for each of
 // the four neighbour slots, and the sum and the sum of squares of their features. Reused without
 // allocation.
@@ -56,28 +44,22 @@ struct LatentTable {
   std::vector<float> sum_squares;
 };
 
-// Attention of one image and grid, folded into weights; and what the cell adds to level 0.
-struct FoldedContext {
-  struct Block {
-    PackedMatrix projection;  // proj1 (I + blockdiag(KV)^T Wq)
-    std::vector<float> bias;
-  };
-  std::vector<Block> blocks;
-  std::array<float, 2> cell{};
-  std::array<std::vector<float>, 4> level0_extra;  // cell and bits of level 0, by bits
-  int64_t bytes() const;
+// Attention of one image and grid, folded into weights.
+struct FoldedBlock {
+  PackedMatrix projection;
+  std::vector<float> bias;
 };
+using FoldedBlocks = std::vector<FoldedBlock>;
 
 class HiifDecoder {
  public:
   // Buffers of one thread; about 1 MB at width 256.
   class Workspace;
 
-  // Reads the parameters `freq.*`, `fc_layers.*`, `conv0.*`, ... InvalidArgument for a
-  // configuration this decoder does not serve (ablations, a width that is not a multiple of 32).
-  static absl::StatusOr<std::unique_ptr<HiifDecoder>> Create(const Safetensors& parameters,
-                                                             const HiifConfig& config,
-                                                             int latent_channels, Number number);
+  // Unimplemented for a configuration this decoder does not serve (widths that are not multiples of
+  // 32).
+  static absl::StatusOr<std::unique_ptr<HiifDecoder>> Create(const FoldedHiif& folded,
+                                                             Number number);
 
   std::unique_ptr<Workspace, void (*)(Workspace*)> NewWorkspace() const;
   int64_t weights_bytes() const;
@@ -88,22 +70,21 @@ class HiifDecoder {
   void Project(const Latents& latents, absl::Span<const PixelIndex> pixels, Workspace& workspace,
                LatentTable& table) const;
 
-  // The queries that the attention context is taken over, handed out in consecutive blocks.
-  class Sample {
-   public:
-    virtual ~Sample() = default;
-    virtual int64_t size() const = 0;
-    // Queries [begin, end), at most kBlockRows, with the table that their neighbours are positions
-    // in. Both stay valid until the next call.
-    virtual absl::Span<const Query> Range(int64_t begin, int64_t end,
-                                          const LatentTable** table) = 0;
-  };
-  // The context of an image and grid: attention block after attention block, KV = mean of k^T v.
-  FoldedContext MakeContext(Sample& sample, std::array<float, 2> cell, Workspace& workspace) const;
+  // --- The context: rows of width() values, any number of them.
+  // Level 0.
+  void Begin(const LatentTable& table, absl::Span<const Query> queries, std::array<float, 2> cell,
+             Workspace& workspace, float* x) const;
+  // Sum of k^T v, heads x d x d.
+  std::vector<double> ContextSum(int block, const float* x, int64_t rows,
+                                 Workspace& workspace) const;
+  void Fold(absl::Span<const double> kv, FoldedBlocks& blocks) const;
+  // In place.
+  void Attend(int block, const FoldedBlocks& blocks, int64_t rows, Workspace& workspace,
+              float* x) const;
 
   // Decoder output before the residual, 3 values a query.
-  void Decode(const LatentTable& table, absl::Span<const Query> queries,
-              const FoldedContext& context, Workspace& workspace, float* out) const;
+  void Decode(const LatentTable& table, absl::Span<const Query> queries, std::array<float, 2> cell,
+              const FoldedBlocks& blocks, Workspace& workspace, float* out) const;
 
  private:
   // Sum and sum of squares of x = fc2(hidden) without making x, which the fc1 behind it has
@@ -126,33 +107,28 @@ class HiifDecoder {
   };
   struct Attention {
     PackedMatrix kv;  // per head [k | v]
-    std::vector<float> kv_bias;
-    std::vector<float> query;  // Wq, width x width
-    std::vector<float> query_bias;
-    std::vector<float> k_norm, k_norm_bias, v_norm, v_norm_bias;
-    std::vector<float> proj1, proj1_bias;
     PackedMatrix proj2;
-    std::vector<float> proj2_bias;
   };
 
   HiifDecoder() = default;
-  // Up to level 0 and the first `blocks` attention blocks: queries.size() rows of workspace.x, and
-  // packed.
-  void Begin(const LatentTable& table, absl::Span<const Query> queries,
-             const FoldedContext& context, int blocks, Workspace& workspace) const;
+  void PackLevel(const FoldedLevel& level, const FoldedLevel* before, Mlp& mlp) const;
+  // What the cell and the bits add to level 0, by bits.
+  void SetCell(std::array<float, 2> cell, Workspace& workspace) const;
+  // At most kBlockRows queries: rows of workspace.x, and packed.
+  void BeginBlock(const LatentTable& table, absl::Span<const Query> queries,
+                  Workspace& workspace) const;
   // Attention on the rows of workspace.x, which are packed, before and after.
-  void Attend(int block, const FoldedContext& context, int64_t rows, bool statistics,
-              Workspace& workspace) const;
-  // Adds k^T v of `rows` rows of x, heads x d x d.
-  void AddKeyValues(int block, const float* x, int64_t rows, int64_t padded, Workspace& workspace,
+  void AttendBlock(int block, const FoldedBlocks& blocks, int64_t rows, bool statistics,
+                   Workspace& workspace) const;
+  void AddKeyValues(int block, const float* x, int64_t rows, Workspace& workspace,
                     std::vector<double>& kv_sum) const;
-  void AddBlock(int block, const std::vector<double>& kv_sum, int64_t samples,
-                FoldedContext& context) const;
+  void Finish(absl::Span<const Query> queries, Workspace& workspace, float* out) const;
 
   int width_ = 0;
   int levels_ = 0;
   int heads_ = 0;
   int latent_channels_ = 0;
+  std::vector<FoldedAttention> folded_;  // what is small or needed for contexts
   Number number_ = Number::kFloat32;
   PackedMatrix freq_;  // inputs ordered (ky, kx, channel)
   std::vector<float> freq_bias_;

@@ -27,8 +27,16 @@ at::Tensor LayerNorm(const at::Tensor& x, const Scope& scope) {
   return at::layer_norm(x, {x.size(-1)}, scope.At("weight"), scope.At("bias"), /*eps=*/1e-5);
 }
 
-at::Tensor AddTo(at::Tensor& x, const at::Tensor& y) {
-  return c10::GradMode::is_enabled() ? x + y : x.add_(y);
+at::Tensor AddTo(at::Tensor& x, const at::Tensor& y) { return TakesGradient() ? x + y : x.add_(y); }
+
+bool TakesGradient() { return c10::GradMode::is_enabled(); }
+
+void Beat(const Heartbeat& beat) {
+  if (beat && !beat()) throw Interrupted{};
+}
+
+at::Tensor EncodeImage(const Network& network, const at::Tensor& image, const Heartbeat& beat) {
+  return network.config.encoder->Forward(Scope(network.parameters, "encoder."), image, beat);
 }
 
 at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width) {

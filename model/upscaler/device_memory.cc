@@ -6,7 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "model/upscaler/tensors.h"
+#include "model/upscaler/guard.h"
 
 namespace hiif {
 
@@ -18,7 +18,7 @@ absl::StatusOr<DeviceMemory> ReadDeviceMemory(const std::string& device) {
        !(absl::ConsumePrefix(&number, ":") && absl::SimpleAtoi(number, &index) && index >= 0)))
     return absl::InvalidArgumentError(
         absl::StrCat("device \"", device, "\": \"cuda\" or \"cuda:N\" is needed"));
-  return CatchTorch([&]() -> absl::StatusOr<DeviceMemory> {
+  return Guard([&]() -> absl::StatusOr<DeviceMemory> {
     if (c10::GetAllocator(c10::DeviceType::CUDA) == nullptr)
       return absl::UnimplementedError(absl::StrCat("device \"", device, "\" is not in this build"));
     c10::DeviceAllocator* const allocator = c10::getDeviceAllocator(c10::DeviceType::CUDA);

@@ -2,12 +2,64 @@
 
 #include <ATen/Parallel.h>
 
+#include <utility>
+
 #include "base/status_macros.h"
-#include "model/upscaler/fused.h"
-#include "model/upscaler/reference.h"
-#include "model/upscaler/torch.h"
+#include "model/engine/engines.h"
+#include "model/upscaler/engine_upscaler.h"
+#include "model/upscaler/guard.h"
 
 namespace hiif {
+namespace {
+
+using Made = absl::StatusOr<std::unique_ptr<Upscaler>>;
+
+Made Over(const Checkpoint& checkpoint, const char* backend, std::unique_ptr<Engine> engine,
+          std::unique_ptr<Engine> exact = nullptr) {
+  return std::make_unique<EngineUpscaler>(checkpoint.config(), backend, std::move(engine),
+                                          std::move(exact));
+}
+
+Made MakeReference(const Checkpoint& checkpoint, Precision precision) {
+  if (precision == Precision::kBFloat16) {
+    return absl::UnimplementedError("the reference backend computes in float32 alone");
+  }
+  HIIF_ASSIGN_OR_RETURN(auto engine, MakeReferenceEngine(checkpoint));
+  return Over(checkpoint, "reference", std::move(engine));
+}
+
+Made MakeTorch(const Checkpoint& checkpoint, const UpscalerOptions& options) {
+  HIIF_ASSIGN_OR_RETURN(auto engine,
+                        MakeTorchEngine(checkpoint, options.precision, options.device));
+  return Over(checkpoint, "torch", std::move(engine));
+}
+
+Made MakeFused(const Checkpoint& checkpoint, Precision precision) {
+  HIIF_ASSIGN_OR_RETURN(CpuEngines engines, MakeCpuEngines(checkpoint, precision));
+  return Over(checkpoint, "fused", std::move(engines.engine), std::move(engines.exact));
+}
+
+Made Make(const Checkpoint& checkpoint, const UpscalerOptions& options) {
+  if (options.backend == Backend::kTorch) return MakeTorch(checkpoint, options);
+  if (options.device != "cpu") {
+    if (options.backend == Backend::kAuto) return MakeTorch(checkpoint, options);
+    return absl::UnimplementedError("only the torch backend serves devices other than \"cpu\"");
+  }
+  if (options.precision == Precision::kFloat16) {
+    return absl::UnimplementedError(
+        "on a CPU float16 is served by the torch backend alone, and slower than float32: name the "
+        "backend, or leave the precision at auto");
+  }
+  if (options.backend == Backend::kReference) return MakeReference(checkpoint, options.precision);
+  Made upscaler = MakeFused(checkpoint, options.precision);
+  if (options.backend == Backend::kFused) return upscaler;
+  if (absl::IsUnimplemented(upscaler.status())) upscaler = MakeTorch(checkpoint, options);
+  if (absl::IsUnimplemented(upscaler.status()) && options.precision != Precision::kBFloat16)
+    return MakeReference(checkpoint, options.precision);
+  return upscaler;
+}
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const Features>> Upscaler::Encode(
     std::shared_ptr<const RgbImage> image) const {
@@ -20,36 +72,7 @@ absl::StatusOr<std::shared_ptr<const Features>> Upscaler::Encode(
 
 absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpoint,
                                                        const UpscalerOptions& options) {
-  const auto torch = [&] {
-    return MakeTorchUpscaler(checkpoint, options.precision, options.device);
-  };
-  if (options.backend == Backend::kTorch) return torch();
-  if (options.device != "cpu") {
-    if (options.backend == Backend::kAuto) return torch();
-    return absl::UnimplementedError("only the torch backend serves devices other than \"cpu\"");
-  }
-  if (options.precision == Precision::kFloat16) {
-    return absl::UnimplementedError(
-        "on a CPU float16 is served by the torch backend alone, and slower than float32: name the "
-        "backend, or leave the precision at auto");
-  }
-  switch (options.backend) {
-    case Backend::kReference:
-      if (options.precision == Precision::kBFloat16) {
-        return absl::UnimplementedError("the reference backend computes in float32 alone");
-      }
-      return ReferenceUpscaler::Create(checkpoint);
-    case Backend::kFused:
-      return MakeFusedUpscaler(checkpoint, options.precision);
-    default:
-      break;
-  }
-  absl::StatusOr<std::unique_ptr<Upscaler>> upscaler =
-      MakeFusedUpscaler(checkpoint, options.precision);
-  if (absl::IsUnimplemented(upscaler.status())) upscaler = torch();
-  if (absl::IsUnimplemented(upscaler.status()) && options.precision != Precision::kBFloat16)
-    return ReferenceUpscaler::Create(checkpoint);
-  return upscaler;
+  return Guard([&] { return Make(checkpoint, options); });
 }
 
 void SetIntraOpThreads(int threads) { at::set_num_threads(threads); }

@@ -22,6 +22,7 @@ enum class Backend {
 // on processors that are faster with it (AMX, or AVX512_BF16 of AMD); else float32. kBFloat16
 // without such instructions is computed as if there were, slower than float32: to see what it costs
 // in PSNR. kFloat32 by the fused backend on AMX: factors of 16 bits (kernels::Number::kAmxFloat32).
+// Upscaler::identity() says what came of it.
 enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 
 struct UpscalerOptions {
@@ -30,12 +31,14 @@ struct UpscalerOptions {
   std::string device = "cpu";  // or "cuda", "cuda:N"
 };
 
-// Unimplemented when the backend does not serve this decoder, precision or device on this machine.
+// Unimplemented when the backend does not serve this decoder, precision or device on this machine;
+// InvalidArgument for a device that is none, and where HIIF_FORCE_ISA names what the machine has
+// not.
 absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpoint,
                                                        const UpscalerOptions& options);
 
-// Pieces, since the process began, whose output was not finite in reduced precision and was
-// computed again in float32.
+// How often, since the process began, some pixels were not finite in reduced precision and were
+// computed again in float32: they alone, so that no pixel depends on its neighbours.
 int64_t RecomputedPieces();
 
 // Threads of one LibTorch operation, for the whole process; call once, before the first Upscaler.

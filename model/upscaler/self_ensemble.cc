@@ -97,13 +97,9 @@ class EnsembleEncoding : public Encoding {
     for (const auto& part : parts_) sum += part->blocks();
     return sum;
   }
-  int64_t BlockPixels(int block) const override {
+  absl::Status EncodeBlock(int block, int threads, const Heartbeat& beat) override {
     const auto [part, index] = Find(block);
-    return parts_[part]->BlockPixels(index);
-  }
-  absl::Status EncodeBlock(int block, int threads) override {
-    const auto [part, index] = Find(block);
-    return parts_[part]->EncodeBlock(index, threads);
+    return parts_[part]->EncodeBlock(index, threads, beat);
   }
   absl::StatusOr<std::shared_ptr<const Features>> Finish() override {
     auto features = std::make_shared<EnsembleFeatures>();
@@ -124,6 +120,41 @@ class EnsembleEncoding : public Encoding {
 
 }  // namespace
 
+WorkCost SelfEnsemble::Cost(Grid input, Grid grid, const Region& region,
+                            const ContextOptions& options) const {
+  WorkCost sum;
+  for (int i = 0; i < kVariants; ++i) {
+    const Variant variant(i);
+    const WorkCost one =
+        single_->Cost(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options);
+    sum.encode.insert(sum.encode.end(), one.encode.begin(), one.encode.end());
+    sum.context += one.context;
+    sum.coordinate += one.coordinate;
+    sum.decode += one.decode;
+  }
+  return sum;
+}
+
+MemoryFootprint SelfEnsemble::Footprint(Grid input, Grid grid, const Region& region,
+                                        const ContextOptions& options) const {
+  MemoryFootprint most;
+  for (int i = 0; i < kVariants; ++i) {
+    const Variant variant(i);
+    const MemoryFootprint one =
+        single_->Footprint(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options);
+    // The features of all are held, with the turned image; the rest is done one by one.
+    most.features += one.features +
+                     (i == 0 ? 0 : input.height * input.width * 3 * SampleBytes(SampleType::kF32));
+    most.context += one.context;
+    most.encode_worker = std::max(most.encode_worker, one.encode_worker);
+    most.context_worker = std::max(most.context_worker, one.context_worker);
+    most.decode_worker = std::max(most.decode_worker, one.decode_worker);
+  }
+  most.decode_worker += std::min(MemoryFootprint::kTilePixels, region.pixels()) * 3 *
+                        static_cast<int64_t>(sizeof(float));
+  return most;
+}
+
 absl::StatusOr<std::unique_ptr<Encoding>> SelfEnsemble::StartEncoding(
     std::shared_ptr<const RgbImage> image) const {
   std::vector<std::unique_ptr<Encoding>> parts(kVariants);
@@ -138,8 +169,11 @@ absl::StatusOr<std::shared_ptr<const Context>> SelfEnsemble::MakeContext(
   const auto& features = static_cast<const EnsembleFeatures&>(any);
   auto context = std::make_shared<EnsembleContext>();
   for (int i = 0; i < kVariants; ++i) {
+    const Variant variant(i);
+    ContextOptions turned = options;
+    if (options.strip) turned.strip = variant.Of(*options.strip, grid);
     HIIF_ASSIGN_OR_RETURN(context->parts[i],
-                          single_->MakeContext(*features.parts[i], Variant(i).Of(grid), options));
+                          single_->MakeContext(*features.parts[i], variant.Of(grid), turned));
   }
   return context;
 }

@@ -22,8 +22,13 @@ class SelfEnsemble : public Upscaler {
 
   const ModelConfig& config() const override { return single_->config(); }
   std::string backend() const override { return single_->backend(); }
+  std::string identity() const override { return single_->identity(); }
   std::string precision() const override { return single_->precision(); }
   int64_t weights_bytes() const override { return 0; }
+  WorkCost Cost(Grid input, Grid grid, const Region& region,
+                const ContextOptions& options) const override;
+  MemoryFootprint Footprint(Grid input, Grid grid, const Region& region,
+                            const ContextOptions& options) const override;
 
   absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
       std::shared_ptr<const RgbImage> image) const override;

@@ -15,13 +15,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/image.h"
 #include "model/config.h"
+#include "model/encoders/encoder.h"
+#include "model/hiif/queries.h"
+#include "model/upscaler/cost.h"
 
 namespace hiif {
 
@@ -31,8 +36,11 @@ class Checkpoint;
 inline constexpr int64_t kDefaultContextSamples = 2304;
 
 struct ContextOptions {
-  // Output pixels the attention context is taken over, min(samples, H*W); 0: the whole grid.
+  // Output pixels the attention context is taken over, min(samples, H*W); 0: all.
   int64_t samples = kDefaultContextSamples;
+  // Of these pixels of the grid instead, all of them: the released evaluation takes a context for
+  // every strip of some rows.
+  std::optional<Region> strip;
 };
 
 // Latent codes of one image (with the image, which the residual needs). Immutable; made by one
@@ -58,11 +66,13 @@ class Context {
 class Encoding {
  public:
   virtual ~Encoding() = default;
-  virtual int blocks() const = 0;                    // >= 1
-  virtual int64_t BlockPixels(int block) const = 0;  // LR pixels encoded for it, halo included
+  virtual int blocks() const = 0;  // >= 1, as many as Cost().encode has
   // `threads`: cores that may work on this block; more than one where fewer blocks than cores are
   // left. The features do not depend on it. The reference backend goes by SetIntraOpThreads().
-  virtual absl::Status EncodeBlock(int block, int threads) = 0;
+  // `beat` is called between layers, on the calling thread; where it says false the block is given
+  // up: Cancelled.
+  virtual absl::Status EncodeBlock(int block, int threads, const Heartbeat& beat) = 0;
+  absl::Status EncodeBlock(int block, int threads) { return EncodeBlock(block, threads, nullptr); }
   // After every block was encoded.
   virtual absl::StatusOr<std::shared_ptr<const Features>> Finish() = 0;
 };
@@ -77,18 +87,6 @@ struct RenderTile {
   absl::Span<float> out;
 };
 
-// One position for Query: row and column in [-1,1], the centre of pixel i of n at (2i+1)/n - 1.
-struct Coordinate {
-  double row = 0;
-  double column = 0;
-};
-
-// The size of one output pixel on the [-1,1] axes, 2/H by 2/W.
-struct Cell {
-  double row = 0;
-  double column = 0;
-};
-
 // All methods are const and may be called from several threads at once; each runs on its caller's
 // thread. Errors: InvalidArgument for sizes and regions that do not fit, Internal when a result is
 // not finite, ResourceExhausted when the device has no memory left.
@@ -96,9 +94,19 @@ class Upscaler {
  public:
   virtual ~Upscaler() = default;
   virtual const ModelConfig& config() const = 0;
-  virtual std::string backend() const = 0;    // "reference", "torch" or "fused"
+  virtual std::string backend() const = 0;  // "reference", "torch" or "fused"
+  // Where and by what arithmetic, such as "cpu/avx512bf16-bfloat16": what has one identity has, for
+  // one model, the same bits.
+  virtual std::string identity() const = 0;
   virtual std::string precision() const = 0;  // "float32", "bfloat16", "float16"
   virtual int64_t weights_bytes() const = 0;
+
+  // What upscaling an image of size `input` to a region of `grid` costs. They hold for every
+  // image of the size, and need none.
+  virtual WorkCost Cost(Grid input, Grid grid, const Region& region,
+                        const ContextOptions& options) const = 0;
+  virtual MemoryFootprint Footprint(Grid input, Grid grid, const Region& region,
+                                    const ContextOptions& options) const = 0;
 
   virtual absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
       std::shared_ptr<const RgbImage> image) const = 0;
@@ -110,6 +118,10 @@ class Upscaler {
   virtual absl::Status Query(const Features& features, const Context& context, Cell cell,
                              absl::Span<const Coordinate> coordinates,
                              absl::Span<float> out) const = 0;
+
+  // The features that the queries gather from, planes of height * width: `freq` for HIIF, the
+  // encoder's output for LIIF. For comparison with recordings; empty where the backend has none.
+  virtual std::vector<float> FeaturePlanes(const Features&) const { return {}; }
 
   // StartEncoding, every block, Finish.
   absl::StatusOr<std::shared_ptr<const Features>> Encode(

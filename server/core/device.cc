@@ -1,6 +1,8 @@
 #include "server/core/device.h"
 
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <optional>
 
 #include "absl/time/clock.h"
@@ -31,9 +33,18 @@ absl::Status RenderHalves(const Upscaler& upscaler, const RenderTile& tile) {
 
 }  // namespace
 
+// An exception would end the worker's thread: what there is no memory for fails alone.
 std::vector<absl::Status> WorkDevice::Run(absl::Span<const scheduling::Assignment> batch) {
-  if (batch.size() == 1) return {Examine(RunOne(batch[0]))};
-  return RunShared(batch);
+  absl::Status thrown;
+  try {
+    if (batch.size() == 1) return {Examine(RunOne(batch[0]))};
+    return RunShared(batch);
+  } catch (const std::bad_alloc&) {
+    thrown = absl::ResourceExhaustedError("out of memory");
+  } catch (const std::exception& e) {
+    thrown = absl::InternalError(e.what());
+  }
+  return std::vector<absl::Status>(batch.size(), Examine(thrown));
 }
 
 absl::Status WorkDevice::RunOne(const scheduling::Assignment& assignment) {

@@ -11,14 +11,13 @@
 namespace hiif::server {
 namespace {
 
-// About a block of the encoders: pieces are for sharing workers, not for saving work.
-constexpr int64_t kEncodePiecePixels = 384 * 384;
-
 absl::Status Refusal(const scheduling::Admission& admission) {
   const auto reason = [&] {
     switch (admission.reason) {
       case scheduling::RejectReason::kMemory:
         return kReasonMemory;
+      case scheduling::RejectReason::kTooLarge:
+        return kReasonTooLarge;
       case scheduling::RejectReason::kDeadline:
         return kReasonDeadline;
       case scheduling::RejectReason::kDraining:
@@ -44,12 +43,7 @@ ImageWork::ImageWork(const WorkEnvironment& environment, WorkInput input)
   environment_.metrics->FeatureCache(features_cached_);
   if (features_cached_) context_ = environment_.cache->FindContext(key, input_.grid);
   if (input_.image) kinds_.push_back(Kind::kDecode);
-  if (!features_cached_ && input_.image) {
-    kinds_.push_back(Kind::kEncode);
-    const int64_t blocks =
-        EncodesWhole() ? 1 : (input_.image->pixels() + kEncodePiecePixels - 1) / kEncodePiecePixels;
-    encode_pieces_ = variants() * blocks;
-  }
+  if (!features_cached_ && input_.image) kinds_.push_back(Kind::kEncode);
   if (context_ == nullptr) kinds_.push_back(Kind::kContext);
   kinds_.push_back(Kind::kFinal);
 }
@@ -58,8 +52,9 @@ ImageWork::~ImageWork() {
   if (admitted_bytes_ != 0) environment_.metrics->Workspace(input_.model->name(), -admitted_bytes_);
 }
 
-bool ImageWork::EncodesWhole() const {
-  return std::holds_alternative<SwinIrConfig>(model().upscaler().config().encoder);
+Grid ImageWork::InputSize() const {
+  if (input_.image) return input_.image->facts().size;
+  return {features_->height(), features_->width()};
 }
 
 FeatureCache::Key ImageWork::CacheKey() const {
@@ -68,13 +63,19 @@ FeatureCache::Key ImageWork::CacheKey() const {
 }
 
 int64_t ImageWork::PreparationBytes() const {
-  if (!input_.image) return 0;
-  const int64_t feature_bytes = features_cached_
-                                    ? 0
-                                    : variants() * input_.image->pixels() *
-                                          EncoderFeatures(model().upscaler().config().encoder) *
-                                          static_cast<int64_t>(sizeof(float));
-  return input_.image->source_bytes() + input_.image->decode_bytes() + feature_bytes;
+  int64_t bytes = 0;
+  if (input_.image) bytes += input_.image->source_bytes() + input_.image->decode_bytes();
+  if (!input_.image && features_ == nullptr) return bytes;
+  const MemoryFootprint footprint = upscaler().Footprint(InputSize(), input_.grid, input_.region,
+                                                         {.samples = environment_.context_samples});
+  // Buffers are of a worker; counted for each request they are on the safe side.
+  bytes += footprint.Peak(environment_.workers);
+  if (features_cached_) {
+    bytes -= footprint.Peak(environment_.workers);
+    bytes += footprint.context +
+             std::max(footprint.context_worker, footprint.decode_worker * environment_.workers);
+  }
+  return bytes;
 }
 
 scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t bytes) {
@@ -91,10 +92,12 @@ scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t byte
             {kDecodeStage, {1 + input_.image->pixels() / kDecodedPixelsPerCoordinate}, 0, 0});
         break;
       case Kind::kEncode: {
-        const double work = static_cast<double>(input_.image->pixels()) * model().encode_cost();
-        const int64_t piece = 1 + variants() * static_cast<int64_t>(work) / encode_pieces_;
-        spec.stages.push_back({kEncodeStage, std::vector<int64_t>(encode_pieces_, piece), 0, 0,
-                               /*spreads=*/!EncodesWhole()});
+        const WorkCost cost = upscaler().Cost(InputSize(), input_.grid, input_.region,
+                                              {.samples = environment_.context_samples});
+        std::vector<int64_t> blocks;
+        for (const double work : cost.encode) blocks.push_back(model().EncodeCoordinates(work));
+        spec.stages.push_back({kEncodeStage, std::move(blocks), 0, 0,
+                               /*spreads=*/!upscaler().config().encoder->one_thread()});
         break;
       }
       case Kind::kContext: {
@@ -187,7 +190,7 @@ absl::Status ImageWork::Run(int stage, int64_t piece, int threads) {
       return status;
     }
     case Kind::kEncode: {
-      const absl::Status status = EncodeBlocks(piece, threads);
+      const absl::Status status = EncodeBlock(piece, threads);
       AddTime(Stage::kEncode, absl::Now() - start);
       return status;
     }
@@ -218,13 +221,11 @@ absl::Status ImageWork::Decode() {
   return absl::OkStatus();
 }
 
-absl::Status ImageWork::EncodeBlocks(int64_t piece, int threads) {
-  // How many blocks there are is known to the encoding alone; they are dealt out over the pieces.
-  for (int64_t block = piece; block < encoding_->blocks(); block += encode_pieces_) {
-    if (cancelled()) return absl::CancelledError("cancelled");
-    HIIF_RETURN_IF_ERROR(encoding_->EncodeBlock(static_cast<int>(block), threads));
-  }
-  return absl::OkStatus();
+absl::Status ImageWork::EncodeBlock(int64_t block, int threads) {
+  return encoding_->EncodeBlock(static_cast<int>(block), threads, [this] {
+    environment_.scheduler->Beat();
+    return !cancelled();
+  });
 }
 
 absl::Status ImageWork::MakeContext() {

@@ -53,6 +53,7 @@ struct WorkEnvironment {
   PictureOpener* opener = nullptr;
   int64_t context_samples = kDefaultContextSamples;
   std::string device = "cpu";  // that the models are on
+  int workers = 1;             // of the scheduler
 };
 
 // The picture and the model of a request. image borrows the request; absent: features must be in
@@ -63,7 +64,8 @@ struct WorkInput {
   std::string image_digest;
   bool convert_to_srgb = false;
   bool self_ensemble = false;
-  Grid grid;  // of the context
+  Grid grid;                  // of the context
+  Region region{0, 0, 1, 1};  // of the grid, that is asked for
 };
 
 class ImageWork : public scheduling::Job, public std::enable_shared_from_this<ImageWork> {
@@ -133,14 +135,12 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   enum class Kind { kDecode, kEncode, kContext, kFinal };
   scheduling::JobSpec Spec(const Call& call, int priority, int64_t bytes);
   FeatureCache::Key CacheKey() const;
-  // Whether the encoder takes the image in one piece, on one core.
-  bool EncodesWhole() const;
+  Grid InputSize() const;
   absl::Status Decode();
-  absl::Status EncodeBlocks(int64_t piece, int threads);
+  absl::Status EncodeBlock(int64_t block, int threads);
   absl::Status MakeContext();
 
   std::vector<Kind> kinds_;
-  int64_t encode_pieces_ = 0;
   bool features_cached_ = false;
   std::unique_ptr<Encoding> encoding_;
   absl::Time submitted_;

@@ -8,6 +8,7 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "imaging/tile.h"
+#include "imaging/writer.h"
 
 namespace hiif::server {
 namespace {
@@ -62,11 +63,11 @@ int64_t UpscaleWork::Bytes() const {
   int64_t bytes = PreparationBytes() + (tiles_ahead_ + 1) * tile * plan_.pixel_bytes() +
                   2 * kStripPixels * 3 * static_cast<int64_t>(sizeof(float));
   if (plan_.format) {
-    // A row of tiles, or the image where its encoder wants that.
-    const bool whole = *plan_.format == ImageFormat::kWebp || *plan_.format == ImageFormat::kAvif;
-    const int64_t rows =
-        whole ? plan_.region.height : std::min<int64_t>(plan_.tile_size, plan_.region.height);
-    bytes += rows * plan_.region.width * plan_.pixel_bytes() * (whole ? 2 : 1);
+    // A row of tiles, and what the format's writer keeps.
+    const int64_t rows = std::min<int64_t>(plan_.tile_size, plan_.region.height);
+    bytes += rows * plan_.region.width * plan_.pixel_bytes() +
+             WriterBytes(*plan_.format, {plan_.region.height, plan_.region.width}, plan_.channels,
+                         plan_.type);
   }
   return bytes;
 }

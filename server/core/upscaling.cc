@@ -100,7 +100,7 @@ absl::StatusOr<Request> MakeRequest(const v1::UpscaleParameters& parameters,
   Request request{parameters, plan, std::move(model), ""};
   request.resume_token =
       ResumeToken(plan, parameters.convert_to_srgb(), parameters.self_ensemble(), digest,
-                  facts.digest, facts.backend, facts.precision, context_samples);
+                  facts.digest, facts.identity, facts.precision, context_samples);
   if (!parameters.resume_token().empty() && parameters.resume_token() != request.resume_token)
     return ErrorWithReason(absl::StatusCode::kFailedPrecondition, kReasonResumeToken,
                            "parameters.resume_token: not of this image, these parameters and this "
@@ -152,7 +152,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
   const auto work = std::make_shared<UpscaleWork>(
       environment_,
       WorkInput{request.model, std::move(input), digest, parameters.convert_to_srgb(),
-                parameters.self_ensemble(), plan.output},
+                parameters.self_ensemble(), plan.output, plan.region},
       plan, limits_.tiles_ahead);
   report->features_cached = work->features_cached();
   // A stream that broke before its trailer alone has no tiles left to compute.

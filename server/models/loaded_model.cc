@@ -1,6 +1,8 @@
 #include "server/models/loaded_model.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -8,6 +10,7 @@
 #include "model/config.h"
 
 namespace hiif::server {
+
 absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadedModel::Load(
     const std::string& name, const std::string& path, const UpscalerOptions& options) {
   HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
@@ -27,6 +30,7 @@ absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadedModel::Load(
   facts.coordinates = CoordinateModeName(checkpoint.config().coordinates);
   facts.backend = model->upscaler_->backend();
   facts.precision = model->upscaler_->precision();
+  facts.identity = model->upscaler_->identity();
   facts.device = options.device;
   facts.parameters = checkpoint.parameters();
   facts.weights_bytes = model->upscaler_->weights_bytes();
@@ -38,6 +42,11 @@ absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadedModel::Load(
     return absl::Status(pace.status().code(), absl::StrCat(path, ": ", pace.status().message()));
   facts.pace = *pace;
   return model;
+}
+
+int64_t LoadedModel::EncodeCoordinates(double multiply_adds) const {
+  const double seconds = multiply_adds / facts_.pace.encoded_work;
+  return std::max<int64_t>(1, std::llround(seconds * facts_.pace.decoded_pixels));
 }
 
 }  // namespace hiif::server

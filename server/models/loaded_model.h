@@ -24,6 +24,7 @@ struct ModelFacts {
   std::string coordinates;
   std::string backend;
   std::string precision;
+  std::string identity;  // Upscaler::identity()
   std::string device;
   int64_t parameters = 0;
   int64_t weights_bytes = 0;
@@ -47,8 +48,8 @@ class LoadedModel {
   const Upscaler& self_ensemble() const { return *self_ensemble_; }
   // Different for every load of this process, of the same file too.
   int64_t serial() const { return serial_; }
-  // Work of encoding one input pixel, in output pixels decoded.
-  double encode_cost() const { return facts_.pace.decoded_pixels / facts_.pace.encoded_pixels; }
+  // Multiply-adds of the encoder as output pixels that are decoded in the same time; 1 at least.
+  int64_t EncodeCoordinates(double multiply_adds) const;
 
  private:
   LoadedModel() = default;

@@ -124,6 +124,7 @@ absl::Status ModelRegistry::LoadNow(const std::string& name) {
                             {"version", status.facts.version},
                             {"backend", status.facts.backend},
                             {"precision", status.facts.precision},
+                            {"identity", status.facts.identity},
                             {"device", status.facts.device},
                             {"weights_bytes", status.facts.weights_bytes},
                             {"seconds", absl::ToDoubleSeconds(absl::Now() - start)}});

@@ -47,8 +47,8 @@ absl::StatusOr<Passed> Pass(const Upscaler& upscaler, int64_t side, int tiles) {
   return passed;
 }
 
-double PerSecond(int64_t count, absl::Duration time) {
-  return static_cast<double>(count) / absl::ToDoubleSeconds(std::max(time, absl::Microseconds(1)));
+double PerSecond(double count, absl::Duration time) {
+  return count / absl::ToDoubleSeconds(std::max(time, absl::Microseconds(1)));
 }
 
 }  // namespace
@@ -57,8 +57,11 @@ absl::StatusOr<Pace> WarmUp(const Upscaler& upscaler) {
   HIIF_ASSIGN_OR_RETURN(const Passed first, Pass(upscaler, kSide, 1));
   const bool slow = first.decode > absl::Milliseconds(300);
   HIIF_ASSIGN_OR_RETURN(const Passed timed, Pass(upscaler, kTimedSide, slow ? 1 : 3));
-  return Pace{PerSecond(kTimedSide * kTimedSide, timed.encode),
-              PerSecond(timed.samples, timed.context), PerSecond(timed.decoded, timed.decode)};
+  const Grid size{kTimedSide, kTimedSide};
+  const WorkCost cost = upscaler.Cost(size, size, {0, 0, kTimedSide, kTimedSide}, {});
+  return Pace{PerSecond(cost.encode_total(), timed.encode),
+              PerSecond(static_cast<double>(timed.samples), timed.context),
+              PerSecond(static_cast<double>(timed.decoded), timed.decode)};
 }
 
 }  // namespace hiif::server

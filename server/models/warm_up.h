@@ -9,7 +9,7 @@ namespace hiif::server {
 
 // Of one core.
 struct Pace {
-  double encoded_pixels = 0;  // input pixels a second
+  double encoded_work = 0;  // multiply-adds of the encoder (WorkCost) a second
   double context_samples = 0;
   double decoded_pixels = 0;  // output pixels a second
 };

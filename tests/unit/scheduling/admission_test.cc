@@ -14,12 +14,24 @@ double RetrySeconds(const Admission& admission) {
   return absl::ToDoubleSeconds(admission.retry_after);
 }
 
-TEST(Admission, OfAnEmptyServerIsGivenWhateverTheSize) {
+TEST(Admission, OfAnEmptyServerIsGivenWhateverTheWork) {
   const Admission admission =
       Judge({.max_coordinates = 10, .max_bytes = 10, .max_queue_time = Seconds(1)}, {},
-            {Seconds(100), 1000, 1000}, Seconds(1));
+            {Seconds(100), 1000, 10}, Seconds(1));
   EXPECT_TRUE(admission.status.ok()) << admission.status;
   EXPECT_EQ(admission.estimate, Seconds(100));
+}
+
+TEST(Admission, WhatNeverFitsIsRefusedForGood) {
+  for (const std::vector<Demand>& in_work :
+       {std::vector<Demand>{}, std::vector<Demand>{{Seconds(1), 10, 10}}}) {
+    const Admission refused =
+        Judge({.max_bytes = 100}, in_work, {Seconds(1), 10, 101}, InfiniteDuration());
+    EXPECT_EQ(refused.status.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(refused.reason, RejectReason::kTooLarge);
+    EXPECT_EQ(refused.retry_after, absl::ZeroDuration());
+  }
+  EXPECT_TRUE(Judge({.max_bytes = 100}, {}, {Seconds(1), 10, 100}, InfiniteDuration()).status.ok());
 }
 
 TEST(Admission, ByCountIsPossibleWhenTheShortestJobIsDone) {

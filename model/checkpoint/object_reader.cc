@@ -1,0 +1,64 @@
+#include "model/checkpoint/object_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace hiif {
+namespace {
+
+bool InRange(const nlohmann::json& value, int least) {
+  return value.is_number_integer() && value.get<int64_t>() >= least &&
+         value.get<int64_t>() <= ObjectReader::kMaxSize;
+}
+
+}  // namespace
+
+ObjectReader::ObjectReader(const nlohmann::json& object, std::string what)
+    : object_(object), what_(std::move(what)) {
+  if (!object.is_object()) Fail("is not a JSON object");
+}
+
+int ObjectReader::Size(const char* key, int least) {
+  ++members_;
+  if (!status_.ok()) return least;
+  if (!object_.contains(key) || !InRange(object_[key], least)) {
+    Fail(absl::StrCat("needs ", key, ", a whole number from ", least, " to ", kMaxSize));
+    return least;
+  }
+  return object_[key].get<int>();
+}
+
+std::vector<int> ObjectReader::Sizes(const char* key) {
+  ++members_;
+  if (!status_.ok()) return {};
+  if (!object_.contains(key) || !object_[key].is_array() || object_[key].empty() ||
+      !std::all_of(object_[key].begin(), object_[key].end(),
+                   [](const nlohmann::json& v) { return InRange(v, 1); })) {
+    Fail(absl::StrCat("needs ", key, ", a list of whole numbers"));
+    return {};
+  }
+  return object_[key].get<std::vector<int>>();
+}
+
+std::string ObjectReader::Text(const char* key) {
+  ++members_;
+  if (!status_.ok()) return "";
+  if (!object_.contains(key) || !object_[key].is_string()) {
+    Fail(absl::StrCat("needs ", key, ", a text"));
+    return "";
+  }
+  return object_[key].get<std::string>();
+}
+
+void ObjectReader::Fail(absl::string_view why) {
+  if (status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(what_, " ", why));
+}
+
+absl::Status ObjectReader::Finish() {
+  if (status_.ok() && object_.size() != members_) Fail("has members that are not known");
+  return status_;
+}
+
+}  // namespace hiif

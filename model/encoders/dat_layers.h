@@ -1,0 +1,33 @@
+// Internal to model/encoders: the layers of DAT, on tokens (N,h,w,C). What a block keeps besides
+// its input goes through strips of rows, so that the memory of a large image is a few times that of
+// its latent codes and not 20 times. The results are those of the whole image: convolutions get the
+// rows beside the strip, and what is a mean or a sum over the image is taken before.
+#ifndef MODEL_ENCODERS_DAT_LAYERS_H_
+#define MODEL_ENCODERS_DAT_LAYERS_H_
+
+#include <ATen/ATen.h>
+
+#include "model/network.h"
+
+namespace hiif {
+
+// Windows whose attention is in memory at a time.
+inline constexpr int64_t kWindowsAtOnce = 32;
+
+// Tokens as planes (N,C,h,w), and back.
+at::Tensor Planes(const at::Tensor& tokens);
+at::Tensor Tokens(const at::Tensor& planes);
+
+// What a block adds to its tokens; x is normalised. `shifted`: whether the windows are.
+at::Tensor SpatialAttention(const DatConfig& config, const at::Tensor& x, const Scope& attention,
+                            int64_t heads, bool shifted);
+at::Tensor ChannelAttention(const DatConfig& config, const at::Tensor& x, const Scope& attention,
+                            int64_t heads);
+// Of x as it is.
+at::Tensor FeedForward(const DatConfig& config, const at::Tensor& x, const Scope& block);
+// The three convolutions of a residual connection.
+at::Tensor ResidualConvs(const at::Tensor& planes, const Scope& scope);
+
+}  // namespace hiif
+
+#endif  // MODEL_ENCODERS_DAT_LAYERS_H_

@@ -1,0 +1,113 @@
+// Latent codes by LibTorch, block by block.
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "model/engine/latents.h"
+#include "model/engine/tensors.h"
+#include "model/layers/autocast.h"
+
+namespace hiif {
+namespace {
+
+// LibTorch's threads for what the calling thread does in this scope.
+class ScopedThreads {
+ public:
+  explicit ScopedThreads(int threads) : before_(at::get_num_threads()) {
+    at::set_num_threads(threads);
+  }
+  ~ScopedThreads() { at::set_num_threads(before_); }
+  ScopedThreads(const ScopedThreads&) = delete;
+  ScopedThreads& operator=(const ScopedThreads&) = delete;
+
+ private:
+  const int before_;
+};
+
+class TorchEncoder : public HostEncoder {
+ public:
+  TorchEncoder(Network network, bool bfloat16)
+      : network_(std::move(network)), bfloat16_(bfloat16) {}
+
+  int64_t weights_bytes() const override { return ParameterBytes(network_.parameters); }
+
+  void Encode(const RgbImage& image, const EncodingPlan& plan, int block, int threads,
+              const Heartbeat& beat, HostLatents& latents) const override {
+    const c10::InferenceMode inference;
+    const ScopedAutocast autocast(at::kCPU, bfloat16_);
+    const at::Tensor codes = EncodePlanned(network_, at::kFloat, image, plan, block, threads, beat)
+                                 .to(at::kFloat)
+                                 .contiguous();
+    const float* values = codes.const_data_ptr<float>();
+    const Region& r = plan.blocks[block];
+    const int64_t row = r.width * latents.channels;
+    for (int64_t y = 0; y < r.height; ++y) {
+      std::copy_n(values + y * row, row,
+                  latents.values.data() + ((r.y + y) * image.width + r.x) * latents.channels);
+    }
+  }
+
+ private:
+  const Network network_;
+  const bool bfloat16_;
+};
+
+}  // namespace
+
+at::Tensor EncodePlanned(const Network& network, at::ScalarType type, const RgbImage& image,
+                         const EncodingPlan& plan, int block, int threads, const Heartbeat& beat) {
+  const ScopedThreads scope(network.config.encoder->one_thread() ? 1 : std::max(1, threads));
+  const Region& r = plan.blocks[block];
+  const Region read = plan.Read(block);
+  const at::Tensor part = NormalisedImage(image, read)
+                              .to(network.parameters.begin()->second.device(), type)
+                              .contiguous(at::MemoryFormat::ChannelsLast);
+  return EncodeImage(network, part, beat)[0]
+      .slice(1, r.y - read.y, r.y - read.y + r.height)
+      .slice(2, r.x - read.x, r.x - read.x + r.width)
+      .permute({1, 2, 0});
+}
+
+int64_t ParameterBytes(const Parameters& parameters) {
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : parameters) bytes += static_cast<int64_t>(tensor.nbytes());
+  return bytes;
+}
+
+absl::StatusOr<std::unique_ptr<HostEncoder>> HostEncoder::Create(const Checkpoint& checkpoint,
+                                                                 bool bfloat16) {
+  HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
+  if (network.config.encoder->keeps_float32()) bfloat16 = false;
+  std::erase_if(network.parameters, [](const auto& p) { return !p.first.starts_with("encoder."); });
+  for (auto& [name, tensor] : network.parameters) {
+    if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
+    if (bfloat16 && tensor.dim() >= 2) tensor = tensor.to(at::kBFloat16);  // not at every call
+  }
+  return std::make_unique<TorchEncoder>(std::move(network), bfloat16);
+}
+
+at::Tensor NormalisedImage(const RgbImage& image, const Region& region) {
+  const int64_t stride = image.width * 3;
+  const std::vector<int64_t> shape = {1, region.height, region.width, 3};
+  const std::vector<int64_t> strides = {image.height * stride, stride, 3, 1};
+  const int bytes = SampleBytes(image.type);
+  void* first =
+      const_cast<uint8_t*>(image.samples.data() + (region.y * stride + region.x * 3) * bytes);
+  at::Tensor values;
+  switch (image.type) {
+    case SampleType::kU8:
+      values = at::from_blob(first, shape, strides, at::kByte).to(at::kFloat) / 255.0;
+      break;
+    case SampleType::kU16:
+      values = at::from_blob(first, shape, strides, at::kUInt16).to(at::kFloat) / 65535.0;
+      break;
+    case SampleType::kF32:
+      values = at::from_blob(first, shape, strides, at::kFloat);
+      break;
+  }
+  return ((values - 0.5) / 0.5).permute({0, 3, 1, 2});
+}
+
+}  // namespace hiif

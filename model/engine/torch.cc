@@ -1,0 +1,294 @@
+// The `torch` backend: model/decoders/folded.h on a device of LibTorch.
+#include <ATen/ATen.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "model/decoders/decoder.h"
+#include "model/decoders/folded.h"
+#include "model/engine/engines.h"
+#include "model/engine/tensors.h"
+
+namespace hiif {
+namespace {
+
+// Kernels may round differently for other row counts, so a call always has `groups` groups of
+// `queries` queries, and low-resolution pixels are projected kLowRows at a time; what is missing is
+// filled up. 65,536 queries fill a large device, and are a tile of 256 x 256.
+constexpr CallShape kCudaShape = {.groups = 16, .queries = 4096, .rows = 64};
+// A third of the default context sample; the buffers stay in the last-level cache.
+constexpr CallShape kCpuShape = {.groups = 2, .queries = 384, .rows = 16};
+constexpr int64_t kCudaLowRows = 1024;
+constexpr int64_t kCpuLowRows = 96;
+
+struct TorchLatents : Engine::Latents {
+  int64_t bytes() const override { return static_cast<int64_t>(codes.nbytes()); }
+  Grid size;
+  at::Tensor codes;  // (h*w,C_e) in the compute type
+};
+
+struct TorchAttention : Engine::Attention {
+  int64_t bytes() const override {
+    int64_t bytes = 0;
+    for (const at::Tensor& block : folded.projection) bytes += static_cast<int64_t>(block.nbytes());
+    return bytes;
+  }
+  FoldedTensors folded;
+};
+
+// Values of the host as a tensor of the device.
+template <class T>
+at::Tensor Upload(const std::vector<T>& values, at::IntArrayRef shape, at::ScalarType from,
+                  at::ScalarType to, const at::Device& device) {
+  return at::from_blob(const_cast<T*>(values.data()), shape, from)
+      .to(device, to, /*non_blocking=*/false, /*copy=*/true);
+}
+
+class TorchEngine : public Engine {
+ public:
+  TorchEngine(Network network, FoldedHiif folded, at::Device device, at::ScalarType type)
+      : network_(std::move(network)),
+        decoder_(std::move(folded), device, type),
+        device_(device),
+        type_(type),
+        shape_(device.is_cuda() ? kCudaShape : kCpuShape),
+        low_rows_(device.is_cuda() ? kCudaLowRows : kCpuLowRows) {}
+
+  std::string Identity() const override {
+    return absl::StrCat("torch/", device_.is_cuda() ? "cuda" : "cpu", "-", precision());
+  }
+  std::string precision() const override {
+    return type_ == at::kFloat ? "float32" : type_ == at::kHalf ? "float16" : "bfloat16";
+  }
+  CallShape shape() const override { return shape_; }
+  int width() const override { return static_cast<int>(decoder_.width()); }
+  int attention_blocks() const override { return decoder_.config().attention_blocks; }
+
+  EngineCost Costs() const override {
+    const auto value = static_cast<int64_t>(at::elementSize(type_));
+    const int64_t channels = network_.config.encoder->features();
+    const int64_t width = decoder_.width();
+    EngineCost cost = FoldedCost(network_.config);
+    cost.weights_bytes = decoder_.weights_bytes() + ParameterBytes(network_.parameters);
+    cost.value_bytes = static_cast<int>(value);
+    cost.pixel_bytes = channels * value;
+    cost.projected_bytes = (4 * width + 9 * channels) * value + 8;
+    cost.query_bytes = sizeof(Query) + 3 * sizeof(float);
+    cost.sample_bytes = width * 4 + static_cast<int64_t>(sizeof(Query));
+    cost.context_bytes = attention_blocks() * width * width * value;
+    cost.call_pixels = shape_.groups * shape_.queries;
+    cost.call_bytes = shape_.groups * shape_.queries * (width * value * 4 + 200);
+    return cost;
+  }
+
+  EncodingPlan Plan(Grid size) const override {
+    return PlanEncoding(*network_.config.encoder, size);
+  }
+  std::unique_ptr<Latents> NewLatents(Grid size) const override {
+    auto latents = std::make_unique<TorchLatents>();
+    latents->size = size;
+    latents->codes = at::zeros({size.height * size.width, network_.config.encoder->features()},
+                               at::TensorOptions().device(device_).dtype(type_));
+    return latents;
+  }
+  absl::Status Encode(const RgbImage& image, const EncodingPlan& plan, int block, int threads,
+                      const Heartbeat& beat, Latents& any) const override {
+    const c10::InferenceMode inference;
+    auto& latents = static_cast<TorchLatents&>(any);
+    const Region& r = plan.blocks[block];
+    latents.codes.view({latents.size.height, latents.size.width, -1})
+        .slice(0, r.y, r.y + r.height)
+        .slice(1, r.x, r.x + r.width)
+        .copy_(EncodePlanned(network_, type_, image, plan, block, threads, beat));
+    return absl::OkStatus();
+  }
+
+  std::unique_ptr<Attention> NewAttention() const override {
+    return std::make_unique<TorchAttention>();
+  }
+  void Begin(const Group& group, float* x) const override {
+    const c10::InferenceMode inference;
+    Group part = group;
+    for (size_t begin = 0; begin < group.queries.size(); begin += shape_.queries) {
+      part.queries = group.queries.subspan(begin, shape_.queries);
+      const Call call = Prepare({&part, 1});
+      Store(decoder_.Begin(call.pixels, call.queries).slice(0, 0, part.queries.size()),
+            x + begin * width());
+    }
+  }
+  std::vector<double> ContextSum(int block, const float* x, int64_t rows) const override {
+    const c10::InferenceMode inference;
+    const at::Tensor sum =
+        decoder_.ContextSum(block, Rows(x, rows)).to(at::kCPU, at::kDouble).contiguous();
+    return {sum.const_data_ptr<double>(), sum.const_data_ptr<double>() + sum.numel()};
+  }
+  void Fold(absl::Span<const double> kv, Attention& attention) const override {
+    const c10::InferenceMode inference;
+    decoder_.Fold(kv, static_cast<TorchAttention&>(attention).folded);
+  }
+  void Attend(int block, const Attention& attention, int64_t rows, float* x) const override {
+    const c10::InferenceMode inference;
+    const std::vector<const Attention*> one = {&attention};
+    Store(Attend(block, Rows(x, rows), one), x);
+  }
+
+  void Decode(absl::Span<const Group> groups, float* rgb) const override {
+    const c10::InferenceMode inference;
+    const Call call = Prepare(groups);
+    std::vector<const Attention*> contexts;
+    for (int64_t i = 0; i < shape_.groups; ++i) {
+      contexts.push_back(groups[std::min<size_t>(i, groups.size() - 1)].attention);
+    }
+    at::Tensor x = decoder_.Begin(call.pixels, call.queries);
+    for (int block = 0; block < attention_blocks(); ++block) x = Attend(block, x, contexts);
+    const at::Tensor out = decoder_.Finish(x, call.queries).to(at::kCPU).contiguous();
+    const float* values = out.const_data_ptr<float>();
+    for (const Group& group : groups) {
+      rgb = std::copy_n(values, group.queries.size() * 3, rgb);
+      values += shape_.queries * 3;
+    }
+  }
+
+ private:
+  struct Call {
+    FoldedQueries queries;
+    ProjectedPixels pixels;
+  };
+
+  // Each of the group's pixels, low_rows_ at a time.
+  void Project(const Group& group, std::vector<ProjectedPixels>& parts) const {
+    const auto& latents = static_cast<const TorchLatents&>(*group.latents);
+    std::vector<PixelIndex> pixels(group.pixels.begin(), group.pixels.end());
+    const int64_t padded = (static_cast<int64_t>(pixels.size()) + low_rows_ - 1) / low_rows_;
+    pixels.resize(padded * low_rows_, 0);
+    const at::Tensor index = Upload(pixels, {padded * low_rows_}, at::kInt, at::kLong, device_);
+    for (int64_t begin = 0; begin < index.size(0); begin += low_rows_) {
+      parts.push_back(decoder_.Project(
+          Neighbourhoods(latents.codes, index.slice(0, begin, begin + low_rows_), latents.size)));
+    }
+  }
+
+  // The tensors of up to shape_.groups groups, filled up by repeating the last.
+  Call Prepare(absl::Span<const Group> groups) const {
+    const int levels = decoder_.config().levels;
+    const int64_t n = shape_.groups * shape_.queries;
+    std::vector<int32_t> pixel;
+    std::vector<float> weight, cell, bits(levels * n * 2);
+    std::vector<ProjectedPixels> parts;
+    int64_t first = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const Group& group = groups[std::min<size_t>(i / shape_.queries, groups.size() - 1)];
+      const size_t q = std::min<size_t>(i % shape_.queries, group.queries.size() - 1);
+      if (i % shape_.queries == 0 && i / shape_.queries < static_cast<int64_t>(groups.size())) {
+        first = static_cast<int64_t>(parts.size()) * low_rows_;
+        Project(group, parts);
+      }
+      const Query& query = group.queries[q];
+      for (int k = 0; k < 4; ++k) {
+        pixel.push_back(static_cast<int32_t>(first + query.neighbour[k]));
+        weight.push_back(query.weight[k]);
+      }
+      cell.insert(cell.end(), group.cell.begin(), group.cell.end());
+      for (int level = 0; level < levels; ++level) {
+        bits[(level * n + i) * 2] = static_cast<float>(query.row_bits >> level & 1);
+        bits[(level * n + i) * 2 + 1] = static_cast<float>(query.column_bits >> level & 1);
+      }
+    }
+    std::vector<at::Tensor> slots, sum, sum_squares;
+    for (const ProjectedPixels& part : parts) {
+      slots.push_back(part.slots);
+      sum.push_back(part.sum);
+      sum_squares.push_back(part.sum_squares);
+    }
+    return {{shape_.groups, Upload(pixel, {n, 4}, at::kInt, at::kLong, device_),
+             Upload(weight, {n, 4}, at::kFloat, at::kFloat, device_),
+             Upload(bits, {levels, n, 2}, at::kFloat, at::kFloat, device_),
+             Upload(cell, {n, 2}, at::kFloat, at::kFloat, device_)},
+            {at::cat(slots), at::cat(sum), at::cat(sum_squares)}};
+  }
+
+  at::Tensor Attend(int block, const at::Tensor& x,
+                    const std::vector<const Attention*>& groups) const {
+    std::vector<at::Tensor> projection, bias;
+    for (const Attention* group : groups) {
+      const FoldedTensors& folded = static_cast<const TorchAttention&>(*group).folded;
+      projection.push_back(folded.projection[block]);
+      bias.push_back(folded.bias[block]);
+    }
+    return decoder_.Attend(block, x, at::stack(projection), at::stack(bias));
+  }
+
+  at::Tensor Rows(const float* x, int64_t rows) const {
+    return at::from_blob(const_cast<float*>(x), {rows, width()}, at::kFloat).to(device_, type_);
+  }
+  static void Store(const at::Tensor& x, float* out) {
+    const at::Tensor host = x.to(at::kCPU, at::kFloat).contiguous();
+    std::copy_n(host.const_data_ptr<float>(), host.numel(), out);
+  }
+
+  const Network network_;  // the encoder's parameters
+  const FoldedDecoder decoder_;
+  const at::Device device_;
+  const at::ScalarType type_;
+  const CallShape shape_;
+  const int64_t low_rows_;
+};
+
+absl::StatusOr<at::Device> FindDevice(const std::string& name) {
+  if (name == "cpu") return at::Device(at::kCPU);
+  absl::string_view number = name;
+  int index = 0;
+  if (!absl::ConsumePrefix(&number, "cuda") ||
+      (!number.empty() &&
+       !(absl::ConsumePrefix(&number, ":") && absl::SimpleAtoi(number, &index)))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("device \"", name, "\": \"cpu\", \"cuda\" or \"cuda:N\" is needed"));
+  }
+  if (!at::globalContext().hasCUDA()) {
+    return absl::UnimplementedError(
+        absl::StrCat("device \"", name,
+                     "\" is not there: a build with the preset \"cuda\" and a "
+                     "machine with a CUDA driver are needed"));
+  }
+  const auto devices = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
+  if (index < 0 || index >= devices) {
+    return absl::UnimplementedError(
+        absl::StrCat("device \"", name, "\" is not there: this machine has ", devices));
+  }
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkpoint,
+                                                        Precision precision,
+                                                        const std::string& device_name) {
+  HIIF_ASSIGN_OR_RETURN(const at::Device device, FindDevice(device_name));
+  const ModelConfig& config = checkpoint.config();
+  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  if (hiif == nullptr || hiif->ablation != Ablation::kNone) {
+    return absl::UnimplementedError("the torch backend serves the HIIF decoder without ablations");
+  }
+  at::ScalarType type = at::kFloat;
+  if (precision == Precision::kFloat16) type = at::kHalf;
+  if (precision == Precision::kBFloat16 || (precision == Precision::kAuto && device.is_cuda())) {
+    type = at::kBFloat16;
+  }
+  HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
+  HIIF_ASSIGN_OR_RETURN(FoldedHiif folded, FoldedHiif::Create(checkpoint.tensors(), *hiif,
+                                                              config.encoder->features()));
+  std::erase_if(network.parameters, [](const auto& p) { return !p.first.starts_with("encoder."); });
+  for (auto& [name, tensor] : network.parameters) {
+    tensor = tensor.to(device, type);
+    if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
+  }
+  return std::make_unique<TorchEngine>(std::move(network), std::move(folded), device, type);
+}
+
+}  // namespace hiif

@@ -1,0 +1,144 @@
+#include "model/hiif/queries.h"
+
+#include <algorithm>
+#include <cstring>
+#include <variant>
+
+namespace hiif {
+namespace {
+
+int Levels(const ModelConfig& config) {
+  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  return hiif == nullptr ? 0 : hiif->levels;
+}
+
+std::array<float, 2> MakeCell(const ModelConfig& config, Grid size, double rows, double columns) {
+  const auto height = static_cast<double>(size.height);
+  const auto width = static_cast<double>(size.width);
+  if (std::holds_alternative<LiifConfig>(config.decoder)) {
+    return {LiifCell(height, rows), LiifCell(width, columns)};
+  }
+  return {HiifCell(height, rows), HiifCell(width, columns)};
+}
+
+std::array<float, 2> GridCell(const ModelConfig& config, Grid size, Grid grid) {
+  return MakeCell(config, size, static_cast<double>(grid.height), static_cast<double>(grid.width));
+}
+
+uint32_t Bits(const AxisTable& axis, int64_t i) {
+  uint32_t bits = 0;
+  for (int level = 0; level < axis.levels; ++level) {
+    bits |= static_cast<uint32_t>(axis.bit(level, i)) << level;
+  }
+  return bits;
+}
+
+// Value of a sample in the normalised range.
+float Normalised(const RgbImage& image, int64_t index) {
+  float value;
+  switch (image.type) {
+    case SampleType::kU8:
+      value = static_cast<float>(image.samples[index]) / 255.0f;
+      break;
+    case SampleType::kU16: {
+      uint16_t sample;
+      std::memcpy(&sample, image.samples.data() + index * 2, 2);
+      value = static_cast<float>(sample) / 65535.0f;
+      break;
+    }
+    default:
+      std::memcpy(&value, image.samples.data() + index * 4, 4);
+  }
+  return (value - 0.5f) / 0.5f;
+}
+
+}  // namespace
+
+Query Positions::At(int64_t row, int64_t column) const {
+  Query query;
+  query.weight = EnsembleWeights(rows, row, columns, column);
+  for (int k = 0; k < 4; ++k) {
+    query.neighbour[k] =
+        static_cast<int32_t>(rows.index[k / 2][row] * columns.low + columns.index[k % 2][column]);
+  }
+  query.row_bits = Bits(rows, row);
+  query.column_bits = Bits(columns, column);
+  query.distance = {{{rows.distance[0][row], rows.distance[1][row]},
+                     {columns.distance[0][column], columns.distance[1][column]}}};
+  query.local = {rows.local[row], columns.local[column]};
+  return query;
+}
+
+Positions RegionPositions(const ModelConfig& config, Grid size, Grid grid, const Region& region) {
+  const int levels = Levels(config);
+  return {MakeAxis(config.coordinates, size.height, grid.height, levels, region.y,
+                   region.y + region.height),
+          MakeAxis(config.coordinates, size.width, grid.width, levels, region.x,
+                   region.x + region.width),
+          GridCell(config, size, grid)};
+}
+
+Positions PixelPositions(const ModelConfig& config, Grid size, Grid grid,
+                         absl::Span<const GridPosition> pixels) {
+  std::vector<int64_t> rows, columns;
+  rows.reserve(pixels.size());
+  columns.reserve(pixels.size());
+  for (const auto& [row, column] : pixels) {
+    rows.push_back(row);
+    columns.push_back(column);
+  }
+  const int levels = Levels(config);
+  return {MakeAxis(config.coordinates, size.height, grid.height, levels, rows),
+          MakeAxis(config.coordinates, size.width, grid.width, levels, columns),
+          GridCell(config, size, grid)};
+}
+
+Positions CoordinatePositions(const ModelConfig& config, Grid size, Cell cell,
+                              absl::Span<const Coordinate> coordinates) {
+  std::vector<double> rows, columns;
+  rows.reserve(coordinates.size());
+  columns.reserve(coordinates.size());
+  for (const Coordinate& coordinate : coordinates) {
+    rows.push_back(coordinate.row);
+    columns.push_back(coordinate.column);
+  }
+  return {MakeAxisAt(rows, size.height, Levels(config)),
+          MakeAxisAt(columns, size.width, Levels(config)),
+          MakeCell(config, size, 2.0 / cell.row, 2.0 / cell.column)};
+}
+
+std::vector<PixelIndex> GatherNeighbours(absl::Span<Query> queries) {
+  std::vector<PixelIndex> pixels;
+  pixels.reserve(queries.size() * 4);
+  for (const Query& query : queries) {
+    pixels.insert(pixels.end(), query.neighbour.begin(), query.neighbour.end());
+  }
+  std::sort(pixels.begin(), pixels.end());
+  pixels.erase(std::unique(pixels.begin(), pixels.end()), pixels.end());
+  for (Query& query : queries) {
+    for (int32_t& neighbour : query.neighbour) {
+      neighbour = static_cast<int32_t>(std::lower_bound(pixels.begin(), pixels.end(), neighbour) -
+                                       pixels.begin());
+    }
+  }
+  return pixels;
+}
+
+void AddResidual(const RgbImage& image, const Positions& positions, int64_t row, int64_t column,
+                 float* rgb) {
+  const int64_t r0 = positions.rows.sample[row];
+  const int64_t c0 = positions.columns.sample[column];
+  const int64_t r1 = std::min(r0 + 1, image.height - 1);
+  const int64_t c1 = std::min(c0 + 1, image.width - 1);
+  const float fr = positions.rows.fraction[row];
+  const float fc = positions.columns.fraction[column];
+  for (int64_t c = 0; c < 3; ++c) {
+    const auto at = [&](int64_t y, int64_t x) {
+      return Normalised(image, (y * image.width + x) * 3 + c);
+    };
+    rgb[c] += at(r0, c0) * (1 - fr) * (1 - fc) + at(r0, c1) * (1 - fr) * fc +
+              at(r1, c0) * fr * (1 - fc) + at(r1, c1) * fr * fc;
+  }
+}
+
+}  // namespace hiif

@@ -1,0 +1,122 @@
+#include "model/upscaler/cost.h"
+
+#include <algorithm>
+#include <numeric>
+#include <variant>
+
+#include "model/encoders/encoder.h"
+
+namespace hiif {
+namespace {
+
+int64_t SamplesOf(Grid grid, int64_t samples) {
+  const int64_t all = grid.height * grid.width;
+  return samples <= 0 ? all : std::min(samples, all);
+}
+
+bool HasContext(const ModelConfig& config) {
+  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  return hiif != nullptr && AttentionBlocks(*hiif) > 0;
+}
+
+// Low-resolution pixels that a region of the grid reads.
+double PixelsRead(Grid input, Grid grid, const Region& region) {
+  const auto side = [](int64_t part, int64_t high, int64_t low) {
+    const double wanted =
+        static_cast<double>(part) / static_cast<double>(high) * static_cast<double>(low);
+    return std::min(wanted + 2, static_cast<double>(low));
+  };
+  return side(region.height, grid.height, input.height) *
+         side(region.width, grid.width, input.width);
+}
+
+}  // namespace
+
+double WorkCost::encode_total() const { return std::accumulate(encode.begin(), encode.end(), 0.0); }
+
+int64_t MemoryFootprint::Peak(int workers) const {
+  return features + std::max({encode_worker * workers, context + context_worker,
+                              context + decode_worker * workers});
+}
+
+WorkCost CostOf(const ModelConfig& config, const EngineCost& engine, const EncodingPlan& plan,
+                Grid grid, const Region& region, int64_t samples) {
+  WorkCost cost;
+  for (int block = 0; block < static_cast<int>(plan.blocks.size()); ++block) {
+    const Region read = plan.Read(block);
+    cost.encode.push_back(config.encoder->Cost(read.height, read.width));
+  }
+  if (HasContext(config)) {
+    cost.context =
+        static_cast<double>(SamplesOf(grid, samples)) * (engine.sample + 4 * engine.projection) +
+        engine.fold;
+  }
+  const auto pixels = static_cast<double>(std::max<int64_t>(1, region.pixels()));
+  cost.coordinate = engine.coordinate +
+                    engine.projection * std::min(4.0, PixelsRead(plan.size, grid, region) / pixels);
+  cost.decode = cost.coordinate * static_cast<double>(region.pixels());
+  return cost;
+}
+
+MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
+                            const EncodingPlan& plan, Grid grid, const Region& region,
+                            int64_t samples) {
+  MemoryFootprint footprint;
+  footprint.weights = engine.weights_bytes;
+  footprint.features = plan.size.height * plan.size.width * engine.pixel_bytes;
+  for (int block = 0; block < static_cast<int>(plan.blocks.size()); ++block) {
+    const Region read = plan.Read(block);
+    // The image as floats, what the layers hold, and the codes on their way to the features.
+    const int64_t bytes = read.pixels() * 3 * static_cast<int64_t>(sizeof(float)) +
+                          config.encoder->Footprint(read.height, read.width, engine.value_bytes) +
+                          plan.blocks[block].pixels() * config.encoder->features() *
+                              static_cast<int64_t>(sizeof(float));
+    footprint.encode_worker = std::max(footprint.encode_worker, bytes);
+  }
+  const int64_t tile = std::min(MemoryFootprint::kTilePixels, region.pixels());
+  const int64_t queries = engine.call_queries > 0 ? std::min(engine.call_queries, tile) : tile;
+  footprint.decode_worker = engine.call_bytes + engine.call_pixels * engine.projected_bytes +
+                            queries * engine.query_bytes;
+  if (HasContext(config)) {
+    footprint.context = engine.context_bytes;
+    footprint.context_worker = engine.call_bytes + engine.call_pixels * engine.projected_bytes +
+                               SamplesOf(grid, samples) * engine.sample_bytes;
+  }
+  return footprint;
+}
+
+EngineCost WrittenCost(const ModelConfig& config) {
+  EngineCost cost;
+  const double features = config.encoder->features();
+  if (const auto* hiif = std::get_if<HiifConfig>(&config.decoder)) {
+    const double width = hiif->width;
+    const double square = width * width;
+    const int blocks = AttentionBlocks(*hiif);
+    const double attention = square * 5 + 2 * square / hiif->heads;
+    cost.projection = 9 * features * width;
+    cost.coordinate = square * 5 + blocks * attention + (hiif->levels - 1) * 2 * square;
+    cost.sample = square * 5 + blocks * attention;
+  } else {
+    double inputs = 9 * features + 4;
+    for (const int hidden : std::get<LiifConfig>(config.decoder).hidden) {
+      cost.coordinate += 4 * inputs * hidden;
+      inputs = hidden;
+    }
+    cost.coordinate += 4 * inputs * 3;
+  }
+  return cost;
+}
+
+EngineCost FoldedCost(const ModelConfig& config) {
+  const auto& hiif = std::get<HiifConfig>(config.decoder);
+  const double width = hiif.width;
+  const double square = width * width;
+  EngineCost cost;
+  cost.projection = 9 * static_cast<double>(config.encoder->features()) * width + 4 * square;
+  cost.coordinate = square * (1 + 2 * hiif.attention_blocks + 2 * (hiif.levels - 1) - 1);
+  cost.sample = square * (1 + 4 * hiif.attention_blocks);
+  cost.fold = hiif.attention_blocks * square * (width + width / hiif.heads);
+  return cost;
+}
+
+}  // namespace hiif

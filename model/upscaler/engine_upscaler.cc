@@ -1,0 +1,306 @@
+#include "model/upscaler/engine_upscaler.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <utility>
+
+#include "absl/synchronization/mutex.h"
+#include "base/status_macros.h"
+#include "model/upscaler/check.h"
+#include "model/upscaler/factory.h"
+#include "model/upscaler/guard.h"
+#include "model/upscaler/piece.h"
+
+namespace hiif {
+namespace {
+
+std::atomic<int64_t> g_recomputed = 0;
+
+Grid SizeOf(const Features& features) { return {features.height(), features.width()}; }
+
+// Pixels of the context's sample, in the order they are summed.
+std::vector<GridPosition> Sample(Grid grid, const ContextOptions& options) {
+  const Region all = options.strip.value_or(Region{0, 0, grid.width, grid.height});
+  const bool whole = options.strip || options.samples <= 0 || options.samples >= all.pixels();
+  std::vector<GridPosition> pixels;
+  pixels.reserve(whole ? all.pixels() : options.samples);
+  if (whole) {
+    for (int64_t y = all.y; y < all.y + all.height; ++y) {
+      for (int64_t x = all.x; x < all.x + all.width; ++x) pixels.push_back({y, x});
+    }
+  } else {
+    for (int64_t i = 0; i < options.samples; ++i) pixels.push_back(SamplePosition(grid, i));
+  }
+  return pixels;
+}
+
+}  // namespace
+
+int64_t RecomputedPieces() { return g_recomputed.load(std::memory_order_relaxed); }
+
+class EngineUpscaler::BlockEncoding : public Encoding {
+ public:
+  BlockEncoding(const EngineUpscaler* owner, std::shared_ptr<const RgbImage> image)
+      : owner_(owner),
+        plan_(owner->engine_->Plan({image->height, image->width})),
+        left_(static_cast<int>(plan_.blocks.size())),
+        features_(std::make_shared<EngineFeatures>()) {
+    features_->latents = owner->engine_->NewLatents(plan_.size);
+    features_->image = std::move(image);
+  }
+  int blocks() const override { return static_cast<int>(plan_.blocks.size()); }
+  absl::Status EncodeBlock(int block, int threads, const Heartbeat& beat) override {
+    if (block < 0 || block >= blocks()) return absl::InvalidArgumentError("no such block");
+    const absl::Status status = Guard([&] {
+      return owner_->engine_->Encode(*features_->image, plan_, block, threads, beat,
+                                     *features_->latents);
+    });
+    if (status.ok()) left_.fetch_sub(1, std::memory_order_acq_rel);
+    return status;
+  }
+  absl::StatusOr<std::shared_ptr<const Features>> Finish() override {
+    if (left_.load(std::memory_order_acquire) != 0) {
+      return absl::FailedPreconditionError("not every block was encoded");
+    }
+    return std::shared_ptr<const Features>(std::move(features_));
+  }
+
+ private:
+  const EngineUpscaler* owner_;
+  const EncodingPlan plan_;
+  std::atomic<int> left_;
+  std::shared_ptr<EngineFeatures> features_;
+};
+
+EngineUpscaler::EngineUpscaler(ModelConfig config, std::string backend,
+                               std::unique_ptr<Engine> engine, std::unique_ptr<Engine> exact)
+    : config_(std::move(config)),
+      backend_(std::move(backend)),
+      engine_(std::move(engine)),
+      exact_(std::move(exact)) {}
+
+int64_t EngineUpscaler::weights_bytes() const {
+  return engine_->Costs().weights_bytes + (exact_ == nullptr ? 0 : exact_->Costs().weights_bytes);
+}
+
+WorkCost EngineUpscaler::Cost(Grid input, Grid grid, const Region& region,
+                              const ContextOptions& options) const {
+  return CostOf(config_, engine_->Costs(), engine_->Plan(input), grid, region, options.samples);
+}
+
+MemoryFootprint EngineUpscaler::Footprint(Grid input, Grid grid, const Region& region,
+                                          const ContextOptions& options) const {
+  EngineCost costs = engine_->Costs();
+  costs.weights_bytes = weights_bytes();
+  return FootprintOf(config_, costs, engine_->Plan(input), grid, region, options.samples);
+}
+
+absl::StatusOr<std::unique_ptr<Encoding>> EngineUpscaler::StartEncoding(
+    std::shared_ptr<const RgbImage> image) const {
+  HIIF_RETURN_IF_ERROR(CheckImage(image.get()));
+  return Guard([&]() -> absl::StatusOr<std::unique_ptr<Encoding>> {
+    return std::make_unique<BlockEncoding>(this, std::move(image));
+  });
+}
+
+std::unique_ptr<Engine::Attention> EngineUpscaler::MakeAttention(
+    const Engine& engine, const EngineFeatures& features, Grid grid,
+    const ContextOptions& options) const {
+  std::unique_ptr<Engine::Attention> attention = engine.NewAttention();
+  if (engine.attention_blocks() == 0) return attention;
+  const std::vector<GridPosition> pixels = Sample(grid, options);
+  const auto count = static_cast<int64_t>(pixels.size());
+  const int64_t width = engine.width();
+  const int64_t call = engine.shape().queries > 0 ? engine.shape().queries : 96;
+  std::vector<float> x(count * width);
+  for (int64_t begin = 0; begin < count; begin += call) {
+    const int64_t rows = std::min(call, count - begin);
+    const Positions positions = PixelPositions(config_, SizeOf(features), grid,
+                                               absl::MakeConstSpan(pixels).subspan(begin, rows));
+    Piece piece;
+    piece.features = &features;
+    piece.positions = &positions;
+    piece.AskAnywhere(rows);
+    engine.Begin(piece.Group(*attention), x.data() + begin * width);
+  }
+  for (int block = 0; block < engine.attention_blocks(); ++block) {
+    std::vector<double> kv = engine.ContextSum(block, x.data(), count);
+    for (double& value : kv) value /= static_cast<double>(count);
+    engine.Fold(kv, *attention);
+    if (block + 1 < engine.attention_blocks()) engine.Attend(block, *attention, count, x.data());
+  }
+  return attention;
+}
+
+absl::StatusOr<std::shared_ptr<const Context>> EngineUpscaler::MakeContext(
+    const Features& any, Grid grid, const ContextOptions& options) const {
+  const auto& features = static_cast<const EngineFeatures&>(any);
+  HIIF_RETURN_IF_ERROR(CheckGrid(grid, SizeOf(features)));
+  if (options.strip) HIIF_RETURN_IF_ERROR(CheckRegion(*options.strip, grid));
+  return Guard([&]() -> absl::StatusOr<std::shared_ptr<const Context>> {
+    auto context = std::make_shared<EngineContext>();
+    context->size = grid;
+    context->options = options;
+    context->attention = MakeAttention(*engine_, features, grid, options);
+    return context;
+  });
+}
+
+Region EngineUpscaler::Cut(const Positions& positions, int64_t y, int64_t x) const {
+  const CallShape shape = engine_->shape();
+  const AxisTable& rows = positions.rows;
+  const AxisTable& columns = positions.columns;
+  Region piece{x, y, shape.columns, 1};
+  if (shape.queries > 0) {
+    piece.height = std::min(rows.size(), shape.rows);
+    piece.width = shape.queries / piece.height;
+  }
+  piece.width = std::min(piece.width, columns.size() - x);
+  piece.height = std::min(piece.height, rows.size() - y);
+  if (shape.pixels > 0) {
+    const int64_t span = columns.index[1][x + piece.width - 1] - columns.index[0][x] + 1;
+    while (y + piece.height < rows.size() &&
+           (rows.index[1][y + piece.height] - rows.index[0][y] + 1) * span <= shape.pixels) {
+      ++piece.height;
+    }
+  }
+  return piece;
+}
+
+absl::Status EngineUpscaler::Render(absl::Span<const RenderTile> tiles) const {
+  for (const RenderTile& tile : tiles) HIIF_RETURN_IF_ERROR(CheckTile(tile));
+  return Guard([&]() -> absl::Status {
+    std::vector<Piece> pieces;
+    std::vector<std::unique_ptr<const Positions>> positions;  // of the pieces
+    for (const RenderTile& tile : tiles) {
+      const auto& features = static_cast<const EngineFeatures&>(*tile.features);
+      const auto& context = static_cast<const EngineContext&>(*tile.context);
+      positions.push_back(std::make_unique<const Positions>(
+          RegionPositions(config_, SizeOf(features), context.size, tile.region)));
+      for (int64_t x = 0; x < tile.region.width;) {
+        Region cut;
+        for (int64_t y = 0; y < tile.region.height; y += cut.height) {
+          cut = Cut(*positions.back(), y, x);
+          Piece piece{&features,
+                      &context,
+                      positions.back().get(),
+                      cut,
+                      tile.out.data() + (y * tile.region.width + x) * 3,
+                      tile.region.width * 3,
+                      {},
+                      {}};
+          piece.AskRectangle();
+          pieces.push_back(std::move(piece));
+          if (static_cast<int64_t>(pieces.size()) == engine_->shape().groups) {
+            HIIF_RETURN_IF_ERROR(Run(pieces));
+          }
+        }
+        x += cut.width;
+      }
+    }
+    return Run(pieces);
+  });
+}
+
+absl::Status EngineUpscaler::Query(const Features& any, const Context& context, Cell cell,
+                                   absl::Span<const Coordinate> coordinates,
+                                   absl::Span<float> out) const {
+  if (out.size() != coordinates.size() * 3) {
+    return absl::InvalidArgumentError("the output of a query has the wrong size");
+  }
+  const auto& features = static_cast<const EngineFeatures&>(any);
+  return Guard([&]() -> absl::Status {
+    const Positions positions = CoordinatePositions(config_, SizeOf(features), cell, coordinates);
+    const int64_t call = engine_->shape().queries > 0 ? engine_->shape().queries : 96;
+    std::vector<Piece> pieces;
+    for (int64_t begin = 0; begin < positions.rows.size(); begin += call) {
+      Piece piece{&features,
+                  static_cast<const EngineContext*>(&context),
+                  &positions,
+                  {0, begin, 0, 0},
+                  out.data() + begin * 3,
+                  0,
+                  {},
+                  {}};
+      piece.AskAnywhere(std::min(call, positions.rows.size() - begin));
+      pieces.push_back(std::move(piece));
+      if (static_cast<int64_t>(pieces.size()) == engine_->shape().groups) {
+        HIIF_RETURN_IF_ERROR(Run(pieces));
+      }
+    }
+    return Run(pieces);
+  });
+}
+
+// Computes the pieces and empties the list.
+absl::Status EngineUpscaler::Run(std::vector<Piece>& pieces) const {
+  if (pieces.empty()) return absl::OkStatus();
+  std::vector<Engine::Group> groups;
+  size_t queries = 0;
+  for (const Piece& piece : pieces) {
+    groups.push_back(piece.Group(*piece.context->attention));
+    queries += piece.queries.size();
+  }
+  std::vector<float> rgb(queries * 3);
+  engine_->Decode(groups, rgb.data());
+  float* values = rgb.data();
+  for (const Piece& piece : pieces) {
+    HIIF_RETURN_IF_ERROR(Finish(piece, values));
+    values += piece.queries.size() * 3;
+  }
+  pieces.clear();
+  return absl::OkStatus();
+}
+
+// Residual, what is not finite, and into the output.
+absl::Status EngineUpscaler::Finish(const Piece& piece, float* rgb) const {
+  const auto count = static_cast<int64_t>(piece.queries.size());
+  std::vector<int64_t> wrong;
+  for (int64_t i = 0; i < count; ++i) {
+    if (!std::isfinite(rgb[i * 3] + rgb[i * 3 + 1] + rgb[i * 3 + 2])) wrong.push_back(i);
+  }
+  if (!wrong.empty() && exact_ != nullptr) HIIF_RETURN_IF_ERROR(Recompute(piece, wrong, rgb));
+  const bool residual = std::holds_alternative<HiifConfig>(config_.decoder);
+  for (int64_t i = 0; i < count; ++i) {
+    float* value = rgb + i * 3;
+    if (residual) {
+      AddResidual(*piece.features->image, *piece.positions, piece.RowOf(i), piece.ColumnOf(i),
+                  value);
+    }
+    for (int c = 0; c < 3; ++c) {
+      if (!std::isfinite(value[c]))
+        return absl::InternalError("the network's output is not finite");
+    }
+    std::copy_n(value, 3, piece.OutOf(i));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EngineUpscaler::Recompute(const Piece& piece, const std::vector<int64_t>& at,
+                                       float* rgb) const {
+  g_recomputed.fetch_add(1, std::memory_order_relaxed);
+  const EngineContext& context = *piece.context;
+  const Engine::Attention* attention = nullptr;
+  {
+    absl::MutexLock lock(&context.mutex);
+    if (context.exact == nullptr) {
+      context.exact = MakeAttention(*exact_, *piece.features, context.size, context.options);
+    }
+    attention = context.exact.get();
+  }
+  std::vector<hiif::Query> queries;
+  for (const int64_t i : at) queries.push_back(piece.queries[i]);
+  Engine::Group group = piece.Group(*attention);
+  group.queries = queries;
+  std::vector<float> values(queries.size() * 3);
+  exact_->Decode({&group, 1}, values.data());
+  for (size_t k = 0; k < at.size(); ++k) std::copy_n(&values[k * 3], 3, rgb + at[k] * 3);
+  return absl::OkStatus();
+}
+
+std::vector<float> EngineUpscaler::FeaturePlanes(const Features& features) const {
+  return engine_->FeaturePlanes(*static_cast<const EngineFeatures&>(features).latents);
+}
+
+}  // namespace hiif

@@ -1,0 +1,35 @@
+#include "model/upscaler/piece.h"
+
+namespace hiif {
+
+void Piece::AskRectangle() {
+  const AxisTable& rows = positions->rows;
+  const AxisTable& columns = positions->columns;
+  const int64_t row0 = rows.index[0][region.y];
+  const int64_t row1 = rows.index[1][region.y + region.height - 1];
+  const int64_t column0 = columns.index[0][region.x];
+  const int64_t column1 = columns.index[1][region.x + region.width - 1];
+  const int64_t width = column1 - column0 + 1;
+  for (int64_t row = row0; row <= row1; ++row) {
+    for (int64_t column = column0; column <= column1; ++column) {
+      pixels.push_back(static_cast<PixelIndex>(row * columns.low + column));
+    }
+  }
+  queries.reserve(region.pixels());
+  for (int64_t y = region.y; y < region.y + region.height; ++y) {
+    for (int64_t x = region.x; x < region.x + region.width; ++x) {
+      hiif::Query& query = queries.emplace_back(positions->At(y, x));
+      for (int k = 0; k < 4; ++k) {
+        query.neighbour[k] = static_cast<int32_t>((rows.index[k / 2][y] - row0) * width +
+                                                  columns.index[k % 2][x] - column0);
+      }
+    }
+  }
+}
+
+void Piece::AskAnywhere(int64_t count) {
+  for (int64_t i = 0; i < count; ++i) queries.push_back(positions->At(RowOf(i), ColumnOf(i)));
+  pixels = GatherNeighbours(absl::MakeSpan(queries));
+}
+
+}  // namespace hiif
