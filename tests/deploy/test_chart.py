@@ -104,8 +104,11 @@ def test_wrong_values_are_refused(values, named):
 @pytest.mark.parametrize("name", MATRIX)
 def test_the_server_takes_its_configuration(name, tmp_path):
     """The config map is a file that this build of hiif-server reads."""
+    settings = json.loads(one(MATRIX[name], "ConfigMap")["data"]["config.json"])
+    gpu = MATRIX[name].get("gpu", {}).get("enabled", False)
+    assert settings.pop("device", None) == ("cuda" if gpu else None)  # which a build without CUDA refuses
     config = tmp_path / "config.json"
-    config.write_text(render(MATRIX[name])["ConfigMap"][0]["data"]["config.json"])
+    config.write_text(json.dumps(settings))
     result = subprocess.run([BIN / "hiif-server", "--config", config, "--print-config"],
                             capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
