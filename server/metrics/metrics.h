@@ -31,10 +31,11 @@ class Metrics {
   // Creates the series of a model at 0. Only registered names appear as labels.
   void AddModel(const std::string& model);
 
-  // One call is over. code: "OK", "INVALID_ARGUMENT", ... model: a registered name, or empty where
-  // the call did not get that far. queued: admission to first work; 0: it was not admitted.
-  void RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,
-                   absl::Duration duration, absl::Duration queued);
+  // One call is over. front: the door it came by, "grpc", ... code: "OK", "INVALID_ARGUMENT", ...
+  // model: a registered name, or empty where the call did not get that far. queued: admission to
+  // first work; 0: it was not admitted.
+  void RequestDone(absl::string_view front, absl::string_view method, absl::string_view model,
+                   absl::string_view code, absl::Duration duration, absl::Duration queued);
   // A call refused before work was spent on it; reason as in ErrorInfo.
   void Rejected(absl::string_view reason);
   // A connection closed at once; reason as in server/rpc/acceptor.h.
