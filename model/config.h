@@ -3,9 +3,12 @@
 #ifndef MODEL_CONFIG_H_
 #define MODEL_CONFIG_H_
 
+#include <array>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include "model/decoders/configs.h"
 
 namespace hiif {
 
@@ -34,6 +37,7 @@ struct SwinIrConfig {
                             6, 6, 6};  // attention heads of each RSTB, same length as depths
   int window = 8;
   int mlp_hidden = 360;  // embed_dim times the mlp ratio
+  // 0: CiaoSR's form, without `conv_before_upsample`: embed_dim wide, padded by reflection.
   int output_features = 64;
   bool operator==(const SwinIrConfig&) const = default;
 };
@@ -54,34 +58,12 @@ struct DatConfig {
   bool operator==(const DatConfig&) const = default;
 };
 
-using EncoderConfig = std::variant<EdsrConfig, RdnConfig, SwinIrConfig, DatConfig>;
-
-// Table 4 of the HIIF paper.
-enum class Ablation {
-  kNone,
-  kNoHierarchy,  // v1-H: the raw local coordinate at every level instead of bits
-  kSingleScale,  // v2-MS: the bits of all levels enter at level 0
-  kNoAttention,  // v3-MH: no attention blocks
+// No encoder: the normalised image itself, for the decoders that filter pixels.
+struct NoEncoderConfig {
+  bool operator==(const NoEncoderConfig&) const = default;
 };
 
-// HIIF decoder: `freq` conv C_e -> width, then `levels` MLPs of which the first is followed by
-// attention.
-struct HiifConfig {
-  int width = 256;
-  int levels = 6;
-  int heads = 16;  // width / heads is the width of q, k and v
-  int attention_blocks = 2;
-  Ablation ablation = Ablation::kNone;
-  bool operator==(const HiifConfig&) const = default;
-};
-
-// LIIF decoder (Chen et al., CVPR 2021): one MLP with ReLU, local ensemble of the four neighbours.
-struct LiifConfig {
-  std::vector<int> hidden = {256, 256, 256, 256};
-  bool operator==(const LiifConfig&) const = default;
-};
-
-using DecoderConfig = std::variant<HiifConfig, LiifConfig>;
+using EncoderConfig = std::variant<EdsrConfig, RdnConfig, SwinIrConfig, DatConfig, NoEncoderConfig>;
 
 // How pixel positions become local coordinates and bits.
 enum class CoordinateMode {
@@ -89,17 +71,26 @@ enum class CoordinateMode {
   kExact,      // integers: the same bits on every machine, tile and image size
 };
 
+// What the network sees of an image value x in [0,1], a channel each: (x - mean) / deviation.
+struct Normalisation {
+  std::array<float, 3> mean = {0.5f, 0.5f, 0.5f};
+  std::array<float, 3> deviation = {0.5f, 0.5f, 0.5f};
+  bool operator==(const Normalisation&) const = default;
+};
+
 struct ModelConfig {
   EncoderConfig encoder = EdsrConfig{};
   DecoderConfig decoder = HiifConfig{};
   CoordinateMode coordinates = CoordinateMode::kExact;
+  Normalisation normalisation;
   bool operator==(const ModelConfig&) const = default;
 };
 
 // Channels C_e of the encoder's output.
 int EncoderFeatures(const EncoderConfig& encoder);
 
-// "edsr-baseline", "rdn", "swinir" or "dat"; "hiif" or "liif"; "reference" or "exact".
+// "edsr-baseline", "rdn", "swinir", "dat" or "none"; a name of DecoderTypes(); "reference" or
+// "exact".
 std::string EncoderName(const EncoderConfig& encoder);
 std::string DecoderName(const DecoderConfig& decoder);
 std::string CoordinateModeName(CoordinateMode mode);

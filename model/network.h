@@ -52,7 +52,7 @@ at::Tensor AddTo(at::Tensor& x, const at::Tensor& y);
 // the window are mirrored as far as needed and the latent codes cropped (model.md 1, serving).
 at::Tensor EncodeImage(const Network& network, const at::Tensor& image);
 
-// The encoders behind EncodeImage().
+// The encoders behind EncodeImage(); "none" gives the image.
 at::Tensor EncodeEdsr(const EdsrConfig& config, const Scope& scope, const at::Tensor& image);
 at::Tensor EncodeRdn(const RdnConfig& config, const Scope& scope, const at::Tensor& image);
 at::Tensor EncodeSwinIr(const SwinIrConfig& config, const Scope& scope, const at::Tensor& image);
@@ -62,6 +62,8 @@ at::Tensor DatMean();
 
 // Mirrors (edge repeated, NumPy's "symmetric") at the bottom and right to height x width.
 at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width);
+// The same without repeating the edge (NumPy's "reflect"); a side of 1 repeats itself.
+at::Tensor PadReflect(const at::Tensor& image, int64_t height, int64_t width);
 
 }  // namespace hiif
 

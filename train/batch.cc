@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "model/decoders/types.h"
 #include "model/layers/coordinates.h"
 
 namespace hiif::train {
@@ -21,27 +22,33 @@ at::Tensor Normalised(const std::vector<Level>& levels, int64_t pixels) {
 Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConfig& config) {
   const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
   const int levels = hiif != nullptr ? hiif->levels : 0;
+  const bool residual = TypeOf(config.decoder).adds_residual;
   std::vector<at::Tensor> images;
   std::vector<at::Tensor> targets;
   std::vector<QueryTensors> queries;
+  Batch batch;
   for (const Sample& sample : samples) {
     images.push_back(
         Normalised(sample.patch, patch * patch).t().reshape({1, 3, patch, patch}).contiguous());
     // Patch and crop are square: rows and columns share one table.
     const AxisTable axis = MakeAxis(config.coordinates, patch, sample.side, levels);
     std::vector<TablePosition> positions;
+    std::vector<QueryPoint>& points = batch.points.emplace_back();
     for (size_t q = 0; q < sample.rows.size(); ++q) {
       positions.push_back({sample.rows[q], sample.columns[q]});
+      const auto at = [&](int32_t pixel) -> AxisPosition {
+        return {config.coordinates, patch, sample.side, static_cast<double>(pixel)};
+      };
+      points.push_back({at(sample.rows[q]), at(sample.columns[q])});
     }
     const auto low = static_cast<double>(patch);
     const auto high = static_cast<double>(sample.side);
     const float cell = hiif != nullptr ? HiifCell(low, high) : LiifCell(low, high);
     queries.push_back(MakeQueries(axis, axis, positions, {cell, cell}));
     at::Tensor target = Normalised(sample.colours, static_cast<int64_t>(positions.size()));
-    if (hiif != nullptr) target = target - SampleResidual(images.back(), axis, axis, positions);
+    if (residual) target = target - SampleResidual(images.back(), axis, axis, positions);
     targets.push_back(target.unsqueeze(0));
   }
-  Batch batch;
   std::vector<at::Tensor> latents;
   batch.open = at::ones({static_cast<int64_t>(samples.size()), 1, 1}, at::kFloat);
   for (size_t i = 0; i < samples.size(); ++i) {

@@ -15,7 +15,20 @@
 namespace hiif::train {
 namespace {
 
-at::Tensor Decode(const Network& network, const at::Tensor& latents, const QueryTensors& queries) {
+// Patch by patch.
+at::Tensor DecodeEach(const TensorDecoder& decoder, const at::Tensor& latents, const Batch& batch) {
+  std::vector<at::Tensor> out;
+  for (size_t i = 0; i < batch.points.size(); ++i) {
+    const auto n = static_cast<int64_t>(i);
+    out.push_back(
+        DecodeInOneCall(decoder, *decoder.Prepare(latents.slice(0, n, n + 1)), batch.points[i]));
+  }
+  return at::stack(out).to(at::kFloat);
+}
+
+at::Tensor Decode(const Network& network, const at::Tensor& latents, const Batch& batch) {
+  if (const auto decoder = MakeTensorDecoder(network)) return DecodeEach(*decoder, latents, batch);
+  const QueryTensors& queries = batch.queries;
   const at::Tensor features = DecoderFeatures(network, latents).flatten(2).transpose(1, 2);
   const at::Tensor out = std::holds_alternative<HiifConfig>(network.config.decoder)
                              ? HiifDecode(network, features, queries)
@@ -29,7 +42,7 @@ at::Tensor TeacherError(const Teacher& teacher, const at::Tensor& latents, const
   const at::AutoGradMode grad(false);
   const at::Tensor own =
       teacher.shares_encoder ? latents : EncodeImage(teacher.network, batch.images);
-  return Decode(teacher.network, own, batch.queries) - batch.target;
+  return Decode(teacher.network, own, batch) - batch.target;
 }
 
 at::Tensor FeatureLoss(const Teacher& teacher, const at::Tensor& latents, const Batch& batch) {
@@ -52,7 +65,7 @@ at::Tensor Loss(const Network& network, const GradientOptions& options, const Ba
   if (teacher != nullptr) {
     target = target + teacher->weight * batch.open * TeacherError(*teacher, latents, teacher_batch);
   }
-  const at::Tensor difference = Decode(network, latents, batch.queries) - target;
+  const at::Tensor difference = Decode(network, latents, batch) - target;
   return options.squares ? difference.square().mean() : difference.abs().mean();
 }
 

@@ -1,91 +1,36 @@
 #include "model/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/digest.h"
 #include "base/status_macros.h"
+#include "model/checkpoint/object_reader.h"
+#include "model/checkpoint/shapes.h"
+#include "model/decoders/types.h"
 
 namespace hiif {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr char kFormatVersion[] = "1";
 constexpr char kNormalisation[] = "(x-0.5)/0.5";
-constexpr int kMaxSize = 65536;       // of anything in a configuration
-constexpr int64_t kMaxWindow = 1024;  // pixels of a window that attends to itself
+constexpr int64_t kMaxWindow = 1024;            // pixels of a window that attends to itself
+constexpr char kPerChannel[] = "(x-mean)/std";  // with metadata "mean" and "std"
 
 // Buffers of released checkpoints that follow from the configuration.
 bool IsDerived(const std::string& name) {
   return absl::EndsWith(name, ".attn_mask") || absl::EndsWith(name, ".relative_position_index") ||
-         absl::StartsWith(name, "encoder.sub_mean.") || absl::StartsWith(name, "encoder.add_mean.");
+         absl::StartsWith(name, "encoder.sub_mean.") ||
+         absl::StartsWith(name, "encoder.add_mean.") || name == "cs_attn.escape_NaN";
 }
-
-// Reads the members of a JSON object; each must be there, be of its kind, and there must be no
-// other.
-class ObjectReader {
- public:
-  ObjectReader(const Json& object, std::string what) : object_(object), what_(std::move(what)) {
-    if (!object.is_object()) Fail("is not a JSON object");
-  }
-  int Size(const char* key, int least) {
-    ++members_;
-    if (!status_.ok()) return least;
-    if (!object_.contains(key) || !InRange(object_[key], least)) {
-      Fail(absl::StrCat("needs ", key, ", a whole number from ", least, " to ", kMaxSize));
-      return least;
-    }
-    return object_[key].get<int>();
-  }
-  std::vector<int> Sizes(const char* key) {
-    ++members_;
-    if (!status_.ok()) return {};
-    if (!object_.contains(key) || !object_[key].is_array() || object_[key].empty() ||
-        !std::all_of(object_[key].begin(), object_[key].end(),
-                     [](const Json& v) { return InRange(v, 1); })) {
-      Fail(absl::StrCat("needs ", key, ", a list of whole numbers"));
-      return {};
-    }
-    return object_[key].get<std::vector<int>>();
-  }
-  std::string Text(const char* key) {
-    ++members_;
-    if (!status_.ok()) return "";
-    if (!object_.contains(key) || !object_[key].is_string()) {
-      Fail(absl::StrCat("needs ", key, ", a text"));
-      return "";
-    }
-    return object_[key].get<std::string>();
-  }
-  void Fail(absl::string_view why) {
-    if (status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(what_, " ", why));
-  }
-  absl::Status Finish() {
-    if (status_.ok() && object_.size() != members_) Fail("has members that are not known");
-    return status_;
-  }
-
- private:
-  static bool InRange(const Json& value, int least) {
-    return value.is_number_integer() && value.get<int64_t>() >= least &&
-           value.get<int64_t>() <= kMaxSize;
-  }
-  const Json& object_;
-  std::string what_;
-  size_t members_ = 0;
-  absl::Status status_;
-};
-
-constexpr std::pair<Ablation, const char*> kAblations[] = {{Ablation::kNone, "none"},
-                                                           {Ablation::kNoHierarchy, "v1-H"},
-                                                           {Ablation::kSingleScale, "v2-MS"},
-                                                           {Ablation::kNoAttention, "v3-MH"}};
 
 Json ToJson(const EdsrConfig& c) { return {{"features", c.features}, {"blocks", c.blocks}}; }
 Json ToJson(const RdnConfig& c) {
@@ -108,16 +53,7 @@ Json ToJson(const DatConfig& c) {
           {"window_long", c.window_long},
           {"output_scale", c.output_scale}};
 }
-Json ToJson(const HiifConfig& c) {
-  const auto ablation = std::find_if(std::begin(kAblations), std::end(kAblations),
-                                     [&](const auto& a) { return a.first == c.ablation; });
-  return {{"width", c.width},
-          {"levels", c.levels},
-          {"heads", c.heads},
-          {"attention_blocks", c.attention_blocks},
-          {"ablation", ablation->second}};
-}
-Json ToJson(const LiifConfig& c) { return {{"hidden", c.hidden}}; }
+Json ToJson(const NoEncoderConfig&) { return Json::object(); }
 
 absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& json) {
   ObjectReader reader(json, "encoder_config");
@@ -130,7 +66,7 @@ absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& j
   } else if (name == "swinir") {
     SwinIrConfig swin{reader.Size("embed_dim", 1),  reader.Sizes("depths"),
                       reader.Sizes("heads"),        reader.Size("window", 2),
-                      reader.Size("mlp_hidden", 1), reader.Size("output_features", 1)};
+                      reader.Size("mlp_hidden", 1), reader.Size("output_features", 0)};
     if (swin.depths.size() != swin.heads.size())
       reader.Fail("has depths and heads of different length");
     for (const int heads : swin.heads) {
@@ -155,39 +91,64 @@ absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& j
                                kMaxWindow, " pixels together at most"));
     }
     config = dat;
+  } else if (name == "none") {
+    config = NoEncoderConfig{};
   } else {
     return absl::InvalidArgumentError(
-        absl::StrCat("encoder \"", name, "\" is none of edsr-baseline, rdn, swinir, dat"));
+        absl::StrCat("encoder \"", name, "\" is none of edsr-baseline, rdn, swinir, dat, none"));
   }
   HIIF_RETURN_IF_ERROR(reader.Finish());
   return config;
 }
 
 absl::StatusOr<DecoderConfig> ReadDecoder(const std::string& name, const Json& json) {
-  ObjectReader reader(json, "decoder_config");
-  DecoderConfig config;
-  if (name == "hiif") {
-    HiifConfig hiif{reader.Size("width", 1), reader.Size("levels", 2), reader.Size("heads", 1),
-                    reader.Size("attention_blocks", 0), Ablation::kNone};
-    const std::string ablation = reader.Text("ablation");
-    const auto found = std::find_if(std::begin(kAblations), std::end(kAblations),
-                                    [&](const auto& a) { return a.second == ablation; });
-    if (found == std::end(kAblations)) {
-      reader.Fail("has an ablation that is none of none, v1-H, v2-MS, v3-MH");
-    } else {
-      hiif.ablation = found->first;
-    }
-    if (hiif.width % hiif.heads != 0) reader.Fail("has a width that its heads do not divide");
-    if (hiif.levels > 16) reader.Fail("has more than 16 levels");
-    config = hiif;
-  } else if (name == "liif") {
-    config = LiifConfig{reader.Sizes("hidden")};
-  } else {
-    return absl::InvalidArgumentError(
-        absl::StrCat("decoder \"", name, "\" is neither hiif nor liif"));
+  const DecoderType* type = FindDecoderType(name);
+  if (type == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "decoder \"", name, "\" is none of ",
+        absl::StrJoin(DecoderTypes(), ", ",
+                      [](std::string* out, const auto* t) { absl::StrAppend(out, t->name); })));
   }
+  ObjectReader reader(json, "decoder_config");
+  DecoderConfig config = type->read(reader);
   HIIF_RETURN_IF_ERROR(reader.Finish());
   return config;
+}
+
+// Decoders that filter pixels take the image itself; no other can.
+absl::Status CheckPair(const ModelConfig& config) {
+  const bool filter = std::holds_alternative<BicubicConfig>(config.decoder) ||
+                      std::holds_alternative<LanczosConfig>(config.decoder);
+  if (std::holds_alternative<NoEncoderConfig>(config.encoder) == filter) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("decoder ", DecoderName(config.decoder),
+                                                 " does not go with encoder ",
+                                                 EncoderName(config.encoder)));
+}
+
+// Three numbers a,b,c.
+absl::StatusOr<std::array<float, 3>> ReadTriple(const std::map<std::string, std::string>& metadata,
+                                                const std::string& key) {
+  std::array<float, 3> out{};
+  const auto found = metadata.find(key);
+  const std::vector<std::string> parts =
+      found == metadata.end() ? std::vector<std::string>() : absl::StrSplit(found->second, ',');
+  bool good = parts.size() == out.size();
+  for (size_t i = 0; good && i < out.size(); ++i) {
+    good = absl::SimpleAtof(parts[i], &out[i]) && std::isfinite(out[i]) &&
+           (key == "mean" || out[i] >= 1e-3f) && std::fabs(out[i]) <= 1e3f;
+  }
+  if (good) return out;
+  return absl::InvalidArgumentError(
+      absl::StrCat("metadata \"", key, "\" is not three numbers a,b,c",
+                   key == "mean" ? "" : " from 0.001", "; the normalisation needs them"));
+}
+
+absl::StatusOr<Normalisation> ReadMeanAndDeviation(
+    const std::map<std::string, std::string>& metadata) {
+  Normalisation normalisation;
+  HIIF_ASSIGN_OR_RETURN(normalisation.mean, ReadTriple(metadata, "mean"));
+  HIIF_ASSIGN_OR_RETURN(normalisation.deviation, ReadTriple(metadata, "std"));
+  return normalisation;
 }
 
 // NaN and infinity have all exponent bits set.
@@ -256,15 +217,18 @@ absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::
         absl::StrCat("has format version ", version, ", this program reads ", kFormatVersion));
   }
   HIIF_ASSIGN_OR_RETURN(const std::string normalisation, text("normalisation"));
-  if (normalisation != kNormalisation) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("normalisation \"", normalisation, "\" is not ", kNormalisation));
-  }
   ModelConfig config;
+  if (normalisation == kPerChannel) {
+    HIIF_ASSIGN_OR_RETURN(config.normalisation, ReadMeanAndDeviation(metadata));
+  } else if (normalisation != kNormalisation) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "normalisation \"", normalisation, "\" is neither ", kNormalisation, " nor ", kPerChannel));
+  }
   HIIF_ASSIGN_OR_RETURN(config.encoder, EncoderFromMetadata(metadata));
   HIIF_ASSIGN_OR_RETURN(const std::string decoder, text("decoder"));
   HIIF_ASSIGN_OR_RETURN(const Json decoder_config, object("decoder_config"));
   HIIF_ASSIGN_OR_RETURN(config.decoder, ReadDecoder(decoder, decoder_config));
+  HIIF_RETURN_IF_ERROR(CheckPair(config));
   HIIF_ASSIGN_OR_RETURN(const std::string mode, text("coordinates"));
   if (mode != "exact" && mode != "reference") {
     return absl::InvalidArgumentError(
@@ -334,13 +298,53 @@ int64_t Checkpoint::parameters() const {
 
 std::map<std::string, std::string> ConfigMetadata(const ModelConfig& config) {
   const auto json = [](const auto& c) { return ToJson(c).dump(); };
-  return {{"format_version", kFormatVersion},
-          {"normalisation", kNormalisation},
-          {"encoder", EncoderName(config.encoder)},
-          {"encoder_config", std::visit(json, config.encoder)},
-          {"decoder", DecoderName(config.decoder)},
-          {"decoder_config", std::visit(json, config.decoder)},
-          {"coordinates", CoordinateModeName(config.coordinates)}};
+  std::map<std::string, std::string> metadata = {
+      {"format_version", kFormatVersion},
+      {"normalisation", kNormalisation},
+      {"encoder", EncoderName(config.encoder)},
+      {"encoder_config", std::visit(json, config.encoder)},
+      {"decoder", DecoderName(config.decoder)},
+      {"decoder_config", TypeOf(config.decoder).write(config.decoder).dump()},
+      {"coordinates", CoordinateModeName(config.coordinates)}};
+  if (config.normalisation != Normalisation{}) {
+    metadata["normalisation"] = kPerChannel;
+    const auto shortest = [](std::string* out, float value) {
+      std::array<char, 32> digits;
+      out->append(digits.data(), std::to_chars(digits.begin(), digits.end(), value).ptr);
+    };
+    metadata["mean"] = absl::StrJoin(config.normalisation.mean, ",", shortest);
+    metadata["std"] = absl::StrJoin(config.normalisation.deviation, ",", shortest);
+  }
+  return metadata;
+}
+
+absl::StatusOr<ModelConfig> InferConfig(const Safetensors& tensors) {
+  ModelConfig config;
+  HIIF_ASSIGN_OR_RETURN(config.encoder, InferEncoder(tensors));
+  const auto types = DecoderTypes();
+  const auto type = std::find_if(types.begin(), types.end(),
+                                 [&](const DecoderType* t) { return t->recognise(tensors); });
+  if (type == types.end()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "holds no decoder that is known (",
+        absl::StrJoin(
+            types, ", ",
+            [](std::string* out, const DecoderType* t) { absl::StrAppend(out, t->title); }),
+        ")"));
+  }
+  config.decoder = (*type)->infer(tensors);
+  const auto mode = tensors.metadata().find("coordinates");
+  const std::string name = mode == tensors.metadata().end() ? "reference" : mode->second;
+  if (name != "reference" && name != "exact") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("coordinates \"", name, "\" are neither \"reference\" nor \"exact\""));
+  }
+  config.coordinates = name == "exact" ? CoordinateMode::kExact : CoordinateMode::kReference;
+  if (tensors.metadata().contains("mean")) {
+    HIIF_ASSIGN_OR_RETURN(config.normalisation, ReadMeanAndDeviation(tensors.metadata()));
+  }
+  // Sizes of a damaged file may contradict each other.
+  return ConfigFromMetadata(ConfigMetadata(config));
 }
 
 }  // namespace hiif

@@ -1,17 +1,14 @@
 // Which parameters a network has, and the way back from them to the network.
-#include <algorithm>
-#include <set>
+#include "model/checkpoint/shapes.h"
 
+#include <algorithm>
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/decoders/types.h"
 
 namespace hiif {
-namespace {
-
-using Shapes = std::map<std::string, std::vector<int64_t>>;
 
 void AddLinear(Shapes& shapes, const std::string& name, int64_t outputs, int64_t inputs) {
   shapes[name + ".weight"] = {outputs, inputs};
@@ -28,6 +25,58 @@ void AddNorm(Shapes& shapes, const std::string& name, int64_t size) {
   shapes[name + ".weight"] = {size};
   shapes[name + ".bias"] = {size};
 }
+
+void AddMlp(Shapes& shapes, const std::string& name, int64_t inputs, const std::vector<int>& hidden,
+            int64_t outputs) {
+  int layer = 0;
+  for (const int width : hidden) {
+    AddLinear(shapes, absl::StrCat(name, ".layers.", layer), width, inputs);
+    inputs = width;
+    layer += 2;  // an activation between
+  }
+  AddLinear(shapes, absl::StrCat(name, ".layers.", layer), outputs, inputs);
+}
+
+int Dimension(const Safetensors& tensors, const std::string& name, size_t i) {
+  const auto found = tensors.tensors().find(name);
+  if (found == tensors.tensors().end() || found->second.shape.size() <= i) return 0;
+  return static_cast<int>(std::min<int64_t>(found->second.shape[i], 1 << 20));
+}
+
+int Count(const Safetensors& tensors, const std::string& prefix) {
+  int count = 0;
+  for (auto i = tensors.tensors().lower_bound(prefix);
+       i != tensors.tensors().end() && absl::StartsWith(i->first, prefix); ++i) {
+    const std::string rest = i->first.substr(prefix.size());
+    int number;
+    if (absl::SimpleAtoi(rest.substr(0, rest.find('.')), &number) && number >= 0 &&
+        number < 10000) {
+      count = std::max(count, number + 1);
+    }
+  }
+  return count;
+}
+
+int IntegerRoot(int value) {
+  int root = 0;
+  while ((root + 1) * (root + 1) <= value) ++root;
+  return root;
+}
+
+std::vector<int> HiddenOfMlp(const Safetensors& tensors, const std::string& name) {
+  std::vector<int> hidden;
+  const std::string prefix = name + ".layers.";
+  for (int layer = 0; layer + 1 < Count(tensors, prefix); layer += 2) {
+    hidden.push_back(Dimension(tensors, absl::StrCat(prefix, layer, ".weight"), 0));
+  }
+  return hidden;
+}
+
+bool Contains(const Safetensors& tensors, const std::string& name) {
+  return tensors.tensors().contains(name);
+}
+
+namespace {
 
 void AddEncoder(Shapes& shapes, const EdsrConfig& config) {
   const int f = config.features;
@@ -76,7 +125,9 @@ void AddEncoder(Shapes& shapes, const SwinIrConfig& config) {
   }
   AddNorm(shapes, "encoder.norm", dim);
   AddConv(shapes, "encoder.conv_after_body", dim, dim, 3);
-  AddConv(shapes, "encoder.conv_before_upsample.0", config.output_features, dim, 3);
+  if (config.output_features > 0) {
+    AddConv(shapes, "encoder.conv_before_upsample.0", config.output_features, dim, 3);
+  }
 }
 
 // 3x3, 1x1 and 3x3 around a quarter of the width.
@@ -135,70 +186,23 @@ void AddEncoder(Shapes& shapes, const DatConfig& config) {
   AddResidualConvs(shapes, "encoder.conv_after_body", dim);
 }
 
-void AddDecoder(Shapes& shapes, const HiifConfig& config, int features) {
-  const int width = config.width;
-  AddConv(shapes, "freq", width, features, 3);
-  for (int level = 0; level < config.levels; ++level) {
-    int inputs = level == 0 ? 4 * width + 4 : width + 2;
-    if (config.ablation == Ablation::kSingleScale) {
-      inputs = level == 0 ? 4 * width + 2 + 2 * config.levels : width;
-    }
-    const std::string prefix = absl::StrCat("fc_layers.", level);
-    AddNorm(shapes, prefix + ".norm", inputs);
-    AddLinear(shapes, prefix + ".fc1", width, inputs);
-    AddLinear(shapes, prefix + ".fc2", level + 1 == config.levels ? 3 : width, width);
-  }
-  if (config.ablation == Ablation::kNoAttention) return;
-  for (int block = 0; block < config.attention_blocks; ++block) {
-    const std::string prefix = absl::StrCat("conv", block);
-    AddLinear(shapes, prefix + ".qkv_proj", 3 * width, width);
-    AddNorm(shapes, prefix + ".kln", width / config.heads);
-    AddNorm(shapes, prefix + ".vln", width / config.heads);
-    AddLinear(shapes, prefix + ".proj1", width, width);
-    AddLinear(shapes, prefix + ".proj2", width, width);
-  }
+void AddEncoder(Shapes&, const NoEncoderConfig&) {}
+
+}  // namespace
+
+std::map<std::string, std::vector<int64_t>> EncoderShapes(const EncoderConfig& config) {
+  Shapes shapes;
+  std::visit([&](const auto& encoder) { AddEncoder(shapes, encoder); }, config);
+  return shapes;
 }
 
-void AddDecoder(Shapes& shapes, const LiifConfig& config, int features) {
-  int inputs = features * 9 + 4;
-  int layer = 0;
-  for (const int hidden : config.hidden) {
-    AddLinear(shapes, absl::StrCat("imnet.layers.", layer), hidden, inputs);
-    inputs = hidden;
-    layer += 2;  // a ReLU between
-  }
-  AddLinear(shapes, absl::StrCat("imnet.layers.", layer), 3, inputs);
+std::map<std::string, std::vector<int64_t>> ParameterShapes(const ModelConfig& config) {
+  Shapes shapes = EncoderShapes(config.encoder);
+  TypeOf(config.decoder).add_shapes(shapes, config.decoder, EncoderFeatures(config.encoder));
+  return shapes;
 }
 
-// Dimension `i` of a tensor, 0 where there is none.
-int Dimension(const Safetensors& tensors, const std::string& name, size_t i) {
-  const auto found = tensors.tensors().find(name);
-  if (found == tensors.tensors().end() || found->second.shape.size() <= i) return 0;
-  return static_cast<int>(std::min<int64_t>(found->second.shape[i], 1 << 20));
-}
-
-// 1 + the largest N of the names `prefix`N.*; 0 where there is none.
-int Count(const Safetensors& tensors, const std::string& prefix) {
-  int count = 0;
-  for (auto i = tensors.tensors().lower_bound(prefix);
-       i != tensors.tensors().end() && absl::StartsWith(i->first, prefix); ++i) {
-    const std::string rest = i->first.substr(prefix.size());
-    int number;
-    if (absl::SimpleAtoi(rest.substr(0, rest.find('.')), &number) && number >= 0 &&
-        number < 10000) {
-      count = std::max(count, number + 1);
-    }
-  }
-  return count;
-}
-
-int IntegerRoot(int value) {
-  int root = 0;
-  while ((root + 1) * (root + 1) <= value) ++root;
-  return root;
-}
-
-EncoderConfig InferEncoder(const Safetensors& tensors) {
+absl::StatusOr<EncoderConfig> InferEncoder(const Safetensors& tensors) {
   if (tensors.tensors().contains("encoder.SFENet1.weight")) {
     RdnConfig config;
     config.base_features = Dimension(tensors, "encoder.SFENet1.weight", 0);
@@ -224,72 +228,12 @@ EncoderConfig InferEncoder(const Safetensors& tensors) {
         Dimension(tensors, "encoder.layers.0.residual_group.blocks.0.mlp.fc1.weight", 0);
     return config;
   }
+  if (!tensors.tensors().contains("encoder.head.0.weight")) {
+    return absl::InvalidArgumentError("holds no encoder that is known (EDSR, RDN, SwinIR)");
+  }
   EdsrConfig config;
   config.features = Dimension(tensors, "encoder.head.0.weight", 0);
   config.blocks = std::max(0, Count(tensors, "encoder.body.") - 1);
-  return config;
-}
-
-DecoderConfig InferDecoder(const Safetensors& tensors) {
-  if (tensors.tensors().contains("imnet.layers.0.weight")) {
-    LiifConfig config;
-    config.hidden.clear();
-    for (int layer = 0; layer + 1 < Count(tensors, "imnet.layers."); layer += 2) {
-      config.hidden.push_back(
-          Dimension(tensors, absl::StrCat("imnet.layers.", layer, ".weight"), 0));
-    }
-    return config;
-  }
-  HiifConfig config;
-  config.width = Dimension(tensors, "freq.weight", 0);
-  config.levels = Count(tensors, "fc_layers.");
-  config.attention_blocks = 0;
-  while (tensors.tensors().contains(absl::StrCat("conv", config.attention_blocks, ".kln.weight"))) {
-    ++config.attention_blocks;
-  }
-  const int d = Dimension(tensors, "conv0.kln.weight", 0);
-  if (d > 0) config.heads = config.width / d;
-  if (Dimension(tensors, "fc_layers.1.norm.weight", 0) == config.width) {
-    config.ablation = Ablation::kSingleScale;
-  } else if (config.attention_blocks == 0) {
-    config.ablation = Ablation::kNoAttention;
-  }
-  return config;
-}
-
-}  // namespace
-
-std::map<std::string, std::vector<int64_t>> EncoderShapes(const EncoderConfig& config) {
-  Shapes shapes;
-  std::visit([&](const auto& encoder) { AddEncoder(shapes, encoder); }, config);
-  return shapes;
-}
-
-std::map<std::string, std::vector<int64_t>> ParameterShapes(const ModelConfig& config) {
-  Shapes shapes = EncoderShapes(config.encoder);
-  const int features = EncoderFeatures(config.encoder);
-  std::visit([&](const auto& decoder) { AddDecoder(shapes, decoder, features); }, config.decoder);
-  return shapes;
-}
-
-absl::StatusOr<ModelConfig> InferConfig(const Safetensors& tensors) {
-  ModelConfig config;
-  config.encoder = InferEncoder(tensors);
-  config.decoder = InferDecoder(tensors);
-  const auto mode = tensors.metadata().find("coordinates");
-  const std::string name = mode == tensors.metadata().end() ? "reference" : mode->second;
-  if (name != "reference" && name != "exact") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("coordinates \"", name, "\" are neither \"reference\" nor \"exact\""));
-  }
-  config.coordinates = name == "exact" ? CoordinateMode::kExact : CoordinateMode::kReference;
-  if (EncoderFeatures(config.encoder) == 0) {
-    return absl::InvalidArgumentError("holds no encoder that is known (EDSR, RDN, SwinIR)");
-  }
-  if (const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
-      hiif != nullptr && (hiif->width == 0 || hiif->levels == 0)) {
-    return absl::InvalidArgumentError("holds no decoder that is known (HIIF, LIIF)");
-  }
   return config;
 }
 

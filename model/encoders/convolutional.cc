@@ -15,13 +15,15 @@ at::Tensor EncodeImage(const Network& network, const at::Tensor& image) {
   if (const auto* dat = std::get_if<DatConfig>(&network.config.encoder)) {
     return EncodeDat(*dat, scope, image);
   }
+  if (std::holds_alternative<NoEncoderConfig>(network.config.encoder)) return image;
   const auto& swinir = std::get<SwinIrConfig>(network.config.encoder);
   const auto up = [&](int64_t n) {
     return (n + swinir.window - 1) / swinir.window * swinir.window;
   };
   const int64_t height = image.size(2);
   const int64_t width = image.size(3);
-  const at::Tensor padded = PadSymmetric(image, up(height), up(width));
+  const at::Tensor padded = swinir.output_features > 0 ? PadSymmetric(image, up(height), up(width))
+                                                       : PadReflect(image, up(height), up(width));
   return EncodeSwinIr(swinir, scope, padded).slice(2, 0, height).slice(3, 0, width);
 }
 

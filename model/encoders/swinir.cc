@@ -101,6 +101,7 @@ at::Tensor EncodeSwinIr(const SwinIrConfig& config, const Scope& scope, const at
   }
   const at::Tensor body = LayerNorm(x, scope.Below("norm")).permute({0, 3, 1, 2});
   const at::Tensor deep = Conv(body, scope.Below("conv_after_body")) + first;
+  if (config.output_features == 0) return deep;
   return at::leaky_relu(Conv(deep, scope.Below("conv_before_upsample.0")), 0.01);
 }
 

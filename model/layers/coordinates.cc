@@ -26,15 +26,6 @@ int32_t Clamp(int64_t index, int64_t low) {
   return static_cast<int32_t>(std::clamp<int64_t>(index, 0, low - 1));
 }
 
-// Centre of pixel i of n, as make_coord of the released code: scalars in double, rounded once.
-float ReferenceCentre(int64_t i, int64_t n) {
-  const double r = 1.0 / static_cast<double>(n);
-  const float first = static_cast<float>(-1.0 + r);
-  const float step = static_cast<float>(2.0 * r);
-  const float product = step * static_cast<float>(i);
-  return first + product;
-}
-
 AxisTable MakeReferenceAxis(int64_t low, int64_t high, int levels,
                             absl::Span<const int64_t> pixels) {
   const auto positions = static_cast<int64_t>(pixels.size());
@@ -121,6 +112,15 @@ AxisTable MakeExactAxis(int64_t low, int64_t high, int levels, absl::Span<const 
 }
 
 }  // namespace
+
+// Scalars in double, rounded once.
+float ReferenceCentre(int64_t i, int64_t n) {
+  const double r = 1.0 / static_cast<double>(n);
+  const float first = static_cast<float>(-1.0 + r);
+  const float step = static_cast<float>(2.0 * r);
+  const float product = step * static_cast<float>(i);
+  return first + product;
+}
 
 AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels,
                    absl::Span<const int64_t> pixels) {

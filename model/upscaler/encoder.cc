@@ -20,6 +20,7 @@ constexpr int64_t kBlockSide = 384;
 // path.
 int64_t ReceptiveField(const EncoderConfig& encoder) {
   if (const auto* edsr = std::get_if<EdsrConfig>(&encoder)) return 2 * edsr->blocks + 2;
+  if (std::holds_alternative<NoEncoderConfig>(encoder)) return 0;
   const auto& rdn = std::get<RdnConfig>(encoder);
   return rdn.blocks * rdn.layers_per_block + 3;
 }
@@ -51,8 +52,8 @@ class TorchEncoder : public LatentEncoder {
       const c10::InferenceMode inference;
       const ScopedAutocast autocast(at::kCPU, bfloat16_);
       const Region read = WithHalo(block, halo, image.height, image.width);
-      const at::Tensor part =
-          NormalisedImage(image, read).contiguous(at::MemoryFormat::ChannelsLast);
+      const at::Tensor part = NormalisedImage(image, read, network_.config.normalisation)
+                                  .contiguous(at::MemoryFormat::ChannelsLast);
       const at::Tensor codes = EncodeImage(network_, part)
                                    .slice(2, block.y - read.y, block.y - read.y + block.height)
                                    .slice(3, block.x - read.x, block.x - read.x + block.width)
@@ -130,7 +131,8 @@ absl::StatusOr<std::unique_ptr<LatentEncoder>> LatentEncoder::Create(const Check
   });
 }
 
-at::Tensor NormalisedImage(const RgbImage& image, const Region& region) {
+at::Tensor NormalisedImage(const RgbImage& image, const Region& region,
+                           const Normalisation& normalisation) {
   const int64_t stride = image.width * 3;
   const std::vector<int64_t> shape = {1, region.height, region.width, 3};
   const std::vector<int64_t> strides = {image.height * stride, stride, 3, 1};
@@ -149,7 +151,9 @@ at::Tensor NormalisedImage(const RgbImage& image, const Region& region) {
       values = at::from_blob(first, shape, strides, at::kFloat);
       break;
   }
-  return ((values - 0.5) / 0.5).permute({0, 3, 1, 2});
+  if (normalisation == Normalisation{}) return ((values - 0.5) / 0.5).permute({0, 3, 1, 2});
+  const auto row = [](const std::array<float, 3>& v) { return at::tensor(at::ArrayRef<float>(v)); };
+  return ((values - row(normalisation.mean)) / row(normalisation.deviation)).permute({0, 3, 1, 2});
 }
 
 }  // namespace hiif

@@ -468,6 +468,7 @@ absl::StatusOr<std::unique_ptr<Upscaler>> MakeFusedUpscaler(const Checkpoint& ch
   const auto* hiif = std::get_if<HiifConfig>(&checkpoint.config().decoder);
   if (hiif == nullptr)
     return absl::UnimplementedError("the fused backend serves the HIIF decoder only");
+  HIIF_RETURN_IF_ERROR(CheckNormalisation(checkpoint.config()));
   const auto make = [&](kernels::Number number) -> absl::StatusOr<std::unique_ptr<HiifDecoder>> {
     auto decoder = HiifDecoder::Create(checkpoint.tensors(), *hiif,
                                        EncoderFeatures(checkpoint.config().encoder), number);

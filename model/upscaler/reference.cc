@@ -9,6 +9,7 @@
 #include "base/status_macros.h"
 #include "model/decoders/decoder.h"
 #include "model/network.h"
+#include "model/upscaler/tensor_upscaler.h"
 #include "model/upscaler/tensors.h"
 
 namespace hiif {
@@ -273,6 +274,10 @@ class Reference : public ReferenceUpscaler {
 
 absl::StatusOr<std::unique_ptr<ReferenceUpscaler>> ReferenceUpscaler::Create(
     const Checkpoint& checkpoint) {
+  const DecoderConfig& decoder = checkpoint.config().decoder;
+  if (!std::holds_alternative<HiifConfig>(decoder) && !std::holds_alternative<LiifConfig>(decoder))
+    return MakeTensorUpscaler(checkpoint);
+  HIIF_RETURN_IF_ERROR(CheckNormalisation(checkpoint.config()));
   return CatchTorch([&]() -> absl::StatusOr<std::unique_ptr<ReferenceUpscaler>> {
     HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
     return std::make_unique<Reference>(std::move(network));

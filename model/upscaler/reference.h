@@ -24,8 +24,10 @@ class ReferenceUpscaler : public Upscaler {
                                    int64_t rows, absl::Span<float> out) const = 0;
 
   // The features that the queries gather from, planes of height * width: `freq` for HIIF, the
-  // encoder's output for LIIF. For comparison with recordings.
+  // encoder's output for every other. For comparison with recordings.
   virtual std::vector<float> FeaturePlanes(const Features& features) const = 0;
+  // CiaoSR's non-local map, likewise; empty for decoders that have none.
+  virtual std::vector<float> NonLocalPlanes(const Features& /*features*/) const { return {}; }
 };
 
 // Tables of some positions, by the checkpoint's coordinate mode.
@@ -47,6 +49,8 @@ GridTables MakePixelTables(const ModelConfig& config, int64_t height, int64_t wi
 GridTables MakeQueryTables(const ModelConfig& config, int64_t height, int64_t width, Cell cell,
                            absl::Span<const Coordinate> coordinates);
 
+// Unimplemented where the network's input is not normalised by (x-0.5)/0.5.
+absl::Status CheckNormalisation(const ModelConfig& config);
 // InvalidArgument where a tile does not lie in its grid or its output has the wrong size.
 absl::Status CheckTile(const RenderTile& tile);
 // InvalidArgument for empty images and images whose samples do not fit their size.

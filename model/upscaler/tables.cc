@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "model/layers/peer_coordinates.h"
 #include "model/upscaler/reference.h"
 
 namespace hiif {
@@ -9,12 +10,19 @@ int Levels(const ModelConfig& config) {
   return hiif == nullptr ? 0 : hiif->levels;
 }
 
+// Of one axis, as the decoder takes it.
+float AxisCell(const DecoderConfig& decoder, double low, double high) {
+  if (std::holds_alternative<HiifConfig>(decoder)) return HiifCell(low, high);
+  if (std::holds_alternative<LiifConfig>(decoder)) return LiifCell(low, high);
+  int limit = 0;
+  if (const auto* lte = std::get_if<LteConfig>(&decoder)) limit = lte->cell_limit;
+  if (const auto* srno = std::get_if<SrnoConfig>(&decoder)) limit = srno->cell_limit;
+  return CellOf(static_cast<int64_t>(low), static_cast<int64_t>(high), limit);
+}
+
 std::array<float, 2> MakeCell(const ModelConfig& config, double height, double width, double rows,
                               double columns) {
-  if (std::holds_alternative<LiifConfig>(config.decoder)) {
-    return {LiifCell(height, rows), LiifCell(width, columns)};
-  }
-  return {HiifCell(height, rows), HiifCell(width, columns)};
+  return {AxisCell(config.decoder, height, rows), AxisCell(config.decoder, width, columns)};
 }
 
 }  // namespace
@@ -60,6 +68,13 @@ GridTables MakeQueryTables(const ModelConfig& config, int64_t height, int64_t wi
   return {MakeAxisAt(rows, height, Levels(config)), MakeAxisAt(columns, width, Levels(config)),
           MakeCell(config, static_cast<double>(height), static_cast<double>(width), 2.0 / cell.row,
                    2.0 / cell.column)};
+}
+
+absl::Status CheckNormalisation(const ModelConfig& config) {
+  if (config.normalisation == Normalisation{}) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat("a ", DecoderName(config.decoder),
+                                               " decoder is served with the normalisation "
+                                               "(x-0.5)/0.5 only"));
 }
 
 absl::Status CheckTile(const RenderTile& tile) {

@@ -9,12 +9,13 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/image.h"
+#include "model/config.h"
 
 namespace hiif {
 
-// Part of an image, (1,3,h,w) float32, normalised to [-1,1]; in channels-last order. May view the
-// image.
-at::Tensor NormalisedImage(const RgbImage& image, const Region& region);
+// Part of an image, (1,3,h,w) float32, normalised; in channels-last order. May view the image.
+at::Tensor NormalisedImage(const RgbImage& image, const Region& region,
+                           const Normalisation& normalisation = {});
 
 // LibTorch reports by exceptions; they end here.
 template <class F>

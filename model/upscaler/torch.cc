@@ -534,6 +534,7 @@ absl::StatusOr<std::unique_ptr<Upscaler>> MakeTorchUpscaler(const Checkpoint& ch
     if (precision == Precision::kBFloat16 || (precision == Precision::kAuto && device.is_cuda())) {
       type = at::kBFloat16;
     }
+    HIIF_RETURN_IF_ERROR(CheckNormalisation(checkpoint.config()));
     HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
     HIIF_ASSIGN_OR_RETURN(FoldedDecoder decoder, FoldedDecoder::Create(network, device, type));
     std::erase_if(network.parameters,
