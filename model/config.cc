@@ -4,6 +4,11 @@
 
 namespace hiif {
 
+bool IsFilter(const DecoderConfig& decoder) {
+  return std::holds_alternative<BicubicConfig>(decoder) ||
+         std::holds_alternative<LanczosConfig>(decoder);
+}
+
 int EncoderFeatures(const EncoderConfig& encoder) {
   if (const auto* edsr = std::get_if<EdsrConfig>(&encoder)) return edsr->features;
   if (const auto* rdn = std::get_if<RdnConfig>(&encoder)) return rdn->base_features;

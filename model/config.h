@@ -86,6 +86,9 @@ struct ModelConfig {
   bool operator==(const ModelConfig&) const = default;
 };
 
+// Whether it filters pixels: no encoder, no parameters.
+bool IsFilter(const DecoderConfig& decoder);
+
 // Channels C_e of the encoder's output.
 int EncoderFeatures(const EncoderConfig& encoder);
 

@@ -117,9 +117,8 @@ absl::StatusOr<DecoderConfig> ReadDecoder(const std::string& name, const Json& j
 
 // Decoders that filter pixels take the image itself; no other can.
 absl::Status CheckPair(const ModelConfig& config) {
-  const bool filter = std::holds_alternative<BicubicConfig>(config.decoder) ||
-                      std::holds_alternative<LanczosConfig>(config.decoder);
-  if (std::holds_alternative<NoEncoderConfig>(config.encoder) == filter) return absl::OkStatus();
+  if (std::holds_alternative<NoEncoderConfig>(config.encoder) == IsFilter(config.decoder))
+    return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("decoder ", DecoderName(config.decoder),
                                                  " does not go with encoder ",
                                                  EncoderName(config.encoder)));

@@ -5,6 +5,7 @@
 #include "base/status_macros.h"
 #include "model/upscaler/fused.h"
 #include "model/upscaler/reference.h"
+#include "model/upscaler/tensor_upscaler.h"
 #include "model/upscaler/torch.h"
 
 namespace hiif {
@@ -20,6 +21,8 @@ absl::StatusOr<std::shared_ptr<const Features>> Upscaler::Encode(
 
 absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpoint,
                                                        const UpscalerOptions& options) {
+  // There is no network that a backend or device could compute otherwise.
+  if (IsFilter(checkpoint.config().decoder)) return MakeTensorUpscaler(checkpoint);
   const auto torch = [&] {
     return MakeTorchUpscaler(checkpoint, options.precision, options.device);
   };

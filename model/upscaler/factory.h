@@ -30,6 +30,7 @@ struct UpscalerOptions {
   std::string device = "cpu";  // or "cuda", "cuda:N"
 };
 
+// Filters (IsFilter()) are the reference backend's whatever is asked for. Otherwise
 // Unimplemented when the backend does not serve this decoder, precision or device on this machine.
 absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpoint,
                                                        const UpscalerOptions& options);

@@ -211,6 +211,17 @@ TEST(CiaoSr, TheOrderOfBlocksDoesNotMatter) {
   EXPECT_EQ(render(**together->Finish()), expected);
 }
 
+// A server whose models are all on one backend has its floor too.
+TEST(Filters, AreServedWhateverTheBackend) {
+  const std::string path = ::testing::TempDir() + "/filter.safetensors";
+  ASSERT_TRUE(testing::WriteRandomCheckpoint(path, Models()[5].second).ok());
+  const auto checkpoint = Checkpoint::Open(path);
+  ASSERT_TRUE(checkpoint.ok());
+  EXPECT_EQ(checkpoint->parameters(), 0);
+  for (const Backend backend : {Backend::kAuto, Backend::kTorch, Backend::kFused})
+    EXPECT_TRUE(MakeUpscaler(*checkpoint, {.backend = backend}).ok());
+}
+
 TEST(Filters, BicubicIsPillows) {
   const auto image = Photo(17, 23);
   const Grid grid{47, 71};
