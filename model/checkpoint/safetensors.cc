@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/digest.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 
 namespace hiif {
 namespace {
@@ -17,7 +19,9 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr uint64_t kMaxHeader = 16 << 20;
+constexpr JsonBounds kHeaderBounds = {.depth = 3, .values = 1 << 20};
 constexpr int kMaxRank = 8;
+constexpr char kChecksum[] = "data_sha256";  // of the metadata: of all that is behind the header
 
 struct TypeName {
   TensorType type;
@@ -37,30 +41,18 @@ const TypeName* FindType(const std::string& name) {
   return nullptr;
 }
 
-// Parses JSON and refuses what nlohmann::json would quietly merge: duplicate keys of one object.
-absl::StatusOr<Json> ParseHeader(const char* begin, const char* end) {
-  std::vector<absl::flat_hash_set<std::string>> keys;
-  std::string duplicate;
-  const auto callback = [&](int, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
-      duplicate = value.get<std::string>();
-    }
-    return true;
-  };
-  Json header = Json::parse(begin, end, callback, /*allow_exceptions=*/false);
-  if (header.is_discarded()) return absl::DataLossError("the header is not JSON");
-  if (!duplicate.empty()) {
-    return absl::DataLossError(absl::StrCat("\"", duplicate, "\" stands twice in the header"));
-  }
-  if (!header.is_object()) return absl::DataLossError("the header is not a JSON object");
-  return header;
-}
-
 bool IsSize(const Json& value) {
   return value.is_number_unsigned() &&
          value.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+}
+
+absl::string_view Text(absl::Span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+absl::Status InFile(const std::string& path, const absl::Status& status) {
+  if (status.ok() || absl::StrContains(status.message(), path)) return status;
+  return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
 }
 
 struct Extent {
@@ -69,10 +61,10 @@ struct Extent {
   std::string name;
 };
 
-absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<const uint8_t> data,
+absl::Status ParseTensor(const std::string& name, const Json& entry, int64_t data_bytes,
                          TensorView& tensor, Extent& extent) {
   const auto error = [&](absl::string_view what) {
-    return absl::DataLossError(absl::StrCat("tensor ", name, ": ", what));
+    return absl::DataLossError(absl::StrCat("tensor ", Quoted(name), ": ", what));
   };
   if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") ||
       !entry.contains("shape") || !entry.contains("data_offsets")) {
@@ -82,9 +74,7 @@ absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<
   const Json& shape = entry["shape"];
   const Json& offsets = entry["data_offsets"];
   const TypeName* type = dtype.is_string() ? FindType(dtype.get<std::string>()) : nullptr;
-  if (type == nullptr) {
-    return error(absl::StrCat("type ", dtype.dump(), " is none of F32, F16, BF16, U8, I64"));
-  }
+  if (type == nullptr) return error("its type is none of F32, F16, BF16, U8, I64");
   if (!shape.is_array() || shape.size() > kMaxRank)
     return error("shape is not a list of 0 to 8 sizes");
   int64_t bytes = type->bytes;
@@ -98,7 +88,7 @@ absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<
     return error("data_offsets is not a pair of positions");
   }
   extent = {offsets[0].get<int64_t>(), offsets[1].get<int64_t>(), name};
-  if (extent.end < extent.begin || extent.end > static_cast<int64_t>(data.size())) {
+  if (extent.end < extent.begin || extent.end > data_bytes) {
     return error("lies outside the file");
   }
   if (extent.end - extent.begin != bytes) {
@@ -106,7 +96,7 @@ absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<
         absl::StrCat("has ", extent.end - extent.begin, " bytes, its shape needs ", bytes));
   }
   tensor.type = type->type;
-  tensor.bytes = data.subspan(extent.begin, bytes);
+  tensor.begin = extent.begin;
   return absl::OkStatus();
 }
 
@@ -146,42 +136,86 @@ int64_t TensorView::elements() const {
 
 Safetensors::~Safetensors() = default;
 
-absl::StatusOr<std::shared_ptr<const Safetensors>> Safetensors::Map(const std::string& path) {
+absl::StatusOr<std::shared_ptr<Safetensors>> Safetensors::Open(const std::string& path,
+                                                               const SafetensorsLimits& limits) {
   auto result = std::shared_ptr<Safetensors>(new Safetensors);
-  HIIF_ASSIGN_OR_RETURN(result->file_, MappedFile::Open(path));
-  const absl::Status status = result->Parse();
-  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  result->path_ = path;
+  HIIF_ASSIGN_OR_RETURN(result->file_, RegularFile::Open(path, limits.within));
+  HIIF_RETURN_IF_ERROR(InFile(path, result->ReadHeader(limits)));
   return result;
 }
 
-absl::Status Safetensors::Parse() {
-  const absl::Span<const uint8_t> bytes = file_->bytes();
-  if (bytes.size() < 8)
-    return absl::DataLossError("shorter than the length of a safetensors header");
-  uint64_t header_size;
-  std::memcpy(&header_size, bytes.data(), 8);
-  if (header_size > kMaxHeader || header_size > bytes.size() - 8) {
-    return absl::DataLossError(
-        absl::StrCat("header of ", header_size, " bytes: longer than the file or than 16 MiB"));
+absl::StatusOr<std::shared_ptr<const Safetensors>> Safetensors::Read(const std::string& path) {
+  HIIF_ASSIGN_OR_RETURN(const std::shared_ptr<Safetensors> result, Open(path));
+  HIIF_RETURN_IF_ERROR(result->Load());
+  return result;
+}
+
+absl::Status Safetensors::Load() {
+  HIIF_RETURN_IF_ERROR(InFile(path_, ReadData()));
+  file_.reset();
+  header_ = std::string();
+  return absl::OkStatus();
+}
+
+absl::Status Safetensors::ReadHeader(const SafetensorsLimits& limits) {
+  size_ = file_->size();
+  if (size_ < 8) return absl::DataLossError("shorter than the length of a safetensors header");
+  if (size_ > limits.max_bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", size_, " bytes, more than the ", limits.max_bytes, " allowed here"));
   }
-  const char* text = reinterpret_cast<const char*>(bytes.data()) + 8;
-  HIIF_ASSIGN_OR_RETURN(const Json header, ParseHeader(text, text + header_size));
-  const absl::Span<const uint8_t> data = bytes.subspan(8 + header_size);
+  uint64_t header_size;
+  HIIF_RETURN_IF_ERROR(file_->Read(0, {reinterpret_cast<uint8_t*>(&header_size), 8}));
+  // The number is not told: it would be the first bytes of whatever file this is.
+  if (header_size > kMaxHeader || header_size > static_cast<uint64_t>(size_ - 8))
+    return absl::DataLossError("its header is longer than the file or than 16 MiB");
+  header_.resize(8 + header_size);
+  HIIF_RETURN_IF_ERROR(
+      file_->Read(0, {reinterpret_cast<uint8_t*>(header_.data()), header_.size()}));
+  return ParseHeader(absl::string_view(header_).substr(8),
+                     size_ - static_cast<int64_t>(header_.size()));
+}
+
+absl::Status Safetensors::ReadData() {
+  const auto begin = static_cast<int64_t>(header_.size());
+  bytes_ = std::make_unique_for_overwrite<uint8_t[]>(size_);
+  // What was checked is what is used, whatever stands there by now.
+  std::memcpy(bytes_.get(), header_.data(), header_.size());
+  HIIF_RETURN_IF_ERROR(
+      file_->Read(begin, {bytes_.get() + begin, static_cast<size_t>(size_ - begin)}));
+  HIIF_RETURN_IF_ERROR(file_->CheckUnchanged());
+  const absl::Span<const uint8_t> data = file().subspan(begin);
+  for (auto& [name, tensor] : tensors_)
+    tensor.bytes = data.subspan(tensor.begin, tensor.elements() * TensorTypeBytes(tensor.type));
+  const auto checksum = metadata_.find(kChecksum);
+  if (checksum != metadata_.end() && checksum->second != Sha256Hex(Text(data)))
+    return absl::DataLossError(
+        "its values do not have the checksum of its metadata: copy it again");
+  return absl::OkStatus();
+}
+
+absl::Status Safetensors::ParseHeader(absl::string_view text, int64_t data_bytes) {
+  const absl::StatusOr<Json> header = ParseJson(text, kHeaderBounds);
+  if (!header.ok()) {
+    return absl::DataLossError(absl::StrCat("its header: ", header.status().message()));
+  }
+  if (!header->is_object()) return absl::DataLossError("its header is not a JSON object");
 
   std::vector<Extent> extents;
-  for (const auto& [name, entry] : header.items()) {
+  for (const auto& [name, entry] : header->items()) {
     if (name == "__metadata__") {
       if (!entry.is_object()) return absl::DataLossError("__metadata__ is not an object");
       for (const auto& [key, value] : entry.items()) {
         if (!value.is_string()) {
-          return absl::DataLossError(absl::StrCat("metadata ", key, " is not a string"));
+          return absl::DataLossError(absl::StrCat("metadata ", Quoted(key), " is not a string"));
         }
         metadata_[key] = value.get<std::string>();
       }
       continue;
     }
     Extent extent;
-    HIIF_RETURN_IF_ERROR(ParseTensor(name, entry, data, tensors_[name], extent));
+    HIIF_RETURN_IF_ERROR(ParseTensor(name, entry, data_bytes, tensors_[name], extent));
     extents.push_back(extent);
   }
   std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
@@ -191,19 +225,20 @@ absl::Status Safetensors::Parse() {
   for (const Extent& extent : extents) {
     if (extent.begin != position) {
       return absl::DataLossError(absl::StrCat(
-          "tensor ", extent.name, ": ",
+          "tensor ", Quoted(extent.name), ": ",
           extent.begin < position ? "overlaps" : "leaves a hole behind", " the one before it"));
     }
     position = extent.end;
   }
-  if (position != static_cast<int64_t>(data.size())) {
-    return absl::DataLossError(absl::StrCat(static_cast<int64_t>(data.size()) - position,
-                                            " bytes behind the last tensor"));
-  }
+  if (position != data_bytes)
+    return absl::DataLossError(
+        absl::StrCat(data_bytes - position, " bytes behind the last tensor"));
   return absl::OkStatus();
 }
 
-absl::Span<const uint8_t> Safetensors::file() const { return file_->bytes(); }
+absl::Span<const uint8_t> Safetensors::file() const {
+  return {bytes_.get(), bytes_ == nullptr ? 0 : static_cast<size_t>(size_)};
+}
 
 absl::StatusOr<std::vector<float>> Safetensors::Floats(const std::string& name) const {
   const auto found = tensors_.find(name);
@@ -236,8 +271,8 @@ absl::Status WriteSafetensors(const std::string& path,
                               const std::map<std::string, TensorToWrite>& tensors,
                               const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t position = 0;
+  std::vector<absl::string_view> parts;
   for (const auto& [name, tensor] : tensors) {
     int64_t bytes = TensorTypeBytes(tensor.type);
     for (const int64_t size : tensor.shape) bytes *= size;
@@ -251,17 +286,17 @@ absl::Status WriteSafetensors(const std::string& path,
                     {"shape", tensor.shape},
                     {"data_offsets", {position, position + bytes}}};
     position += bytes;
+    parts.push_back(Text(tensor.bytes));
   }
+  header["__metadata__"] = metadata;
+  header["__metadata__"][kChecksum] = Sha256Hex(parts);
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');  // tensors start at a multiple of 8
   const uint64_t size = text.size();
   HIIF_ASSIGN_OR_RETURN(auto file, AtomicFile::Create(path));
   HIIF_RETURN_IF_ERROR(file->Append({reinterpret_cast<const char*>(&size), 8}));
   HIIF_RETURN_IF_ERROR(file->Append(text));
-  for (const auto& [name, tensor] : tensors) {
-    HIIF_RETURN_IF_ERROR(
-        file->Append({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()}));
-  }
+  for (const absl::string_view part : parts) HIIF_RETURN_IF_ERROR(file->Append(part));
   return file->Commit();
 }
 

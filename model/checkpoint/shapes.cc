@@ -6,33 +6,56 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/text.h"
 #include "model/checkpoint/checkpoint.h"
 
 namespace hiif {
 namespace {
 
-using Shapes = std::map<std::string, std::vector<int64_t>>;
+using ShapeMap = std::map<std::string, std::vector<int64_t>>;
+
+auto AddTo(ShapeMap& map) {
+  return [&map](const std::string& name, const std::vector<int64_t>& shape) {
+    map[name] = shape;
+    return true;
+  };
+}
+
+// Tells a visitor of parameters until it has had enough.
+class Shapes {
+ public:
+  explicit Shapes(ParameterVisitor visitor) : visitor_(visitor) {}
+  void Add(const std::string& name, std::vector<int64_t> shape) {
+    if (!enough_) enough_ = !visitor_(name, shape);
+  }
+  // Loops over what a configuration counts ask this: it may count billions.
+  bool enough() const { return enough_; }
+
+ private:
+  const ParameterVisitor visitor_;
+  bool enough_ = false;
+};
 
 void AddLinear(Shapes& shapes, const std::string& name, int64_t outputs, int64_t inputs) {
-  shapes[name + ".weight"] = {outputs, inputs};
-  shapes[name + ".bias"] = {outputs};
+  shapes.Add(name + ".weight", {outputs, inputs});
+  shapes.Add(name + ".bias", {outputs});
 }
 
 void AddConv(Shapes& shapes, const std::string& name, int64_t outputs, int64_t inputs,
              int64_t kernel) {
-  shapes[name + ".weight"] = {outputs, inputs, kernel, kernel};
-  shapes[name + ".bias"] = {outputs};
+  shapes.Add(name + ".weight", {outputs, inputs, kernel, kernel});
+  shapes.Add(name + ".bias", {outputs});
 }
 
 void AddNorm(Shapes& shapes, const std::string& name, int64_t size) {
-  shapes[name + ".weight"] = {size};
-  shapes[name + ".bias"] = {size};
+  shapes.Add(name + ".weight", {size});
+  shapes.Add(name + ".bias", {size});
 }
 
 void AddEncoder(Shapes& shapes, const EdsrConfig& config) {
   const int f = config.features;
   AddConv(shapes, "encoder.head.0", f, 3, 3);
-  for (int block = 0; block < config.blocks; ++block) {
+  for (int block = 0; block < config.blocks && !shapes.enough(); ++block) {
     AddConv(shapes, absl::StrCat("encoder.body.", block, ".body.0"), f, f, 3);
     AddConv(shapes, absl::StrCat("encoder.body.", block, ".body.2"), f, f, 3);
   }
@@ -40,12 +63,12 @@ void AddEncoder(Shapes& shapes, const EdsrConfig& config) {
 }
 
 void AddEncoder(Shapes& shapes, const RdnConfig& config) {
-  const int base = config.base_features;
+  const int64_t base = config.base_features;
   AddConv(shapes, "encoder.SFENet1", base, 3, 3);
   AddConv(shapes, "encoder.SFENet2", base, base, 3);
-  for (int block = 0; block < config.blocks; ++block) {
+  for (int block = 0; block < config.blocks && !shapes.enough(); ++block) {
     const std::string prefix = absl::StrCat("encoder.RDBs.", block);
-    for (int layer = 0; layer < config.layers_per_block; ++layer) {
+    for (int layer = 0; layer < config.layers_per_block && !shapes.enough(); ++layer) {
       AddConv(shapes, absl::StrCat(prefix, ".convs.", layer, ".conv.0"), config.growth,
               base + layer * config.growth, 3);
     }
@@ -59,15 +82,15 @@ void AddEncoder(Shapes& shapes, const SwinIrConfig& config) {
   const int dim = config.embed_dim;
   AddConv(shapes, "encoder.conv_first", dim, 3, 3);
   AddNorm(shapes, "encoder.patch_embed.norm", dim);
-  for (size_t layer = 0; layer < config.depths.size(); ++layer) {
+  for (size_t layer = 0; layer < config.depths.size() && !shapes.enough(); ++layer) {
     const std::string prefix = absl::StrCat("encoder.layers.", layer);
-    for (int block = 0; block < config.depths[layer]; ++block) {
+    for (int block = 0; block < config.depths[layer] && !shapes.enough(); ++block) {
       const std::string name = absl::StrCat(prefix, ".residual_group.blocks.", block);
       AddNorm(shapes, name + ".norm1", dim);
       AddLinear(shapes, name + ".attn.qkv", 3 * dim, dim);
       AddLinear(shapes, name + ".attn.proj", dim, dim);
       const int64_t span = 2 * config.window - 1;
-      shapes[name + ".attn.relative_position_bias_table"] = {span * span, config.heads[layer]};
+      shapes.Add(name + ".attn.relative_position_bias_table", {span * span, config.heads[layer]});
       AddNorm(shapes, name + ".norm2", dim);
       AddLinear(shapes, name + ".mlp.fc1", config.mlp_hidden, dim);
       AddLinear(shapes, name + ".mlp.fc2", dim, config.mlp_hidden);
@@ -98,7 +121,7 @@ void AddDatAttention(Shapes& shapes, const std::string& name, const DatConfig& c
   AddConv(shapes, name + ".spatial_interaction.0", dim / 16, dim, 1);
   AddConv(shapes, name + ".spatial_interaction.3", 1, dim / 16, 1);
   if (!spatial) {
-    shapes[name + ".temperature"] = {heads, 1, 1};
+    shapes.Add(name + ".temperature", {heads, 1, 1});
     return;
   }
   const int64_t position = dim / 2 / 4 / 4;
@@ -117,9 +140,9 @@ void AddEncoder(Shapes& shapes, const DatConfig& config) {
   const int64_t dim = config.embed_dim;
   AddConv(shapes, "encoder.conv_first", dim, 3, 3);
   AddNorm(shapes, "encoder.before_RG.1", dim);
-  for (size_t layer = 0; layer < config.depths.size(); ++layer) {
+  for (size_t layer = 0; layer < config.depths.size() && !shapes.enough(); ++layer) {
     const std::string group = absl::StrCat("encoder.layers.", layer);
-    for (int i = 0; i < config.depths[layer]; ++i) {
+    for (int i = 0; i < config.depths[layer] && !shapes.enough(); ++i) {
       const std::string block = absl::StrCat(group, ".blocks.", i);
       AddNorm(shapes, block + ".norm1", dim);
       AddDatAttention(shapes, block + ".attn", config, config.heads[layer], i % 2 == 0);
@@ -138,7 +161,7 @@ void AddEncoder(Shapes& shapes, const DatConfig& config) {
 void AddDecoder(Shapes& shapes, const HiifConfig& config, int features) {
   const int width = config.width;
   AddConv(shapes, "freq", width, features, 3);
-  for (int level = 0; level < config.levels; ++level) {
+  for (int level = 0; level < config.levels && !shapes.enough(); ++level) {
     int inputs = level == 0 ? 4 * width + 4 : width + 2;
     if (config.ablation == Ablation::kSingleScale) {
       inputs = level == 0 ? 4 * width + 2 + 2 * config.levels : width;
@@ -149,7 +172,7 @@ void AddDecoder(Shapes& shapes, const HiifConfig& config, int features) {
     AddLinear(shapes, prefix + ".fc2", level + 1 == config.levels ? 3 : width, width);
   }
   if (config.ablation == Ablation::kNoAttention) return;
-  for (int block = 0; block < config.attention_blocks; ++block) {
+  for (int block = 0; block < config.attention_blocks && !shapes.enough(); ++block) {
     const std::string prefix = absl::StrCat("conv", block);
     AddLinear(shapes, prefix + ".qkv_proj", 3 * width, width);
     AddNorm(shapes, prefix + ".kln", width / config.heads);
@@ -259,17 +282,25 @@ DecoderConfig InferDecoder(const Safetensors& tensors) {
 
 }  // namespace
 
-std::map<std::string, std::vector<int64_t>> EncoderShapes(const EncoderConfig& config) {
-  Shapes shapes;
-  std::visit([&](const auto& encoder) { AddEncoder(shapes, encoder); }, config);
-  return shapes;
+void VisitParameters(const ModelConfig& config, ParameterVisitor visitor) {
+  Shapes shapes(visitor);
+  std::visit([&](const auto& encoder) { AddEncoder(shapes, encoder); }, config.encoder);
+  const int features = EncoderFeatures(config.encoder);
+  std::visit([&](const auto& decoder) { AddDecoder(shapes, decoder, features); }, config.decoder);
 }
 
 std::map<std::string, std::vector<int64_t>> ParameterShapes(const ModelConfig& config) {
-  Shapes shapes = EncoderShapes(config.encoder);
-  const int features = EncoderFeatures(config.encoder);
-  std::visit([&](const auto& decoder) { AddDecoder(shapes, decoder, features); }, config.decoder);
+  ShapeMap shapes;
+  VisitParameters(config, AddTo(shapes));
   return shapes;
+}
+
+std::map<std::string, std::vector<int64_t>> EncoderShapes(const EncoderConfig& config) {
+  ShapeMap map;
+  const auto add = AddTo(map);
+  Shapes shapes(add);
+  std::visit([&](const auto& encoder) { AddEncoder(shapes, encoder); }, config);
+  return map;
 }
 
 absl::StatusOr<ModelConfig> InferConfig(const Safetensors& tensors) {
@@ -280,7 +311,7 @@ absl::StatusOr<ModelConfig> InferConfig(const Safetensors& tensors) {
   const std::string name = mode == tensors.metadata().end() ? "reference" : mode->second;
   if (name != "reference" && name != "exact") {
     return absl::InvalidArgumentError(
-        absl::StrCat("coordinates \"", name, "\" are neither \"reference\" nor \"exact\""));
+        absl::StrCat("coordinates ", Quoted(name), " are neither \"reference\" nor \"exact\""));
   }
   config.coordinates = name == "exact" ? CoordinateMode::kExact : CoordinateMode::kReference;
   if (EncoderFeatures(config.encoder) == 0) {
