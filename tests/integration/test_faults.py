@@ -89,7 +89,7 @@ def test_memory_is_given_back(start_server, photo):
     time.sleep(3)
     before = running.rss()
     out = io.BytesIO()
-    Image.effect_noise((1600, 1200), 50).convert("RGB").save(out, "PNG", compress_level=1)
+    Image.effect_noise((700, 500), 50).convert("RGB").save(out, "PNG", compress_level=1)
     big = request(photo, 1, 1)
     big.image.encoded = out.getvalue()
     list(running.stub().Upscale(big, timeout=120))
