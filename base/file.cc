@@ -20,6 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A named pipe without a writer would keep its reader waiting, a terminal would become ours.
+constexpr int kOpenAtOnce = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
 absl::Status Errno(absl::string_view what, const std::string& path) {
   const int error = errno;
   const std::string message = absl::StrCat(what, " ", path, ": ", std::strerror(error));
@@ -89,7 +92,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 }
 
 absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), kOpenAtOnce);
   if (fd < 0) return Errno("cannot open", path);
   const absl::Cleanup closer = [fd] { close(fd); };
   struct stat info {};

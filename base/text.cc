@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 namespace hiif {
@@ -8,6 +9,10 @@ bool IsPrintableAscii(absl::string_view text) {
   for (const char c : text)
     if (c < 0x20 || c > 0x7e) return false;
   return true;
+}
+
+std::string Quoted(absl::string_view text) {
+  return absl::StrCat("\"", absl::CEscape(Shorten(text, 64)), "\"");
 }
 
 std::string Shorten(absl::string_view text, size_t max_bytes) {

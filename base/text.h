@@ -13,6 +13,9 @@ namespace hiif {
 // process that sends another).
 bool IsPrintableAscii(absl::string_view text);
 
+// The text in quotes, shortened to 64 bytes, with C escapes for what is not printable ASCII.
+std::string Quoted(absl::string_view text);
+
 // The text, or its beginning and "..." where it is longer than max_bytes (at least 3), which is
 // kept. It is never cut within a UTF-8 character.
 std::string Shorten(absl::string_view text, size_t max_bytes);

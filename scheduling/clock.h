@@ -1,9 +1,9 @@
-// Time as the scheduler sees it; tests have their own.
+// Time as the scheduler sees it, which setting the wall clock does not move; tests have their own.
 #ifndef SCHEDULING_CLOCK_H_
 #define SCHEDULING_CLOCK_H_
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/steady_now.h"
 
 namespace hiif::scheduling {
 
@@ -13,9 +13,9 @@ class Clock {
   virtual absl::Time Now() = 0;
 };
 
-class SystemClock : public Clock {
+class SteadyClock : public Clock {
  public:
-  absl::Time Now() override { return absl::Now(); }
+  absl::Time Now() override { return SteadyNow(); }
 };
 
 }  // namespace hiif::scheduling

@@ -3,8 +3,12 @@
 #define SCHEDULING_JOB_H_
 
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <memory>
+#include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,13 +17,36 @@
 
 namespace hiif::scheduling {
 
+// Costs of the pieces of a stage in coordinates: the work of decoding that many output pixels. At
+// least 1 each.
+class Costs {
+ public:
+  Costs() = default;
+  Costs(std::vector<int64_t> costs)  // NOLINT(google-explicit-constructor): of few pieces, listed
+      : pieces_(static_cast<int64_t>(costs.size())),
+        total_(std::accumulate(costs.begin(), costs.end(), int64_t{0})),
+        cost_([costs = std::move(costs)](int64_t piece) { return costs[piece]; }) {}
+  Costs(std::initializer_list<int64_t> costs) : Costs(std::vector<int64_t>(costs)) {}
+  // Of any number of pieces, computed when it is asked for: clients choose how many there are, so
+  // nothing may be held a piece. `total` is the sum. `cost` is called under the scheduler's lock.
+  Costs(int64_t pieces, int64_t total, std::function<int64_t(int64_t piece)> cost)
+      : pieces_(pieces), total_(total), cost_(std::move(cost)) {}
+
+  int64_t pieces() const { return pieces_; }
+  int64_t total() const { return total_; }
+  int64_t operator[](int64_t piece) const { return cost_(piece); }
+
+ private:
+  int64_t pieces_ = 0;
+  int64_t total_ = 0;
+  std::function<int64_t(int64_t)> cost_;
+};
+
 // A step that waits for the step before it: blocks of the encoding, the context, the tiles. Its
 // pieces are handed out in the order of their indices and may run at the same time.
 struct Stage {
   std::string name;  // the kind of work, "encode", "context", "query": each has its speed
-  // Cost of each piece in coordinates: the work of decoding that many output pixels. At least 1
-  // each.
-  std::vector<int64_t> coordinates;
+  Costs costs;
   // Pieces with the same key may share a call of the device; 0: never.
   uint64_t batch_key = 0;
   // Pieces that were handed out and not yet credited (Scheduler::Credit); 0: no bound.

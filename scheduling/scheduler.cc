@@ -12,19 +12,11 @@ namespace {
 
 constexpr absl::Duration kMostCounted = absl::Seconds(60);
 
-int64_t Total(const Stage& stage) {
-  int64_t total = 0;
-  for (const int64_t coordinates : stage.coordinates) total += coordinates;
-  return total;
-}
-
 int64_t Total(const JobSpec& spec) {
   int64_t total = 0;
-  for (const Stage& stage : spec.stages) total += Total(stage);
+  for (const Stage& stage : spec.stages) total += stage.costs.total();
   return total;
 }
-
-int64_t Pieces(const Stage& stage) { return static_cast<int64_t>(stage.coordinates.size()); }
 
 double Weight(int priority) { return std::pow(8.0, std::clamp(priority, -10, 10) / 10.0); }
 
@@ -53,7 +45,7 @@ struct Scheduler::Entry {
 
   const Stage& current() const { return spec.stages[stage]; }
   bool CanRun() const {
-    return !ending && next_piece < static_cast<int64_t>(current().coordinates.size()) &&
+    return !ending && next_piece < current().costs.pieces() &&
            (current().max_ahead == 0 || ahead < current().max_ahead);
   }
 };
@@ -95,7 +87,7 @@ Admission Scheduler::Submit(JobSpec spec) {
   entry->remaining = entry->queued = Total(spec);
   entry->submitted = entry->waiting_since = now;
   entry->spec = std::move(spec);
-  entry->remaining_of_stage = Total(entry->current());
+  entry->remaining_of_stage = entry->current().costs.total();
   if (runnable_by_age_.empty() && running_coordinates_ == 0) last_progress_ = now;
   coordinates_ += entry->remaining;
   bytes_ += entry->spec.bytes;
@@ -121,7 +113,7 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
     return admission;
   }
   if (spec.stages.empty() || std::any_of(spec.stages.begin(), spec.stages.end(),
-                                         [](const Stage& s) { return s.coordinates.empty(); })) {
+                                         [](const Stage& s) { return s.costs.pieces() == 0; })) {
     admission.status = absl::InternalError("a job needs stages, and each of them pieces");
     return admission;
   }
@@ -129,7 +121,8 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
   in_work.reserve(jobs_.size());
   for (const auto& [id, entry] : jobs_)
     in_work.push_back({TimeLeft(*entry), entry->remaining, entry->spec.bytes});
-  const absl::Duration alone = TimeFor(spec, 0, Total(spec.stages[0]), Pieces(spec.stages[0]));
+  const absl::Duration alone =
+      TimeFor(spec, 0, spec.stages[0].costs.total(), spec.stages[0].costs.pieces());
   const bool known = std::all_of(spec.stages.begin(), spec.stages.end(),
                                  [&](const Stage& stage) ABSL_NO_THREAD_SAFETY_ANALYSIS {
                                    return SpeedOf(spec.model, stage.name).known();
@@ -149,14 +142,14 @@ absl::Duration Scheduler::TimeFor(const JobSpec& spec, size_t stage, int64_t lef
         spec.stages[stage].spreads ? workers : std::clamp<int64_t>(pieces, 1, workers);
     seconds += static_cast<double>(left) / (per_second * static_cast<double>(at_once));
     if (++stage == spec.stages.size()) return absl::Seconds(seconds);
-    left = Total(spec.stages[stage]);
-    pieces = Pieces(spec.stages[stage]);
+    left = spec.stages[stage].costs.total();
+    pieces = spec.stages[stage].costs.pieces();
   }
 }
 
 absl::Duration Scheduler::TimeLeft(const Entry& entry) {
   return TimeFor(entry.spec, entry.stage, entry.remaining_of_stage,
-                 Pieces(entry.current()) - entry.finished);
+                 entry.current().costs.pieces() - entry.finished);
 }
 
 Speed& Scheduler::SpeedOf(const std::string& model, const std::string& stage) {
@@ -197,7 +190,7 @@ std::shared_ptr<Scheduler::Entry> Scheduler::Choose(absl::Time now, uint64_t bat
                                                     int64_t budget) {
   const auto fits = [&](const Entry& entry) {
     return batch_key == 0 || (entry.current().batch_key == batch_key &&
-                              entry.current().coordinates[entry.next_piece] <= budget);
+                              entry.current().costs[entry.next_piece] <= budget);
   };
   if (!runnable_by_age_.empty() && now - runnable_by_age_.begin()->first > options_.age_bound) {
     const std::shared_ptr<Entry>& oldest = jobs_.at(runnable_by_age_.begin()->second);
@@ -213,7 +206,7 @@ std::shared_ptr<Scheduler::Entry> Scheduler::Choose(absl::Time now, uint64_t bat
 }
 
 Assignment Scheduler::TakePiece(const std::shared_ptr<Entry>& entry, absl::Time now) {
-  const int64_t coordinates = entry->current().coordinates[entry->next_piece];
+  const int64_t coordinates = entry->current().costs[entry->next_piece];
   // This worker, and those that do nothing now.
   const int threads = entry->current().spreads ? std::max(1, options_.workers - busy_workers_) : 1;
   const Assignment assignment{entry->spec.job.get(), static_cast<int>(entry->stage),
@@ -309,13 +302,12 @@ bool Scheduler::RunBatch(Batch batch) {
       --entry->running;
       if (!statuses[i].ok()) {
         End(entry, statuses[i]);
-      } else if (!entry->ending &&
-                 ++entry->finished == static_cast<int64_t>(entry->current().coordinates.size())) {
+      } else if (!entry->ending && ++entry->finished == entry->current().costs.pieces()) {
         if (entry->stage + 1 == entry->spec.stages.size()) {
           End(entry, absl::OkStatus());
         } else {
           ++entry->stage;
-          entry->remaining_of_stage = Total(entry->current());
+          entry->remaining_of_stage = entry->current().costs.total();
           entry->next_piece = entry->finished = entry->ahead = 0;
         }
       }
@@ -393,7 +385,9 @@ void Scheduler::Work() {
         if (deadlines_.empty()) {
           mutex_.Await(condition);
         } else {
-          mutex_.AwaitWithDeadline(condition, deadlines_.begin()->first);
+          // Abseil waits by the wall clock: should that be set back meanwhile, a second is lost.
+          const absl::Duration left = deadlines_.begin()->first - clock_->Now();
+          mutex_.AwaitWithTimeout(condition, std::min(left, absl::Seconds(1)));
         }
       }
     }

@@ -2,19 +2,24 @@
 
 #include <signal.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/file.h"
+#include "base/steady_now.h"
 #include "imaging/decode.h"
 #include "jail/jail.h"
 #include "server/core/device_memory.h"
 #include "server/core/errors.h"
 #include "server/logging/log.h"
+#include "server/memory.h"
+#include "server/metrics/process.h"
 
 namespace hiif::server {
 namespace {
@@ -22,6 +27,8 @@ namespace {
 constexpr char kServiceName[] = "hiif.v1.SuperResolutionService";
 // How often the main thread looks at signals and flags.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
+// For calls that end after the grace, and for destructors.
+constexpr absl::Duration kLastMoments = absl::Seconds(2);
 
 std::string DeviceName(const std::string& setting) {
 #ifdef HIIF_CUDA
@@ -144,14 +151,15 @@ std::optional<Application::Failure> Application::Start() {
     model_control_ = std::make_unique<ModelControlServiceImpl>(handler_.get(), registry_.get());
     services.push_back(model_control_.get());
   }
-  auto grpc = GrpcServer::Start(
-      config_, services, [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
+  auto grpc =
+      GrpcServer::Start(config_, resources_.memory_bytes / 4, services,
+                        [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
   if (!grpc.ok())
     return Failure{grpc.status(),
                    absl::IsFailedPrecondition(grpc.status()) ? kExitCannotListen : kExitSecurity};
   grpc_ = *std::move(grpc);
   probe_ = std::make_unique<SelfProbe>(grpc_->first(), !config_.tls_certificate().empty());
-  for (const ModelStatus& status : registry_->List()) OnModelChange(status);
+  registry_->TellAll();
   if (const absl::Status status = StartManagement(); !status.ok())
     return Failure{status, kExitCannotListen};
   LogInfo("listening", {{"port", grpc_->port()},
@@ -218,6 +226,7 @@ absl::Status Application::StartManagement() {
 
 void Application::LoadModels() {
   registry_->LoadAll([this] { return stopping_.load(); });
+  loading_ = false;
   if (stopping_) return;
   if (registry_->DefaultReady()) {
     LogInfo("ready", {{"default_model", config_.default_model()}});
@@ -310,7 +319,8 @@ void Application::ReloadTokens() {
 }
 
 ExitCode Application::RunUntilSignal() {
-  absl::Time next_reload = absl::Now() + ToDuration(config_.tls_reload_interval());
+  absl::Time next_reload = SteadyNow() + ToDuration(config_.tls_reload_interval());
+  MemoryKeeper memory(resources_.memory_bytes);
   while (true) {
     if (const int signal = WaitForSignal(kTick); signal != 0) {
       LogInfo("stopping", {{"signal", strsignal(signal)}});
@@ -323,9 +333,11 @@ ExitCode Application::RunUntilSignal() {
       grpc_->EndShutdown(absl::Seconds(2));
       return kExitDeviceLost;
     }
-    if (absl::Now() >= next_reload) {
+    const bool busy = loading_ || handler_->calls() + upload_.reading > 0;
+    if (memory.Due(SteadyNow(), busy, ResidentBytes(), FreePageBytes())) ReleaseFreePages();
+    if (SteadyNow() >= next_reload) {
       ReloadTokens();
-      next_reload = absl::Now() + ToDuration(config_.tls_reload_interval());
+      next_reload = SteadyNow() + ToDuration(config_.tls_reload_interval());
     }
   }
 }
@@ -339,9 +351,16 @@ ExitCode Application::Drain() {
   // Load balancers need a moment to notice; what they still send is served.
   bool hurried = WaitForSignal(ToDuration(config_.shutdown_delay())) != 0;
   grpc_->BeginShutdown();
-  const absl::Time end = absl::Now() + ToDuration(config_.shutdown_grace());
-  while (handler_->calls() + upload_.reading > 0 && absl::Now() < end && !hurried)
+  const absl::Time end = SteadyNow() + ToDuration(config_.shutdown_grace());
+  while (handler_->calls() + upload_.reading > 0 && SteadyNow() < end && !hurried)
     hurried = WaitForSignal(kTick) != 0;
+  // Whoever stops the server counts on the grace, and kills it without a word later: what cannot be
+  // interrupted, such as a library's decoder, is not waited for.
+  std::thread([] {
+    absl::SleepFor(kLastMoments);
+    LogWarning("calls were ended after the grace, and did not end");
+    std::_Exit(kExitCutOff);
+  }).detach();
   const int64_t ended = scheduler_->Drain(absl::ZeroDuration());
   grpc_->EndShutdown(absl::Seconds(1));
   if (ended > 0) LogWarning("calls were ended after the grace", {{"calls", ended}});

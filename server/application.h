@@ -78,9 +78,10 @@ class Application {
   std::atomic<bool> draining_ = false;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> device_lost_ = false;
+  std::atomic<bool> loading_ = true;  // the models of the start
   Metrics metrics_;
   FeatureCache cache_;
-  scheduling::SystemClock clock_;
+  scheduling::SteadyClock clock_;
   WorkDevice device_;
   std::unique_ptr<PictureOpener> opener_;
   std::unique_ptr<ModelRegistry> registry_;

@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <signal.h>
 
 #include <cstdio>
@@ -29,12 +28,6 @@ int Usage(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Buffers of images come and go: large ones go back to the system at once, and the threads of
-  // gRPC, which allocate little, share few arenas. Otherwise the process keeps hundreds of
-  // megabytes that nobody uses.
-  mallopt(M_MMAP_THRESHOLD, 1 << 20);
-  mallopt(M_ARENA_MAX, 4);
-
   // Before any thread starts: the main thread alone takes these.
   sigset_t signals;
   sigemptyset(&signals);

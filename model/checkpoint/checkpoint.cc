@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/digest.h"
+#include "base/json.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/object_reader.h"
 #include "model/encoders/encoder.h"
@@ -125,7 +125,9 @@ absl::StatusOr<std::string> MetadataText(const std::map<std::string, std::string
 absl::StatusOr<Json> MetadataObject(const std::map<std::string, std::string>& metadata,
                                     const char* key) {
   HIIF_ASSIGN_OR_RETURN(const std::string value, MetadataText(metadata, key));
-  return Json::parse(value, nullptr, /*allow_exceptions=*/false);
+  absl::StatusOr<Json> json = ParseJson(value, {.depth = 2, .values = 1000});
+  if (json.ok()) return json;
+  return absl::InvalidArgumentError(absl::StrCat(key, ": ", json.status().message()));
 }
 
 }  // namespace

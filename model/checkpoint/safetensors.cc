@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 
 namespace hiif {
 namespace {
@@ -17,6 +17,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr uint64_t kMaxHeader = 16 << 20;
+constexpr JsonBounds kHeaderBounds = {.depth = 3, .values = 1 << 20};
 constexpr int kMaxRank = 8;
 
 struct TypeName {
@@ -37,27 +38,6 @@ const TypeName* FindType(const std::string& name) {
   return nullptr;
 }
 
-// Parses JSON and refuses what nlohmann::json would quietly merge: duplicate keys of one object.
-absl::StatusOr<Json> ParseHeader(const char* begin, const char* end) {
-  std::vector<absl::flat_hash_set<std::string>> keys;
-  std::string duplicate;
-  const auto callback = [&](int, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
-      duplicate = value.get<std::string>();
-    }
-    return true;
-  };
-  Json header = Json::parse(begin, end, callback, /*allow_exceptions=*/false);
-  if (header.is_discarded()) return absl::DataLossError("the header is not JSON");
-  if (!duplicate.empty()) {
-    return absl::DataLossError(absl::StrCat("\"", duplicate, "\" stands twice in the header"));
-  }
-  if (!header.is_object()) return absl::DataLossError("the header is not a JSON object");
-  return header;
-}
-
 bool IsSize(const Json& value) {
   return value.is_number_unsigned() &&
          value.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
@@ -72,7 +52,7 @@ struct Extent {
 absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<const uint8_t> data,
                          TensorView& tensor, Extent& extent) {
   const auto error = [&](absl::string_view what) {
-    return absl::DataLossError(absl::StrCat("tensor ", name, ": ", what));
+    return absl::DataLossError(absl::StrCat("tensor ", Quoted(name), ": ", what));
   };
   if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") ||
       !entry.contains("shape") || !entry.contains("data_offsets")) {
@@ -82,9 +62,7 @@ absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<
   const Json& shape = entry["shape"];
   const Json& offsets = entry["data_offsets"];
   const TypeName* type = dtype.is_string() ? FindType(dtype.get<std::string>()) : nullptr;
-  if (type == nullptr) {
-    return error(absl::StrCat("type ", dtype.dump(), " is none of F32, F16, BF16, U8, I64"));
-  }
+  if (type == nullptr) return error("its type is none of F32, F16, BF16, U8, I64");
   if (!shape.is_array() || shape.size() > kMaxRank)
     return error("shape is not a list of 0 to 8 sizes");
   int64_t bytes = type->bytes;
@@ -161,20 +139,23 @@ absl::Status Safetensors::Parse() {
   uint64_t header_size;
   std::memcpy(&header_size, bytes.data(), 8);
   if (header_size > kMaxHeader || header_size > bytes.size() - 8) {
-    return absl::DataLossError(
-        absl::StrCat("header of ", header_size, " bytes: longer than the file or than 16 MiB"));
+    // The number is not told: it would be the first bytes of whatever file this is.
+    return absl::DataLossError("its header is longer than the file or than 16 MiB");
   }
   const char* text = reinterpret_cast<const char*>(bytes.data()) + 8;
-  HIIF_ASSIGN_OR_RETURN(const Json header, ParseHeader(text, text + header_size));
+  const absl::StatusOr<Json> header = ParseJson({text, header_size}, kHeaderBounds);
+  if (!header.ok())
+    return absl::DataLossError(absl::StrCat("its header: ", header.status().message()));
+  if (!header->is_object()) return absl::DataLossError("its header is not a JSON object");
   const absl::Span<const uint8_t> data = bytes.subspan(8 + header_size);
 
   std::vector<Extent> extents;
-  for (const auto& [name, entry] : header.items()) {
+  for (const auto& [name, entry] : header->items()) {
     if (name == "__metadata__") {
       if (!entry.is_object()) return absl::DataLossError("__metadata__ is not an object");
       for (const auto& [key, value] : entry.items()) {
         if (!value.is_string()) {
-          return absl::DataLossError(absl::StrCat("metadata ", key, " is not a string"));
+          return absl::DataLossError(absl::StrCat("metadata ", Quoted(key), " is not a string"));
         }
         metadata_[key] = value.get<std::string>();
       }
@@ -191,7 +172,7 @@ absl::Status Safetensors::Parse() {
   for (const Extent& extent : extents) {
     if (extent.begin != position) {
       return absl::DataLossError(absl::StrCat(
-          "tensor ", extent.name, ": ",
+          "tensor ", Quoted(extent.name), ": ",
           extent.begin < position ? "overlaps" : "leaves a hole behind", " the one before it"));
     }
     position = extent.end;

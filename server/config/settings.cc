@@ -6,10 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/json.h"
 #include "base/status_macros.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/util/json_util.h"
-#include "nlohmann/json.hpp"
 #include "proto/print_defaults.h"
 #include "server/config/config.h"
 
@@ -102,9 +102,7 @@ absl::Status SetFromText(absl::string_view name, absl::string_view text, ServerC
 }
 
 absl::Status SetFromJson(absl::string_view json, ServerConfig* config) {
-  const auto object = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false,
-                                            /*ignore_comments=*/true);
-  if (object.is_discarded()) return absl::InvalidArgumentError("not JSON");
+  HIIF_ASSIGN_OR_RETURN(const nlohmann::json object, ParseJson(json, {.comments = true}));
   if (!object.is_object()) return absl::InvalidArgumentError("not a JSON object");
   for (const auto& [name, value] : object.items()) {
     std::string text;

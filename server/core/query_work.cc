@@ -35,8 +35,10 @@ scheduling::Stage QueryWork::FinalStage() {
   scheduling::Stage stage;
   stage.name = kQueryStage;
   const auto all = static_cast<int64_t>(coordinates_.size());
+  std::vector<int64_t> costs;
   for (int64_t begin = 0; begin < all; begin += kPieceCoordinates)
-    stage.coordinates.push_back(std::min(kPieceCoordinates, all - begin) * variants());
+    costs.push_back(std::min(kPieceCoordinates, all - begin) * variants());
+  stage.costs = std::move(costs);
   return stage;
 }
 

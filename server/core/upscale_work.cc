@@ -11,49 +11,21 @@
 #include "imaging/writer.h"
 
 namespace hiif::server {
-namespace {
-
-// Half a second of one CPU core, about.
-constexpr int64_t kStripPixels = 16384;
-
-int64_t StripsPerTile(const Plan& plan) {
-  const int64_t pixels = std::min<int64_t>(plan.tile_size, plan.region.width) *
-                         std::min<int64_t>(plan.tile_size, plan.region.height);
-  return std::max<int64_t>(1, (pixels + kStripPixels - 1) / kStripPixels);
-}
-
-}  // namespace
 
 UpscaleWork::UpscaleWork(const WorkEnvironment& environment, WorkInput input, Plan plan,
                          int tiles_ahead)
     : ImageWork(environment, std::move(input)),
       plan_(std::move(plan)),
       tiles_ahead_(tiles_ahead),
-      strips_(StripsPerTile(plan_)) {}
-
-UpscaleWork::Strip UpscaleWork::StripOf(int64_t piece) const {
-  Strip strip;
-  strip.tile = plan_.first_tile + piece / strips_;
-  const Region tile = plan_.Tile(strip.tile);
-  const int64_t full_height = std::min<int64_t>(plan_.tile_size, plan_.region.height);
-  const int64_t rows = (full_height + strips_ - 1) / strips_;
-  const int64_t begin = std::min(tile.height, piece % strips_ * rows);
-  const int64_t end = std::min(tile.height, begin + rows);
-  strip.region = {tile.x, tile.y + begin, tile.width, end - begin};
-  strip.offset = begin * tile.width * plan_.pixel_bytes();
-  strip.bytes = strip.region.pixels() * plan_.pixel_bytes();
-  return strip;
-}
+      strips_(plan_) {}
 
 scheduling::Stage UpscaleWork::FinalStage() {
   scheduling::Stage stage;
   stage.name = kQueryStage;
-  const int64_t pieces = (plan_.tiles() - plan_.first_tile) * strips_;
-  stage.coordinates.resize(pieces);
-  for (int64_t i = 0; i < pieces; ++i)
-    stage.coordinates[i] = std::max<int64_t>(1, StripOf(i).region.pixels() * variants());
+  stage.costs = {strips_.count(), strips_.TotalCost(variants()),
+                 [this](int64_t piece) { return strips_.Cost(piece, variants()); }};
   stage.batch_key = 2 * static_cast<uint64_t>(model().serial()) + (input_.self_ensemble ? 1 : 0);
-  stage.max_ahead = tiles_ahead_ * strips_;
+  stage.max_ahead = tiles_ahead_ * strips_.per_tile();
   return stage;
 }
 
@@ -61,7 +33,7 @@ int64_t UpscaleWork::Bytes() const {
   const int64_t tile = std::min<int64_t>(plan_.tile_size, plan_.region.width) *
                        std::min<int64_t>(plan_.tile_size, plan_.region.height);
   int64_t bytes = PreparationBytes() + (tiles_ahead_ + 1) * tile * plan_.pixel_bytes() +
-                  2 * kStripPixels * 3 * static_cast<int64_t>(sizeof(float));
+                  2 * Strips::kPixels * 3 * static_cast<int64_t>(sizeof(float));
   if (plan_.format) {
     // A row of tiles, and what the format's writer keeps.
     const int64_t rows = std::min<int64_t>(plan_.tile_size, plan_.region.height);
@@ -73,7 +45,7 @@ int64_t UpscaleWork::Bytes() const {
 }
 
 absl::Status UpscaleWork::RunFinal(int64_t piece) {
-  const Strip strip = StripOf(piece);
+  const Strip strip = strips_[piece];
   if (cancelled()) return absl::CancelledError("cancelled");
   // Kept by the thread: a strip's values are taken up by the next one.
   static thread_local std::vector<float> network;
@@ -89,7 +61,7 @@ absl::Status UpscaleWork::RunFinal(int64_t piece) {
 
 std::optional<RenderTile> UpscaleWork::PrepareTile(int stage, int64_t piece) {
   if (!IsFinal(stage)) return std::nullopt;
-  const Strip strip = StripOf(piece);
+  const Strip strip = strips_[piece];
   if (strip.region.pixels() == 0) return std::nullopt;
   absl::MutexLock lock(&mutex_);
   std::vector<float>& network = shared_[piece];
@@ -103,7 +75,7 @@ absl::Status UpscaleWork::FinishTile(int, int64_t piece) {
     absl::MutexLock lock(&mutex_);
     network = std::move(shared_.extract(piece).mapped());
   }
-  return Compose(StripOf(piece), network);
+  return Compose(strips_[piece], network);
 }
 
 absl::Status UpscaleWork::Compose(const Strip& strip, absl::Span<const float> network) {
@@ -117,7 +89,7 @@ absl::Status UpscaleWork::Compose(const Strip& strip, absl::Span<const float> ne
     output = &entry->second;  // stays where it is until it is taken, which waits for every strip
     if (inserted) {
       output->samples.resize(plan_.Tile(strip.tile).pixels() * plan_.pixel_bytes());
-      output->strips_left = strips_;
+      output->strips_left = strips_.per_tile();
     }
   }
   if (strip.region.pixels() > 0) {
@@ -144,7 +116,7 @@ absl::StatusOr<std::string> UpscaleWork::TakeTile(int64_t index, const Call& cal
     absl::MutexLock lock(&mutex_);
     samples = std::move(outputs_.extract(index).mapped().samples);
   }
-  environment_.scheduler->Credit(id_, strips_);
+  environment_.scheduler->Credit(id_, strips_.per_tile());
   return samples;
 }
 

@@ -11,6 +11,7 @@
 
 #include "server/core/image_work.h"
 #include "server/core/plan.h"
+#include "server/core/strips.h"
 
 namespace hiif::server {
 
@@ -39,19 +40,12 @@ class UpscaleWork : public ImageWork {
     std::string samples;
     int64_t strips_left = 0;
   };
-  struct Strip {
-    int64_t tile = 0;
-    Region region;       // empty: the tile is lower than others
-    int64_t offset = 0;  // of its first byte in the tile's samples
-    int64_t bytes = 0;
-  };
 
-  Strip StripOf(int64_t piece) const;
   absl::Status Compose(const Strip& strip, absl::Span<const float> network);
 
   const Plan plan_;
   const int64_t tiles_ahead_;
-  const int64_t strips_;
+  const Strips strips_;
   std::map<int64_t, Output> outputs_ ABSL_GUARDED_BY(mutex_);
   // Network values of pieces that run in a shared call; a failed one leaves its entry, which the
   // end of the job frees.

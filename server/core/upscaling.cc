@@ -6,8 +6,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_now.h"
 #include "server/core/device_memory.h"
 #include "server/core/errors.h"
 #include "server/core/output.h"
@@ -198,9 +198,9 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
   for (int64_t index = plan.first_tile; index < plan.tiles(); ++index) {
     HIIF_RETURN_IF_ERROR(call->Alive());
     HIIF_ASSIGN_OR_RETURN(std::string samples, work->TakeTile(index, *call));
-    const absl::Time start = absl::Now();
+    const absl::Time start = SteadyNow();
     HIIF_RETURN_IF_ERROR(output->AddTile(index, std::move(samples)));
-    const absl::Time sent = absl::Now();
+    const absl::Time sent = SteadyNow();
     work->AddTime(Stage::kSend, sent - start);
     environment_.metrics->TileSent(plan.Tile(index).pixels());
     report->output_pixels += plan.Tile(index).pixels();

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
@@ -75,13 +76,11 @@ absl::Status ModelRegistry::Scan() {
   if (names.empty())
     return absl::NotFoundError(
         absl::StrCat("--model-dir: no *.safetensors file in ", options_.folder));
-  std::vector<ModelStatus> added;
   {
     absl::MutexLock lock(&mutex_);
-    for (const std::string& name : names)
-      added.push_back(StatusOf(name, entries_.try_emplace(name).first->second));
+    for (const std::string& name : names) entries_.try_emplace(name);
   }
-  for (const ModelStatus& status : added) Tell(status);
+  for (const std::string& name : names) Tell(name);
   return absl::OkStatus();
 }
 
@@ -95,18 +94,34 @@ void ModelRegistry::LoadAll(const std::function<bool()>& stop) {
   }
   for (const std::string& name : names) {
     if (stop()) return;
-    LoadNow(name).IgnoreError();  // the state and the log say it
+    LoadNow(name, /*again=*/false).IgnoreError();  // the state and the log say it
   }
 }
 
-absl::Status ModelRegistry::LoadNow(const std::string& name) {
+absl::Status ModelRegistry::LoadNow(const std::string& name, bool again) {
+  int64_t begun = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    begun = entries_[name].loads;
+  }
   absl::MutexLock one_at_a_time(&loading_);
-  const absl::Time start = absl::Now();
-  auto loaded = LoadedModel::Load(name, PathOf(name), options_.upscaler);
-  ModelStatus status;
   {
     absl::MutexLock lock(&mutex_);
     Entry& entry = entries_[name];
+    const bool done = entry.state == ModelState::kReady || entry.state == ModelState::kFailed;
+    if (again ? entry.loads > begun : done) return entry.load;
+    ++entry.loads;
+  }
+  const absl::Time start = absl::Now();
+  auto loaded = LoadedModel::Load(name, PathOf(name), options_.upscaler);
+  const absl::Status result =
+      loaded.ok() ? absl::OkStatus()
+                  : absl::Status(loaded.status().code(), PublicMessage(name, loaded.status()));
+  ModelFacts facts;
+  {
+    absl::MutexLock lock(&mutex_);
+    Entry& entry = entries_[name];
+    entry.load = result;
     if (loaded.ok()) {
       entry.state = ModelState::kReady;
       entry.error.clear();
@@ -114,31 +129,31 @@ absl::Status ModelRegistry::LoadNow(const std::string& name) {
       entry.model = *loaded;
       entry.last_use = ++uses_;
     } else {
-      entry.error = std::string(loaded.status().message());
+      entry.error = std::string(result.message());
       if (entry.model == nullptr) entry.state = ModelState::kFailed;
     }
-    status = StatusOf(name, entry);
+    facts = entry.facts;
   }
   if (loaded.ok()) {
     LogInfo("model ready", {{"model", name},
-                            {"version", status.facts.version},
-                            {"backend", status.facts.backend},
-                            {"precision", status.facts.precision},
-                            {"identity", status.facts.identity},
-                            {"device", status.facts.device},
-                            {"weights_bytes", status.facts.weights_bytes},
+                            {"version", facts.version},
+                            {"backend", facts.backend},
+                            {"precision", facts.precision},
+                            {"identity", facts.identity},
+                            {"device", facts.device},
+                            {"weights_bytes", facts.weights_bytes},
                             {"seconds", absl::ToDoubleSeconds(absl::Now() - start)}});
   } else {
-    LogError("model refused", {{"model", name}, {"error", status.error}});
+    LogError("model refused", {{"model", name}, {"error", loaded.status().message()}});
   }
-  Tell(status);
+  Tell(name);
   if (loaded.ok()) UnloadOverBudget(name);
-  return loaded.status();
+  return result;
 }
 
 void ModelRegistry::UnloadOverBudget(const std::string& keep) {
   if (options_.memory_bytes <= 0) return;
-  std::vector<ModelStatus> unloaded;
+  std::vector<std::string> unloaded;
   {
     absl::MutexLock lock(&mutex_);
     while (true) {
@@ -157,12 +172,12 @@ void ModelRegistry::UnloadOverBudget(const std::string& keep) {
       if (total <= options_.memory_bytes || oldest == nullptr) break;
       oldest->state = ModelState::kUnloaded;
       oldest->model.reset();
-      unloaded.push_back(StatusOf(*oldest_name, *oldest));
+      unloaded.push_back(*oldest_name);
     }
   }
-  for (const ModelStatus& status : unloaded) {
-    LogInfo("model unloaded: over --model-memory-bytes", {{"model", status.name}});
-    Tell(status);
+  for (const std::string& name : unloaded) {
+    LogInfo("model unloaded: over --model-memory-bytes", {{"model", name}});
+    Tell(name);
   }
 }
 
@@ -188,7 +203,7 @@ absl::StatusOr<std::shared_ptr<const LoadedModel>> ModelRegistry::Acquire(
   auto model = find();
   if (!model.ok() || *model != nullptr) return model;
   // Unloaded for want of memory: the request that needs it waits for the load.
-  HIIF_RETURN_IF_ERROR(LoadNow(name));
+  HIIF_RETURN_IF_ERROR(LoadNow(name, /*again=*/false));
   model = find();
   if (model.ok() && *model == nullptr) return Loading(name);  // unloaded again meanwhile
   return model;
@@ -200,20 +215,16 @@ absl::Status ModelRegistry::Load(const std::string& name) {
                         "the name of a checkpoint in the model directory is needed, without "
                         "folder and \".safetensors\"");
   std::error_code error;
-  if (!std::filesystem::is_regular_file(PathOf(name), error))
+  if (!std::filesystem::exists(PathOf(name), error))
     return ErrorWithReason(absl::StatusCode::kNotFound, kReasonModelUnknown,
                            absl::StrCat("no file ", name, kExtension, " in the model directory"));
-  ModelStatus status;
-  bool is_new = false;
   {
     absl::MutexLock lock(&mutex_);
-    auto [entry, inserted] = entries_.try_emplace(name);
-    is_new = inserted || entry->second.state != ModelState::kReady;
-    if (is_new) entry->second.state = ModelState::kLoading;
-    status = StatusOf(name, entry->second);
+    Entry& entry = entries_[name];
+    if (entry.state != ModelState::kReady) entry.state = ModelState::kLoading;
   }
-  if (is_new) Tell(status);
-  return LoadNow(name);
+  Tell(name);
+  return LoadNow(name, /*again=*/true);
 }
 
 absl::Status ModelRegistry::Unload(const std::string& name) {
@@ -226,10 +237,7 @@ absl::Status ModelRegistry::Unload(const std::string& name) {
     if (entries_.erase(name) == 0) return Unknown(name);
   }
   LogInfo("model unloaded", {{"model", name}});
-  ModelStatus status;
-  status.name = name;
-  status.state = ModelState::kUnloaded;
-  Tell(status);
+  Tell(name);
   return absl::OkStatus();
 }
 
@@ -271,8 +279,31 @@ absl::Status ModelRegistry::Unknown(const std::string& name) const {
                                       "\"; there are: ", absl::StrJoin(names, ", ")));
 }
 
-void ModelRegistry::Tell(const ModelStatus& status) const {
-  if (listener_) listener_(status);
+std::string ModelRegistry::PublicMessage(const std::string& name,
+                                         const absl::Status& status) const {
+  return absl::StrReplaceAll(status.message(), {{PathOf(name), absl::StrCat(name, kExtension)}});
+}
+
+void ModelRegistry::Tell(const std::string& name) {
+  if (!listener_) return;
+  // What is told is looked up here: of two threads with news, the later one tells the newest state.
+  absl::MutexLock one_at_a_time(&telling_);
+  ModelStatus status;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = entries_.find(name);
+    if (found == entries_.end()) {
+      status.name = name;
+      status.state = ModelState::kUnloaded;
+    } else {
+      status = StatusOf(name, found->second);
+    }
+  }
+  listener_(status);
+}
+
+void ModelRegistry::TellAll() {
+  for (const ModelStatus& status : List()) Tell(status.name);
 }
 
 }  // namespace hiif::server

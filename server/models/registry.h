@@ -53,7 +53,8 @@ struct RegistryOptions {
 // Any thread. Loading happens on the caller's thread, one model at a time.
 class ModelRegistry {
  public:
-  // Told of every change, outside the lock, in the order of changes of one model. May be empty.
+  // Told of every change, one at a time: a model's last state is told last. It may ask the
+  // registry. May be empty.
   using Listener = std::function<void(const ModelStatus&)>;
 
   explicit ModelRegistry(RegistryOptions options, Listener listener);
@@ -71,8 +72,9 @@ class ModelRegistry {
   absl::StatusOr<std::shared_ptr<const LoadedModel>> Acquire(const std::string& name,
                                                              const std::string& version);
 
-  // Loads a checkpoint of the folder, or loads it again. InvalidArgument: not a plain name;
-  // NotFound: no such file; else the error of the load, and the version that served still does.
+  // Loads a checkpoint of the folder, or loads it again; calls that come while a load waits share
+  // it. InvalidArgument: not a plain name; NotFound: no such file; else the error of the load, and
+  // the version that served still does.
   absl::Status Load(const std::string& name);
   // NotFound; FailedPrecondition for the default model.
   absl::Status Unload(const std::string& name);
@@ -80,6 +82,8 @@ class ModelRegistry {
   std::vector<ModelStatus> List() const;  // by name
   absl::StatusOr<ModelStatus> Get(const std::string& name) const;
   bool DefaultReady() const;
+  // Tells the listener of every model, for one that has become able to hear.
+  void TellAll();
   const std::string& default_model() const { return options_.default_model; }
 
  private:
@@ -88,19 +92,26 @@ class ModelRegistry {
     std::string error;
     ModelFacts facts;
     std::shared_ptr<const LoadedModel> model;  // of kReady
+    int64_t loads = 0;                         // begun
+    absl::Status load;                         // how the last one ended
     int64_t last_use = 0;                      // of uses_
   };
 
   std::string PathOf(const std::string& name) const;
-  absl::Status LoadNow(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits for its turn and loads. Unless meanwhile a load began and ended, which is shared, or,
+  // with `again` false, the model is ready or refused already.
+  absl::Status LoadNow(const std::string& name, bool again) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What clients may read of an error: the file's name instead of its path.
+  std::string PublicMessage(const std::string& name, const absl::Status& status) const;
   void UnloadOverBudget(const std::string& keep) ABSL_LOCKS_EXCLUDED(mutex_);
   ModelStatus StatusOf(const std::string& name, const Entry& entry) const;
   absl::Status Unknown(const std::string& name) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  void Tell(const ModelStatus& status) const;
+  void Tell(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const RegistryOptions options_;
   const Listener listener_;
-  absl::Mutex loading_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while a checkpoint is read and warmed
+  absl::Mutex loading_ ABSL_ACQUIRED_BEFORE(telling_);  // while a checkpoint is read and warmed
+  absl::Mutex telling_ ABSL_ACQUIRED_BEFORE(mutex_);    // while the listener hears
   mutable absl::Mutex mutex_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   int64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -17,6 +17,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/steady_now.h"
 
 namespace hiif::server {
 namespace {
@@ -95,7 +96,7 @@ void Acceptor::Watch() {
   std::vector<pollfd> polled;
   for (const Door& door : doors_) polled.push_back({door.socket.fd, POLLIN, 0});
   polled.push_back({wake_fd_, POLLIN, 0});
-  absl::Time next_sweep = absl::Now() + kSweepEvery;
+  absl::Time next_sweep = SteadyNow() + kSweepEvery;
   while (true) {
     const int ready = poll(polled.data(), polled.size(),
                            static_cast<int>(absl::ToInt64Milliseconds(kSweepEvery)));
@@ -103,9 +104,9 @@ void Acceptor::Watch() {
     if (ready > 0)
       for (size_t i = 0; i < doors_.size(); ++i)
         if (polled[i].revents != 0) AcceptFrom(doors_[i]);
-    if (absl::Now() >= next_sweep) {
+    if (SteadyNow() >= next_sweep) {
       Sweep();
-      next_sweep = absl::Now() + kSweepEvery;
+      next_sweep = SteadyNow() + kSweepEvery;
     }
   }
 }

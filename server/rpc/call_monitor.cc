@@ -1,6 +1,7 @@
 #include "server/rpc/call_monitor.h"
 
 #include "absl/time/clock.h"
+#include "base/steady_now.h"
 #include "server/rpc/grpc_call.h"
 
 namespace hiif::server {
@@ -36,7 +37,7 @@ void CallMonitor::Watch() {
           },
           this));
       if (stop_) return;
-      const absl::Time now = absl::Now();
+      const absl::Time now = SteadyNow();
       for (GrpcCall* call : calls_) call->LookAfter(now, write_timeout_);
     }
     absl::SleepFor(absl::Milliseconds(20));

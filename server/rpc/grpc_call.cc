@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "base/steady_now.h"
 #include "grpc/grpc.h"
 #include "server/core/errors.h"
 
@@ -20,7 +21,7 @@ absl::Time DeadlineOf(const grpc::ServerContextBase& context) {
   // gRPC says "none" with a time at the end of the clock.
   if (deadline >= std::chrono::system_clock::now() + std::chrono::hours(24 * 365))
     return absl::InfiniteFuture();
-  return absl::FromChrono(deadline);
+  return SteadyNow() + absl::FromChrono(deadline - std::chrono::system_clock::now());
 }
 
 bool IsLowerHex(absl::string_view text) {
@@ -57,7 +58,7 @@ std::string PeerAddress(absl::string_view peer) {
 GrpcCall::GrpcCall(grpc::ServerContextBase* context, CallMonitor* monitor)
     : context_(context),
       monitor_(monitor),
-      arrival_(absl::Now()),
+      arrival_(SteadyNow()),
       deadline_(DeadlineOf(*context)),
       trace_id_(TraceId(Metadata("traceparent"))) {
   monitor_->Add(this);
@@ -77,7 +78,7 @@ absl::Status GrpcCall::Alive() const {
       return ErrorWithReason(absl::StatusCode::kDeadlineExceeded, kReasonSlowSender,
                              "too little was sent for too long");
   }
-  if (absl::Now() >= deadline_) return absl::DeadlineExceededError("the deadline has passed");
+  if (SteadyNow() >= deadline_) return absl::DeadlineExceededError("the deadline has passed");
   if (context_->IsCancelled()) return absl::CancelledError("the client is gone");
   return absl::OkStatus();
 }
@@ -100,10 +101,10 @@ std::string GrpcCall::CertificateName() const {
   return identity.empty() ? "" : std::string(identity[0].data(), identity[0].size());
 }
 
-void GrpcCall::BeginWrite() { write_began_ns_ = absl::ToUnixNanos(absl::Now()); }
+void GrpcCall::BeginWrite() { write_began_ns_ = absl::ToUnixNanos(SteadyNow()); }
 
 absl::Duration GrpcCall::EndWrite() {
-  return absl::Now() - absl::FromUnixNanos(write_began_ns_.exchange(0));
+  return SteadyNow() - absl::FromUnixNanos(write_began_ns_.exchange(0));
 }
 
 void GrpcCall::CutOff(Cut cut, const char* why) {

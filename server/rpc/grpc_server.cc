@@ -28,7 +28,7 @@ int Milliseconds(const google::protobuf::Duration& duration, bool zero_is_never)
   return static_cast<int>(std::min<int64_t>(value, INT_MAX));
 }
 
-void SetArguments(const ServerConfig& config, grpc::ServerBuilder* builder) {
+void SetArguments(const ServerConfig& config, int64_t buffer_bytes, grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(static_cast<int>(config.max_receive_bytes()));
   builder->SetMaxSendMessageSize(-1);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, config.max_streams_per_connection());
@@ -50,6 +50,7 @@ void SetArguments(const ServerConfig& config, grpc::ServerBuilder* builder) {
   // A thread each call; some more, so that refusing what is too much has threads left.
   grpc::ResourceQuota quota("hiif-server");
   quota.SetMaxThreads(config.max_rpcs() + 32);
+  quota.Resize(static_cast<size_t>(buffer_bytes));
   builder->SetResourceQuota(quota);
 }
 
@@ -71,14 +72,14 @@ struct GrpcServer::Ending {
 };
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    const ServerConfig& config, const std::vector<grpc::Service*>& services,
+    const ServerConfig& config, int64_t buffer_bytes, const std::vector<grpc::Service*>& services,
     Acceptor::OnRefused on_refused) {
   grpc::EnableDefaultHealthCheckService(true);
   if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   if (config.channelz()) grpc::channelz::experimental::InitChannelzService();
   auto result = std::unique_ptr<GrpcServer>(new GrpcServer);
   grpc::ServerBuilder builder;
-  SetArguments(config, &builder);
+  SetArguments(config, buffer_bytes, &builder);
   std::vector<Acceptor::Door> doors;
   auto close_doors = absl::MakeCleanup([&] {
     for (const Acceptor::Door& door : doors) close(door.socket.fd);

@@ -17,9 +17,11 @@ namespace hiif::server {
 
 class GrpcServer {
  public:
-  // Errors: FailedPrecondition when an address cannot be listened on; those of TlsCredentials.
+  // buffer_bytes: of what gRPC holds for all connections, unfinished messages above all; beyond
+  // them it reads slower and ends streams. Errors: FailedPrecondition when an address cannot be
+  // listened on; those of TlsCredentials.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
-      const ServerConfig& config, const std::vector<grpc::Service*>& services,
+      const ServerConfig& config, int64_t buffer_bytes, const std::vector<grpc::Service*>& services,
       Acceptor::OnRefused on_refused);
   ~GrpcServer();
 

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "base/steady_now.h"
 #include "server/core/errors.h"
 #include "server/core/request_id.h"
 #include "server/logging/log.h"
@@ -78,7 +79,7 @@ grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* metho
   }
   if (status.ok()) status = call->Alive();
   if (status.ok()) status = body(call, &report);
-  const absl::Duration duration = absl::Now() - call->arrival();
+  const absl::Duration duration = SteadyNow() - call->arrival();
   metrics_->RequestDone(method, report.model, absl::StatusCodeToString(status.code()), duration,
                         absl::Seconds(report.times.queue()));
   LogCall(method, *call, report, status, duration);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/steady_now.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -52,8 +53,8 @@ bool AnswersTlsHandshake(const Address& address, absl::Duration timeout) {
   if (bio == nullptr) return false;
   BIO_set_conn_hostname(bio.get(), address.ToString().c_str());
   BIO_set_nbio(bio.get(), 1);
-  const absl::Time end = absl::Now() + timeout;
-  while (absl::Now() < end) {
+  const absl::Time end = SteadyNow() + timeout;
+  while (SteadyNow() < end) {
     if (BIO_do_handshake(bio.get()) == 1) return true;
     if (!BIO_should_retry(bio.get())) return false;
     absl::SleepFor(absl::Milliseconds(5));

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "base/steady_now.h"
 #include "server/core/errors.h"
 #include "server/core/plan.h"
 #include "server/rpc/grpc_stream.h"
@@ -114,7 +115,7 @@ class Upload : public Reactor {
   void Expect() {
     lately_ = 0;
     const absl::Duration timeout = environment_.limits.read_timeout;
-    call_.ExpectUntil(timeout > absl::ZeroDuration() ? absl::Now() + timeout
+    call_.ExpectUntil(timeout > absl::ZeroDuration() ? SteadyNow() + timeout
                                                      : absl::InfiniteFuture());
   }
 

@@ -6,8 +6,8 @@
 #include "absl/strings/strip.h"
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/status_macros.h"
-#include "nlohmann/json.hpp"
 #include "server/core/errors.h"
 
 namespace hiif::server {
@@ -49,7 +49,7 @@ absl::Status ReadScopes(size_t index, const Json& entry, std::set<std::string>* 
 }  // namespace
 
 absl::StatusOr<TokenTable> TokenTable::Parse(absl::string_view json) {
-  const Json root = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  HIIF_ASSIGN_OR_RETURN(const Json root, ParseJson(json));
   if (!root.is_object() || !root.contains("tokens") || !root["tokens"].is_array())
     return absl::InvalidArgumentError("not a JSON object with a list \"tokens\"");
   TokenTable table;

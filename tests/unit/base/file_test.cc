@@ -56,6 +56,13 @@ TEST_F(FileTest, ErrorsNameThePath) {
   EXPECT_EQ(MappedFile::Open(folder_.string()).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(FileTest, MappingNeverWaits) {
+  const std::string pipe = (folder_ / "pipe").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {pipe, std::string("/dev/zero"), folder_.string()})
+    EXPECT_EQ(MappedFile::Open(path).status().code(), absl::StatusCode::kInvalidArgument) << path;
+}
+
 // The mask is the process's: threads that look at it at once must not take it off.
 TEST_F(FileTest, ManyThreadsKeepTheMask) {
   const mode_t before = umask(027);

@@ -30,5 +30,11 @@ TEST(Shorten, CutsAtACharacter) {
   EXPECT_EQ(Shorten(std::string(10, '\x80'), 6), "...") << "no character at all";
 }
 
+TEST(Quoted, IsShortAndPrintable) {
+  EXPECT_EQ(Quoted("freq.bias"), "\"freq.bias\"");
+  EXPECT_EQ(Quoted("a\n\x1b[2J\"\x80"), R"("a\n\033[2J\"\200")");
+  EXPECT_EQ(Quoted(std::string(1 << 20, 'a')).size(), 66);
+}
+
 }  // namespace
 }  // namespace hiif

@@ -40,7 +40,7 @@ struct SpinningDevice : Device {
 
 TEST(SchedulerStress, ManyThreadsSubmitCreditAndCancel) {
   SpinningDevice device;
-  SystemClock clock;
+  SteadyClock clock;
   std::atomic<int64_t> batches{0};
   {
     Scheduler scheduler(
@@ -82,7 +82,7 @@ TEST(SchedulerStress, ManyThreadsSubmitCreditAndCancel) {
 
 TEST(SchedulerStress, DeadlineWakesAnIdleWorker) {
   SpinningDevice device;
-  SystemClock clock;
+  SteadyClock clock;
   Scheduler scheduler({.workers = 1}, &device, &clock);
   auto job = std::make_shared<CountingJob>();
   scheduler.Submit({.job = job,
@@ -97,7 +97,7 @@ TEST(SchedulerStress, DeadlineWakesAnIdleWorker) {
 
 TEST(SchedulerStress, DestructionEndsEveryJobOnce) {
   SpinningDevice device;
-  SystemClock clock;
+  SteadyClock clock;
   std::vector<std::shared_ptr<CountingJob>> jobs;
   {
     Scheduler scheduler({.workers = 2}, &device, &clock);

@@ -1,0 +1,114 @@
+"""Faults of docs/reliability.md that have no test elsewhere."""
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+from PIL import Image
+
+from processes import BIN, ROOT, run_server
+from test_models_hostile import DEFAULT, SOURCE, folder, load, serves, states  # noqa: F401
+from test_security import certificates, connect, openssl  # noqa: F401
+from test_upscale import request
+
+
+def test_killed_while_it_loads(folder, tmp_path, photo):  # noqa: F811
+    """kill -9 at 20 moments of the start: nothing is left that the next start minds."""
+    before = sorted(os.listdir(folder))
+    for i in range(20):
+        process = subprocess.Popen(
+            [BIN / "hiif-server", "--listen", f"unix:{tmp_path}/socket", "--management-listen", "", "--model-dir",
+             folder, "--default-model", DEFAULT], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.05 + 0.04 * i)
+        process.kill()
+        assert process.wait(10) == -signal.SIGKILL
+    assert sorted(os.listdir(folder)) == before
+    with run_server(tmp_path, "--default-model", DEFAULT, model_dir=folder) as running:
+        assert serves(running, photo)
+
+
+def test_checkpoints_that_vanish_or_are_swapped(folder, start_server, photo):  # noqa: F811
+    """A reload of what is gone, damaged or another network leaves the version that served, or takes the new one."""
+    from hiif.v1 import super_resolution_pb2 as pb
+    path = folder / f"{DEFAULT}.safetensors"
+    running = start_server("--enable-model-control", "--default-model", DEFAULT, model_dir=folder)
+    version = running.stub().GetModel(pb.GetModelRequest(), timeout=10).model.version
+    path.unlink()
+    assert load(running, DEFAULT)[0] == "NOT_FOUND"
+    assert serves(running, photo)
+    path.write_bytes(SOURCE.read_bytes()[:1_000_000])
+    assert load(running, DEFAULT)[0] == "DATA_LOSS"
+    assert serves(running, photo)
+    part = folder / "part"
+    shutil.copy(ROOT / "models" / "edsr-baseline-hiif.safetensors", part)
+    part.rename(path)
+    assert load(running, DEFAULT)[0] == "OK"
+    assert serves(running, photo)
+    state, _ = states(running)[DEFAULT]
+    assert state == "READY"
+    assert running.stub().GetModel(pb.GetModelRequest(), timeout=10).model.version != version
+
+
+def test_millions_of_tiles_cost_nothing(start_server, photo):
+    """Estimates of a large output cut into the smallest tiles: nothing is held a tile."""
+    running = start_server("--max-output-pixels", "20000000000", "--max-queue-time", "1000h")
+    assert len(list(running.stub().Upscale(request(photo), timeout=60))) > 1
+    before = running.rss()
+    out = io.BytesIO()
+    Image.new("L", (3000, 2000), 99).save(out, "PNG")
+    big = request(photo, 30, 30, tile_size=16, validate_only=True)
+    big.image.encoded = out.getvalue()
+    errors = []
+
+    def ask():
+        try:
+            list(running.stub().Upscale(big, timeout=60))
+        except grpc.RpcError as e:
+            errors.append((e.code().name, e.details()))
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    most = 0
+    while any(thread.is_alive() for thread in threads):
+        most = max(most, running.rss())
+        time.sleep(0.02)
+    assert {code for code, _ in errors} <= {"RESOURCE_EXHAUSTED"}, errors
+    assert most - before < 300 << 20, (most - before) >> 20
+
+
+def test_memory_is_given_back(start_server, photo):
+    """What requests took goes back to the system once nobody asks for anything."""
+    running = start_server("--feature-cache-bytes", "0")
+    assert len(list(running.stub().Upscale(request(photo), timeout=60))) > 1
+    time.sleep(3)
+    before = running.rss()
+    out = io.BytesIO()
+    Image.effect_noise((700, 500), 50).convert("RGB").save(out, "PNG", compress_level=1)
+    big = request(photo, 1, 1)
+    big.image.encoded = out.getvalue()
+    list(running.stub().Upscale(big, timeout=120))
+    end = time.monotonic() + 10
+    while running.rss() - before > 60 << 20 and time.monotonic() < end:
+        time.sleep(0.2)
+    assert running.rss() - before <= 60 << 20, (running.rss() - before) >> 20
+
+
+def test_a_wrong_certificate(start_server, certificates):  # noqa: F811
+    """Clients refuse the certificate of an authority that is not theirs; the server lives on and serves those that
+    know it."""
+    from hiif.v1 import super_resolution_pb2 as pb, super_resolution_pb2_grpc as rpc
+    openssl(certificates, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "other.key", "-out", "other.pem",
+            "-subj", "/CN=other", "-days", "1")
+    running = start_server("--tls-certificate", certificates / "server.pem", "--tls-key", certificates / "server.key")
+    channel = grpc.secure_channel(f"localhost:{running.port}", grpc.ssl_channel_credentials(
+        (certificates / "other.pem").read_bytes()))
+    with pytest.raises(grpc.RpcError) as caught:
+        rpc.SuperResolutionServiceStub(channel).ListModels(pb.ListModelsRequest(), timeout=10)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert connect(running, certificates).ListModels(pb.ListModelsRequest(), timeout=10).models
