@@ -100,6 +100,11 @@ std::optional<Application::Failure> Application::Start() {
   SetIntraOpThreads(1);
   if (const absl::Status status = InitImaging(1); !status.ok()) return Failure{status, kExitUsage};
 
+  if (!config_.trace_endpoint().empty()) {
+    auto tracer = MakeTracer(config_.trace_endpoint());
+    if (!tracer.ok()) return Failure{tracer.status(), kExitUsage};
+    tracer_ = *std::move(tracer);
+  }
   registry_ = std::make_unique<ModelRegistry>(
       RegistryOptions{config_.model_dir(), config_.default_model(), config_.model_memory_bytes(),
                       UpscalerSettings(config_, device_name_)},
@@ -125,8 +130,8 @@ std::optional<Application::Failure> Application::Start() {
     if (!tokens.ok()) return Failure{tokens.status(), kExitSecurity};
     tokens_ = *std::move(tokens);
   }
-  handler_ = std::make_unique<RpcHandler>(&metrics_, &monitor_,
-                                          HandlerOptions{tokens_.get(), config_.max_rpcs()});
+  handler_ = std::make_unique<RpcHandler>(
+      &metrics_, &monitor_, HandlerOptions{tokens_.get(), config_.max_rpcs(), tracer_.get()});
   if (auto failure = StartDecoders()) return failure;
   const WorkEnvironment environment{
       scheduler_.get(),          &cache_,      &metrics_,         opener_.get(),

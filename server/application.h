@@ -30,6 +30,7 @@
 #include "server/rpc/self_probe.h"
 #include "server/rpc/super_resolution_service.h"
 #include "server/security/tokens.h"
+#include "server/tracing/tracer.h"
 
 namespace hiif::server {
 
@@ -88,6 +89,7 @@ class Application {
   std::unique_ptr<scheduling::Scheduler> scheduler_;
   std::unique_ptr<TokenFile> tokens_;
   CallMonitor monitor_;
+  std::unique_ptr<Tracer> tracer_;
   std::unique_ptr<RpcHandler> handler_;
   std::unique_ptr<Upscaling> upscaling_;
   std::unique_ptr<Querying> querying_;

@@ -39,13 +39,22 @@ class UpscaleStream {
   virtual absl::Status Write(const v1::UpscaleResponse& response) = 0;
 };
 
-// What a call did, for logs and metrics.
+// When a stage of a call ran, from its first piece to its last.
+struct StageSpan {
+  const char* name = "";
+  absl::Time begin;
+  absl::Time end;
+  double worker_seconds = 0;  // summed over workers
+};
+
+// What a call did, for logs, metrics and traces.
 struct CallReport {
   std::string model;  // a registered name, or empty
   int64_t input_pixels = 0;
   int64_t output_pixels = 0;
   int64_t messages = 0;
   v1::StageTimes times;
+  std::vector<StageSpan> stages;  // those that ran
   bool features_cached = false;
   std::vector<std::string> warnings;  // as in UpscaleTrailer
   absl::Duration first_tile;

@@ -242,8 +242,18 @@ absl::Status ImageWork::MakeContext() {
 }
 
 void ImageWork::AddTime(Stage stage, absl::Duration time) {
-  stage_ns_[static_cast<int>(stage)].fetch_add(absl::ToInt64Nanoseconds(time),
-                                               std::memory_order_relaxed);
+  const int at = static_cast<int>(stage);
+  const int64_t length = absl::ToInt64Nanoseconds(time);
+  stage_ns_[at].fetch_add(length, std::memory_order_relaxed);
+  const int64_t end = absl::GetCurrentTimeNanos();
+  int64_t known = stage_begin_[at].load(std::memory_order_relaxed);
+  while ((known == 0 || known > end - length) &&
+         !stage_begin_[at].compare_exchange_weak(known, end - length, std::memory_order_relaxed)) {
+  }
+  known = stage_end_[at].load(std::memory_order_relaxed);
+  while (known < end &&
+         !stage_end_[at].compare_exchange_weak(known, end, std::memory_order_relaxed)) {
+  }
 }
 
 void ImageWork::ReportStages() {
@@ -252,6 +262,21 @@ void ImageWork::ReportStages() {
     const int64_t time = stage_ns_[static_cast<int>(stage)].load();
     if (time > 0) environment_.metrics->StageTime(stage, absl::Nanoseconds(time));
   }
+}
+
+std::vector<StageSpan> ImageWork::Spans() const {
+  static constexpr const char* kNames[] = {"decode", "encode", "context", "query", "send"};
+  std::vector<StageSpan> spans;
+  if (id_ == 0) return spans;
+  spans.push_back({"queue", submitted_, submitted_ + absl::Seconds(Times().queue()), 0});
+  for (int at = 0; at < 5; ++at) {
+    const int64_t begin = stage_begin_[at].load();
+    if (begin == 0) continue;
+    spans.push_back({kNames[at], absl::FromUnixNanos(begin),
+                     absl::FromUnixNanos(stage_end_[at].load()),
+                     static_cast<double>(stage_ns_[at].load()) * 1e-9});
+  }
+  return spans;
 }
 
 v1::StageTimes ImageWork::Times() const {

@@ -102,6 +102,8 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   // Wakes a waiting handler, which then looks at its call again. Any thread.
   void Wake();
   v1::StageTimes Times() const;
+  // The wait in the queue and the stages that ran.
+  std::vector<StageSpan> Spans() const;
   // Times() into the histograms; at the end, once. Stages that did not run are left out.
   void ReportStages();
   bool features_cached() const { return features_cached_; }
@@ -148,6 +150,9 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   std::atomic<bool> cancelled_ = false;
   std::atomic<int64_t> queue_ns_ = -1;
   std::array<std::atomic<int64_t>, 5> stage_ns_{};  // by Stage
+  // Nanoseconds of the Unix epoch at which a stage first began and last ended; 0: it did not run.
+  std::array<std::atomic<int64_t>, 5> stage_begin_{};
+  std::array<std::atomic<int64_t>, 5> stage_end_{};
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };

@@ -119,6 +119,7 @@ absl::Status Querying::Run(const v1::QueryRequest& request, Call* call, v1::Quer
     const absl::Status alive = call->Alive();
     work->Cancel(alive.ok() ? absl::CancelledError("the request failed") : alive);
     report->times = work->Times();
+    report->stages = work->Spans();
     work->ReportStages();
   });
   HIIF_ASSIGN_OR_RETURN(const std::vector<float> rgb, work->TakeResult(*call));

@@ -178,6 +178,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
     const absl::Status alive = call->Alive();
     work->Cancel(alive.ok() ? absl::CancelledError("the request failed") : alive);
     report->times = work->Times();
+    report->stages = work->Spans();
     work->ReportStages();
   });
 

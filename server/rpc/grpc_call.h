@@ -35,6 +35,7 @@ class GrpcCall : public Call {
   void set_request_id(std::string request_id) { request_id_ = std::move(request_id); }
   // trace-id of a well-formed W3C traceparent header, or empty.
   const std::string& trace_id() const { return trace_id_; }
+  void set_trace_id(std::string id) { trace_id_ = std::move(id); }
   // First value of a metadata key, or empty.
   std::string Metadata(const char* key) const;
   // "10.0.0.7" of "ipv4:10.0.0.7:5123"; "unix".

@@ -82,6 +82,13 @@ grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* metho
   const absl::Duration duration = SteadyNow() - call->arrival();
   metrics_->RequestDone(method, report.model, absl::StatusCodeToString(status.code()), duration,
                         absl::Seconds(report.times.queue()));
+  if (options_.tracer != nullptr) {
+    const std::string parent = call->trace_id().empty() ? "" : call->Metadata("traceparent");
+    const std::string id = options_.tracer->Record(
+        {method, status, call->request_id(), parent, call->arrival(), call->arrival() + duration},
+        report);
+    if (call->trace_id().empty()) call->set_trace_id(id);
+  }
   LogCall(method, *call, report, status, duration);
   return Finish(status, context);
 }

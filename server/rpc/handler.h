@@ -15,12 +15,14 @@
 #include "server/rpc/call_monitor.h"
 #include "server/rpc/grpc_call.h"
 #include "server/security/tokens.h"
+#include "server/tracing/tracer.h"
 
 namespace hiif::server {
 
 struct HandlerOptions {
   const TokenFile* tokens = nullptr;  // nullptr: nobody is asked for a token
   int max_calls = 512;
+  Tracer* tracer = nullptr;  // nullptr: nothing is recorded
 };
 
 // What a call says its id is. field: its path in the request, for errors; asked: may be empty.

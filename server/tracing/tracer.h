@@ -1,0 +1,45 @@
+// Spans of requests for an OpenTelemetry collector (OTLP over HTTP): one a request, with its stages
+// as children.
+#ifndef SERVER_TRACING_TRACER_H_
+#define SERVER_TRACING_TRACER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/core/call.h"
+
+namespace hiif::server {
+
+// One call that is over.
+struct TracedCall {
+  std::string method;  // "Upscale", ...
+  absl::Status status;
+  std::string request_id;
+  std::string traceparent;  // of the client, well formed, or empty: the trace begins here
+  absl::Time begin;
+  absl::Time end;
+};
+
+// Any thread.
+class Tracer {
+ public:
+  // Sends what is left, for some seconds.
+  virtual ~Tracer() = default;
+  // Queues the call's spans; where the collector does not keep up, they are dropped. Returns the
+  // trace's id in hex; empty: the client's traceparent says that nothing is to be recorded.
+  virtual std::string Record(const TracedCall& call, const CallReport& report) = 0;
+};
+
+// endpoint: "http://collector:4318/v1/traces", or https. A collector that is not there costs
+// nothing but its spans. InvalidArgument: another endpoint; Unimplemented: this build has no
+// opentelemetry-cpp.
+absl::StatusOr<std::unique_ptr<Tracer>> MakeTracer(const std::string& endpoint);
+
+}  // namespace hiif::server
+
+#endif  // SERVER_TRACING_TRACER_H_
