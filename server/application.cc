@@ -20,6 +20,7 @@
 #include "server/core/errors.h"
 #include "server/logging/log.h"
 #include "server/memory.h"
+#include "server/metrics/open_metrics.h"
 #include "server/metrics/process.h"
 
 namespace hiif::server {
@@ -208,18 +209,20 @@ absl::Status Application::StartManagement() {
   auto server = HttpServer::Start(
       *address,
       {{"/metrics",
-        [this] {
+        [this](absl::string_view accept) {
+          if (AcceptsOpenMetrics(accept))
+            return HttpAnswer{200, kOpenMetricsType, metrics_.OpenMetrics()};
           return HttpAnswer{200, "text/plain; version=0.0.4; charset=utf-8", metrics_.Text()};
         }},
        {"/livez",
-        [this, answer] {
+        [this, answer](absl::string_view) {
           if (!probe_->answered() && !draining_)
             return answer(false, "deaf: a health check of the server's own port got no answer\n");
           const bool alive =
               !device_lost_ && scheduler_->Statistics().stalled < ToDuration(config_.stuck_after());
           return answer(alive, "stuck: work is pending and nothing is finished\n");
         }},
-       {"/readyz", [this, answer] {
+       {"/readyz", [this, answer](absl::string_view) {
           if (draining_) return answer(false, "draining\n");
           return answer(registry_->DefaultReady(), "the default model is not ready\n");
         }}});

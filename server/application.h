@@ -30,7 +30,7 @@
 #include "server/rpc/self_probe.h"
 #include "server/rpc/super_resolution_service.h"
 #include "server/security/tokens.h"
-#include "server/tracing/tracer.h"
+#include "server/tracing/otlp.h"
 
 namespace hiif::server {
 

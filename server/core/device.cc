@@ -5,8 +5,8 @@
 #include <new>
 #include <optional>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/steady_now.h"
 #include "server/core/errors.h"
 #include "server/core/image_work.h"
 
@@ -67,10 +67,10 @@ std::vector<absl::Status> WorkDevice::RunShared(absl::Span<const scheduling::Ass
   if (tiles.empty()) return results;
   // Pieces with the same batch key have the same upscaler.
   const Upscaler& upscaler = WorkOf(batch[owners[0]]).upscaler();
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   absl::Status all = upscaler.Render(tiles);
   if (absl::IsResourceExhausted(all)) metrics_->OutOfMemory();
-  const absl::Duration each = (absl::Now() - start) / static_cast<int64_t>(tiles.size());
+  const absl::Duration each = (SteadyNow() - start) / static_cast<int64_t>(tiles.size());
   for (size_t k = 0; k < tiles.size(); ++k) {
     const scheduling::Assignment& assignment = batch[owners[k]];
     absl::Status status = all;

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_now.h"
 #include "server/core/errors.h"
 
 namespace hiif::server {
@@ -126,7 +126,7 @@ absl::StatusOr<scheduling::Admission> ImageWork::Submit(const Call& call, int pr
                                                         int64_t bytes) {
   scheduling::JobSpec spec = Spec(call, priority, bytes);
   spec.job = shared_from_this();
-  submitted_ = absl::Now();
+  submitted_ = SteadyNow();
   scheduling::Admission admission = environment_.scheduler->Submit(std::move(spec));
   if (!admission.status.ok()) {
     const absl::Status refusal = Refusal(admission);
@@ -180,23 +180,23 @@ absl::StatusOr<std::shared_ptr<const Picture>> ImageWork::WaitForPicture(const C
 }
 
 absl::Status ImageWork::Run(int stage, int64_t piece, int threads) {
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   int64_t unset = -1;
   queue_ns_.compare_exchange_strong(unset, absl::ToInt64Nanoseconds(start - submitted_));
   switch (kinds_[stage]) {
     case Kind::kDecode: {
       const absl::Status status = Decode();
-      AddTime(Stage::kDecode, absl::Now() - start);
+      AddTime(Stage::kDecode, SteadyNow() - start);
       return status;
     }
     case Kind::kEncode: {
       const absl::Status status = EncodeBlock(piece, threads);
-      AddTime(Stage::kEncode, absl::Now() - start);
+      AddTime(Stage::kEncode, SteadyNow() - start);
       return status;
     }
     case Kind::kContext: {
       const absl::Status status = MakeContext();
-      AddTime(Stage::kContext, absl::Now() - start);
+      AddTime(Stage::kContext, SteadyNow() - start);
       return status;
     }
     case Kind::kFinal:
@@ -245,7 +245,7 @@ void ImageWork::AddTime(Stage stage, absl::Duration time) {
   const int at = static_cast<int>(stage);
   const int64_t length = absl::ToInt64Nanoseconds(time);
   stage_ns_[at].fetch_add(length, std::memory_order_relaxed);
-  const int64_t end = absl::GetCurrentTimeNanos();
+  const int64_t end = absl::ToUnixNanos(SteadyNow());
   int64_t known = stage_begin_[at].load(std::memory_order_relaxed);
   while ((known == 0 || known > end - length) &&
          !stage_begin_[at].compare_exchange_weak(known, end - length, std::memory_order_relaxed)) {
@@ -288,7 +288,7 @@ v1::StageTimes ImageWork::Times() const {
   const int64_t begun = queue_ns_.load();
   const int64_t queued = begun >= 0 ? begun
                          : id_ == 0 ? 0
-                                    : absl::ToInt64Nanoseconds(absl::Now() - submitted_);
+                                    : absl::ToInt64Nanoseconds(SteadyNow() - submitted_);
   times.set_queue(static_cast<double>(queued) * 1e-9);
   times.set_decode(seconds(Stage::kDecode));
   times.set_encode(seconds(Stage::kEncode));

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
+#include "base/steady_now.h"
 
 namespace hiif::server {
 namespace {
@@ -44,13 +44,13 @@ scheduling::Stage QueryWork::FinalStage() {
 
 absl::Status QueryWork::RunFinal(int64_t piece) {
   if (cancelled()) return absl::CancelledError("cancelled");
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   const int64_t begin = piece * kPieceCoordinates;
   const auto part = absl::MakeConstSpan(coordinates_).subspan(begin, kPieceCoordinates);
   const auto rgb = absl::MakeSpan(rgb_).subspan(begin * 3, part.size() * 3);
   HIIF_RETURN_IF_ERROR(upscaler().Query(*features_, *context_, cell_, part, rgb));
   for (float& value : rgb) value = ToUnit(value);
-  AddTime(Stage::kQuery, absl::Now() - start);
+  AddTime(Stage::kQuery, SteadyNow() - start);
   absl::MutexLock lock(&mutex_);
   if (--pieces_left_ == 0) changed_.SignalAll();
   return absl::OkStatus();

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
+#include "base/steady_now.h"
 #include "imaging/tile.h"
 #include "imaging/writer.h"
 
@@ -50,12 +50,12 @@ absl::Status UpscaleWork::RunFinal(int64_t piece) {
   // Kept by the thread: a strip's values are taken up by the next one.
   static thread_local std::vector<float> network;
   network.resize(strip.region.pixels() * 3);
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   if (strip.region.pixels() > 0) {
     const RenderTile tile{features_.get(), context_.get(), strip.region, absl::MakeSpan(network)};
     HIIF_RETURN_IF_ERROR(upscaler().Render({&tile, 1}));
   }
-  AddTime(Stage::kQuery, absl::Now() - start);
+  AddTime(Stage::kQuery, SteadyNow() - start);
   return Compose(strip, network);
 }
 
@@ -79,7 +79,7 @@ absl::Status UpscaleWork::FinishTile(int, int64_t piece) {
 }
 
 absl::Status UpscaleWork::Compose(const Strip& strip, absl::Span<const float> network) {
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   std::shared_ptr<const Picture> picture;
   Output* output = nullptr;
   {
@@ -97,7 +97,7 @@ absl::Status UpscaleWork::Compose(const Strip& strip, absl::Span<const float> ne
     HIIF_RETURN_IF_ERROR(ComposeTile(*picture, plan_.output, strip.region, network, plan_.type,
                                      {out, static_cast<size_t>(strip.bytes)}));
   }
-  AddTime(Stage::kSend, absl::Now() - start);
+  AddTime(Stage::kSend, SteadyNow() - start);
   {
     absl::MutexLock lock(&mutex_);
     if (--output->strips_left > 0) return absl::OkStatus();

@@ -106,7 +106,9 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
         const auto handler = known.find(path == nullptr ? "" : path);
         if (handler == known.end())
           return Send(request, {404, "text/plain; charset=utf-8", "/metrics, /livez, /readyz\n"});
-        Send(request, handler->second());
+        const char* accept =
+            evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
+        Send(request, handler->second(accept == nullptr ? "" : accept));
       },
       server.get());
   for (const ListeningSocket& socket : sockets) {

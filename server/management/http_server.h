@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "server/config/address.h"
 
 namespace hiif::server {
@@ -22,7 +23,8 @@ struct HttpAnswer {
 // of at most 16 KiB, ten seconds for each, closed after its answer.
 class HttpServer {
  public:
-  using Handler = std::function<HttpAnswer()>;
+  // accept: the request's Accept header, or empty.
+  using Handler = std::function<HttpAnswer(absl::string_view accept)>;
 
   // handlers: by path ("/metrics"), called on the server's thread: they must not wait.
   // FailedPrecondition: cannot listen.

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "absl/time/clock.h"
 #include "prometheus/text_serializer.h"
 #include "server/config/version.h"
+#include "server/metrics/open_metrics.h"
 #include "server/metrics/process.h"
 
 namespace hiif::server {
@@ -163,12 +165,17 @@ void Metrics::AddModel(const std::string& model) {
 }
 
 void Metrics::RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,
-                          absl::Duration duration, absl::Duration queued) {
+                          absl::Duration duration, absl::Duration queued,
+                          absl::string_view trace_id) {
   const std::string name(method);
   const std::string ending(code);
   requests_.Add({{"method", name}, {"model", std::string(model)}, {"code", ending}}).Increment();
-  request_duration_.Add({{"method", name}, {"code", ending}}, Seconds())
-      .Observe(absl::ToDoubleSeconds(duration));
+  const prometheus::Labels labels = {{"method", name}, {"code", ending}};
+  const double seconds = absl::ToDoubleSeconds(duration);
+  request_duration_.Add(labels, Seconds()).Observe(seconds);
+  if (!trace_id.empty())
+    exemplars_.Observe(request_duration_.GetName(), labels, Seconds(),
+                       {std::string(trace_id), seconds, absl::Now()});
   if (queued > absl::ZeroDuration())
     queue_duration_.Add({{"code", ending}}, Seconds()).Observe(absl::ToDoubleSeconds(queued));
 }
@@ -224,11 +231,15 @@ void Metrics::InFlight(int change) { inflight_.Increment(change); }
 
 void Metrics::OnCollect(std::function<void()> hook) { hooks_.push_back(std::move(hook)); }
 
-std::string Metrics::Text() {
+std::vector<prometheus::MetricFamily> Metrics::Collect() {
   for (const auto& hook : hooks_) hook();
   auto families = registry_.Collect();
   for (auto& family : ProcessMetrics()) families.push_back(std::move(family));
-  return prometheus::TextSerializer().Serialize(families);
+  return families;
 }
+
+std::string Metrics::Text() { return prometheus::TextSerializer().Serialize(Collect()); }
+
+std::string Metrics::OpenMetrics() { return OpenMetricsText(Collect(), exemplars_); }
 
 }  // namespace hiif::server

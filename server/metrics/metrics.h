@@ -17,6 +17,7 @@
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
+#include "server/metrics/exemplars.h"
 
 namespace hiif::server {
 
@@ -33,8 +34,9 @@ class Metrics {
 
   // One call is over. code: "OK", "INVALID_ARGUMENT", ... model: a registered name, or empty where
   // the call did not get that far. queued: admission to first work; 0: it was not admitted.
+  // trace_id: becomes the exemplar of its bucket; or empty.
   void RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,
-                   absl::Duration duration, absl::Duration queued);
+                   absl::Duration duration, absl::Duration queued, absl::string_view trace_id = "");
   // A call refused before work was spent on it; reason as in ErrorInfo.
   void Rejected(absl::string_view reason);
   // A connection closed at once; reason as in server/rpc/acceptor.h.
@@ -77,10 +79,13 @@ class Metrics {
   // Called before each collection; set the gauges there. To be registered before serving starts.
   void OnCollect(std::function<void()> hook);
 
-  // The exposition of /metrics, format 0.0.4.
+  // The exposition of /metrics, format 0.0.4, and that of OpenMetrics, which has exemplars.
   std::string Text();
+  std::string OpenMetrics();
 
  private:
+  std::vector<prometheus::MetricFamily> Collect();
+
   const std::string device_;
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>& requests_;
@@ -107,6 +112,7 @@ class Metrics {
   prometheus::Counter& cache_misses_;
   Gauges gauges_;
   std::vector<std::function<void()>> hooks_;
+  Exemplars exemplars_;
 };
 
 }  // namespace hiif::server

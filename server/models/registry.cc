@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "base/steady_now.h"
 #include "server/core/errors.h"
 #include "server/logging/log.h"
 
@@ -112,7 +112,7 @@ absl::Status ModelRegistry::LoadNow(const std::string& name, bool again) {
     if (again ? entry.loads > begun : done) return entry.load;
     ++entry.loads;
   }
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   auto loaded = LoadedModel::Load(name, PathOf(name), options_.upscaler);
   const absl::Status result =
       loaded.ok() ? absl::OkStatus()
@@ -142,7 +142,7 @@ absl::Status ModelRegistry::LoadNow(const std::string& name, bool again) {
                             {"identity", facts.identity},
                             {"device", facts.device},
                             {"weights_bytes", facts.weights_bytes},
-                            {"seconds", absl::ToDoubleSeconds(absl::Now() - start)}});
+                            {"seconds", absl::ToDoubleSeconds(SteadyNow() - start)}});
   } else {
     LogError("model refused", {{"model", name}, {"error", loaded.status().message()}});
   }

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_now.h"
 
 namespace hiif::server {
 namespace {
@@ -27,12 +27,12 @@ absl::StatusOr<Passed> Pass(const Upscaler& upscaler, int64_t side, int tiles) {
   image->height = image->width = side;
   image->samples.assign(side * side * 3, 128);
   Passed passed;
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   HIIF_ASSIGN_OR_RETURN(const auto features, upscaler.Encode(image));
-  const absl::Time encoded = absl::Now();
+  const absl::Time encoded = SteadyNow();
   const Grid grid{kScale * side, kScale * side};
   HIIF_ASSIGN_OR_RETURN(const auto context, upscaler.MakeContext(*features, grid, {}));
-  const absl::Time sampled = absl::Now();
+  const absl::Time sampled = SteadyNow();
   std::vector<float> out(kTile * kTile * 3);
   for (int i = 0; i < tiles; ++i) {
     const RenderTile tile{features.get(), context.get(), Region{i * 32, 0, kTile, kTile},
@@ -41,7 +41,7 @@ absl::StatusOr<Passed> Pass(const Upscaler& upscaler, int64_t side, int tiles) {
   }
   passed.encode = encoded - start;
   passed.context = sampled - encoded;
-  passed.decode = absl::Now() - sampled;
+  passed.decode = SteadyNow() - sampled;
   passed.samples = std::min<int64_t>(grid.height * grid.width, kDefaultContextSamples);
   passed.decoded = tiles * kTile * kTile;
   return passed;

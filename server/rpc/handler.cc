@@ -80,8 +80,6 @@ grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* metho
   if (status.ok()) status = call->Alive();
   if (status.ok()) status = body(call, &report);
   const absl::Duration duration = SteadyNow() - call->arrival();
-  metrics_->RequestDone(method, report.model, absl::StatusCodeToString(status.code()), duration,
-                        absl::Seconds(report.times.queue()));
   if (options_.tracer != nullptr) {
     const std::string parent = call->trace_id().empty() ? "" : call->Metadata("traceparent");
     const std::string id = options_.tracer->Record(
@@ -89,6 +87,8 @@ grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* metho
         report);
     if (call->trace_id().empty()) call->set_trace_id(id);
   }
+  metrics_->RequestDone(method, report.model, absl::StatusCodeToString(status.code()), duration,
+                        absl::Seconds(report.times.queue()), call->trace_id());
   LogCall(method, *call, report, status, duration);
   return Finish(status, context);
 }

@@ -11,11 +11,11 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
 #include "server/core/call.h"
+#include "server/core/tracer.h"
 #include "server/metrics/metrics.h"
 #include "server/rpc/call_monitor.h"
 #include "server/rpc/grpc_call.h"
 #include "server/security/tokens.h"
-#include "server/tracing/tracer.h"
 
 namespace hiif::server {
 

@@ -8,6 +8,9 @@ import time
 
 import grpc
 import pytest
+import requests
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.parser import text_string_to_metric_families
 
 from processes import BIN, ROOT, assemble
 from test_upscale import request
@@ -80,6 +83,30 @@ def test_logs_are_json_with_request_and_trace_id(start_server, photo):
         time.sleep(0.05)
     assert calls[0]["trace_id"] == trace and calls[0]["code"] == "OK"
     assert calls[0]["model"] == "edsr-baseline-hiif" and calls[0]["output_pixels"] > 0
+
+
+def test_exemplars_lead_from_the_histogram_to_the_trace(start_server, photo):
+    """OpenMetrics for who asks for it, as prometheus_client reads it; the same families as in the older format."""
+    running = start_server()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    list(running.stub().Upscale(request(photo, 1.2, 1.2), timeout=60,
+                                metadata=[("traceparent", f"00-{trace}-b7ad6b7169203331-01")]))
+    accept = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"}
+    deadline = time.monotonic() + 10
+    while True:  # a call is counted once its last message is sent
+        answer = requests.get(running.management + "/metrics", headers=accept, timeout=10)
+        families = {f.name: f for f in openmetrics_parser.text_string_to_metric_families(answer.text)}
+        exemplars = [s.exemplar for s in families["hiif_request_duration_seconds"].samples if s.exemplar]
+        if exemplars:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert [e.labels for e in exemplars] == [{"trace_id": trace}] and 0 < exemplars[0].value < 60
+    assert abs(float(exemplars[0].timestamp) - time.time()) < 60
+    plain = requests.get(running.management + "/metrics", timeout=10)
+    assert plain.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert {f.name for f in text_string_to_metric_families(plain.text)} == set(families)
 
 
 def test_drain_finishes_what_was_accepted(start_server, photo):

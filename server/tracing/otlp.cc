@@ -19,7 +19,7 @@
 #include "opentelemetry/trace/tracer_provider.h"
 #include "server/config/version.h"
 #include "server/logging/log.h"
-#include "server/tracing/tracer.h"
+#include "server/tracing/otlp.h"
 
 namespace hiif::server {
 namespace {

@@ -1,5 +1,5 @@
 // MakeTracer() of a build without opentelemetry-cpp.
-#include "server/tracing/tracer.h"
+#include "server/tracing/otlp.h"
 
 namespace hiif::server {
 

@@ -1,15 +1,10 @@
-// Spans of requests for an OpenTelemetry collector (OTLP over HTTP): one a request, with its stages
-// as children.
-#ifndef SERVER_TRACING_TRACER_H_
-#define SERVER_TRACING_TRACER_H_
+// Where calls that are over are recorded, see server/tracing.
+#ifndef SERVER_CORE_TRACER_H_
+#define SERVER_CORE_TRACER_H_
 
-#include <cstdint>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/core/call.h"
 
@@ -35,11 +30,6 @@ class Tracer {
   virtual std::string Record(const TracedCall& call, const CallReport& report) = 0;
 };
 
-// endpoint: "http://collector:4318/v1/traces", or https. A collector that is not there costs
-// nothing but its spans. InvalidArgument: another endpoint; Unimplemented: this build has no
-// opentelemetry-cpp.
-absl::StatusOr<std::unique_ptr<Tracer>> MakeTracer(const std::string& endpoint);
-
 }  // namespace hiif::server
 
-#endif  // SERVER_TRACING_TRACER_H_
+#endif  // SERVER_CORE_TRACER_H_
