@@ -1,9 +1,11 @@
 #include "base/digest.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include <array>
 #include <cstring>
+#include <memory>
 
 #include "absl/strings/escaping.h"
 
@@ -66,5 +68,16 @@ std::string Sha256(absl::string_view bytes) {
 }
 
 std::string Sha256Hex(absl::string_view bytes) { return absl::BytesToHexString(Sha256(bytes)); }
+
+std::string Sha256Hex(absl::Span<const absl::string_view> parts) {
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                        &EVP_MD_CTX_free);
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  for (const absl::string_view part : parts)
+    EVP_DigestUpdate(context.get(), part.data(), part.size());
+  std::string out(SHA256_DIGEST_LENGTH, '\0');
+  EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr);
+  return absl::BytesToHexString(out);
+}
 
 }  // namespace hiif

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace hiif {
 
@@ -17,6 +18,9 @@ std::string Sha256(absl::string_view bytes);
 
 // 64 lower-case hexadecimal digits.
 std::string Sha256Hex(absl::string_view bytes);
+
+// The same of parts that stand behind each other.
+std::string Sha256Hex(absl::Span<const absl::string_view> parts);
 
 }  // namespace hiif
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
@@ -89,6 +90,59 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
     if (n < 0) return Errno("cannot read", path);
     out.append(buffer, n);
   }
+}
+
+absl::StatusOr<std::unique_ptr<RegularFile>> RegularFile::Open(const std::string& path,
+                                                               const std::string& within) {
+  auto file = std::unique_ptr<RegularFile>(new RegularFile);
+  file->path_ = path;
+  file->fd_ = open(path.c_str(), kOpenAtOnce);
+  if (file->fd_ < 0) return Errno("cannot open", path);
+  struct stat info {};
+  if (fstat(file->fd_, &info) != 0) return Errno("cannot look at", path);
+  if (!S_ISREG(info.st_mode))
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not a regular file"));
+  if (!within.empty()) {
+    // Asked of what was opened: a link may have been changed meanwhile.
+    std::error_code error;
+    const fs::path real = fs::read_symlink(absl::StrCat("/proc/self/fd/", file->fd_), error);
+    const fs::path folder = fs::canonical(within, error);
+    if (error || !absl::StartsWith(real.native(), (folder / "").native()))
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": is a link that leaves its folder; copy the file instead"));
+  }
+  file->size_ = info.st_size;
+  file->modified_ = info.st_mtim;
+  return file;
+}
+
+RegularFile::~RegularFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::Status RegularFile::Changed() const {
+  return absl::AbortedError(absl::StrCat(
+      path_, ": was changed while it was read; write a new file beside it and rename it"));
+}
+
+absl::Status RegularFile::Read(int64_t offset, absl::Span<uint8_t> out) const {
+  while (!out.empty()) {
+    const ssize_t n = pread(fd_, out.data(), out.size(), offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Errno("cannot read", path_);
+    if (n == 0) return Changed();
+    out.remove_prefix(n);
+    offset += n;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RegularFile::CheckUnchanged() const {
+  struct stat info {};
+  if (fstat(fd_, &info) != 0) return Errno("cannot look at", path_);
+  const bool same = info.st_size == size_ && info.st_mtim.tv_sec == modified_.tv_sec &&
+                    info.st_mtim.tv_nsec == modified_.tv_nsec;
+  return same ? absl::OkStatus() : Changed();
 }
 
 absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& path) {

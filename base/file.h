@@ -3,6 +3,7 @@
 #define BASE_FILE_H_
 
 #include <sys/types.h>
+#include <time.h>
 
 #include <cstdint>
 #include <memory>
@@ -18,7 +19,35 @@ namespace hiif {
 // Errors carry the path and the system's reason: NotFound, PermissionDenied, or Unknown.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
-// A file in memory, read only, for as long as the object lives.
+// A regular file, read by position. For files that others may overwrite or cut meanwhile, which
+// ends the process that has them mapped (SIGBUS).
+class RegularFile {
+ public:
+  // Opening never waits: InvalidArgument for pipes, devices, folders, and, where `within` is given,
+  // for what lies outside that folder once links are followed.
+  static absl::StatusOr<std::unique_ptr<RegularFile>> Open(const std::string& path,
+                                                           const std::string& within = "");
+  ~RegularFile();
+  RegularFile(const RegularFile&) = delete;
+  RegularFile& operator=(const RegularFile&) = delete;
+
+  int64_t size() const { return size_; }  // when it was opened
+  // Fills `out`. Aborted: the file is shorter by now.
+  absl::Status Read(int64_t offset, absl::Span<uint8_t> out) const;
+  // Aborted: written to or cut since it was opened.
+  absl::Status CheckUnchanged() const;
+
+ private:
+  RegularFile() = default;
+  absl::Status Changed() const;
+  std::string path_;
+  int fd_ = -1;
+  int64_t size_ = 0;
+  timespec modified_ = {};
+};
+
+// A file in memory, read only, for as long as the object lives. For files that nobody else writes
+// to.
 class MappedFile {
  public:
   static absl::StatusOr<std::unique_ptr<MappedFile>> Open(const std::string& path);

@@ -140,7 +140,7 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
   const std::string name = file.filename().string();
   const std::string weights =
       (file.parent_path() / (name.substr(0, name.find('.')) + ".weights.safetensors")).string();
-  HIIF_ASSIGN_OR_RETURN(const auto recorded, Safetensors::Map(path));
+  HIIF_ASSIGN_OR_RETURN(const auto recorded, Safetensors::Read(path));
   HIIF_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::OpenForeign(weights));
   const auto mode = recorded->metadata().find("coordinates");
   checkpoint.SetCoordinates(mode != recorded->metadata().end() && mode->second == "exact"

@@ -13,7 +13,7 @@
 namespace hiif::train {
 
 absl::StatusOr<FixedScaleNetwork> FixedScaleNetwork::Load(const std::string& path) {
-  HIIF_ASSIGN_OR_RETURN(const std::shared_ptr<const Safetensors> file, Safetensors::Map(path));
+  HIIF_ASSIGN_OR_RETURN(const std::shared_ptr<const Safetensors> file, Safetensors::Read(path));
   const auto error = [&](const auto&... parts) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", parts...));
   };

@@ -18,7 +18,7 @@ namespace {
 
 // Native, or described by its tensors alone.
 absl::StatusOr<Checkpoint> OpenAny(const std::string& path) {
-  HIIF_ASSIGN_OR_RETURN(const auto file, Safetensors::Map(path));
+  HIIF_ASSIGN_OR_RETURN(const auto file, Safetensors::Read(path));
   return file->metadata().contains("format_version") ? Checkpoint::Open(path)
                                                      : Checkpoint::OpenForeign(path);
 }

@@ -109,7 +109,7 @@ absl::Status RunFolder::SaveState(const RunState& state) const {
 
 absl::StatusOr<RunState> RunFolder::LoadState() const {
   const std::string path = path_ + "/state.safetensors";
-  HIIF_ASSIGN_OR_RETURN(const auto file, Safetensors::Map(path));
+  HIIF_ASSIGN_OR_RETURN(const auto file, Safetensors::Read(path));
   const auto& metadata = file->metadata();
   const auto text = [&](const char* key) {
     const auto found = metadata.find(key);

@@ -8,6 +8,7 @@ import io
 import math
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -152,7 +153,7 @@ def main():
     models = folder / "models"
     models.mkdir()
     for name in ("edsr-baseline-hiif", "edsr-baseline-hiif-fast"):
-        (models / f"{name}.safetensors").symlink_to(ROOT / "models" / f"{name}.safetensors")
+        shutil.copy(ROOT / "models" / f"{name}.safetensors", models)
     with run_server(folder, model_dir=models) as server, prometheus(folder, server) as address:
         time.sleep(4)
         begin = time.time()

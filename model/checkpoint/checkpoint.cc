@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "model/checkpoint/object_reader.h"
 #include "model/encoders/encoder.h"
 
@@ -20,6 +21,7 @@ using Json = nlohmann::json;
 
 constexpr char kFormatVersion[] = "1";
 constexpr char kNormalisation[] = "(x-0.5)/0.5";
+constexpr size_t kMaxMetadata = 16384;  // bytes: lists of models hold that of each
 
 // Buffers of released checkpoints that follow from the configuration.
 bool IsDerived(const std::string& name) {
@@ -50,7 +52,7 @@ absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& j
     names.push_back(kind.name);
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("encoder \"", name, "\" is none of ", absl::StrJoin(names, ", ")));
+      absl::StrCat("encoder ", Quoted(name), " is none of ", absl::StrJoin(names, ", ")));
 }
 
 absl::StatusOr<DecoderConfig> ReadDecoder(const std::string& name, const Json& json) {
@@ -74,7 +76,7 @@ absl::StatusOr<DecoderConfig> ReadDecoder(const std::string& name, const Json& j
     config = LiifConfig{reader.Sizes("hidden")};
   } else {
     return absl::InvalidArgumentError(
-        absl::StrCat("decoder \"", name, "\" is neither hiif nor liif"));
+        absl::StrCat("decoder ", Quoted(name), " is neither hiif nor liif"));
   }
   HIIF_RETURN_IF_ERROR(reader.Finish());
   return config;
@@ -142,15 +144,21 @@ absl::StatusOr<EncoderConfig> EncoderFromMetadata(
 absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::string>& metadata) {
   const auto text = [&](const char* key) { return MetadataText(metadata, key); };
   const auto object = [&](const char* key) { return MetadataObject(metadata, key); };
+  size_t bytes = 0;
+  for (const auto& [key, value] : metadata) bytes += key.size() + value.size();
+  if (bytes > kMaxMetadata) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "has ", bytes, " bytes of metadata, more than the ", kMaxMetadata, " allowed"));
+  }
   HIIF_ASSIGN_OR_RETURN(const std::string version, text("format_version"));
   if (version != kFormatVersion) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("has format version ", version, ", this program reads ", kFormatVersion));
+    return absl::InvalidArgumentError(absl::StrCat("has format version ", Quoted(version),
+                                                   ", this program reads ", kFormatVersion));
   }
   HIIF_ASSIGN_OR_RETURN(const std::string normalisation, text("normalisation"));
   if (normalisation != kNormalisation) {
     return absl::InvalidArgumentError(
-        absl::StrCat("normalisation \"", normalisation, "\" is not ", kNormalisation));
+        absl::StrCat("normalisation ", Quoted(normalisation), " is not ", kNormalisation));
   }
   ModelConfig config;
   HIIF_ASSIGN_OR_RETURN(config.encoder, EncoderFromMetadata(metadata));
@@ -160,37 +168,38 @@ absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::
   HIIF_ASSIGN_OR_RETURN(const std::string mode, text("coordinates"));
   if (mode != "exact" && mode != "reference") {
     return absl::InvalidArgumentError(
-        absl::StrCat("coordinates \"", mode, "\" are neither \"exact\" nor \"reference\""));
+        absl::StrCat("coordinates ", Quoted(mode), " are neither \"exact\" nor \"reference\""));
   }
   config.coordinates = mode == "exact" ? CoordinateMode::kExact : CoordinateMode::kReference;
   return config;
 }
 
-absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& path) {
+absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& path,
+                                            const SafetensorsLimits& limits) {
   Checkpoint checkpoint;
   checkpoint.path_ = path;
-  HIIF_ASSIGN_OR_RETURN(checkpoint.tensors_, Safetensors::Map(path));
+  HIIF_ASSIGN_OR_RETURN(checkpoint.tensors_, Safetensors::Open(path, limits));
   absl::StatusOr<ModelConfig> config = ConfigFromMetadata(checkpoint.tensors_->metadata());
   if (!config.ok()) return InFile(path, config.status());
   checkpoint.config_ = *std::move(config);
-  HIIF_RETURN_IF_ERROR(checkpoint.Check());
+  HIIF_RETURN_IF_ERROR(checkpoint.Load());
   return checkpoint;
 }
 
 absl::StatusOr<Checkpoint> Checkpoint::OpenForeign(const std::string& path) {
   Checkpoint checkpoint;
   checkpoint.path_ = path;
-  HIIF_ASSIGN_OR_RETURN(checkpoint.tensors_, Safetensors::Map(path));
+  HIIF_ASSIGN_OR_RETURN(checkpoint.tensors_, Safetensors::Open(path));
   absl::StatusOr<ModelConfig> config = InferConfig(*checkpoint.tensors_);
   if (!config.ok()) return InFile(path, config.status());
   checkpoint.config_ = *std::move(config);
-  HIIF_RETURN_IF_ERROR(checkpoint.Check());
+  HIIF_RETURN_IF_ERROR(checkpoint.Load());
   return checkpoint;
 }
 
-absl::Status Checkpoint::Check() {
+absl::Status Checkpoint::CheckShapes() const {
   const auto error = [&](const std::string& name, absl::string_view what) {
-    return absl::InvalidArgumentError(absl::StrCat(path_, ": tensor ", name, " ", what));
+    return absl::InvalidArgumentError(absl::StrCat(path_, ": tensor ", Quoted(name), " ", what));
   };
   const std::map<std::string, std::vector<int64_t>> expected = ParameterShapes(config_);
   for (const auto& [name, shape] : expected) {
@@ -207,8 +216,17 @@ absl::Status Checkpoint::Check() {
     if (tensor.type == TensorType::kU8 || tensor.type == TensorType::kI64) {
       return error(name, "does not hold floats");
     }
-    if (!AllFinite(tensor)) {
-      return absl::DataLossError(absl::StrCat(path_, ": tensor ", name, " holds NaN or infinity"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Checkpoint::Load() {
+  HIIF_RETURN_IF_ERROR(CheckShapes());
+  HIIF_RETURN_IF_ERROR(tensors_->Load());
+  for (const auto& [name, tensor] : tensors_->tensors()) {
+    if (!IsDerived(name) && !AllFinite(tensor)) {
+      return absl::DataLossError(
+          absl::StrCat(path_, ": tensor ", Quoted(name), " holds NaN or infinity"));
     }
   }
   const absl::Span<const uint8_t> file = tensors_->file();

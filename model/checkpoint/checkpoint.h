@@ -15,15 +15,17 @@
 
 namespace hiif {
 
-// The mapped file and what it says of itself. Every parameter that the configuration asks for is
-// there, with its shape, finite, and there is no other: Open() checks that before anything large is
-// allocated.
+// The file, read, and what it says of itself. Every parameter that the configuration asks for is
+// there, with its shape, finite, and there is no other: Open() checks names and shapes before
+// anything large is allocated.
 class Checkpoint {
  public:
-  // Errors: NotFound; DataLoss (not a well-formed safetensors file, or a value that is not finite);
-  // InvalidArgument (a tensor missing, unknown or of the wrong shape; unknown configuration). Each
-  // names the file and the tensor.
-  static absl::StatusOr<Checkpoint> Open(const std::string& path);
+  // Errors: NotFound; DataLoss (not a well-formed safetensors file, another checksum than it says,
+  // or a value that is not finite); InvalidArgument (a tensor missing, unknown or of the wrong
+  // shape; unknown configuration; not a regular file; outside the limits); Aborted (changed while
+  // it was read). Each names the file and the tensor, and holds no other bytes of the file.
+  static absl::StatusOr<Checkpoint> Open(const std::string& path,
+                                         const SafetensorsLimits& limits = {});
 
   // The same for files without our metadata (fixtures, releases converted elsewhere): the
   // configuration is InferConfig()'s. Not for serving: such a file does not say which coordinates
@@ -41,10 +43,11 @@ class Checkpoint {
   const std::string& digest() const { return digest_; }  // SHA-256 of the file, hexadecimal
 
  private:
-  absl::Status Check();  // tensors_ against config_
+  absl::Status CheckShapes() const;  // tensors_ against config_
+  absl::Status Load();
   std::string path_;
   ModelConfig config_;
-  std::shared_ptr<const Safetensors> tensors_;
+  std::shared_ptr<Safetensors> tensors_;
   std::string digest_;
 };
 

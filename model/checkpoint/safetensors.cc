@@ -5,7 +5,9 @@
 #include <limits>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/status_macros.h"
@@ -19,6 +21,7 @@ using Json = nlohmann::json;
 constexpr uint64_t kMaxHeader = 16 << 20;
 constexpr JsonBounds kHeaderBounds = {.depth = 3, .values = 1 << 20};
 constexpr int kMaxRank = 8;
+constexpr char kChecksum[] = "data_sha256";  // of the metadata: of all that is behind the header
 
 struct TypeName {
   TensorType type;
@@ -43,13 +46,22 @@ bool IsSize(const Json& value) {
          value.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
 }
 
+absl::string_view Text(absl::Span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+absl::Status InFile(const std::string& path, const absl::Status& status) {
+  if (status.ok() || absl::StrContains(status.message(), path)) return status;
+  return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+}
+
 struct Extent {
   int64_t begin;
   int64_t end;
   std::string name;
 };
 
-absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<const uint8_t> data,
+absl::Status ParseTensor(const std::string& name, const Json& entry, int64_t data_bytes,
                          TensorView& tensor, Extent& extent) {
   const auto error = [&](absl::string_view what) {
     return absl::DataLossError(absl::StrCat("tensor ", Quoted(name), ": ", what));
@@ -76,7 +88,7 @@ absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<
     return error("data_offsets is not a pair of positions");
   }
   extent = {offsets[0].get<int64_t>(), offsets[1].get<int64_t>(), name};
-  if (extent.end < extent.begin || extent.end > static_cast<int64_t>(data.size())) {
+  if (extent.end < extent.begin || extent.end > data_bytes) {
     return error("lies outside the file");
   }
   if (extent.end - extent.begin != bytes) {
@@ -84,7 +96,7 @@ absl::Status ParseTensor(const std::string& name, const Json& entry, absl::Span<
         absl::StrCat("has ", extent.end - extent.begin, " bytes, its shape needs ", bytes));
   }
   tensor.type = type->type;
-  tensor.bytes = data.subspan(extent.begin, bytes);
+  tensor.begin = extent.begin;
   return absl::OkStatus();
 }
 
@@ -124,30 +136,71 @@ int64_t TensorView::elements() const {
 
 Safetensors::~Safetensors() = default;
 
-absl::StatusOr<std::shared_ptr<const Safetensors>> Safetensors::Map(const std::string& path) {
+absl::StatusOr<std::shared_ptr<Safetensors>> Safetensors::Open(const std::string& path,
+                                                               const SafetensorsLimits& limits) {
   auto result = std::shared_ptr<Safetensors>(new Safetensors);
-  HIIF_ASSIGN_OR_RETURN(result->file_, MappedFile::Open(path));
-  const absl::Status status = result->Parse();
-  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  result->path_ = path;
+  HIIF_ASSIGN_OR_RETURN(result->file_, RegularFile::Open(path, limits.within));
+  HIIF_RETURN_IF_ERROR(InFile(path, result->ReadHeader(limits)));
   return result;
 }
 
-absl::Status Safetensors::Parse() {
-  const absl::Span<const uint8_t> bytes = file_->bytes();
-  if (bytes.size() < 8)
-    return absl::DataLossError("shorter than the length of a safetensors header");
-  uint64_t header_size;
-  std::memcpy(&header_size, bytes.data(), 8);
-  if (header_size > kMaxHeader || header_size > bytes.size() - 8) {
-    // The number is not told: it would be the first bytes of whatever file this is.
-    return absl::DataLossError("its header is longer than the file or than 16 MiB");
+absl::StatusOr<std::shared_ptr<const Safetensors>> Safetensors::Read(const std::string& path) {
+  HIIF_ASSIGN_OR_RETURN(const std::shared_ptr<Safetensors> result, Open(path));
+  HIIF_RETURN_IF_ERROR(result->Load());
+  return result;
+}
+
+absl::Status Safetensors::Load() {
+  HIIF_RETURN_IF_ERROR(InFile(path_, ReadData()));
+  file_.reset();
+  header_ = std::string();
+  return absl::OkStatus();
+}
+
+absl::Status Safetensors::ReadHeader(const SafetensorsLimits& limits) {
+  size_ = file_->size();
+  if (size_ < 8) return absl::DataLossError("shorter than the length of a safetensors header");
+  if (size_ > limits.max_bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", size_, " bytes, more than the ", limits.max_bytes, " allowed here"));
   }
-  const char* text = reinterpret_cast<const char*>(bytes.data()) + 8;
-  const absl::StatusOr<Json> header = ParseJson({text, header_size}, kHeaderBounds);
-  if (!header.ok())
+  uint64_t header_size;
+  HIIF_RETURN_IF_ERROR(file_->Read(0, {reinterpret_cast<uint8_t*>(&header_size), 8}));
+  // The number is not told: it would be the first bytes of whatever file this is.
+  if (header_size > kMaxHeader || header_size > static_cast<uint64_t>(size_ - 8))
+    return absl::DataLossError("its header is longer than the file or than 16 MiB");
+  header_.resize(8 + header_size);
+  HIIF_RETURN_IF_ERROR(
+      file_->Read(0, {reinterpret_cast<uint8_t*>(header_.data()), header_.size()}));
+  return ParseHeader(absl::string_view(header_).substr(8),
+                     size_ - static_cast<int64_t>(header_.size()));
+}
+
+absl::Status Safetensors::ReadData() {
+  const auto begin = static_cast<int64_t>(header_.size());
+  bytes_ = std::make_unique_for_overwrite<uint8_t[]>(size_);
+  // What was checked is what is used, whatever stands there by now.
+  std::memcpy(bytes_.get(), header_.data(), header_.size());
+  HIIF_RETURN_IF_ERROR(
+      file_->Read(begin, {bytes_.get() + begin, static_cast<size_t>(size_ - begin)}));
+  HIIF_RETURN_IF_ERROR(file_->CheckUnchanged());
+  const absl::Span<const uint8_t> data = file().subspan(begin);
+  for (auto& [name, tensor] : tensors_)
+    tensor.bytes = data.subspan(tensor.begin, tensor.elements() * TensorTypeBytes(tensor.type));
+  const auto checksum = metadata_.find(kChecksum);
+  if (checksum != metadata_.end() && checksum->second != Sha256Hex(Text(data)))
+    return absl::DataLossError(
+        "its values do not have the checksum of its metadata: copy it again");
+  return absl::OkStatus();
+}
+
+absl::Status Safetensors::ParseHeader(absl::string_view text, int64_t data_bytes) {
+  const absl::StatusOr<Json> header = ParseJson(text, kHeaderBounds);
+  if (!header.ok()) {
     return absl::DataLossError(absl::StrCat("its header: ", header.status().message()));
+  }
   if (!header->is_object()) return absl::DataLossError("its header is not a JSON object");
-  const absl::Span<const uint8_t> data = bytes.subspan(8 + header_size);
 
   std::vector<Extent> extents;
   for (const auto& [name, entry] : header->items()) {
@@ -162,7 +215,7 @@ absl::Status Safetensors::Parse() {
       continue;
     }
     Extent extent;
-    HIIF_RETURN_IF_ERROR(ParseTensor(name, entry, data, tensors_[name], extent));
+    HIIF_RETURN_IF_ERROR(ParseTensor(name, entry, data_bytes, tensors_[name], extent));
     extents.push_back(extent);
   }
   std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
@@ -177,14 +230,15 @@ absl::Status Safetensors::Parse() {
     }
     position = extent.end;
   }
-  if (position != static_cast<int64_t>(data.size())) {
-    return absl::DataLossError(absl::StrCat(static_cast<int64_t>(data.size()) - position,
-                                            " bytes behind the last tensor"));
-  }
+  if (position != data_bytes)
+    return absl::DataLossError(
+        absl::StrCat(data_bytes - position, " bytes behind the last tensor"));
   return absl::OkStatus();
 }
 
-absl::Span<const uint8_t> Safetensors::file() const { return file_->bytes(); }
+absl::Span<const uint8_t> Safetensors::file() const {
+  return {bytes_.get(), bytes_ == nullptr ? 0 : static_cast<size_t>(size_)};
+}
 
 absl::StatusOr<std::vector<float>> Safetensors::Floats(const std::string& name) const {
   const auto found = tensors_.find(name);
@@ -217,8 +271,8 @@ absl::Status WriteSafetensors(const std::string& path,
                               const std::map<std::string, TensorToWrite>& tensors,
                               const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t position = 0;
+  std::vector<absl::string_view> parts;
   for (const auto& [name, tensor] : tensors) {
     int64_t bytes = TensorTypeBytes(tensor.type);
     for (const int64_t size : tensor.shape) bytes *= size;
@@ -232,17 +286,17 @@ absl::Status WriteSafetensors(const std::string& path,
                     {"shape", tensor.shape},
                     {"data_offsets", {position, position + bytes}}};
     position += bytes;
+    parts.push_back(Text(tensor.bytes));
   }
+  header["__metadata__"] = metadata;
+  header["__metadata__"][kChecksum] = Sha256Hex(parts);
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');  // tensors start at a multiple of 8
   const uint64_t size = text.size();
   HIIF_ASSIGN_OR_RETURN(auto file, AtomicFile::Create(path));
   HIIF_RETURN_IF_ERROR(file->Append({reinterpret_cast<const char*>(&size), 8}));
   HIIF_RETURN_IF_ERROR(file->Append(text));
-  for (const auto& [name, tensor] : tensors) {
-    HIIF_RETURN_IF_ERROR(
-        file->Append({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()}));
-  }
+  for (const absl::string_view part : parts) HIIF_RETURN_IF_ERROR(file->Append(part));
   return file->Commit();
 }
 

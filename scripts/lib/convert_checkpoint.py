@@ -5,6 +5,7 @@ configuration is inferred from names and shapes and written as metadata; the C++
 """
 
 import argparse
+import hashlib
 import json
 import os
 import struct
@@ -148,21 +149,24 @@ def decoder_config(tensors):
 
 
 def write(path, tensors, metadata, dtype):
-    header, position = {"__metadata__": metadata}, 0
-    stored = {name: tensor.to(dtype).contiguous() for name, tensor in sorted(tensors.items())}
-    for name, tensor in stored.items():
-        size = tensor.numel() * tensor.element_size()
+    header, position, stored = {}, 0, []
+    for name, tensor in sorted(tensors.items()):
+        tensor = tensor.to(dtype).contiguous()
+        # NumPy knows no bfloat16: the bits travel as integers.
+        bits = tensor.view(torch.int16 if tensor.element_size() == 2 else torch.int32).numpy()
+        stored.append(bits.astype(bits.dtype.newbyteorder("<")).tobytes())
+        size = len(stored[-1])
         header[name] = {"dtype": DTYPES[dtype], "shape": list(tensor.shape), "data_offsets": [position, position + size]}
         position += size
+    checksum = hashlib.sha256(b"".join(stored)).hexdigest()
+    header["__metadata__"] = {**metadata, "data_sha256": checksum}
     text = json.dumps(header, sort_keys=True).encode()
     text += b" " * (-len(text) % 8)
     temporary = path + ".part"
     with open(temporary, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
-        for tensor in stored.values():
-            # NumPy knows no bfloat16: the bits travel as integers.
-            bits = tensor.view(torch.int16 if tensor.element_size() == 2 else torch.int32).numpy()
-            file.write(bits.astype(bits.dtype.newbyteorder("<")).tobytes())
+        for values in stored:
+            file.write(values)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

@@ -12,8 +12,9 @@
 namespace hiif::server {
 
 absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadedModel::Load(
-    const std::string& name, const std::string& path, const UpscalerOptions& options) {
-  HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
+    const std::string& name, const std::string& path, const UpscalerOptions& options,
+    const SafetensorsLimits& limits) {
+  HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path, limits));
   auto model = std::shared_ptr<LoadedModel>(new LoadedModel);
   model->name_ = name;
   auto upscaler = MakeUpscaler(checkpoint, options);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/checkpoint/safetensors.h"
 #include "model/upscaler/factory.h"
 #include "model/upscaler/self_ensemble.h"
 #include "model/upscaler/upscaler.h"
@@ -39,7 +40,8 @@ class LoadedModel {
   // Errors: those of Checkpoint::Open, MakeUpscaler and Upscaler, naming the file.
   static absl::StatusOr<std::shared_ptr<const LoadedModel>> Load(const std::string& name,
                                                                  const std::string& path,
-                                                                 const UpscalerOptions& options);
+                                                                 const UpscalerOptions& options,
+                                                                 const SafetensorsLimits& limits);
 
   const std::string& name() const { return name_; }
   const ModelFacts& facts() const { return facts_; }

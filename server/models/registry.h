@@ -44,7 +44,7 @@ struct ModelStatus {
 };
 
 struct RegistryOptions {
-  std::string folder;
+  std::string folder;  // links must not leave it
   std::string default_model;
   int64_t memory_bytes = 0;  // budget of weights; 0: none
   UpscalerOptions upscaler;

@@ -1,5 +1,6 @@
 """Checkpoints that are damaged, hostile or not files at all cost themselves alone."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -114,12 +115,16 @@ def test_hostile_files(folder, start_server, photo, tmp_path):
 
 
 def test_what_is_no_file(folder, start_server, photo, tmp_path):
-    """Pipes, folders and devices are passed over; links are followed."""
+    """Pipes, folders, devices and links that leave the folder are passed over; links within it are followed."""
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(HOSTILE["text"])
     os.mkfifo(folder / "aaa.safetensors")
     os.mkfifo(folder / "zzz.safetensors")
     (folder / "dir.safetensors").mkdir()
+    os.symlink(secret, folder / "link.safetensors")
     os.symlink("/dev/zero", folder / "zero.safetensors")
     os.symlink("/nonexistent", folder / "dangling.safetensors")
+    os.symlink(SOURCE, folder / "outside.safetensors")
     os.symlink(f"{DEFAULT}.safetensors", folder / "inside.safetensors")
     running = start_server("--enable-model-control", "--default-model", DEFAULT, model_dir=folder)
     found = states(running)
@@ -127,8 +132,9 @@ def test_what_is_no_file(folder, start_server, photo, tmp_path):
     for name, (state, message) in found.items():
         assert state in ("READY", "FAILED"), (name, state)
         assert str(tmp_path) not in message and "nonexistent" not in message, message
+    assert "leaves its folder" in found["outside"][1] and "leaves its folder" in found["link"][1]
     assert "not a regular file" in found["aaa"][1]
-    for name in ("aaa", "dir", "zero"):
+    for name in ("aaa", "dir", "link", "zero"):
         code, message = load(running, name)
         assert code == "INVALID_ARGUMENT" and str(tmp_path) not in message, (name, code, message)
     assert load(running, "dangling")[0] == "NOT_FOUND"
@@ -136,6 +142,50 @@ def test_what_is_no_file(folder, start_server, photo, tmp_path):
     start = time.monotonic()
     assert running.stop() == 0
     assert time.monotonic() - start < 10
+
+
+def test_overwritten_while_it_is_loaded(folder, start_server, photo):
+    """A checkpoint that is cut and written again in place, over and over, while it is loaded."""
+    running = start_server("--enable-model-control", "--default-model", DEFAULT, model_dir=folder)
+    live = folder / "live.safetensors"
+    live.write_bytes(RAW)
+    over = threading.Event()
+
+    def write():
+        while not over.wait(0.02):
+            with open(live, "r+b") as file:
+                file.truncate(4096)
+                time.sleep(0.004)
+                file.seek(0)
+                file.write(RAW)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    codes = set()
+    try:
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            codes.add(load(running, "live")[0])
+    finally:
+        over.set()
+        writer.join()
+    assert codes <= {"OK", "ABORTED", "DATA_LOSS"}, codes
+    assert load(running, "live")[0] == "OK"
+    assert serves(running, photo)
+
+
+def test_a_flipped_bit(folder, start_server, tmp_path):
+    """Files of our writers say what their values' checksum is: one bit is noticed."""
+    checksum = hashlib.sha256(DATA).hexdigest()
+    header = {**HEADER, "__metadata__": {**HEADER["__metadata__"], "data_sha256": checksum}}
+    whole = checkpoint(header, DATA)
+    (folder / "whole.safetensors").write_bytes(whole)
+    flipped = bytearray(whole)
+    flipped[-len(DATA) // 2] ^= 1
+    (folder / "flipped.safetensors").write_bytes(flipped)
+    found = states(start_server("--default-model", DEFAULT, model_dir=folder))
+    assert found["whole"][0] == "READY"
+    assert found["flipped"][0] == "FAILED" and "checksum" in found["flipped"][1]
 
 
 def test_many_loads_of_one_model(folder, start_server):

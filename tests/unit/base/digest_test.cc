@@ -25,5 +25,10 @@ TEST(Sha256, KnownVector) {
   EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST(Sha256, OfPartsIsThatOfTheWhole) {
+  EXPECT_EQ(Sha256Hex({"ab", "", "c"}), Sha256Hex("abc"));
+  EXPECT_EQ(Sha256Hex(absl::Span<const absl::string_view>()), Sha256Hex(""));
+}
+
 }  // namespace
 }  // namespace hiif

@@ -56,11 +56,57 @@ TEST_F(FileTest, ErrorsNameThePath) {
   EXPECT_EQ(MappedFile::Open(folder_.string()).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST_F(FileTest, MappingNeverWaits) {
+TEST_F(FileTest, RegularFilesAreReadByPosition) {
+  const std::string path = (folder_ / "a").string();
+  ASSERT_TRUE(WriteFileAtomically(path, "0123456789").ok());
+  const auto file = RegularFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->size(), 10);
+  std::vector<uint8_t> bytes(4);
+  ASSERT_TRUE((*file)->Read(3, absl::MakeSpan(bytes)).ok());
+  EXPECT_EQ(std::string(bytes.begin(), bytes.end()), "3456");
+  EXPECT_TRUE((*file)->CheckUnchanged().ok());
+  // Another file under the same name is not this one.
+  ASSERT_TRUE(WriteFileAtomically(path, "new").ok());
+  EXPECT_TRUE((*file)->Read(6, absl::MakeSpan(bytes)).ok());
+}
+
+TEST_F(FileTest, RegularFilesThatChangeAreNoticed) {
+  const std::string path = (folder_ / "a").string();
+  ASSERT_TRUE(WriteFileAtomically(path, "0123456789").ok());
+  const auto file = RegularFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  fs::resize_file(path, 5);
+  std::vector<uint8_t> bytes(4);
+  EXPECT_EQ((*file)->Read(3, absl::MakeSpan(bytes)).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ((*file)->CheckUnchanged().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(FileTest, OpeningNeverWaits) {
   const std::string pipe = (folder_ / "pipe").string();
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  for (const std::string& path : {pipe, std::string("/dev/zero"), folder_.string()})
+  for (const std::string& path : {pipe, std::string("/dev/zero"), folder_.string()}) {
+    EXPECT_EQ(RegularFile::Open(path).status().code(), absl::StatusCode::kInvalidArgument) << path;
     EXPECT_EQ(MappedFile::Open(path).status().code(), absl::StatusCode::kInvalidArgument) << path;
+  }
+}
+
+TEST_F(FileTest, LinksMayBeKeptWithinAFolder) {
+  const std::string inside = (folder_ / "in").string();
+  fs::create_directories(inside + "/data");
+  fs::create_directories(folder_ / "in-beside");
+  ASSERT_TRUE(WriteFileAtomically((folder_ / "in-beside" / "secret").string(), "s").ok());
+  ASSERT_TRUE(WriteFileAtomically(inside + "/data/v1", "1").ok());
+  fs::create_symlink("../in-beside/secret", inside + "/out");
+  fs::create_symlink("data/v1", inside + "/current");
+  fs::create_symlink(inside, folder_ / "alias");
+  EXPECT_TRUE(RegularFile::Open(inside + "/current", inside).ok());
+  // The folder itself may be a link, as a mounted volume's often is.
+  const std::string alias = (folder_ / "alias").string();
+  EXPECT_TRUE(RegularFile::Open(alias + "/current", alias).ok());
+  EXPECT_EQ(RegularFile::Open(inside + "/out", inside).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(RegularFile::Open(inside + "/out").ok()) << "no folder was named";
 }
 
 // The mask is the process's: threads that look at it at once must not take it off.

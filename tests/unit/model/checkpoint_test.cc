@@ -28,7 +28,7 @@ class SafetensorsTest : public ::testing::Test {
     file.write(reinterpret_cast<const char*>(&length), 8);
     file << header << data;
     file.close();
-    return Safetensors::Map(path_).status();
+    return Safetensors::Read(path_).status();
   }
   const std::string path_ = ::testing::TempDir() + "/test.safetensors";
 };
@@ -40,7 +40,7 @@ TEST_F(SafetensorsTest, ReadsWhatItWrites) {
   const std::map<std::string, TensorToWrite> tensors = {
       {"w", {TensorType::kF32, {3, 1}, {reinterpret_cast<const uint8_t*>(values.data()), 12}}}};
   ASSERT_TRUE(WriteSafetensors(path_, tensors, {{"key", "value \"quoted\"\n"}}).ok());
-  const auto read = Safetensors::Map(path_);
+  const auto read = Safetensors::Read(path_);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*(*read)->Floats("w"), values);
   EXPECT_EQ((*read)->metadata().at("key"), "value \"quoted\"\n");
@@ -55,7 +55,7 @@ TEST_F(SafetensorsTest, ReadsHalfPrecision) {
                    R"("b":{"dtype":"BF16","shape":[2],"data_offsets":[6,10]}})",
                    data)
                   .ok());
-  const auto read = Safetensors::Map(path_);
+  const auto read = Safetensors::Read(path_);
   EXPECT_EQ(*(*read)->Floats("h"), (std::vector<float>{1.0f, -2.0f, std::ldexp(1.0f, -24)}));
   EXPECT_EQ(*(*read)->Floats("b"), (std::vector<float>{1.0f, 3.140625f}));
 }
@@ -96,8 +96,84 @@ TEST_F(SafetensorsTest, RefusesEveryMalformedFile) {
     EXPECT_THAT(std::string(status.message()), HasSubstr(path_));
   }
   std::ofstream(path_, std::ios::trunc) << "short";
-  EXPECT_EQ(Safetensors::Map(path_).status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(Safetensors::Map("/no/such/file").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Safetensors::Read(path_).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Safetensors::Read("/no/such/file").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(SafetensorsTest, HostileHeadersAreCheap) {
+  const auto one = [](const std::string& dtype) {
+    return absl::StrCat(R"({"t":{"dtype":)", dtype, R"(,"shape":[],"data_offsets":[0,0]}})");
+  };
+  std::string many = "{\"t\":[0";
+  for (int i = 0; i < 2'000'000; ++i) many += ",0";
+  const std::string cases[] = {
+      one(std::string(100'000, '[') + std::string(100'000, ']')),
+      absl::StrCat("{\"a\":", std::string(7'000'000, '[')),
+      many + "]}",
+      std::string(15 << 20, ' '),
+  };
+  for (const std::string& header : cases) {
+    const absl::Status status = Read(header, "");
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_LT(status.message().size(), path_.size() + 200);
+  }
+}
+
+TEST_F(SafetensorsTest, MessagesHoldNoBytesOfOtherFiles) {
+  std::ofstream(path_, std::ios::trunc) << "root:hunter2:TOPSECRET-LINE\n";
+  const std::string message(Safetensors::Read(path_).status().message());
+  EXPECT_EQ(message, path_ + ": its header is longer than the file or than 16 MiB");
+  // Names are shown, shortened and escaped.
+  const absl::Status status =
+      Read(absl::StrCat(R"({"\u001b[2J)", std::string(1000, 'n'), R"(":{"dtype":"F32"}})"), "");
+  EXPECT_THAT(std::string(status.message()), HasSubstr(R"("\033[2Jnnn)"));
+  EXPECT_LT(status.message().size(), path_.size() + 200);
+}
+
+TEST_F(SafetensorsTest, BoundsTheFile) {
+  ASSERT_TRUE(Read(kOne, std::string(8, '\0')).ok());
+  const int64_t size = static_cast<int64_t>(std::filesystem::file_size(path_));
+  EXPECT_TRUE(Safetensors::Open(path_, {.max_bytes = size}).ok());
+  EXPECT_EQ(Safetensors::Open(path_, {.max_bytes = size - 1}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  // 1 TB on paper, in a file without blocks: nothing of that size is taken.
+  Read(R"({"a":{"dtype":"F32","shape":[250000000000],"data_offsets":[0,1000000000000]}})", "")
+      .IgnoreError();
+  std::filesystem::resize_file(path_, std::filesystem::file_size(path_) + 1'000'000'000'000);
+  EXPECT_EQ(Safetensors::Open(path_).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(SafetensorsTest, WritesAChecksumAndVerifiesIt) {
+  const std::vector<float> values = {1.5f, -2.0f, 0.25f};
+  ASSERT_TRUE(
+      WriteSafetensors(
+          path_,
+          {{"w", {TensorType::kF32, {3}, {reinterpret_cast<const uint8_t*>(values.data()), 12}}}},
+          {{"data_sha256", "of another file"}})
+          .ok());
+  const auto read = Safetensors::Read(path_);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ((*read)->metadata().at("data_sha256").size(), 64);
+  std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-1, std::ios::end);
+  file.put('\x3f');
+  file.close();
+  const absl::Status flipped = Safetensors::Read(path_).status();
+  EXPECT_EQ(flipped.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(flipped.message()), HasSubstr("checksum"));
+}
+
+TEST_F(SafetensorsTest, AFileThatChangesIsNotTaken) {
+  ASSERT_TRUE(Read(kOne, std::string(8, 'x')).ok());
+  auto cut = Safetensors::Open(path_);
+  ASSERT_TRUE(cut.ok());
+  std::filesystem::resize_file(path_, 20);
+  EXPECT_EQ((*cut)->Load().code(), absl::StatusCode::kAborted);
+  ASSERT_TRUE(Read(kOne, std::string(8, 'x')).ok());
+  auto longer = Safetensors::Open(path_);
+  ASSERT_TRUE(longer.ok());
+  std::ofstream(path_, std::ios::app) << "more";
+  EXPECT_EQ((*longer)->Load().code(), absl::StatusCode::kAborted);
 }
 
 // A small network with every parameter, to be spoilt.
@@ -169,6 +245,44 @@ TEST_F(CheckpointTest, IsStrictAboutItsMetadata) {
     metadata_[key] = "nonsense";
     EXPECT_NE(Refusal(), "accepted") << key;
   }
+}
+
+// Lists of models hold the metadata of each: one file must not make them too long to be sent.
+TEST_F(CheckpointTest, BoundsItsMetadata) {
+  metadata_["provenance"] = std::string(10'000, 'p');
+  EXPECT_TRUE(Open().ok());
+  metadata_["provenance"] = std::string(20'000, 'p');
+  EXPECT_THAT(Refusal(), HasSubstr("bytes of metadata"));
+}
+
+// Files of a kilobyte that count billions of layers.
+TEST_F(CheckpointTest, ConfigurationsThatCountBillionsAreCheap) {
+  const auto metadata = ConfigMetadata(config_);
+  std::string depths = "[65536";
+  for (int i = 0; i < 300; ++i) depths += ",65536";
+  depths += "]";
+  std::string heads = "[1";
+  for (int i = 0; i < 300; ++i) heads += ",1";
+  heads += "]";
+  const std::pair<const char*, std::string> encoders[] = {
+      {"edsr-baseline", R"({"features":65536,"blocks":65536})"},
+      {"rdn", R"({"base_features":1,"blocks":65536,"layers_per_block":65536,"growth":1})"},
+      {"rdn", R"({"base_features":65536,"blocks":65536,"layers_per_block":65536,"growth":65536})"},
+      {"swinir", absl::StrCat(R"({"embed_dim":1,"depths":)", depths, R"(,"heads":)", heads,
+                              R"(,"window":8,"mlp_hidden":1,"output_features":1})")},
+  };
+  for (const auto& [name, config] : encoders) {
+    metadata_ = metadata;
+    metadata_["encoder"] = name;
+    metadata_["encoder_config"] = config;
+    EXPECT_THAT(Refusal(), HasSubstr("encoder_config")) << config.substr(0, 100);
+  }
+  metadata_ = metadata;
+  metadata_["decoder_config"] =
+      R"({"width":64,"levels":3,"heads":4,"attention_blocks":65536,"ablation":"none"})";
+  EXPECT_THAT(Refusal(), HasSubstr("needs attention_blocks"));
+  metadata_["decoder_config"] = std::string(10'000, '[');
+  EXPECT_THAT(Refusal(), HasSubstr("decoder_config: JSON nested more than 2 deep"));
 }
 
 int64_t Count(const ModelConfig& config) {

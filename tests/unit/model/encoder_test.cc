@@ -44,7 +44,7 @@ TEST_P(DatLight, GivesTheRecordedLatentCodes) {
   const std::string path = testing::SharedPath(
       absl::StrCat("recorded/dat-light/dat-light-x3.", GetParam(), ".safetensors"));
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
-  const auto recorded = Safetensors::Map(path);
+  const auto recorded = Safetensors::Read(path);
   ASSERT_TRUE(recorded.ok()) << recorded.status();
   const std::vector<int64_t>& shape = (*recorded)->tensors().at("latents").shape;
   const int64_t height = shape[1];
