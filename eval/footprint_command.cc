@@ -14,6 +14,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/free_pages.h"
 #include "base/status_macros.h"
 #include "eval/command_line.h"
 #include "eval/commands.h"
@@ -109,6 +110,7 @@ absl::Status Run(Options options) {
                   std::llround(options.width * options.scale)};
   const MemoryFootprint footprint = upscaler->Footprint({options.height, options.width}, grid,
                                                         {0, 0, grid.width, grid.height}, {});
+  ReleaseFreePages();
   ResetPeak();
   const int64_t before = Memory("VmRSS");
   HIIF_RETURN_IF_ERROR(run(options.height, options.width, grid));

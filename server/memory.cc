@@ -1,11 +1,5 @@
 #include "server/memory.h"
 
-#ifdef HIIF_TCMALLOC
-#include <gperftools/malloc_extension.h>
-#else
-#include <malloc.h>
-#endif
-
 namespace hiif::server {
 namespace {
 
@@ -14,20 +8,6 @@ constexpr absl::Duration kInterval = absl::Seconds(1);
 constexpr int64_t kWorthIt = 16 << 20;
 
 }  // namespace
-
-#ifdef HIIF_TCMALLOC
-int64_t FreePageBytes() {
-  size_t bytes = 0;
-  MallocExtension::instance()->GetNumericProperty("tcmalloc.pageheap_free_bytes", &bytes);
-  return static_cast<int64_t>(bytes);
-}
-
-void ReleaseFreePages() { MallocExtension::instance()->ReleaseFreeMemory(); }
-#else
-int64_t FreePageBytes() { return static_cast<int64_t>(mallinfo2().fordblks); }
-
-void ReleaseFreePages() { malloc_trim(0); }
-#endif
 
 bool MemoryKeeper::Due(absl::Time now, bool busy, int64_t resident_bytes, int64_t free_page_bytes) {
   if (now < next_) return false;

@@ -8,14 +8,7 @@
 
 namespace hiif::server {
 
-// Bytes of free pages that the allocator has not given back to the system; 0: it does not say.
-int64_t FreePageBytes();
-
-// Gives all free pages back. The pages that are used next are faulted in again, so a busy server
-// keeps them: half of the time of an encoder was page faults.
-void ReleaseFreePages();
-
-// Decides when. One thread.
+// Decides when they are given back (base/free_pages.h). One thread.
 class MemoryKeeper {
  public:
   // most_resident: bytes; above them free pages go back even while the server is busy.

@@ -77,8 +77,7 @@ class Rdn : public Encoder {
 
   // The first layer, x before and after a block, the sum, and a band of a block.
   int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
-    const int64_t rows =
-        std::min(height, BandRows(width, value_bytes) + 2 * config_.layers_per_block);
+    const int64_t rows = std::min(height, BandRows(width) + 2 * config_.layers_per_block);
     return height * width * features() * (value_bytes + 12) +
            rows * width * LayerBytes(value_bytes);
   }
@@ -87,24 +86,57 @@ class Rdn : public Encoder {
   int64_t Channels(int layers) const {
     return config_.base_features + int64_t{layers} * config_.growth;
   }
-  // Of a pixel in a dense block: the last layer's inputs, and those of the fusion made of them.
+  // Of a pixel in a dense block: all channels, what its last layer reads and gives, and what the
+  // fusion gives before and after x is added.
   int64_t LayerBytes(int value_bytes) const {
     return (Channels(config_.layers_per_block) + Channels(config_.layers_per_block - 1) +
-            config_.growth) *
-           value_bytes;
+            config_.growth + int64_t{config_.base_features}) *
+               value_bytes +
+           4 * int64_t{config_.base_features};
   }
   // Rows of a band, without those around it that its layers read.
-  int64_t BandRows(int64_t width, int value_bytes) const {
-    return std::max<int64_t>(8 * config_.layers_per_block,
-                             kBandBytes / (width * LayerBytes(value_bytes)));
+  int64_t BandRows(int64_t width) const {
+    return std::max<int64_t>(8 * config_.layers_per_block, kBandBytes / (width * LayerBytes(4)));
   }
 
+  at::Tensor Layer(const Scope& block, int layer, const at::Tensor& dense,
+                   const Heartbeat& beat) const {
+    Beat(beat);
+    return Conv(dense, block.Below(absl::StrCat("convs.", layer, ".conv.0"))).relu_();
+  }
+
+  // Layers write their channels into one tensor, and what a layer reads of it is put together in
+  // another: of tensors that grow with every layer none fits where the one before it was.
   at::Tensor Layers(const Scope& block, const at::Tensor& x, const Heartbeat& beat) const {
+    at::Tensor grown = Layer(block, 0, x, beat);
+    const int layers = config_.layers_per_block;
+    const int64_t pixels = x.size(0) * x.size(2) * x.size(3);
+    const at::Tensor all = at::empty({pixels * Channels(layers)}, grown.options());
+    const at::Tensor read = at::empty({pixels * Channels(layers - 1)}, grown.options());
+    const auto planes = [&](const at::Tensor& flat, int layer) {  // channels last
+      const int64_t channels = Channels(layer);
+      return flat.narrow(0, 0, pixels * channels)
+          .view({x.size(0), x.size(2), x.size(3), channels})
+          .permute({0, 3, 1, 2});
+    };
+    const at::Tensor dense = planes(all, layers);
+    dense.slice(1, 0, Channels(0)).copy_(x);
+    for (int layer = 0;; ++layer) {
+      dense.slice(1, Channels(layer), Channels(layer + 1)).copy_(grown);
+      if (layer + 1 == layers) break;
+      const at::Tensor input = planes(read, layer + 1);
+      input.copy_(dense.slice(1, 0, Channels(layer + 1)));
+      grown = Layer(block, layer + 1, input, beat);
+    }
+    grown.reset();
+    return Conv(dense, block.Below("LFF")) + x;
+  }
+
+  // The same with a gradient, which takes all of them.
+  at::Tensor LayersKept(const Scope& block, const at::Tensor& x, const Heartbeat& beat) const {
     at::Tensor dense = x;
     for (int layer = 0; layer < config_.layers_per_block; ++layer) {
-      Beat(beat);
-      const at::Tensor grown =
-          Conv(dense, block.Below(absl::StrCat("convs.", layer, ".conv.0"))).relu_();
+      const at::Tensor grown = Layer(block, layer, dense, beat);
       dense = at::cat({dense.to(grown.scalar_type()), grown}, 1);
     }
     return Conv(dense, block.Below("LFF")) + x;
@@ -113,8 +145,9 @@ class Rdn : public Encoder {
   at::Tensor Block(const Scope& block, const at::Tensor& x, const Heartbeat& beat) const {
     const int64_t height = x.size(2);
     const int64_t halo = config_.layers_per_block;
-    const int64_t band = BandRows(x.size(3) * x.size(0), 4);
-    if (TakesGradient() || height <= band + 2 * halo) return Layers(block, x, beat);
+    const int64_t band = BandRows(x.size(3) * x.size(0));
+    if (TakesGradient()) return LayersKept(block, x, beat);
+    if (height <= band + 2 * halo) return Layers(block, x, beat);
     at::Tensor out = at::empty_like(x);
     for (int64_t begin = 0; begin < height; begin += band) {
       const int64_t end = std::min(height, begin + band);

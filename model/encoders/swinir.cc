@@ -133,14 +133,15 @@ class SwinIr : public Encoder {
     return static_cast<double>(Up(height) * Up(width)) * (MultiplyAdds(shapes()) + attention);
   }
 
-  // The first convolution, x before and in a group, what the group's convolution reads and writes,
-  // and a band of windows.
+  // The first convolution, x before and in a group; beside them a band of windows, or what the
+  // group's convolution reads and writes.
   int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
-    const int64_t pixels = Up(height) * Up(width);
-    const int64_t bytes = 8 + 2 * value_bytes + (value_bytes < 4 ? value_bytes : 0);
-    const int64_t windows = pixels / (config_.window * config_.window);
-    return pixels * config_.embed_dim * bytes +
-           std::min(windows, BandWindows(Up(width))) * WindowBytes(value_bytes);
+    const int64_t values = Up(height) * Up(width) * config_.embed_dim;
+    const int64_t windows = Up(height) * Up(width) / (config_.window * config_.window);
+    const int64_t convolution = values * (2 * value_bytes + (value_bytes < 4 ? value_bytes : 0));
+    return values * (8 + value_bytes) +
+           std::max(convolution,
+                    std::min(windows, BandWindows(Up(width))) * WindowBytes(value_bytes));
   }
 
  private:

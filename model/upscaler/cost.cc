@@ -9,6 +9,11 @@
 namespace hiif {
 namespace {
 
+constexpr int64_t kFloatBytes = sizeof(float);
+// Layers take and give back tensors of many sizes: of what they hold, this much is in memory, since
+// the allocator (tcmalloc) cannot put every tensor where another one was.
+constexpr double kAllocator = 1.25;
+
 int64_t SamplesOf(Grid grid, int64_t samples) {
   const int64_t all = grid.height * grid.width;
   return samples <= 0 ? all : std::min(samples, all);
@@ -35,8 +40,13 @@ double PixelsRead(Grid input, Grid grid, const Region& region) {
 double WorkCost::encode_total() const { return std::accumulate(encode.begin(), encode.end(), 0.0); }
 
 int64_t MemoryFootprint::Peak(int workers) const {
-  return features + std::max({encode_worker * workers, context + context_worker,
-                              context + decode_worker * workers});
+  return features +
+         std::max(encode_worker * std::min<int64_t>(workers, encode_blocks), RenderPeak(workers));
+}
+
+int64_t MemoryFootprint::RenderPeak(int workers) const {
+  return context +
+         std::max(context_worker, decode_worker * std::min<int64_t>(workers, decode_tiles));
 }
 
 WorkCost CostOf(const ModelConfig& config, const EngineCost& engine, const EncodingPlan& plan,
@@ -64,16 +74,23 @@ MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
   MemoryFootprint footprint;
   footprint.weights = engine.weights_bytes;
   footprint.features = plan.size.height * plan.size.width * engine.pixel_bytes;
+  footprint.encode_blocks = static_cast<int64_t>(plan.blocks.size());
   for (int block = 0; block < static_cast<int>(plan.blocks.size()); ++block) {
     const Region read = plan.Read(block);
-    // The image as floats, what the layers hold, and the codes on their way to the features.
-    const int64_t bytes = read.pixels() * 3 * static_cast<int64_t>(sizeof(float)) +
-                          config.encoder->Footprint(read.height, read.width, engine.value_bytes) +
-                          plan.blocks[block].pixels() * config.encoder->features() *
-                              static_cast<int64_t>(sizeof(float));
-    footprint.encode_worker = std::max(footprint.encode_worker, bytes);
+    // The image as floats, and what the layers hold, or at the end the codes and their copy for
+    // the features.
+    const int64_t values = config.encoder->features();
+    const int64_t codes = read.pixels() * values * engine.value_bytes +
+                          plan.blocks[block].pixels() * values * kFloatBytes;
+    const int64_t bytes =
+        read.pixels() * 3 * kFloatBytes +
+        std::max(codes, config.encoder->Footprint(read.height, read.width, engine.value_bytes));
+    footprint.encode_worker =
+        std::max(footprint.encode_worker, static_cast<int64_t>(kAllocator * bytes));
   }
   const int64_t tile = std::min(MemoryFootprint::kTilePixels, region.pixels());
+  footprint.decode_tiles =
+      (region.pixels() + MemoryFootprint::kTilePixels - 1) / MemoryFootprint::kTilePixels;
   const int64_t queries = engine.call_queries > 0 ? std::min(engine.call_queries, tile) : tile;
   footprint.decode_worker = engine.call_bytes + engine.call_pixels * engine.projected_bytes +
                             queries * engine.query_bytes;

@@ -34,10 +34,15 @@ struct MemoryFootprint {
   int64_t encode_worker = 0;
   int64_t context_worker = 0;
   int64_t decode_worker = 0;
+  // Workers that can be at it at the same time, at most.
+  int64_t encode_blocks = 1;
+  int64_t decode_tiles = 1;
 
   static constexpr int64_t kTilePixels = 16384;
   // Of one request by `workers` workers, without the weights.
   int64_t Peak(int workers) const;
+  // The same where the features are held already: of context and tiles alone.
+  int64_t RenderPeak(int workers) const;
 };
 
 // What an engine does and holds for one of each.

@@ -146,6 +146,8 @@ MemoryFootprint SelfEnsemble::Footprint(Grid input, Grid grid, const Region& reg
     most.features += one.features +
                      (i == 0 ? 0 : input.height * input.width * 3 * SampleBytes(SampleType::kF32));
     most.context += one.context;
+    most.encode_blocks = (i == 0 ? 0 : most.encode_blocks) + one.encode_blocks;
+    most.decode_tiles = std::max(most.decode_tiles, one.decode_tiles);
     most.encode_worker = std::max(most.encode_worker, one.encode_worker);
     most.context_worker = std::max(most.context_worker, one.context_worker);
     most.decode_worker = std::max(most.decode_worker, one.decode_worker);

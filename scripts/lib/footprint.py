@@ -9,12 +9,13 @@ ENCODERS = {
     "edsr-baseline": ["--model", "edsr-baseline-hiif"],
     "rdn small": ["--model", "rdn-hiif-small"],
     "swinir small": ["--model", "swinir-hiif-small"],
+    "dat light": ["--model", "dat-light-hiif-fast"],
     "rdn paper": ["--encoder", 'rdn:{"base_features": 64, "blocks": 16, "layers_per_block": 8, "growth": 64}'],
     "swinir paper": ["--encoder", 'swinir:{"embed_dim": 180, "depths": [6, 6, 6, 6, 6, 6], '
                      '"heads": [6, 6, 6, 6, 6, 6], "window": 8, "mlp_hidden": 360, "output_features": 64}'],
 }
-SIZES = {"paper": [(128, 128), (256, 256), (384, 400)]}
-OTHERS = [(256, 256), (512, 512), (1024, 1024)]
+SIZES = {"paper": [(96, 96), (256, 256), (384, 400)], "light": [(64, 64), (128, 128), (512, 512)]}
+OTHERS = [(96, 96), (256, 256), (1024, 1024)]
 
 
 def main():

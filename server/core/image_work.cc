@@ -69,13 +69,8 @@ int64_t ImageWork::PreparationBytes() const {
   const MemoryFootprint footprint = upscaler().Footprint(InputSize(), input_.grid, input_.region,
                                                          {.samples = environment_.context_samples});
   // Buffers are of a worker; counted for each request they are on the safe side.
-  bytes += footprint.Peak(environment_.workers);
-  if (features_cached_) {
-    bytes -= footprint.Peak(environment_.workers);
-    bytes += footprint.context +
-             std::max(footprint.context_worker, footprint.decode_worker * environment_.workers);
-  }
-  return bytes;
+  return bytes + (features_cached_ ? footprint.RenderPeak(environment_.workers)
+                                   : footprint.Peak(environment_.workers));
 }
 
 scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t bytes) {
