@@ -2,6 +2,7 @@
 #define SCHEDULING_OPTIONS_H_
 
 #include <cstdint>
+#include <functional>
 
 #include "absl/time/time.h"
 
@@ -14,6 +15,8 @@ struct SchedulerOptions {
   int64_t max_jobs = 1024;
   int64_t max_coordinates = 2'000'000'000;  // of all jobs that have not ended
   int64_t max_bytes = 0;                    // likewise; 0: no limit
+  // What of max_bytes is taken by something else than jobs now. Called under the scheduler's lock.
+  std::function<int64_t()> other_bytes;
   // A job is refused where, served fairly, others would get longer than this before it is done.
   absl::Duration max_queue_time = absl::InfiniteDuration();
   absl::Duration age_bound = absl::Seconds(5);

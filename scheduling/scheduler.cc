@@ -34,7 +34,6 @@ struct Scheduler::Entry {
   int64_t remaining_of_stage = 0;
   int64_t queued = 0;  // coordinates of pieces that have not begun
   double virtual_time = 0;
-  absl::Time submitted;
   absl::Time waiting_since;  // when runnable: since it was served, or became runnable
   bool begun = false;
   bool runnable = false;
@@ -58,11 +57,11 @@ struct Scheduler::Caller {
 };
 
 Scheduler::Scheduler(const SchedulerOptions& options, Device* device, Clock* clock,
-                     Observer observer)
+                     OnBatch on_batch)
     : options_(options),
       device_(device),
       clock_(clock),
-      observer_(std::move(observer)),
+      on_batch_(std::move(on_batch)),
       last_progress_(clock->Now()) {
   for (int i = 0; i < options.workers; ++i) workers_.emplace_back([this] { Work(); });
 }
@@ -85,7 +84,7 @@ Admission Scheduler::Submit(JobSpec spec) {
   auto entry = std::make_shared<Entry>();
   entry->id = admission.id = next_id_++;
   entry->remaining = entry->queued = Total(spec);
-  entry->submitted = entry->waiting_since = now;
+  entry->waiting_since = now;
   entry->spec = std::move(spec);
   entry->remaining_of_stage = entry->current().costs.total();
   if (runnable_by_age_.empty() && running_coordinates_ == 0) last_progress_ = now;
@@ -127,7 +126,10 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
                                  [&](const Stage& stage) ABSL_NO_THREAD_SAFETY_ANALYSIS {
                                    return SpeedOf(spec.model, stage.name).known();
                                  });
-  return Judge(options_, in_work, {alone, Total(spec), spec.bytes},
+  SchedulerOptions options = options_;
+  if (options.max_bytes > 0 && options.other_bytes)
+    options.max_bytes = std::max<int64_t>(1, options.max_bytes - options.other_bytes());
+  return Judge(options, in_work, {alone, Total(spec), spec.bytes},
                known ? spec.deadline - now : absl::InfiniteDuration());
 }
 
@@ -265,11 +267,8 @@ bool Scheduler::RunBatch(Batch batch) {
     assignments.push_back(assignment);
     jobs.insert(entry->id);
     coordinates += assignment.coordinates;
-    if (assignment.stage == 0 && assignment.piece == 0 && observer_.on_first_piece) {
-      observer_.on_first_piece(begin - entry->submitted);
-    }
   }
-  if (observer_.on_batch) observer_.on_batch(coordinates, static_cast<int64_t>(jobs.size()));
+  if (on_batch_) on_batch_(coordinates, static_cast<int64_t>(jobs.size()));
 
   std::vector<absl::Status> statuses;
   try {

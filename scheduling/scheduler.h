@@ -46,15 +46,11 @@ struct SchedulerStatistics {
 
 class Scheduler {
  public:
-  // Hooks for metrics; called without a lock held.
-  struct Observer {
-    std::function<void(int64_t coordinates, int64_t jobs)> on_batch;
-    std::function<void(absl::Duration waited)>
-        on_first_piece;  // from Submit to the job's first piece
-  };
+  // For metrics; called without a lock held.
+  using OnBatch = std::function<void(int64_t coordinates, int64_t jobs)>;
 
   // `device` and `clock` must outlive the scheduler.
-  Scheduler(const SchedulerOptions& options, Device* device, Clock* clock, Observer observer = {});
+  Scheduler(const SchedulerOptions& options, Device* device, Clock* clock, OnBatch on_batch = {});
   // Ends what is left with Unavailable and waits for the workers.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
@@ -118,7 +114,7 @@ class Scheduler {
   const SchedulerOptions options_;
   Device* const device_;
   Clock* const clock_;
-  const Observer observer_;
+  const OnBatch on_batch_;
 
   absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

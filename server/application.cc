@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/file.h"
+#include "base/free_pages.h"
 #include "base/steady_now.h"
 #include "imaging/decode.h"
 #include "jail/jail.h"
@@ -119,11 +120,10 @@ std::optional<Application::Failure> Application::Start() {
   if (ToDuration(config_.max_queue_time()) > absl::ZeroDuration())
     scheduling.max_queue_time = ToDuration(config_.max_queue_time());
   scheduling.max_bytes = resources_.memory_bytes - resources_.feature_cache_bytes;
+  scheduling.other_bytes = &LoadedModel::WeightsInMemory;
   scheduler_ = std::make_unique<scheduling::Scheduler>(
       scheduling, &device_, &clock_,
-      scheduling::Scheduler::Observer{.on_batch = [this](int64_t coordinates, int64_t jobs) {
-        metrics_.Batch(coordinates, jobs);
-      }});
+      [this](int64_t coordinates, int64_t jobs) { metrics_.Batch(coordinates, jobs); });
   metrics_.OnCollect([this] { CollectGauges(); });
 
   if (!config_.token_file().empty()) {
@@ -260,15 +260,16 @@ void Application::OnModelChange(const ModelStatus& status) {
         .Set(!gone && status.state == state ? 1 : 0);
   }
   // Features of a version that is not served any more help nobody.
-  if (status.state == ModelState::kReady || gone) cache_.DropModel(status.name, status.serial);
-  const int64_t weights = status.state == ModelState::kReady ? status.facts.weights_bytes : 0;
+  const bool ready = status.state == ModelState::kReady;
+  if (ready || gone) cache_.DropModel(status.name, status.serial);
+  metrics_.ModelInfo(status.name, ready ? status.facts.version : "", status.facts.identity);
+  const int64_t weights = ready ? status.facts.weights_bytes : 0;
   metrics_.model_memory()
       .Add({{"model", status.name}, {"device", device_name_}, {"kind", "weights"}})
       .Set(static_cast<double>(weights));
-  if (status.state == ModelState::kReady && scheduler_ != nullptr) CalibrateEstimates(status);
+  if (ready && scheduler_ != nullptr) CalibrateEstimates(status);
   if (grpc_ == nullptr) return;
-  grpc_->SetHealth(absl::StrCat("models/", status.name),
-                   status.state == ModelState::kReady && !draining_);
+  grpc_->SetHealth(absl::StrCat("models/", status.name), ready && !draining_);
   UpdateHealth();
 }
 

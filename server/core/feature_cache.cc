@@ -49,17 +49,18 @@ void FeatureCache::Insert(Entry entry) {
   List dropped;  // freed outside the lock
   absl::MutexLock lock(&mutex_);
   if (entry.bytes > max_bytes_ || index_.contains(entry.key)) return;
+  for (auto last = entries_.end(); last != entries_.begin();) {
+    --last;
+    const bool wanted = bytes_ + entry.bytes > max_bytes_;
+    if ((!wanted && !last->stale) || last->held()) continue;
+    last = Drop(last, dropped);
+  }
+  // What is left is held by requests: to drop it would free nothing.
+  if (bytes_ + entry.bytes > max_bytes_) return;
   bytes_ += entry.bytes;
   bytes_by_model_[entry.model] += entry.bytes;
   entries_.push_front(std::move(entry));
   index_[entries_.front().key] = entries_.begin();
-  while (bytes_ > max_bytes_) {
-    const auto last = std::prev(entries_.end());
-    bytes_ -= last->bytes;
-    bytes_by_model_[last->model] -= last->bytes;
-    index_.erase(last->key);
-    dropped.splice(dropped.begin(), entries_, last);
-  }
 }
 
 FeatureCache::List::iterator FeatureCache::Find(const std::string& key) {
@@ -70,18 +71,21 @@ FeatureCache::List::iterator FeatureCache::Find(const std::string& key) {
 }
 
 void FeatureCache::DropModel(const std::string& model, int64_t serial) {
+  List dropped;
   absl::MutexLock lock(&mutex_);
   for (auto entry = entries_.begin(); entry != entries_.end();) {
-    const auto current = entry++;
-    if (current->model == model && current->serial != serial) Erase(current);
+    if (entry->model == model && entry->serial != serial) entry->stale = true;
+    entry = entry->stale && !entry->held() ? Drop(entry, dropped) : std::next(entry);
   }
 }
 
-void FeatureCache::Erase(List::iterator entry) {
+FeatureCache::List::iterator FeatureCache::Drop(List::iterator entry, List& dropped) {
+  const auto next = std::next(entry);
   bytes_ -= entry->bytes;
   bytes_by_model_[entry->model] -= entry->bytes;
   index_.erase(entry->key);
-  entries_.erase(entry);
+  dropped.splice(dropped.begin(), entries_, entry);
+  return next;
 }
 
 int64_t FeatureCache::bytes() const {

@@ -16,7 +16,9 @@
 
 namespace hiif::server {
 
-// Any thread.
+// What a request holds stays, and counts, until it is done: bytes() is all of what was ever
+// inserted and is still in memory, but for what was refused because nothing could be dropped for
+// it. Any thread.
 class FeatureCache {
  public:
   // max_bytes: of what it keeps; 0 keeps nothing.
@@ -38,7 +40,8 @@ class FeatureCache {
   std::shared_ptr<const Context> FindContext(const Key& key, Grid grid);
   void InsertContext(const Key& key, std::shared_ptr<const Context> context);
 
-  // Drops what belongs to other instances of the model than `serial` (0: to any).
+  // Drops what belongs to other instances of the model than `serial` (0: to any); what requests
+  // hold of it, later.
   void DropModel(const std::string& model, int64_t serial);
 
   int64_t bytes() const;
@@ -52,12 +55,19 @@ class FeatureCache {
     std::shared_ptr<const Features> features;
     std::shared_ptr<const Context> context;
     int64_t bytes = 0;
+    bool stale = false;  // nobody will ask for it
+
+    // By anyone beside the cache. Under its lock nobody else can begin to hold what nobody holds.
+    bool held() const {
+      return (features != nullptr ? features.use_count() : context.use_count()) > 1;
+    }
   };
   using List = std::list<Entry>;
 
   List::iterator Find(const std::string& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Insert(Entry entry);
-  void Erase(List::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Moves the entry to `dropped`, to be freed outside the lock; returns the one behind it.
+  List::iterator Drop(List::iterator entry, List& dropped) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int64_t max_bytes_;
   mutable absl::Mutex mutex_;

@@ -100,6 +100,10 @@ Metrics::Metrics(const std::string& device)
                         .Name("hiif_model_memory_bytes")
                         .Help("Memory of a model by kind: weights, features kept, workspace in use")
                         .Register(registry_)),
+      model_info_(BuildGauge()
+                      .Name("hiif_model_info")
+                      .Help("1: the version of a model that serves, and by what arithmetic")
+                      .Register(registry_)),
       device_allocator_(
           BuildGauge()
               .Name("hiif_device_allocator_bytes")
@@ -162,6 +166,18 @@ void Metrics::AddModel(const std::string& model) {
   for (int i = 0; i < kModelMethods; ++i)
     for (const char* code : kCodes)
       requests_.Add({{"method", kMethods[i]}, {"model", model}, {"code", code}});
+}
+
+void Metrics::ModelInfo(const std::string& model, const std::string& version,
+                        const std::string& identity) {
+  absl::MutexLock lock(&mutex_);
+  Gauge*& info = infos_[model];
+  Gauge* const before = info;
+  info = version.empty()
+             ? nullptr
+             : &model_info_.Add({{"model", model}, {"version", version}, {"identity", identity}});
+  if (info != nullptr) info->Set(1);
+  if (before != nullptr && before != info) model_info_.Remove(before);
 }
 
 void Metrics::RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,

@@ -7,10 +7,13 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "prometheus/counter.h"
 #include "prometheus/family.h"
@@ -31,6 +34,11 @@ class Metrics {
 
   // Creates the series of a model at 0. Only registered names appear as labels.
   void AddModel(const std::string& model);
+
+  // What serves under the name: a series that is always 1, whose labels say it. identity: as
+  // Upscaler has it. version empty: nothing does.
+  void ModelInfo(const std::string& model, const std::string& version, const std::string& identity)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // One call is over. code: "OK", "INVALID_ARGUMENT", ... model: a registered name, or empty where
   // the call did not get that far. queued: admission to first work; 0: it was not admitted.
@@ -97,6 +105,7 @@ class Metrics {
   prometheus::Family<prometheus::Histogram>& stage_duration_;
   prometheus::Family<prometheus::Gauge>& model_state_;
   prometheus::Family<prometheus::Gauge>& model_memory_;
+  prometheus::Family<prometheus::Gauge>& model_info_;
   prometheus::Family<prometheus::Gauge>& device_allocator_;
   prometheus::Histogram& first_tile_;
   prometheus::Histogram& batch_coordinates_;
@@ -113,6 +122,8 @@ class Metrics {
   Gauges gauges_;
   std::vector<std::function<void()>> hooks_;
   Exemplars exemplars_;
+  absl::Mutex mutex_;
+  std::map<std::string, prometheus::Gauge*> infos_ ABSL_GUARDED_BY(mutex_);  // by model
 };
 
 }  // namespace hiif::server

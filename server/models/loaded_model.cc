@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -10,39 +11,63 @@
 #include "model/config.h"
 
 namespace hiif::server {
+namespace {
 
-absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadedModel::Load(
-    const std::string& name, const std::string& path, const UpscalerOptions& options,
-    const SafetensorsLimits& limits) {
-  HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path, limits));
-  auto model = std::shared_ptr<LoadedModel>(new LoadedModel);
-  model->name_ = name;
-  auto upscaler = MakeUpscaler(checkpoint, options);
-  if (!upscaler.ok())
-    return absl::Status(upscaler.status().code(),
-                        absl::StrCat(path, ": ", upscaler.status().message()));
-  model->upscaler_ = *std::move(upscaler);
-  model->self_ensemble_ = std::make_unique<SelfEnsemble>(model->upscaler_.get());
-  ModelFacts& facts = model->facts_;
+std::atomic<int64_t> g_weights = 0;
+
+int64_t NextSerial() {
+  static std::atomic<int64_t> serials = 0;
+  return ++serials;
+}
+
+ModelFacts FactsOf(const Checkpoint& checkpoint, const Upscaler& upscaler,
+                   const std::string& device) {
+  ModelFacts facts;
   facts.digest = checkpoint.digest();
   facts.version = facts.digest.substr(0, 12);
   facts.encoder = EncoderName(checkpoint.config().encoder);
   facts.decoder = DecoderName(checkpoint.config().decoder);
   facts.coordinates = CoordinateModeName(checkpoint.config().coordinates);
-  facts.backend = model->upscaler_->backend();
-  facts.precision = model->upscaler_->precision();
-  facts.identity = model->upscaler_->identity();
-  facts.device = options.device;
+  facts.backend = upscaler.backend();
+  facts.precision = upscaler.precision();
+  facts.identity = upscaler.identity();
+  facts.device = device;
   facts.parameters = checkpoint.parameters();
-  facts.weights_bytes = model->upscaler_->weights_bytes();
+  facts.weights_bytes = upscaler.weights_bytes();
   facts.metadata = checkpoint.metadata();
-  static std::atomic<int64_t> serials = 0;
-  model->serial_ = ++serials;
-  const absl::StatusOr<Pace> pace = WarmUp(*model->upscaler_);
-  if (!pace.ok())
-    return absl::Status(pace.status().code(), absl::StrCat(path, ": ", pace.status().message()));
+  return facts;
+}
+
+}  // namespace
+
+LoadedModel::LoadedModel(std::string name, ModelFacts facts,
+                         std::unique_ptr<const Upscaler> upscaler)
+    : name_(std::move(name)),
+      facts_(std::move(facts)),
+      upscaler_(std::move(upscaler)),
+      self_ensemble_(upscaler_.get()),
+      serial_(NextSerial()) {
+  g_weights += facts_.weights_bytes;
+}
+
+LoadedModel::~LoadedModel() { g_weights -= facts_.weights_bytes; }
+
+int64_t LoadedModel::WeightsInMemory() { return g_weights; }
+
+absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadedModel::Load(
+    const std::string& name, const std::string& path, const UpscalerOptions& options,
+    const SafetensorsLimits& limits) {
+  const auto named = [&](const absl::Status& status) {
+    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  };
+  HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path, limits));
+  absl::StatusOr<std::unique_ptr<Upscaler>> upscaler = MakeUpscaler(checkpoint, options);
+  if (!upscaler.ok()) return named(upscaler.status());
+  ModelFacts facts = FactsOf(checkpoint, **upscaler, options.device);
+  const absl::StatusOr<Pace> pace = WarmUp(**upscaler);
+  if (!pace.ok()) return named(pace.status());
   facts.pace = *pace;
-  return model;
+  return std::make_shared<const LoadedModel>(name, std::move(facts), *std::move(upscaler));
 }
 
 int64_t LoadedModel::EncodeCoordinates(double multiply_adds) const {

@@ -36,6 +36,11 @@ struct ModelFacts {
 // Immutable. Requests in flight hold it, so that it lives until the last of them is done.
 class LoadedModel {
  public:
+  LoadedModel(std::string name, ModelFacts facts, std::unique_ptr<const Upscaler> upscaler);
+  ~LoadedModel();
+  LoadedModel(const LoadedModel&) = delete;
+  LoadedModel& operator=(const LoadedModel&) = delete;
+
   // Reads the checkpoint strictly, makes the upscaler and runs a small image through every stage.
   // Errors: those of Checkpoint::Open, MakeUpscaler and Upscaler, naming the file.
   static absl::StatusOr<std::shared_ptr<const LoadedModel>> Load(const std::string& name,
@@ -47,19 +52,20 @@ class LoadedModel {
   const ModelFacts& facts() const { return facts_; }
   const Upscaler& upscaler() const { return *upscaler_; }
   // The mean over eight flips and transpositions, by the same weights.
-  const Upscaler& self_ensemble() const { return *self_ensemble_; }
+  const Upscaler& self_ensemble() const { return self_ensemble_; }
+  // facts().weights_bytes of all there are, those that only requests hold included.
+  static int64_t WeightsInMemory();
   // Different for every load of this process, of the same file too.
   int64_t serial() const { return serial_; }
   // Multiply-adds of the encoder as output pixels that are decoded in the same time; 1 at least.
   int64_t EncodeCoordinates(double multiply_adds) const;
 
  private:
-  LoadedModel() = default;
-  std::string name_;
-  ModelFacts facts_;
-  std::unique_ptr<Upscaler> upscaler_;
-  std::unique_ptr<SelfEnsemble> self_ensemble_;
-  int64_t serial_ = 0;
+  const std::string name_;
+  const ModelFacts facts_;
+  const std::unique_ptr<const Upscaler> upscaler_;
+  const SelfEnsemble self_ensemble_;
+  const int64_t serial_;
 };
 
 }  // namespace hiif::server

@@ -113,8 +113,7 @@ absl::Status ModelRegistry::LoadNow(const std::string& name, bool again) {
     ++entry.loads;
   }
   const absl::Time start = SteadyNow();
-  auto loaded =
-      LoadedModel::Load(name, PathOf(name), options_.upscaler, {.within = options_.folder});
+  auto loaded = options_.load(name, PathOf(name), options_.upscaler, {.within = options_.folder});
   const absl::Status result =
       loaded.ok() ? absl::OkStatus()
                   : absl::Status(loaded.status().code(), PublicMessage(name, loaded.status()));

@@ -48,6 +48,11 @@ struct RegistryOptions {
   std::string default_model;
   int64_t memory_bytes = 0;  // budget of weights; 0: none
   UpscalerOptions upscaler;
+  // How a checkpoint becomes a model.
+  std::function<absl::StatusOr<std::shared_ptr<const LoadedModel>>(
+      const std::string& name, const std::string& path, const UpscalerOptions& upscaler,
+      const SafetensorsLimits& limits)>
+      load = &LoadedModel::Load;
 };
 
 // Any thread. Loading happens on the caller's thread, one model at a time.

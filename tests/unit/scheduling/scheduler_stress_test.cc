@@ -43,9 +43,7 @@ TEST(SchedulerStress, ManyThreadsSubmitCreditAndCancel) {
   SteadyClock clock;
   std::atomic<int64_t> batches{0};
   {
-    Scheduler scheduler(
-        {.workers = 3}, &device, &clock,
-        {.on_batch = [&](int64_t, int64_t) { ++batches; }, .on_first_piece = nullptr});
+    Scheduler scheduler({.workers = 3}, &device, &clock, [&](int64_t, int64_t) { ++batches; });
     std::vector<std::thread> clients;
     for (int client = 0; client < 4; ++client) {
       clients.emplace_back([&, client] {

@@ -1,0 +1,230 @@
+// What a request goes through between its handler and the workers.
+#include "server/core/upscale_work.h"
+
+#include <gmock/gmock.h>
+
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "server/core/errors.h"
+#include "server/core/query_work.h"
+#include "tests/testing/work_fixture.h"
+
+namespace hiif::server {
+namespace {
+
+using hiif::testing::FakeCall;
+using ::testing::HasSubstr;
+
+class UpscaleWorkTest : public hiif::testing::WorkFixture {
+ protected:
+  void TakeAll(UpscaleWork& work, const Call& call) {
+    for (int64_t i = 0; i < plan_.tiles(); ++i) {
+      const auto tile = work.TakeTile(i, call);
+      ASSERT_TRUE(tile.ok()) << tile.status();
+      EXPECT_TRUE(Right(i, *tile));
+    }
+  }
+};
+
+TEST_F(UpscaleWorkTest, EveryTileComesOnceInOrder) {
+  Start({.workers = 3});
+  FakeCall call;
+  const auto work = Work(50, 45, "a");
+  ASSERT_TRUE(Submit(work, call).ok());
+  const auto picture = work->WaitForPicture(call);
+  ASSERT_TRUE(picture.ok());
+  EXPECT_EQ((*picture)->channels, 3);
+  TakeAll(*work, call);
+  work->Cancel(absl::CancelledError("done"));
+  EXPECT_EQ(script_.encoded, 3);
+  EXPECT_EQ(script_.contexts, 1);
+  const auto times = work->Times();
+  EXPECT_GE(times.queue(), 0);
+  EXPECT_EQ(scheduler_->Statistics().jobs, 0);
+}
+
+TEST_F(UpscaleWorkTest, ThePictureThatCameBeforeIsNotEncodedAgain) {
+  Start({.workers = 2});
+  FakeCall call;
+  for (int round = 0; round < 2; ++round) {
+    const auto work = Work(20, 20, "a");
+    EXPECT_EQ(work->features_cached(), round == 1);
+    ASSERT_TRUE(Submit(work, call).ok());
+    TakeAll(*work, call);
+    work->Cancel(absl::CancelledError("done"));
+  }
+  EXPECT_EQ(script_.encoded, 3);
+  EXPECT_EQ(script_.contexts, 1);
+  const auto other = Work(20, 20, "b");
+  EXPECT_FALSE(other->features_cached());
+}
+
+TEST_F(UpscaleWorkTest, NoMoreTilesAreComputedAheadThanAllowed) {
+  Start({.workers = 2});
+  FakeCall call;
+  const auto work = Work(64, 64, "a", /*tiles_ahead=*/2);  // 16 tiles
+  ASSERT_TRUE(Submit(work, call).ok());
+  ASSERT_TRUE(work->TakeTile(0, call).ok());
+  for (int i = 0; i < 200 && script_.renders < 3; ++i) absl::SleepFor(absl::Milliseconds(1));
+  absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_EQ(script_.renders, 3);  // one taken, two ahead
+  work->Cancel(absl::CancelledError("enough"));
+}
+
+TEST_F(UpscaleWorkTest, CancelReachesIntoABlockAndWaitsForIt) {
+  Start({.workers = 2});
+  absl::Notification begun;
+  std::atomic<bool> running = false;
+  script_.blocks = 1;
+  script_.on_encode = [&](int, const Heartbeat& beat) {
+    running = true;
+    begun.Notify();
+    while (beat()) absl::SleepFor(absl::Milliseconds(1));
+    running = false;
+    return absl::CancelledError("given up");
+  };
+  FakeCall call;
+  const auto work = Work(20, 20, "a");
+  ASSERT_TRUE(Submit(work, call).ok());
+  begun.WaitForNotification();
+  work->Cancel(absl::CancelledError("the client left"));
+  EXPECT_FALSE(running);
+  EXPECT_EQ(script_.renders, 0);
+  EXPECT_TRUE(absl::IsCancelled(work->TakeTile(0, call).status()));
+}
+
+TEST_F(UpscaleWorkTest, AHandlerThatWaitsHearsThatItsCallIsOver) {
+  Start({.workers = 1});
+  absl::Notification begun, end;
+  script_.on_encode = [&](int block, const Heartbeat&) {
+    if (block == 0) {
+      begun.Notify();
+      end.WaitForNotification();
+    }
+    return absl::OkStatus();
+  };
+  FakeCall call;
+  const auto work = Work(20, 20, "a");
+  ASSERT_TRUE(Submit(work, call).ok());
+  call.WhenDead([&] { work->Wake(); });
+  absl::Status status;
+  std::thread handler([&] { status = work->TakeTile(0, call).status(); });
+  begun.WaitForNotification();
+  call.Die();
+  handler.join();  // although the block still runs
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the client is gone"));
+  end.Notify();
+  call.WhenDead(nullptr);
+  work->Cancel(status);
+}
+
+TEST_F(UpscaleWorkTest, AFailedPieceIsTheErrorOfTheCall) {
+  Start({.workers = 2});
+  script_.on_render = [](absl::Span<const RenderTile> tiles) {
+    return tiles[0].region.y >= 32 ? absl::InternalError("not finite") : absl::OkStatus();
+  };
+  FakeCall call;
+  const auto work = Work(32, 16, "a");  // two tiles, one below the other
+  ASSERT_TRUE(Submit(work, call).ok());
+  const auto first = work->TakeTile(0, call);
+  if (first.ok()) {
+    EXPECT_TRUE(Right(0, *first));
+  }
+  const absl::Status status = work->TakeTile(1, call).status();
+  EXPECT_TRUE(absl::IsInternal(status)) << status;
+  work->Cancel(status);
+}
+
+// Defect: an exception ended the worker's thread for good, and the client was told INTERNAL.
+TEST_F(UpscaleWorkTest, NoMemoryCostsOneRequestAndNoWorker) {
+  Start({.workers = 1});
+  script_.on_render = [](absl::Span<const RenderTile>) -> absl::Status { throw std::bad_alloc(); };
+  FakeCall call;
+  const auto work = Work(20, 20, "a");
+  ASSERT_TRUE(Submit(work, call).ok());
+  const absl::Status status = work->TakeTile(0, call).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(ReasonOf(status), kReasonMemory);
+  EXPECT_TRUE(RetryDelayOf(status).has_value());
+  work->Cancel(status);
+  script_.on_render = nullptr;
+  const auto next = Work(20, 20, "a");
+  ASSERT_TRUE(Submit(next, call).ok());
+  TakeAll(*next, call);
+  next->Cancel(absl::CancelledError("done"));
+}
+
+// Defect: an idle server took whatever came; what never fits is refused for good, with the limit.
+TEST_F(UpscaleWorkTest, WhatNeverFitsIsRefusedAtOnce) {
+  const auto room = [this](int64_t other) {
+    Start({.workers = 0, .max_bytes = 3'000'000, .other_bytes = [other] { return other; }});
+    FakeCall call;
+    return Submit(Work(256, 256, "a"), call);
+  };
+  script_.bytes_a_pixel = 16;  // 1 MiB of features
+  EXPECT_TRUE(room(0).ok());
+  // Weights and whatever else is in memory count.
+  const absl::Status beside = room(2'000'000);
+  EXPECT_EQ(ReasonOf(beside), kReasonTooLarge) << beside;
+  script_.bytes_a_pixel = 100;
+  const absl::Status status = room(0);
+  EXPECT_TRUE(absl::IsResourceExhausted(status));
+  EXPECT_EQ(ReasonOf(status), kReasonTooLarge);
+  EXPECT_FALSE(RetryDelayOf(status).has_value());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("3000000"));
+}
+
+TEST_F(UpscaleWorkTest, ManyRequestsAtOnce) {
+  Start({.workers = 3});
+  std::vector<std::thread> handlers;
+  Work(24, 24, "size");  // sets plan_ for Right()
+  std::vector<std::shared_ptr<UpscaleWork>> works;
+  for (int i = 0; i < 8; ++i) works.push_back(Work(24, 24, std::to_string(i % 3), 1));
+  for (int i = 0; i < 8; ++i) {
+    handlers.emplace_back([this, i, work = works[i]] {
+      FakeCall call;
+      ASSERT_TRUE(Submit(work, call).ok());
+      for (int64_t tile = 0; tile < plan_.tiles(); ++tile) {
+        const auto samples = work->TakeTile(tile, call);
+        ASSERT_TRUE(samples.ok()) << samples.status();
+        EXPECT_TRUE(Right(tile, *samples));
+        if (i % 4 == 3) break;  // leaves in the middle
+      }
+      work->Cancel(absl::CancelledError("done"));
+      work->Times();
+      work->ReportStages();
+    });
+  }
+  for (std::thread& handler : handlers) handler.join();
+  EXPECT_EQ(scheduler_->Statistics().jobs, 0);
+  EXPECT_EQ(scheduler_->Statistics().bytes, 0);
+}
+
+TEST_F(UpscaleWorkTest, AQueryIsAnsweredInOrder) {
+  Start({.workers = 2});
+  std::vector<Coordinate> coordinates;
+  for (int i = 0; i < 10'000; ++i) coordinates.push_back({i * 1e-4, 0.5});
+  auto& source = sources_.emplace_back();
+  source.mutable_raw()->set_height(4);
+  source.mutable_raw()->set_width(4);
+  source.mutable_raw()->set_channels(3);
+  source.mutable_raw()->set_samples(std::string(48, '\x80'));
+  const auto work = std::make_shared<QueryWork>(
+      environment_,
+      WorkInput{model_, *ImageInput::FromSource(source, {}), "a", false, false, {8, 8}},
+      Cell{0.25, 0.25}, coordinates);
+  FakeCall call;
+  ASSERT_TRUE(work->Submit(call, 0, work->Bytes()).ok());
+  const auto rgb = work->TakeResult(call);
+  ASSERT_TRUE(rgb.ok()) << rgb.status();
+  ASSERT_EQ(rgb->size(), 30'000u);
+  for (int i = 0; i < 10'000; ++i)
+    ASSERT_FLOAT_EQ((*rgb)[i * 3], ToUnit(static_cast<float>(i * 1e-4)));
+  work->Cancel(absl::CancelledError("done"));
+}
+
+}  // namespace
+}  // namespace hiif::server
