@@ -49,7 +49,7 @@ EncoderOr NewJpegEncoder(const StoredImage& image, ByteSink* sink);
 EncoderOr NewTiffEncoder(const StoredImage& image, ByteSink* sink);
 EncoderOr NewWebpEncoder(const StoredImage& image, ByteSink* sink);
 EncoderOr NewPpmEncoder(const StoredImage& image, ByteSink* sink);
-// AVIF and JPEG XL, by libvips.
+// AVIF, JPEG XL and GIF, by libvips.
 EncoderOr NewVipsEncoder(const StoredImage& image, ByteSink* sink);
 
 }  // namespace hiif

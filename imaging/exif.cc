@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "imaging/container/bytes.h"
 #include "imaging/tiff_directory.h"
 
 namespace hiif {
@@ -27,27 +28,42 @@ enum Tag : uint16_t {
   kPixelYDimension = 0xa003,
 };
 
-enum Type : uint16_t { kByte = 1, kShort = 3, kLong = 4, kRational = 5 };
-
-constexpr size_t kMostRead = size_t{1} << 20;  // of a block, for orientation and resolution
 constexpr size_t kMaxDirectories = 32;
 constexpr double kCentimetresPerInch = 2.54;
 constexpr size_t kHeaderBytes = 8;
-constexpr size_t kEntryBytes = 12;
 
-// The numbers of a block in its own byte order. Reading outside of it gives 0, writing nothing.
-class Block {
+bool Is(const TiffField& field, TiffType type) { return field.type == static_cast<uint16_t>(type); }
+
+// A single SHORT or LONG, and nothing else.
+std::optional<uint32_t> Integer(const TiffField& field) {
+  if (field.count != 1 || (!Is(field, TiffType::kShort) && !Is(field, TiffType::kLong)))
+    return std::nullopt;
+  return static_cast<uint32_t>(field.Integer());
+}
+
+uint64_t Number(const TiffField& field, absl::string_view bytes, size_t at, size_t count) {
+  return field.big_endian ? BigEndian(bytes, at, count) : LittleEndian(bytes, at, count);
+}
+
+// The first of however many are declared: no list of such small numbers lies elsewhere. 0: none.
+int Orientation(const TiffField& field) {
+  if (!Is(field, TiffType::kByte) && !Is(field, TiffType::kShort) && !Is(field, TiffType::kLong))
+    return 0;
+  const uint64_t value = Number(field, field.entry, 8, TiffTypeBytes(field.type));
+  return value >= 1 && value <= 8 ? static_cast<int>(value) : 0;
+}
+
+double Rational(const TiffField& field) {
+  if (!Is(field, TiffType::kRational)) return 0;
+  const auto above = static_cast<double>(Number(field, field.value, 0, 4));
+  const auto below = static_cast<double>(Number(field, field.value, 4, 4));
+  return below == 0 ? 0 : above / below;
+}
+
+// Changes a block in place: what its fields are views of.
+class Editor {
  public:
-  explicit Block(std::string* bytes) : bytes_(*bytes), big_(bytes->front() == 'M') {}
-
-  uint32_t Get(size_t at, int count) const {
-    if (at > bytes_.size() || bytes_.size() - at < count) return 0;
-    uint32_t value = 0;
-    for (int i = 0; i < count; ++i)
-      value |= static_cast<uint32_t>(static_cast<uint8_t>(bytes_[at + i]))
-               << 8 * (big_ ? count - 1 - i : i);
-    return value;
-  }
+  explicit Editor(std::string* bytes) : bytes_(*bytes), big_(bytes->front() == 'M') {}
 
   void Set(size_t at, int count, uint32_t value) {
     if (at > bytes_.size() || bytes_.size() - at < count) return;
@@ -55,64 +71,28 @@ class Block {
       bytes_[at + i] = static_cast<char>(value >> 8 * (big_ ? count - 1 - i : i) & 0xff);
   }
 
-  // Calls f(tag, position of the entry) for each entry of a directory that is there whole; returns
-  // the position of the link to the next directory, 0 where the block ends before it.
-  template <typename F>
-  size_t ForEach(size_t directory, F f) const {
-    if (directory < kHeaderBytes || directory + 2 > bytes_.size()) return 0;
-    const size_t count = Get(directory, 2);
-    const size_t end = directory + 2 + count * kEntryBytes;
-    for (size_t i = 0; i < count; ++i) {
-      const size_t entry = directory + 2 + i * kEntryBytes;
-      if (entry + kEntryBytes > bytes_.size()) return 0;
-      f(Get(entry, 2), entry);
-    }
-    return end + 4 <= bytes_.size() ? end : 0;
-  }
-
-  // A single SHORT or LONG, and nothing else.
-  std::optional<uint32_t> Integer(size_t entry) const {
-    if (Get(entry + 4, 4) != 1) return std::nullopt;
-    if (Get(entry + 2, 2) == kShort) return Get(entry + 8, 2);
-    if (Get(entry + 2, 2) == kLong) return Get(entry + 8, 4);
-    return std::nullopt;
-  }
-
-  // The first of however many are declared: no list of such small numbers lies elsewhere.
-  int Orientation(size_t entry) const {
-    const uint32_t type = Get(entry + 2, 2);
-    const uint32_t value = type == kByte    ? Get(entry + 8, 1)
-                           : type == kShort ? Get(entry + 8, 2)
-                           : type == kLong  ? Get(entry + 8, 4)
-                                            : 0;
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 0;
-  }
-
-  double Rational(size_t entry) const {
-    if (Get(entry + 2, 2) != kRational) return 0;
-    const size_t at = Get(entry + 8, 4);
-    const uint32_t below = Get(at + 4, 4);
-    return below == 0 ? 0 : static_cast<double>(Get(at, 4)) / below;
-  }
-
-  void SetInteger(size_t entry, int64_t value) {
-    const bool is_short = Get(entry + 2, 2) == kShort && value <= 0xffff;
-    Set(entry + 2, 2, is_short ? kShort : kLong);
+  void SetInteger(const TiffField& field, int64_t value) {
+    const bool is_short = Is(field, TiffType::kShort) && value <= 0xffff;
+    const size_t entry = At(field.entry);
+    Set(entry + 2, 2, static_cast<uint32_t>(is_short ? TiffType::kShort : TiffType::kLong));
     Set(entry + 4, 4, 1);
     Set(entry + 8, 4, 0);
     Set(entry + 8, is_short ? 2 : 4, static_cast<uint32_t>(value));
   }
 
-  void SetRational(size_t entry, double value) {
-    if (Get(entry + 2, 2) != kRational || !(value < 1e5)) return;
+  void SetRational(const TiffField& field, double value) {
     constexpr uint32_t kParts = 10000;
-    const size_t at = Get(entry + 8, 4);
+    constexpr size_t kBytes = 8;
+    if (!Is(field, TiffType::kRational) || field.value.size() < kBytes || !(value < 1e5)) return;
+    const size_t at = At(field.value);
     if (at < kHeaderBytes) return;
     Set(at, 4, static_cast<uint32_t>(std::lround(value * kParts)));
     Set(at + 4, 4, kParts);
   }
 
  private:
+  size_t At(absl::string_view part) const { return part.data() - bytes_.data(); }
+
   std::string& bytes_;
   const bool big_;
 };
@@ -123,14 +103,11 @@ bool IsExif(absl::string_view exif) {
 }
 
 // Unlinks the directory of the thumbnail and takes its pixels out.
-void DropThumbnail(std::string* exif, Block* block, size_t link) {
-  uint32_t offset = 0;
-  uint32_t length = 0;
-  block->ForEach(block->Get(link, 4), [&](uint32_t tag, size_t entry) {
-    if (tag == kThumbnailOffset) offset = block->Integer(entry).value_or(0);
-    if (tag == kThumbnailLength) length = block->Integer(entry).value_or(0);
-  });
-  block->Set(link, 4, 0);
+void DropThumbnail(std::string* exif, Editor* editor, const TiffFields& first) {
+  const TiffFields directory = ReadTiffDirectory(*exif, first.next);
+  const auto offset = static_cast<uint32_t>(directory.Integer(kThumbnailOffset));
+  const auto length = static_cast<uint32_t>(directory.Integer(kThumbnailLength));
+  editor->Set(first.next_at, 4, 0);
   if (offset < kHeaderBytes || offset > exif->size() || length > exif->size() - offset) return;
   if (offset + length == exif->size())
     exif->resize(offset);
@@ -144,16 +121,14 @@ ExifFacts ReadExif(absl::string_view exif) {
   ExifFacts facts;
   if (!IsExif(exif)) return facts;
   facts.valid = true;
-  std::string copy(exif.substr(0, kMostRead));
-  const Block block(&copy);
   uint32_t unit = 2;  // inches
-  block.ForEach(block.Get(4, 4), [&](uint32_t tag, size_t entry) {
-    if (tag == kOrientation && block.Orientation(entry) != 0)
-      facts.orientation = block.Orientation(entry);
-    if (tag == kXResolution) facts.ppi_x = block.Rational(entry);
-    if (tag == kYResolution) facts.ppi_y = block.Rational(entry);
-    if (tag == kResolutionUnit) unit = block.Integer(entry).value_or(unit);
-  });
+  for (const TiffField& field : ReadTiffDirectory(exif, FirstTiffDirectory(exif)).fields) {
+    if (field.tag == kOrientation && Orientation(field) != 0)
+      facts.orientation = Orientation(field);
+    if (field.tag == kXResolution) facts.ppi_x = Rational(field);
+    if (field.tag == kYResolution) facts.ppi_y = Rational(field);
+    if (field.tag == kResolutionUnit) unit = Integer(field).value_or(unit);
+  }
   const double factor = unit == 2 ? 1 : unit == 3 ? kCentimetresPerInch : 0;
   facts.ppi_x *= factor;
   facts.ppi_y *= factor;
@@ -162,24 +137,24 @@ ExifFacts ReadExif(absl::string_view exif) {
 
 absl::Status CheckExif(absl::string_view exif) {
   if (!IsExif(exif)) return absl::OkStatus();
-  std::string copy(exif);
-  const Block block(&copy);
   // More than real ones have, which some readers keep twice.
   const size_t most = 2 * exif.size() + 4096;
   constexpr size_t kMaxEntries = 20'000;
   size_t bytes = 0;
   size_t entries = 0;
-  std::vector<size_t> directories = {block.Get(4, 4)};
+  std::vector<uint64_t> directories = {FirstTiffDirectory(exif)};
   for (size_t i = 0; i < directories.size() && i < kMaxDirectories; ++i) {
-    const size_t link = block.ForEach(directories[i], [&](uint32_t tag, size_t entry) {
-      if (bytes > most || ++entries > kMaxEntries) return;
-      const uint64_t size = uint64_t{block.Get(entry + 4, 4)} *
-                            TiffTypeBytes(static_cast<uint16_t>(block.Get(entry + 2, 2)));
+    const TiffFields directory = ReadTiffDirectory(exif, directories[i]);
+    entries += directory.entries;
+    for (const TiffField& field : directory.fields) {
+      if (bytes > most) break;
+      const uint64_t size = field.count * TiffTypeBytes(field.type);
       if (size <= exif.size()) bytes += size;  // what is not there is not copied
-      if (tag == kExifDirectory || tag == kGpsDirectory || tag == kInteroperability)
-        directories.push_back(block.Get(entry + 8, 4));
-    });
-    if (link != 0) directories.push_back(block.Get(link, 4));
+      if (field.tag == kExifDirectory || field.tag == kGpsDirectory ||
+          field.tag == kInteroperability)
+        directories.push_back(field.Integer());
+    }
+    if (directory.next != 0) directories.push_back(directory.next);
   }
   if (bytes <= most && entries <= kMaxEntries) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -190,24 +165,22 @@ absl::Status CheckExif(absl::string_view exif) {
 std::string UpdatedExif(absl::string_view exif, Grid size, double ppi_x, double ppi_y) {
   if (!IsExif(exif)) return {};
   std::string out(exif);
-  Block block(&out);
-  size_t details = 0;
+  Editor editor(&out);
   const bool set_ppi = ppi_x > 0 && ppi_y > 0;
-  const size_t link = block.ForEach(block.Get(4, 4), [&](uint32_t tag, size_t entry) {
-    if (tag == kOrientation) block.SetInteger(entry, 1);
-    if (tag == kImageWidth) block.SetInteger(entry, size.width);
-    if (tag == kImageLength) block.SetInteger(entry, size.height);
-    if (tag == kXResolution && set_ppi) block.SetRational(entry, ppi_x);
-    if (tag == kYResolution && set_ppi) block.SetRational(entry, ppi_y);
-    if (tag == kResolutionUnit && set_ppi) block.SetInteger(entry, 2);  // inches
-    if (tag == kExifDirectory) details = block.Integer(entry).value_or(0);
-  });
-  if (details != 0)
-    block.ForEach(details, [&](uint32_t tag, size_t entry) {
-      if (tag == kPixelXDimension) block.SetInteger(entry, size.width);
-      if (tag == kPixelYDimension) block.SetInteger(entry, size.height);
-    });
-  if (link != 0 && block.Get(link, 4) != 0) DropThumbnail(&out, &block, link);
+  const TiffFields first = ReadTiffDirectory(out, FirstTiffDirectory(out));
+  for (const TiffField& field : first.fields) {
+    if (field.tag == kOrientation) editor.SetInteger(field, 1);
+    if (field.tag == kImageWidth) editor.SetInteger(field, size.width);
+    if (field.tag == kImageLength) editor.SetInteger(field, size.height);
+    if (field.tag == kXResolution && set_ppi) editor.SetRational(field, ppi_x);
+    if (field.tag == kYResolution && set_ppi) editor.SetRational(field, ppi_y);
+    if (field.tag == kResolutionUnit && set_ppi) editor.SetInteger(field, 2);  // inches
+  }
+  for (const TiffField& field : ReadTiffDirectory(out, first.Integer(kExifDirectory)).fields) {
+    if (field.tag == kPixelXDimension) editor.SetInteger(field, size.width);
+    if (field.tag == kPixelYDimension) editor.SetInteger(field, size.height);
+  }
+  if (first.next != 0) DropThumbnail(&out, &editor, first);
   return out;
 }
 

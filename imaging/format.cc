@@ -26,14 +26,14 @@ constexpr int64_t kMaxSide = (int64_t{1} << 31) - 1;
 
 // AVIF and HEIC share a container; the AV1 encoder of libheif stops at 16,384.
 constexpr std::array kFormats = {
-    Format{ImageFormat::kPng, "PNG", "png", "pngload_source", "", kMaxSide},
+    Format{ImageFormat::kPng, "PNG", "png apng", "pngload_source", "", kMaxSide},
     Format{ImageFormat::kJpeg, "JPEG", "jpg jpeg jpe jfif", "jpegload_source", "", 65500},
     Format{ImageFormat::kWebp, "WebP", "webp", "webpload_source", "", 16383},
     Format{ImageFormat::kTiff, "TIFF", "tif tiff", "tiffload_source", "", kMaxSide},
     Format{ImageFormat::kAvif, "AVIF", "avif", "heifload_source", "heifsave_target", 16384},
     Format{ImageFormat::kHeic, "HEIC", "heic heif", "heifload_source", nullptr, 0},
     Format{ImageFormat::kJxl, "JPEG XL", "jxl", "jxlload_source", "jxlsave_target", kMaxSide},
-    Format{ImageFormat::kGif, "GIF", "gif", "gifload_source", nullptr, 0},
+    Format{ImageFormat::kGif, "GIF", "gif", "gifload_source", "gifsave_target", 65535},
     Format{ImageFormat::kPpm, "PPM", "ppm pgm pnm pbm pfm", "ppmload_source", "", kMaxSide},
 };
 

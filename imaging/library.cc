@@ -60,7 +60,7 @@ absl::Status Start(int threads) {
   for (const char* name :
        {"VipsForeignLoadPng", "VipsForeignLoadJpeg", "VipsForeignLoadWebp", "VipsForeignLoadTiff",
         "VipsForeignLoadHeif", "VipsForeignLoadJxl", "VipsForeignLoadNsgif", "VipsForeignLoadPpm",
-        "VipsForeignSaveHeif", "VipsForeignSaveAvif", "VipsForeignSaveJxl"})
+        "VipsForeignSaveHeif", "VipsForeignSaveAvif", "VipsForeignSaveJxl", "VipsForeignSaveCgif"})
     vips_operation_block_set(name, FALSE);
   return absl::OkStatus();
 }

@@ -164,7 +164,8 @@ Loader::~Loader() = default;
 
 absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
                                                      const ImageLimits& limits,
-                                                     std::optional<int> frame) {
+                                                     std::optional<int> frame,
+                                                     std::optional<FrameRange> roll) {
   if (bytes.empty()) return absl::InvalidArgumentError("the image is empty (0 bytes)");
   HIIF_RETURN_IF_ERROR(StartLibrary());
   const std::optional<ImageFormat> format = SniffFormat(bytes);
@@ -185,7 +186,7 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
   loader->source_ = std::make_unique<PieceSource>(std::move(container.pieces));
   try {
     // By name, not by what libvips makes of the bytes: what they are has been seen.
-    const auto open = [&](std::optional<int> page) {
+    const auto open = [&](std::optional<int> page, int count = 1) {
       VImage out;
       vips::VOption* options =
           VImage::option()
@@ -194,6 +195,7 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
               ->set("access", VIPS_ACCESS_SEQUENTIAL)
               ->set("fail_on", container.strict ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR);
       if (page.has_value()) options->set("page", *page);
+      if (count > 1) options->set("n", count);
       VImage::call(LoaderOperation(*format), options);
       return out;
     };
@@ -202,7 +204,8 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
       return number < std::ssize(container.pages) ? container.pages[number] : number;
     };
     const int first = page_of(0);
-    VImage image = open(first == 0 ? std::nullopt : std::optional(first));
+    VImage image = roll ? open(roll->first, roll->count)
+                        : open(first == 0 ? std::nullopt : std::optional(first));
     info.frames = container.frames.value_or(std::max(1, Integer(image, VIPS_META_N_PAGES, 1)));
     if (frame.has_value()) {
       if (*frame < 0 || *frame >= info.frames)
@@ -210,7 +213,8 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
             "frame %d is not there; the file has frames 0 to %d", *frame, info.frames - 1));
       if (info.frames > 1 && page_of(*frame) != first) image = open(page_of(*frame));
     }
-    info.stored = {image.height(), image.width()};
+    info.stored = {roll ? vips_image_get_page_height(image.get_image()) : image.height(),
+                   image.width()};
     HIIF_RETURN_IF_ERROR(CheckPixels(info.stored, limits));
     info.palette = image.get_typeof("palette-bit-depth") != 0;
     info.metadata = std::move(container.metadata);

@@ -18,12 +18,19 @@ namespace hiif {
 
 class PieceSource;
 
+// Frames of an animation that libvips composes.
+struct FrameRange {
+  int first = 0;
+  int count = 1;
+};
+
 class Loader {
  public:
-  // Reads the header. Errors as Probe()'s. The bytes must outlive the loader.
-  static absl::StatusOr<std::unique_ptr<Loader>> Open(absl::string_view bytes,
-                                                      const ImageLimits& limits,
-                                                      std::optional<int> frame);
+  // Reads the header. Errors as Probe()'s. The bytes must outlive the loader. roll: rows are those
+  // of all these frames, one below the other; info().stored is the size of one.
+  static absl::StatusOr<std::unique_ptr<Loader>> Open(
+      absl::string_view bytes, const ImageLimits& limits, std::optional<int> frame,
+      std::optional<FrameRange> roll = std::nullopt);
   ~Loader();
 
   const ImageInfo& info() const { return info_; }

@@ -41,6 +41,8 @@ class StringSink : public ByteSink {
   bool can_overwrite() const override { return true; }
   absl::Status Overwrite(int64_t offset, absl::string_view bytes) override;
   const std::string& bytes() const { return bytes_; }
+  // Leaves none.
+  std::string Take() { return std::exchange(bytes_, {}); }
 
  private:
   std::string bytes_;

@@ -64,7 +64,7 @@ const TiffField* TiffFields::Find(uint16_t tag) const {
 
 uint64_t TiffFields::Integer(uint16_t tag, uint64_t missing) const {
   const TiffField* field = Find(tag);
-  return field == nullptr ? missing : field->Integer();
+  return field == nullptr || field->value.empty() ? missing : field->Integer();
 }
 
 namespace {
@@ -100,7 +100,8 @@ TiffFields ReadTiffDirectory(absl::string_view block, uint64_t at) {
   TiffFields out;
   if (at < 8 || at > block.size() || block.size() - at < head) return out;
   const uint64_t most = (block.size() - at - head) / entry_bytes;
-  const uint64_t entries = std::min(layout.Get(block, at, head), most);
+  const uint64_t declared = layout.Get(block, at, head);
+  const uint64_t entries = out.entries = std::min(declared, most);
   for (uint64_t i = 0; i < entries; ++i) {
     const size_t entry = at + head + i * entry_bytes;
     TiffField f;
@@ -108,16 +109,23 @@ TiffFields ReadTiffDirectory(absl::string_view block, uint64_t at) {
     f.type = static_cast<uint16_t>(layout.Get(block, entry + 2, 2));
     f.count = layout.Get(block, entry + 4, word);
     f.big_endian = layout.big_endian;
+    f.entry = block.substr(entry, entry_bytes);
     const int unit = TiffTypeBytes(f.type);
-    if (unit == 0 || f.count == 0 || f.count > block.size() / unit) continue;
-    const uint64_t bytes = f.count * unit;
-    const uint64_t value =
-        bytes <= word ? entry + 4 + word : layout.Get(block, entry + 4 + word, word);
-    if (value > block.size() || block.size() - value < bytes) continue;
-    f.value = block.substr(value, bytes);
+    if (unit == 0) continue;
+    if (f.count <= block.size() / unit) {
+      const uint64_t bytes = f.count * unit;
+      const uint64_t value =
+          bytes <= word ? entry + 4 + word : layout.Get(block, entry + 4 + word, word);
+      if (value <= block.size() && block.size() - value >= bytes)
+        f.value = block.substr(value, bytes);
+    }
     out.fields.push_back(f);
   }
-  out.next = layout.Get(block, at + head + entries * entry_bytes, word);
+  const uint64_t end = at + head + entries * entry_bytes;
+  if (entries == declared && block.size() - end >= word) {
+    out.next_at = end;
+    out.next = layout.Get(block, end, word);
+  }
   return out;
 }
 
@@ -163,7 +171,7 @@ ExifParts SplitExif(absl::string_view block) {
   ExifParts parts;
   size_t left = std::min(block.size(), kMaxCopied);
   const auto add = [&left](const TiffField& field, TiffDirectory* to) {
-    if (field.value.size() > left) return;
+    if (field.value.empty() || field.value.size() > left) return;
     left -= field.value.size();
     to->push_back(Copy(field));
   };

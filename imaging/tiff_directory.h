@@ -30,20 +30,24 @@ struct TiffField {
   uint16_t tag = 0;
   uint16_t type = 0;
   uint64_t count = 0;
-  absl::string_view value;  // in the block's byte order
+  absl::string_view value;  // in the block's byte order; empty where the block does not have it
+  absl::string_view entry;  // as it lies there: tag, type, count, value or where that lies
   bool big_endian = false;
 
   // Value `index` of a field of unsigned integers; 0 where there is none.
   uint64_t Integer(uint64_t index = 0) const;
 };
 
-// A directory read: its fields, damaged ones left out, and where the next one lies (0: nowhere).
+// A directory read: its fields, those of a type of no number left out, and where the next one lies
+// (0: nowhere).
 struct TiffFields {
   std::vector<TiffField> fields;
+  uint64_t entries = 0;  // that are there, fields or not
   uint64_t next = 0;
+  uint64_t next_at = 0;  // where that is said; 0: the block ends before
 
   const TiffField* Find(uint16_t tag) const;
-  // The first value of a field of integers, or `missing`.
+  // The first value of a field of integers, or `missing`, also where its value is.
   uint64_t Integer(uint16_t tag, uint64_t missing = 0) const;
 };
 

@@ -37,6 +37,7 @@ class VipsEncoder : public Encoder {
     if (image.format == ImageFormat::kJxl &&
         (!image.metadata.exif.empty() || !image.metadata.xmp.empty()))
       warnings_.push_back("JPEG XL is written without EXIF and XMP data");
+    if (image.format == ImageFormat::kGif) WarnOfGif();
   }
   ~VipsEncoder() override { g_free(pixels_); }
 
@@ -67,6 +68,8 @@ class VipsEncoder : public Encoder {
         options->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1)
             ->set("Q", image_.quality == 0 ? kAvifQuality : image_.quality)
             ->set("subsample_mode", VIPS_FOREIGN_SUBSAMPLE_OFF);
+      } else if (image_.format == ImageFormat::kGif) {
+        // Nothing to choose: 256 colours, dithered.
       } else if (image_.quality == 0) {
         options->set("lossless", true);
       } else {
@@ -81,6 +84,16 @@ class VipsEncoder : public Encoder {
   }
 
  private:
+  void WarnOfGif() {
+    warnings_.emplace_back(
+        "GIF holds 256 colours a frame and no soft edges of transparency; WebP and PNG hold all");
+    const Metadata& m = image_.metadata;
+    if (!m.icc.empty())
+      warnings_.emplace_back("GIF holds no colour profile; it is left out (--srgb converts)");
+    if (!m.exif.empty() || !m.xmp.empty())
+      warnings_.emplace_back("GIF holds no EXIF and XMP data; they are left out");
+  }
+
   VImage Whole() const {
     const VipsBandFormat format = image_.type == SampleType::kU8    ? VIPS_FORMAT_UCHAR
                                   : image_.type == SampleType::kU16 ? VIPS_FORMAT_USHORT

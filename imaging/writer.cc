@@ -53,6 +53,7 @@ int StoredChannels(ImageFormat format, int channels) {
     case ImageFormat::kPpm:
       return channels < 3 ? 1 : 3;
     case ImageFormat::kWebp:
+    case ImageFormat::kGif:
       return channels % 2 == 0 ? 4 : 3;
     default:
       return channels;
@@ -94,7 +95,7 @@ EncoderOr NewEncoder(const StoredImage& image, ByteSink* sink) {
 // Holds the image until it is encoded.
 bool Whole(ImageFormat format) {
   return format == ImageFormat::kWebp || format == ImageFormat::kAvif ||
-         format == ImageFormat::kJxl;
+         format == ImageFormat::kJxl || format == ImageFormat::kGif;
 }
 
 class ConvertingWriter : public ImageWriter {

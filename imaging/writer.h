@@ -27,7 +27,7 @@ struct WriterOptions {
   int quality = 0;
 };
 
-// PNG, JPEG, TIFF and PPM hold a few rows, whatever the size; WebP, AVIF and JPEG XL hold the
+// PNG, JPEG, TIFF and PPM hold a few rows, whatever the size; WebP, AVIF, JPEG XL and GIF hold the
 // image, because their encoders do. Where the format has no alpha, the picture is laid on white.
 // Not thread-safe. Destroyed before Finish(), it leaves an incomplete file in the sink.
 class ImageWriter {

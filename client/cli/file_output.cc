@@ -33,8 +33,28 @@ SampleType TypeOf(v1::SampleType type) {
 
 }  // namespace
 
+absl::StatusOr<std::unique_ptr<OutputTarget>> OutputTarget::Open(const std::string& path) {
+  auto target = std::make_unique<OutputTarget>();
+  if (path == "-") {
+    target->sink_ = std::make_unique<StreamSink>([sent = &target->sent_](absl::string_view bytes) {
+      *sent = true;
+      return WriteToStandardOutput(bytes);
+    });
+    return target;
+  }
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error)
+    return absl::PermissionDeniedError(
+        absl::StrCat("cannot make the folder ", folder.string(), ": ", error.message()));
+  HIIF_ASSIGN_OR_RETURN(target->file_, AtomicFile::Create(path));
+  target->sink_ = std::make_unique<FileSink>(target->file_.get());
+  return target;
+}
+
 absl::Status FileOutput::Begin(const v1::UpscaleHeader& header) {
-  if (sent_)
+  if (target_ != nullptr && target_->sent())
     return absl::AbortedError(
         "the stream broke after a part had gone to standard output; try again");
   // A second time: what was written so far is given up.
@@ -42,8 +62,8 @@ absl::Status FileOutput::Begin(const v1::UpscaleHeader& header) {
   pixels_ = 0;
   assembler_.reset();
   writer_.reset();
-  sink_.reset();
-  file_.reset();
+  target_.reset();
+  memory_.Take();
 
   if (options_.channels != 0 && header.channels() != options_.channels)
     return absl::InternalError(absl::StrCat("the server sent ", header.channels(),
@@ -61,22 +81,12 @@ absl::Status FileOutput::Begin(const v1::UpscaleHeader& header) {
   writer.metadata =
       OutputMetadata(metadata, options_.input, writer.size, options_.metadata_options);
 
-  if (options_.path == "-") {
-    sink_ = std::make_unique<StreamSink>([this](absl::string_view bytes) {
-      sent_ = true;
-      return WriteToStandardOutput(bytes);
-    });
-  } else {
-    std::error_code error;
-    const std::filesystem::path folder = std::filesystem::path(options_.path).parent_path();
-    if (!folder.empty()) std::filesystem::create_directories(folder, error);
-    if (error)
-      return absl::PermissionDeniedError(
-          absl::StrCat("cannot make the folder ", folder.string(), ": ", error.message()));
-    HIIF_ASSIGN_OR_RETURN(file_, AtomicFile::Create(options_.path));
-    sink_ = std::make_unique<FileSink>(file_.get());
+  ByteSink* sink = &memory_;
+  if (!options_.path.empty()) {
+    HIIF_ASSIGN_OR_RETURN(target_, OutputTarget::Open(options_.path));
+    sink = target_->sink();
   }
-  HIIF_ASSIGN_OR_RETURN(writer_, ImageWriter::Create(writer, sink_.get()));
+  HIIF_ASSIGN_OR_RETURN(writer_, ImageWriter::Create(writer, sink));
   assembler_ = std::make_unique<TileAssembler>(
       region, int64_t{header.channels()} * client::SampleBytes(header.sample_type()),
       writer_.get());
@@ -100,7 +110,7 @@ absl::Status FileOutput::Commit() {
   if (assembler_ == nullptr || !assembler_->complete())
     return absl::InternalError("the output ended before its last row");
   HIIF_RETURN_IF_ERROR(writer_->Finish());
-  return file_ == nullptr ? absl::OkStatus() : file_->Commit();
+  return target_ == nullptr ? absl::OkStatus() : target_->Commit();
 }
 
 }  // namespace hiif::cli

@@ -16,8 +16,25 @@
 
 namespace hiif::cli {
 
+// Where the bytes of an output go.
+class OutputTarget {
+ public:
+  // "-": standard output. Else a file that is not there until Commit(); its folder is made.
+  static absl::StatusOr<std::unique_ptr<OutputTarget>> Open(const std::string& path);
+
+  ByteSink* sink() { return sink_.get(); }
+  absl::Status Commit() { return file_ == nullptr ? absl::OkStatus() : file_->Commit(); }
+  // Something went to standard output.
+  bool sent() const { return sent_; }
+
+ private:
+  std::unique_ptr<AtomicFile> file_;
+  std::unique_ptr<ByteSink> sink_;
+  bool sent_ = false;
+};
+
 struct FileOutputOptions {
-  std::string path;  // "-": standard output
+  std::string path;  // "-": standard output; empty: memory
   ImageFormat format = ImageFormat::kPng;
   int quality = 0;
   int channels = 0;   // of the input, and so of the output; 0: any
@@ -39,15 +56,16 @@ class FileOutput : public client::UpscaleReceiver {
   absl::Status Commit();
   // What of the metadata the format does not hold, a sentence each; after Begin().
   const std::vector<std::string>& warnings() const { return writer_->warnings(); }
+  // The file in memory; after Commit().
+  std::string TakeBytes() { return memory_.Take(); }
 
  private:
   FileOutputOptions options_;
   int64_t pixels_ = 0;
-  std::unique_ptr<AtomicFile> file_;
-  std::unique_ptr<ByteSink> sink_;
+  StringSink memory_;
+  std::unique_ptr<OutputTarget> target_;
   std::unique_ptr<ImageWriter> writer_;
   std::unique_ptr<TileAssembler> assembler_;
-  bool sent_ = false;  // something went to standard output
 };
 
 }  // namespace hiif::cli

@@ -69,6 +69,7 @@ struct UpscaleFlags {
   bool srgb = false;
   bool clip = false;
   bool all_frames = false;
+  bool animation = false;
   bool y4m = false;  // video
   std::string ppi = "keep";
 };

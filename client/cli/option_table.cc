@@ -86,7 +86,7 @@ void AddFiles(CLI::App* app, UpscaleFlags& f) {
         "image, - for standard output, or for several inputs a folder; default: beside the input",
         "PATH", g);
   Value(app, "-f,--format", f.format, "format of the outputs; default: by -o, else as the input",
-        "png|jpg|webp|tif|avif|jxl|ppm", g);
+        "png|jpg|webp|tif|avif|jxl|ppm|gif", g);
   Switch(app, "-r,--recursive", f.recursive, "folders of folders too; their layout is kept", g);
   Value(app, "--list", f.lists, "file of input names, one a line; as @FILE", "FILE", g);
   Value(app, "--name", f.name, "names of outputs in folders ({stem}_{scale}.{ext})", "TEMPLATE", g);
@@ -95,6 +95,10 @@ void AddFiles(CLI::App* app, UpscaleFlags& f) {
   Switch(app, "--resume", f.resume, "go on after an interrupted run: what is finished stays", g);
   Value(app, "--shard", f.shard, "share I of N processes: every N-th input, I from 0", "I/N", g);
   Switch(app, "--all-frames", f.all_frames, "one output for each frame of an animation or page", g);
+  Switch(
+      app, "--animation", f.animation,
+      "an animation stays one, its timing kept (WebP, PNG, GIF; a GIF becomes a WebP unless named)",
+      g);
   Switch(app, "--y4m", f.y4m, "video: frames of a YUV4MPEG2 stream, in order", g);
   Switch(app, "--dry-run", f.dry_run, "only say what would be done", g);
 }

@@ -65,6 +65,8 @@ absl::StatusOr<OutputFile> OutputNames::For(const InputFile& input,
   OutputFile out;
   if (!content) content = input.content;
   out.format = has_format_ ? format_ : named.ok() ? *named : content.value_or(ImageFormat::kPng);
+  if (!has_format_ && out.format == ImageFormat::kGif)
+    out.format = options_.animation ? ImageFormat::kWebp : ImageFormat::kPng;
   if (!CanWrite(out.format)) out.format = ImageFormat::kPng;
   if (!options_.output.empty() && !to_folder_) {
     out.path = options_.output;

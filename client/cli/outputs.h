@@ -17,11 +17,12 @@
 namespace hiif::cli {
 
 struct OutputOptions {
-  std::string output;    // -o: a file, a folder, "-", or empty: beside each input
-  std::string format;    // extension; empty: by the name of the output, else as the input
-  std::string name;      // template of names in folders
-  std::string label;     // for {scale}
-  bool several = false;  // more than one input may come
+  std::string output;      // -o: a file, a folder, "-", or empty: beside each input
+  std::string format;      // extension; empty: by the name of the output, else as the input
+  std::string name;        // template of names in folders
+  std::string label;       // for {scale}
+  bool several = false;    // more than one input may come
+  bool animation = false;  // animations stay some
 };
 
 struct OutputFile {
@@ -38,7 +39,8 @@ class OutputNames {
   // The folder outputs go to; empty: none in particular.
   std::string folder() const { return to_folder_ ? options_.output : ""; }
   // The format is that of the options, else by the input's name, else `content` (what its bytes
-  // say); where that cannot be written, PNG. InvalidArgument: standard input without -o.
+  // say); where that cannot be written, PNG. A GIF, whose 256 colours hold no enlargement, becomes
+  // PNG, and as an animation WebP. InvalidArgument: standard input without -o.
   absl::StatusOr<OutputFile> For(const InputFile& input,
                                  std::optional<ImageFormat> content = std::nullopt) const;
 

@@ -150,13 +150,17 @@ absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
   std::vector<std::string> inputs = flags.inputs;
   for (const std::string& list : flags.lists) inputs.push_back(absl::StrCat("@", list));
   if (inputs.empty()) return absl::InvalidArgumentError("no input is named");
+  if (flags.animation && flags.all_frames)
+    return absl::InvalidArgumentError(
+        "--animation makes one file of all frames, --all-frames a file of each: choose one");
   bool several = inputs.size() > 1;
   for (const std::string& name : inputs) several = several || NamesSeveral(name);
   HIIF_ASSIGN_OR_RETURN(OutputNames names, OutputNames::Create({.output = flags.output,
                                                                 .format = flags.format,
                                                                 .name = flags.name,
                                                                 .label = sizing.Label(),
-                                                                .several = several}));
+                                                                .several = several,
+                                                                .animation = flags.animation}));
   HIIF_ASSIGN_OR_RETURN(std::vector<InputFile> expanded,
                         ExpandInputs(inputs, {flags.recursive, names.folder()}));
   std::vector<PlannedFile> files = Plan(std::move(expanded), names, exists == Exists::kRename);
@@ -189,9 +193,15 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
 
   Reporter reporter(flags.log, count);
   ExistsPolicy exists(checked->exists, flags.resume);
-  const UpscaleJob job{&flags,   &checked->sizing,  &checked->names,
-                       &exists,  checked->metadata, connection.get(),
-                       &reporter};
+  const UpscaleJob job{.flags = &flags,
+                       .sizing = &checked->sizing,
+                       .names = &checked->names,
+                       .exists = &exists,
+                       .metadata = checked->metadata,
+                       .connection = connection.get(),
+                       .reporter = &reporter,
+                       // All together as many requests as without animations.
+                       .frames_at_a_time = count == 1 ? checked->jobs : 1};
   // No server any more: the files that are left are not tried one by one.
   std::stop_source unreachable;
   const std::stop_callback interrupted(interrupt.token(), [&] { unreachable.request_stop(); });

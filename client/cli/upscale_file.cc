@@ -15,7 +15,10 @@
 #include "absl/time/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "client/cli/animation.h"
 #include "client/cli/file_output.h"
+#include "client/cli/parameters.h"
+#include "imaging/animation.h"
 #include "imaging/probe.h"
 
 namespace hiif::cli {
@@ -31,43 +34,6 @@ constexpr int64_t kNoPixelLimit = int64_t{1} << 40;
 absl::StatusOr<std::string> Read(const std::string& path) {
   if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   return ReadFile(path);
-}
-
-v1::SampleType ToProto(SampleType type) {
-  return type == SampleType::kU16   ? v1::SAMPLE_TYPE_U16
-         : type == SampleType::kF32 ? v1::SAMPLE_TYPE_F32
-                                    : v1::SAMPLE_TYPE_U8;
-}
-
-v1::UpscaleParameters Parameters(const UpscaleFlags& flags, const ImageInfo& info,
-                                 const OutputPlan& plan, ImageFormat format, int frame) {
-  v1::UpscaleParameters parameters;
-  parameters.mutable_target()->set_width(static_cast<int32_t>(plan.whole.width));
-  parameters.mutable_target()->set_height(static_cast<int32_t>(plan.whole.height));
-  if (plan.size() != plan.whole) {
-    v1::Region* region = parameters.mutable_region();
-    region->set_x(plan.region.x);
-    region->set_y(plan.region.y);
-    region->set_width(plan.region.width);
-    region->set_height(plan.region.height);
-  }
-  parameters.set_model(flags.model);
-  parameters.set_model_version(flags.model_version);
-  parameters.set_tile_size(flags.tile_size);
-  parameters.set_sample_type(ToProto(StoredType(format, info.type)));
-  parameters.set_convert_to_srgb(flags.srgb);
-  parameters.set_priority(flags.priority);
-  parameters.set_self_ensemble(flags.self_ensemble);
-  parameters.set_clip(flags.clip);
-  if (info.frames > 1) parameters.set_frame(frame);
-  return parameters;
-}
-
-// Once: what the server says of a file is often what its header told us.
-void Warn(const std::string& warning, FileResult* result) {
-  auto& warnings = result->warnings;
-  if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end())
-    warnings.push_back(warning);
 }
 
 // One picture of a file.
@@ -98,9 +64,11 @@ class Enlargement {
     call.on_retry = [this](const absl::Status& error, absl::Duration wait) {
       job_.reporter->Retry(result_->input, error, wait);
     };
-    const auto trailer = job_.connection->client().Upscale(
-        {.encoded = bytes}, Parameters(*job_.flags, info, plan, output.format, frame), &receiver,
-        call);
+    v1::UpscaleParameters parameters =
+        MakeParameters(*job_.flags, plan, StoredType(output.format, info.type));
+    if (info.frames > 1) parameters.set_frame(frame);
+    const auto trailer =
+        job_.connection->client().Upscale({.encoded = bytes}, parameters, &receiver, call);
     HIIF_RETURN_IF_ERROR(trailer.status());
     for (const std::string& warning : trailer->warnings()) Warn(warning, result_);
     HIIF_RETURN_IF_ERROR(receiver.Commit());
@@ -152,11 +120,24 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
   HIIF_ASSIGN_OR_RETURN(const ImageInfo info, Probe(bytes, {.max_pixels = kNoPixelLimit}));
   result->input_size = info.size;
   for (const std::string& warning : info.warnings) Warn(warning, result);
-  if (info.frames > 1 && !all_frames)
+  const bool animation = info.frames > 1 && HoldsAnimations(info.format);
+  if (info.frames > 1 && !all_frames && !(animation && job.flags->animation))
     return absl::InvalidArgumentError(
-        absl::StrCat("has ", info.frames, " frames or pages; --all-frames makes a file of each"));
+        absl::StrCat("has ", info.frames, " frames or pages; ",
+                     animation ? "--animation keeps it an animation, " : "",
+                     "--all-frames makes a file of each"));
   if (!by_name) {
     HIIF_ASSIGN_OR_RETURN(output, job.names->For(input, info.format));
+  }
+  if (animation && !all_frames) {
+    if (!by_name) {
+      HIIF_ASSIGN_OR_RETURN(decision, job.exists->Decide(input.path, output.path));
+      result->output = output.path = decision.path;
+      if (!decision.write) return absl::OkStatus();
+    }
+    HIIF_RETURN_IF_ERROR(UpscaleAnimation(job, index, bytes, output, result));
+    result->outcome = job.connection == nullptr ? Outcome::kPlanned : Outcome::kDone;
+    return absl::OkStatus();
   }
   bool wrote = by_name;
   for (int frame = 1; frame <= std::max(info.frames, 1); ++frame) {
@@ -175,6 +156,12 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
 }
 
 }  // namespace
+
+void Warn(const std::string& warning, FileResult* result) {
+  auto& warnings = result->warnings;
+  if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end())
+    warnings.push_back(warning);
+}
 
 absl::StatusOr<MetadataOptions> ParseMetadataOptions(const UpscaleFlags& flags) {
   MetadataOptions options;

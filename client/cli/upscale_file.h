@@ -3,6 +3,7 @@
 #define CLIENT_CLI_UPSCALE_FILE_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "client/cli/connection.h"
@@ -24,10 +25,14 @@ struct UpscaleJob {
   MetadataOptions metadata;
   Connection* connection = nullptr;  // nullptr: a dry run
   Reporter* reporter = nullptr;
+  int frames_at_a_time = 1;  // of an animation
 };
 
 // "keep", "print-size" or a number of pixels per inch. InvalidArgument.
 absl::StatusOr<MetadataOptions> ParseMetadataOptions(const UpscaleFlags& flags);
+
+// Once: what the server says of a file is often what its header told us.
+void Warn(const std::string& warning, FileResult* result);
 
 // index: of the file among all, for the reporter. Any thread. Never fails as a whole: the result
 // says what became of the file.

@@ -24,6 +24,7 @@
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/parameters.h"
 #include "client/cli/sizing.h"
 #include "imaging/y4m.h"
 
@@ -133,25 +134,10 @@ class Video {
     raw.set_channels(in_.channels());
     raw.set_sample_type(v1::SAMPLE_TYPE_U16);
     raw.set_samples(pixels.data(), pixels.size() * sizeof(uint16_t));
-    v1::UpscaleParameters parameters;
-    parameters.mutable_target()->set_width(static_cast<int32_t>(plan_.whole.width));
-    parameters.mutable_target()->set_height(static_cast<int32_t>(plan_.whole.height));
-    if (plan_.size() != plan_.whole) {
-      v1::Region* region = parameters.mutable_region();
-      region->set_x(plan_.region.x);
-      region->set_y(plan_.region.y);
-      region->set_width(plan_.region.width);
-      region->set_height(plan_.region.height);
-    }
-    parameters.set_model(flags_.model);
-    parameters.set_model_version(flags_.model_version);
-    parameters.set_tile_size(flags_.tile_size);
-    parameters.set_sample_type(v1::SAMPLE_TYPE_U16);
-    parameters.set_priority(flags_.priority);
-    parameters.set_self_ensemble(flags_.self_ensemble);
     HIIF_ASSIGN_OR_RETURN(
         const client::UpscaleOutput output,
-        connection_.client().UpscaleToMemory({.raw = &raw}, parameters, connection_.call()));
+        connection_.client().UpscaleToMemory(
+            {.raw = &raw}, MakeParameters(flags_, plan_, SampleType::kU16), connection_.call()));
     const int64_t samples = out_.size.width * out_.size.height * out_.channels();
     if (std::ssize(output.samples) != samples * static_cast<int64_t>(sizeof(uint16_t)))
       return absl::InternalError("the server sent a frame of another size than asked for");
@@ -172,7 +158,7 @@ absl::Status CheckFlags(const UpscaleFlags& flags) {
   if (flags.inputs.size() != 1 || !flags.lists.empty() || flags.output.empty())
     return absl::InvalidArgumentError("--y4m takes one input and -o, of which - is the pipe");
   if (!flags.format.empty() || !flags.name.empty() || flags.resume || flags.all_frames ||
-      flags.dry_run || !flags.shard.empty() || flags.quality != 0 || flags.srgb)
+      flags.animation || flags.dry_run || !flags.shard.empty() || flags.quality != 0 || flags.srgb)
     return absl::InvalidArgumentError(
         "--y4m goes with sizes, models, --jobs and servers alone, not with flags of image files");
   return absl::OkStatus();

@@ -1,7 +1,10 @@
+#include "imaging/container/gif.h"
+
 #include <algorithm>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "imaging/container/bytes.h"
 #include "imaging/container/container.h"
@@ -22,10 +25,42 @@ size_t SkipSubBlocks(absl::string_view bytes, size_t at, std::string* data = nul
   return bytes.size();
 }
 
+constexpr size_t kHeader = 13;
+constexpr int kMaxFrames = 4096;  // libvips drops further ones without a word
+
 }  // namespace
 
+std::optional<GifStill> ReadGifStill(absl::string_view bytes) {
+  GifStill out;
+  const uint64_t flags = BigEndian(bytes, 10, 1);
+  out.table = Slice(bytes, kHeader, ColourTable(flags));
+  out.table_bits = static_cast<int>(flags & 7);
+  for (size_t at = kHeader + ColourTable(flags); at < bytes.size();) {
+    const uint64_t kind = BigEndian(bytes, at, 1);
+    if (kind == 0x21) {  // extension
+      if (BigEndian(bytes, at + 1, 1) == 0xf9 && (BigEndian(bytes, at + 3, 1) & 1) != 0)
+        out.transparent = static_cast<int>(BigEndian(bytes, at + 6, 1));
+      at = SkipSubBlocks(bytes, at + 2);
+      continue;
+    }
+    if (kind != 0x2c) break;
+    const uint64_t own = BigEndian(bytes, at + 9, 1);
+    out.flags = static_cast<int>(own);
+    at += 10;
+    if (ColourTable(own) != 0) {
+      out.table = Slice(bytes, at, ColourTable(own));
+      out.table_bits = static_cast<int>(own & 7);
+    }
+    at += ColourTable(own);
+    const size_t end = SkipSubBlocks(bytes, at + 1);
+    out.data = Slice(bytes, at, end - std::min(at, end));
+    if (out.table.size() != size_t{6} << out.table_bits || out.data.size() < 2) break;
+    return out;
+  }
+  return std::nullopt;
+}
+
 absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> frame) {
-  constexpr size_t kHeader = 13;
   Container out;
   int frames = 0;
   int delay_ms = 0;
@@ -36,8 +71,11 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
     if (kind == 0x21) {  // extension
       const uint64_t label = BigEndian(bytes, at + 1, 1);
       if (label == 0xf9) delay_ms = static_cast<int>(10 * LittleEndian(bytes, at + 4, 2));
-      if (label == 0xff && absl::StartsWith(Slice(bytes, at + 3), "NETSCAPE2.0"))
-        out.loops = static_cast<int>(LittleEndian(bytes, at + 16, 2));
+      // It counts the times after the first one.
+      if (label == 0xff && absl::StartsWith(Slice(bytes, at + 3), "NETSCAPE2.0")) {
+        const auto more = static_cast<int>(LittleEndian(bytes, at + 16, 2));
+        out.loops = more == 0 ? 0 : more + 1;
+      }
       if (label == 0xff && absl::StartsWith(Slice(bytes, at + 3), "XMP DataXMP"))
         out.warnings.emplace_back("GIF: XMP data are left out");
       std::string* comment =
@@ -58,6 +96,11 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
       break;  // the trailer, or noise
     }
   }
+  if (frames > kMaxFrames)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("a GIF of %d frames is not supported, at most %d are; make a WebP of it "
+                        "(ffmpeg -i FILE.gif FILE.webp)",
+                        frames, kMaxFrames));
   if (frames > 1) HIIF_RETURN_IF_ERROR(CheckWork(out.work_pixels, "the frames up to this one"));
   return out;
 }

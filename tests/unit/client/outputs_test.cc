@@ -53,7 +53,9 @@ TEST_F(OutputsTest, Names) {
             "out/sub/photo.jpeg");
   EXPECT_EQ(NameOf({.output = "result.tif", .label = "x2"}, photo), "result.tif");
   EXPECT_EQ(NameOf({.output = "-", .label = "x2"}, photo), "-");
-  EXPECT_EQ(NameOf({.label = "x2"}, {"a.gif", "a.gif"}), "a_x2.png") << "GIF cannot be written";
+  EXPECT_EQ(NameOf({.label = "x2"}, {"a.gif", "a.gif"}), "a_x2.png") << "256 colours";
+  EXPECT_EQ(NameOf({.label = "x2", .animation = true}, {"a.gif", "a.gif"}), "a_x2.webp");
+  EXPECT_EQ(NameOf({.format = "gif", .label = "x2"}, {"a.gif", "a.gif"}), "a_x2.gif");
 }
 
 TEST_F(OutputsTest, RefusesWhatCannotBe) {

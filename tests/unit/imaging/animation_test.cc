@@ -1,0 +1,207 @@
+// Animations written by ourselves and by libvips, read by the other.
+#include "imaging/animation.h"
+
+#include <sys/resource.h>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "imaging/container/bytes.h"
+#include "imaging/container/png.h"
+#include "imaging/writer.h"
+#include "tests/unit/imaging/files.h"
+
+namespace hiif {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::Make;
+using testing::Save;
+
+constexpr Grid kSize = {12, 20};
+
+// Rows of RGB or RGBA of one colour a frame, which GIF holds as it is.
+std::string Samples(int frame, int channels) {
+  std::string out;
+  for (int64_t i = 0; i < kSize.width * kSize.height; ++i)
+    for (int c = 0; c < channels; ++c)
+      out.push_back(static_cast<char>(c == 3 ? (frame % 2 == 0 ? 255 : 0) : 40 * frame + 60 * c));
+  return out;
+}
+
+std::string Still(ImageFormat format, int frame, int channels) {
+  StringSink sink;
+  const auto writer =
+      ImageWriter::Create({.format = format, .size = kSize, .channels = channels}, &sink);
+  EXPECT_TRUE((*writer)->WriteRows(Samples(frame, channels)).ok());
+  EXPECT_TRUE((*writer)->Finish().ok());
+  return sink.Take();
+}
+
+std::string Write(ImageFormat format, const std::vector<int>& durations, int loops, int channels,
+                  ByteSink* to = nullptr) {
+  StringSink own;
+  ByteSink* sink = to == nullptr ? &own : to;
+  const AnimationOptions options{.format = format,
+                                 .size = kSize,
+                                 .alpha = channels == 4,
+                                 .frames = static_cast<int>(durations.size()),
+                                 .loops = loops};
+  const auto writer = AnimationWriter::Create(options, sink);
+  EXPECT_TRUE(writer.ok()) << writer.status();
+  std::vector<std::string> stills;
+  for (int i = 0; i < 4; ++i) stills.push_back(Still(format, i, channels));
+  for (size_t i = 0; i < durations.size(); ++i) {
+    const absl::Status added = (*writer)->AddFrame(stills[i % 4], durations[i]);
+    EXPECT_TRUE(added.ok()) << added;
+  }
+  EXPECT_TRUE((*writer)->Finish().ok());
+  return own.Take();
+}
+
+class AnimationTest : public ::testing::TestWithParam<ImageFormat> {};
+
+TEST_P(AnimationTest, ComesBackAsItWasWritten) {
+  for (const int channels : {3, 4}) {
+    for (const int loops : {0, 1, 5}) {
+      const std::vector<int> durations = {40, 0, 1230, 70};
+      const std::string file = Write(GetParam(), durations, loops, channels);
+      const auto reader = AnimationReader::Open(file);
+      ASSERT_TRUE(reader.ok()) << reader.status();
+      EXPECT_EQ((*reader)->info().frames, 4);
+      EXPECT_EQ((*reader)->info().size, kSize);
+      EXPECT_EQ((*reader)->loops(), loops);
+      const int read = (*reader)->info().channels;
+      ASSERT_EQ(read % 2 == 0, channels == 4);
+      for (int i = 0; i < 4; ++i) {
+        const auto frame = (*reader)->Next();
+        ASSERT_TRUE(frame.ok() && frame->has_value()) << frame.status();
+        EXPECT_EQ((*frame)->duration_ms, durations[i]);
+        const std::string expected = Samples(i, channels);
+        if (channels == 3 || i % 2 == 0)
+          EXPECT_EQ((*frame)->samples, expected) << i;
+        else
+          EXPECT_EQ((*frame)->samples[3], '\0') << "nothing of the frame before shows";
+      }
+      const auto end = (*reader)->Next();
+      EXPECT_TRUE(end.ok() && !end->has_value());
+    }
+  }
+}
+
+TEST_P(AnimationTest, LibvipsReadsTheTiming) {
+  if (GetParam() == ImageFormat::kPng) GTEST_SKIP() << "libvips reads no animated PNG";
+  const std::string file = Write(GetParam(), {40, 1230, 70}, 3, 3);
+  testing::OpenSavers();
+  vips_operation_block_set("VipsForeignLoad", FALSE);
+  const vips::VImage image = vips::VImage::new_from_buffer(file.data(), file.size(), "n=-1");
+  EXPECT_EQ(image.get_int("page-height"), kSize.height);
+  EXPECT_THAT(image.get_array_int("delay"), ElementsAre(40, 1230, 70));
+  EXPECT_EQ(image.get_int("loop"), 3);
+}
+
+TEST_P(AnimationTest, WritesToWhatCannotGoBack) {
+  std::string piped;
+  StreamSink sink([&piped](absl::string_view bytes) {
+    absl::StrAppend(&piped, bytes);
+    return absl::OkStatus();
+  });
+  Write(GetParam(), {40, 50}, 0, 4, &sink);
+  EXPECT_EQ(piped, Write(GetParam(), {40, 50}, 0, 4));
+}
+
+// Each shorter than what GIF can say: their sum stays.
+TEST_P(AnimationTest, RoundedTimesAddUp) {
+  const std::vector<int> durations(30, 33);
+  const std::string file = Write(GetParam(), durations, 0, 3);
+  const auto reader = AnimationReader::Open(file);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  int sum = 0;
+  for (auto frame = (*reader)->Next(); frame.ok() && frame->has_value(); frame = (*reader)->Next())
+    sum += (*frame)->duration_ms;
+  EXPECT_NEAR(sum, 990, 5);
+}
+
+TEST_P(AnimationTest, CutAnywhereItEndsWithAnError) {
+  const std::string file = Write(GetParam(), {40, 50, 60}, 0, 3);
+  for (size_t size = 0; size < file.size(); size += 7) {
+    const std::string cut = file.substr(0, size);
+    const auto reader = AnimationReader::Open(cut);
+    if (!reader.ok()) continue;
+    auto frame = (*reader)->Next();
+    while (frame.ok() && frame->has_value()) frame = (*reader)->Next();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, AnimationTest,
+                         ::testing::Values(ImageFormat::kGif, ImageFormat::kWebp,
+                                           ImageFormat::kPng),
+                         [](const auto& info) { return std::string(FormatName(info.param)); });
+
+TEST(AnimationLimitsTest, FormatsThatHoldNone) {
+  StringSink sink;
+  const auto writer =
+      AnimationWriter::Create({.format = ImageFormat::kJpeg, .size = kSize, .frames = 2}, &sink);
+  EXPECT_THAT(writer.status().message(), HasSubstr("--all-frames"));
+  EXPECT_THAT(AnimationReader::Open(Still(ImageFormat::kPng, 0, 3)).status().message(),
+              HasSubstr("no animation"));
+}
+
+TEST(AnimationLimitsTest, AHugeCanvasIsRefusedAtOnce) {
+  std::string file = Write(ImageFormat::kWebp, {10, 10}, 0, 3);
+  for (const size_t at : {24, 27}) file.replace(at, 2, "\xfe\x3f");  // 16,383 pixels a side
+  EXPECT_THAT(AnimationReader::Open(file).status().message(), HasSubstr("megapixels"));
+}
+
+// A frame is held, not all of them.
+TEST(AnimationLimitsTest, TenThousandFrames) {
+  const std::vector<int> durations(10'000, 20);
+  EXPECT_THAT(AnimationReader::Open(Write(ImageFormat::kGif, durations, 0, 3)).status().message(),
+              HasSubstr("a GIF of 10000 frames"));
+  const std::string file = Write(ImageFormat::kWebp, durations, 0, 3);
+  rusage before{};
+  getrusage(RUSAGE_SELF, &before);
+  const auto reader = AnimationReader::Open(file);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  int frames = 0;
+  auto frame = (*reader)->Next();
+  for (; frame.ok() && frame->has_value(); frame = (*reader)->Next()) ++frames;
+  EXPECT_EQ(frames, 10'000) << frame.status();
+  rusage after{};
+  getrusage(RUSAGE_SELF, &after);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 64 << 10) << "KiB";
+}
+
+std::string Chunk(uint32_t sequence, const std::vector<uint32_t>& numbers, int delay, int per,
+                  int dispose, int blend) {
+  std::string data;
+  AppendBigEndian(sequence, 4, &data);
+  for (const uint32_t n : numbers) AppendBigEndian(n, 4, &data);
+  AppendBigEndian(delay, 2, &data);
+  AppendBigEndian(per, 2, &data);
+  AppendBigEndian(dispose, 1, &data);
+  AppendBigEndian(blend, 1, &data);
+  return MakePngChunk("fcTL", data);
+}
+
+TEST(ApngTest, FramesOutsideTheCanvasAreRefused) {
+  const std::string still = Still(ImageFormat::kPng, 0, 3);
+  std::string control;
+  AppendBigEndian(2, 4, &control);
+  AppendBigEndian(0, 4, &control);
+  const std::string head = absl::StrCat(still.substr(0, 33), MakePngChunk("acTL", control));
+  for (const std::vector<uint32_t>& place : {std::vector<uint32_t>{20, 12, 1, 0},
+                                             {20, 12, 0xffffffff, 0},
+                                             {0, 12, 0, 0},
+                                             {0xffffffff, 0xffffffff, 0, 0}}) {
+    const std::string file = absl::StrCat(head, Chunk(0, place, 1, 0, 0, 0), still.substr(33));
+    EXPECT_THAT(AnimationReader::Open(file).status().message(), HasSubstr("canvas"));
+  }
+  // Without data of frames: nothing to show.
+  EXPECT_THAT(AnimationReader::Open(absl::StrCat(head, still.substr(33))).status().message(),
+              HasSubstr("no frame"));
+}
+
+}  // namespace
+}  // namespace hiif
