@@ -238,10 +238,10 @@ void Application::LoadModels() {
   loading_ = false;
   if (stopping_) return;
   if (registry_->DefaultReady()) {
-    LogInfo("ready", {{"default_model", config_.default_model()}});
+    LogInfo("ready", {{"default_model", registry_->default_model()}});
   } else {
     LogError("not ready: the default model is not served; see --default-model",
-             {{"default_model", config_.default_model()}});
+             {{"default_model", registry_->default_model()}});
   }
   if (config_.port_file().empty()) return;
   const absl::Status written = WriteFileAtomically(

@@ -13,7 +13,7 @@ def main():
     options = arguments(__doc__, seconds=60.0, clients=8)
     models = FOLDER / "models"
     models.mkdir()
-    shutil.copy(ROOT / "models" / "edsr-baseline-hiif.safetensors", models)
+    shutil.copy(ROOT / "models" / "edsr-baseline-hiif-fast.safetensors", models)
     failures, done, stop = [], [], threading.Event()
     with run_server(FOLDER, "--enable-model-control", "--max-queue-time", "1h",
                     model_dir=models) as server:
@@ -37,7 +37,7 @@ def main():
         control = rpc.ModelControlServiceStub(server.channel())
         reloads, start = 0, time.monotonic()
         while time.monotonic() - start < options.seconds:
-            control.LoadModel(pb.LoadModelRequest(name="edsr-baseline-hiif"), timeout=120)
+            control.LoadModel(pb.LoadModelRequest(name="edsr-baseline-hiif-fast"), timeout=120)
             reloads += 1
             time.sleep(0.5)
         stop.set()

@@ -10,6 +10,7 @@
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/visible.h"
 #include "google/protobuf/util/json_util.h"
 #include "proto/print_defaults.h"
 
@@ -35,16 +36,29 @@ int PrintJson(const std::vector<v1::Model>& models) {
   return kExitOk;
 }
 
+// What the checkpoint says of itself; "-": nothing.
+std::string Told(const v1::Model& model, const char* key) {
+  const auto found = model.metadata().find(key);
+  return found == model.metadata().end() ? "-" : Visible(found->second);
+}
+
 void PrintTable(const std::vector<v1::Model>& models) {
   size_t width = 5;
-  for (const v1::Model& model : models) width = std::max(width, model.name().size());
-  const int name = static_cast<int>(width) + 2;
-  std::cout << absl::StrFormat("%-*s%-14s%-10s%-15s%-8s%-12s%-10s%s\n", name, "MODEL", "VERSION",
-                               "STATE", "ENCODER", "DECODER", "PARAMETERS", "BACKEND", "DEVICE");
+  size_t psnr_width = 7;
   for (const v1::Model& model : models) {
-    std::cout << absl::StrFormat("%-*s%-14s%-10s%-15s%-8s%-12d%-10s%s%s\n", name, model.name(),
-                                 model.version(), StateOf(model), model.encoder(), model.decoder(),
-                                 model.parameters(), model.backend(), model.device(),
+    width = std::max(width, model.name().size());
+    psnr_width = std::max(psnr_width, Told(model, "psnr").size());
+  }
+  const int name = static_cast<int>(width) + 2;
+  const int psnr = static_cast<int>(psnr_width) + 2;
+  std::cout << absl::StrFormat("%-*s%-14s%-10s%-15s%-8s%-12s%-10s%-8s%-*s%s\n", name, "MODEL",
+                               "VERSION", "STATE", "ENCODER", "DECODER", "PARAMETERS", "BACKEND",
+                               "DEVICE", psnr, "PSNR, dB", "SPEED");
+  for (const v1::Model& model : models) {
+    std::cout << absl::StrFormat("%-*s%-14s%-10s%-15s%-8s%-12d%-10s%-8s%-*s%s%s\n", name,
+                                 model.name(), model.version(), StateOf(model), model.encoder(),
+                                 model.decoder(), model.parameters(), model.backend(),
+                                 model.device(), psnr, Told(model, "psnr"), Told(model, "speed"),
                                  model.is_default() ? "  (default)" : "");
     if (!model.error().empty()) std::cout << "  " << model.error() << "\n";
   }
@@ -55,7 +69,7 @@ void PrintOne(const v1::Model& model) {
   std::cout << absl::StrFormat("\nprecision    %s\ncoordinates  %s\nweights      %.1f MB\n",
                                model.precision(), model.coordinates(), model.memory_bytes() / 1e6);
   for (const auto& [key, value] : model.metadata())
-    std::cout << absl::StrFormat("%-12s %s\n", key, value);
+    std::cout << absl::StrFormat("%-12s %s\n", Visible(key), Visible(value));
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <set>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -66,19 +65,6 @@ absl::StatusOr<std::string> FindBinary() {
 std::string FindModels() {
   const std::string named = Environment("HIIF_MODEL_DIR");
   return named.empty() ? InstalledModels() : named;
-}
-
-// The first model of a folder of the user's own that has not the server's default, which would
-// never be ready then; empty: nothing needs to be said.
-std::string OnlyModel(const std::string& folder) {
-  constexpr char kExtension[] = ".safetensors";
-  constexpr char kServersDefault[] = "edsr-baseline-hiif";
-  std::set<std::string> names;
-  std::error_code error;
-  if (folder.empty()) return "";
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    if (entry.path().extension() == kExtension) names.insert(entry.path().stem().string());
-  return names.empty() || names.contains(kServersDefault) ? "" : *names.begin();
 }
 
 // "-1" and "0" as the upscalers before this one number devices.
@@ -162,9 +148,8 @@ absl::StatusOr<std::unique_ptr<PrivateServer>> PrivateServer::Start(
                                     "0s"};
   if (!models.empty()) words.insert(words.end(), {"--model-dir", models});
   if (!options.device.empty()) words.insert(words.end(), {"--device", DeviceName(options.device)});
-  const std::string model =
-      options.default_model.empty() ? OnlyModel(options.model_dir) : options.default_model;
-  if (!model.empty()) words.insert(words.end(), {"--default-model", model});
+  if (!options.default_model.empty())
+    words.insert(words.end(), {"--default-model", options.default_model});
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);

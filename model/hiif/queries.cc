@@ -33,25 +33,6 @@ uint32_t Bits(const AxisTable& axis, int64_t i) {
   return bits;
 }
 
-// Value of a sample in the normalised range.
-float Normalised(const RgbImage& image, int64_t index) {
-  float value;
-  switch (image.type) {
-    case SampleType::kU8:
-      value = static_cast<float>(image.samples[index]) / 255.0f;
-      break;
-    case SampleType::kU16: {
-      uint16_t sample;
-      std::memcpy(&sample, image.samples.data() + index * 2, 2);
-      value = static_cast<float>(sample) / 65535.0f;
-      break;
-    }
-    default:
-      std::memcpy(&value, image.samples.data() + index * 4, 4);
-  }
-  return (value - 0.5f) / 0.5f;
-}
-
 }  // namespace
 
 Query Positions::At(int64_t row, int64_t column) const {
@@ -122,6 +103,24 @@ std::vector<PixelIndex> GatherNeighbours(absl::Span<Query> queries) {
     }
   }
   return pixels;
+}
+
+float Normalised(const RgbImage& image, int64_t index) {
+  float value;
+  switch (image.type) {
+    case SampleType::kU8:
+      value = static_cast<float>(image.samples[index]) / 255.0f;
+      break;
+    case SampleType::kU16: {
+      uint16_t sample;
+      std::memcpy(&sample, image.samples.data() + index * 2, 2);
+      value = static_cast<float>(sample) / 65535.0f;
+      break;
+    }
+    default:
+      std::memcpy(&value, image.samples.data() + index * 4, 4);
+  }
+  return (value - 0.5f) / 0.5f;
 }
 
 void AddResidual(const RgbImage& image, const Positions& positions, int64_t row, int64_t column,

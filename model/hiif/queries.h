@@ -66,6 +66,9 @@ Positions CoordinatePositions(const ModelConfig& config, Grid size, Cell cell,
 // order.
 std::vector<PixelIndex> GatherNeighbours(absl::Span<Query> queries);
 
+// Value of a sample in the normalised range, in which [-1,1] is [0,1].
+float Normalised(const RgbImage& image, int64_t index);
+
 // Adds the bilinear sample of the normalised image at a position to three values.
 void AddResidual(const RgbImage& image, const Positions& positions, int64_t row, int64_t column,
                  float* rgb);

@@ -2,10 +2,14 @@
 
 #include <ATen/Parallel.h>
 
+#include <optional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/engine/engines.h"
+#include "model/upscaler/colour_limit.h"
 #include "model/upscaler/engine_upscaler.h"
 #include "model/upscaler/guard.h"
 
@@ -59,6 +63,17 @@ Made Make(const Checkpoint& checkpoint, const UpscalerOptions& options) {
   return upscaler;
 }
 
+// What the checkpoint says of how colours are limited; none: they are not.
+absl::StatusOr<std::optional<float>> ColourSlack(const Checkpoint& checkpoint) {
+  const auto found = checkpoint.metadata().find("colour_slack");
+  if (found == checkpoint.metadata().end()) return std::nullopt;
+  float slack = 0;
+  if (!absl::SimpleAtof(found->second, &slack) || !(slack >= 0 && slack <= 100))
+    return absl::InvalidArgumentError(
+        absl::StrCat(checkpoint.path(), ": colour_slack is not a number in [0,100]"));
+  return slack;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Features>> Upscaler::Encode(
@@ -72,7 +87,10 @@ absl::StatusOr<std::shared_ptr<const Features>> Upscaler::Encode(
 
 absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpoint,
                                                        const UpscalerOptions& options) {
-  return Guard([&] { return Make(checkpoint, options); });
+  HIIF_ASSIGN_OR_RETURN(const std::optional<float> slack, ColourSlack(checkpoint));
+  HIIF_ASSIGN_OR_RETURN(auto upscaler, Guard([&] { return Make(checkpoint, options); }));
+  if (!slack) return upscaler;
+  return std::make_unique<ColourLimit>(std::move(upscaler), *slack);
 }
 
 void SetIntraOpThreads(int threads) { at::set_num_threads(threads); }

@@ -181,6 +181,8 @@ def main():
     parser.add_argument("--license", help="licence of the weights; default: the input's metadata")
     parser.add_argument("--provenance", help="where they come from: initialisation, data, steps")
     parser.add_argument("--psnr", help="figures to show, e.g. 'Set5 x2 37.99'")
+    parser.add_argument("--speed", help="what it costs, e.g. 'x2 181, x4 364 kpx/s'")
+    parser.add_argument("--colour-slack", help="limit the colours of the output (docs/models.md): 0.25 for shipped models")
     parser.add_argument("--storage", choices=["float32", "float16", "bfloat16"], default="float32")
     arguments = parser.parse_args()
     if not os.path.exists(arguments.input):
@@ -212,8 +214,10 @@ def main():
         "license": arguments.license or old.get("license", "unknown"),
         "provenance": arguments.provenance or old.get("provenance") or old.get("training", "unknown"),
     }
-    if arguments.psnr or "psnr" in old:
-        metadata["psnr"] = arguments.psnr or old["psnr"]
+    for key, value in (("psnr", arguments.psnr), ("speed", arguments.speed),
+                       ("colour_slack", arguments.colour_slack)):
+        if value or key in old:
+            metadata[key] = value or old[key]
     write(arguments.output, tensors, metadata, getattr(torch, arguments.storage))
     parameters = sum(tensor.numel() for tensor in tensors.values())
     print(f"{arguments.output}: {encoder} + {decoder}, {parameters} parameters, {metadata['coordinates']} coordinates")

@@ -13,8 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 VERSION = re.search(r"^project\(\S+ VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
 SOURCE, DIST = map(pathlib.Path, sys.argv[1:3])
 PACKAGE = SOURCE / "hiif_serve"
-# Only the default model, and the fast one: a wheel is copied often.
-MODELS = ("edsr-baseline-hiif", "edsr-baseline-hiif-fast")
+# Only the default model, and that with the decoder of the paper's size: a wheel is copied often.
+MODELS = ("edsr-baseline-hiif-fast", "edsr-baseline-hiif")
 METADATA = f"""\
 Metadata-Version: 2.1
 Name: hiif-serve

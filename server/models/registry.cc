@@ -34,6 +34,14 @@ absl::Status Loading(const std::string& name) {
                          absl::StrCat("model \"", name, "\" is being loaded"), absl::Seconds(1));
 }
 
+// Of a folder's models where nobody names one: the shipped one that is best for its cost
+// (docs/results.md), then that of the paper's size, then whatever comes first.
+std::string DefaultOf(const std::vector<std::string>& names) {
+  for (const char* shipped : {"edsr-baseline-hiif-fast", "edsr-baseline-hiif"})
+    if (std::find(names.begin(), names.end(), shipped) != names.end()) return shipped;
+  return *std::min_element(names.begin(), names.end());
+}
+
 }  // namespace
 
 const char* StateName(ModelState state) {
@@ -76,6 +84,7 @@ absl::Status ModelRegistry::Scan() {
   if (names.empty())
     return absl::NotFoundError(
         absl::StrCat("--model-dir: no *.safetensors file in ", options_.folder));
+  if (options_.default_model.empty()) options_.default_model = DefaultOf(names);
   {
     absl::MutexLock lock(&mutex_);
     for (const std::string& name : names) entries_.try_emplace(name);

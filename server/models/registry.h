@@ -44,9 +44,9 @@ struct ModelStatus {
 };
 
 struct RegistryOptions {
-  std::string folder;  // links must not leave it
-  std::string default_model;
-  int64_t memory_bytes = 0;  // budget of weights; 0: none
+  std::string folder;         // links must not leave it
+  std::string default_model;  // empty: chosen by Scan()
+  int64_t memory_bytes = 0;   // budget of weights; 0: none
   UpscalerOptions upscaler;
   // How a checkpoint becomes a model.
   std::function<absl::StatusOr<std::shared_ptr<const LoadedModel>>(
@@ -64,8 +64,8 @@ class ModelRegistry {
 
   explicit ModelRegistry(RegistryOptions options, Listener listener);
 
-  // Lists the checkpoints of the folder as LOADING. NotFound: no such folder, or no checkpoint in
-  // it.
+  // Lists the checkpoints of the folder as LOADING, and chooses the default where none was named.
+  // Comes before every other call. NotFound: no such folder, or no checkpoint in it.
   absl::Status Scan();
   // Loads what is listed, the default first. Failures become states, not errors. `stop` is asked
   // between models.
@@ -113,7 +113,7 @@ class ModelRegistry {
   absl::Status Unknown(const std::string& name) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void Tell(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const RegistryOptions options_;
+  RegistryOptions options_;  // as they are from Scan() on
   const Listener listener_;
   absl::Mutex loading_ ABSL_ACQUIRED_BEFORE(telling_);  // while a checkpoint is read and warmed
   absl::Mutex telling_ ABSL_ACQUIRED_BEFORE(mutex_);    // while the listener hears

@@ -15,7 +15,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 
 def test_health(server):
     stub = health_pb2_grpc.HealthStub(server.channel())
-    for service in ("", "hiif.v1.SuperResolutionService", "models/edsr-baseline-hiif"):
+    for service in ("", "hiif.v1.SuperResolutionService", "models/edsr-baseline-hiif-fast"):
         assert stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status == SERVING
     with pytest.raises(grpc.RpcError) as caught:
         stub.Check(health_pb2.HealthCheckRequest(service="no-such"), timeout=10)
@@ -42,24 +42,24 @@ def test_model_control_is_off_by_default(server):
 def folder(tmp_path):
     models = tmp_path / "models"
     models.mkdir()
-    shutil.copy(ROOT / "models" / "edsr-baseline-hiif.safetensors", models)
+    shutil.copy(ROOT / "models" / "edsr-baseline-hiif-fast.safetensors", models)
     return models
 
 
 def test_a_folder_of_models(folder, start_server, photo):
     """A broken checkpoint is reported and leaves the others serving; names page."""
     from hiif.v1 import super_resolution_pb2 as pb
-    good = folder / "edsr-baseline-hiif.safetensors"
+    good = folder / "edsr-baseline-hiif-fast.safetensors"
     shutil.copy(good, folder / "another.safetensors")
     (folder / "broken.safetensors").write_bytes(good.read_bytes()[:100_000])
     running = start_server(model_dir=folder)
     stub = running.stub()
     models = {m.name: m for m in stub.ListModels(pb.ListModelsRequest(), timeout=10).models}
-    assert list(models) == ["another", "broken", "edsr-baseline-hiif"]
+    assert list(models) == ["another", "broken", "edsr-baseline-hiif-fast"]
     assert models["broken"].state == pb.MODEL_STATE_FAILED and models["broken"].error
-    best = models["edsr-baseline-hiif"]
+    best = models["edsr-baseline-hiif-fast"]
     assert best.state == pb.MODEL_STATE_READY and best.is_default and best.memory_bytes > 5_000_000
-    assert best.encoder == "edsr-baseline" and best.decoder == "hiif" and best.parameters > 2_500_000
+    assert best.encoder == "edsr-baseline" and best.decoder == "hiif" and best.parameters > 1_400_000
     names, token = [], ""
     while True:
         page = stub.ListModels(pb.ListModelsRequest(page_size=1, page_token=token), timeout=10)
@@ -82,7 +82,7 @@ def test_models_come_and_go_while_serving(folder, start_server, photo):
     stub = running.stub()
     before = assemble(stub.Upscale(request(photo), timeout=60))
 
-    shutil.copy(folder / "edsr-baseline-hiif.safetensors", folder / "second.safetensors")
+    shutil.copy(folder / "edsr-baseline-hiif-fast.safetensors", folder / "second.safetensors")
     model = control.LoadModel(pb.LoadModelRequest(name="second"), timeout=60).model
     assert model.state == pb.MODEL_STATE_READY
     after = assemble(stub.Upscale(request(photo, model="second"), timeout=60))
@@ -105,11 +105,11 @@ def test_models_come_and_go_while_serving(folder, start_server, photo):
             control.LoadModel(pb.LoadModelRequest(name=name), timeout=60)
         assert caught.value.code().name == code
     with pytest.raises(grpc.RpcError) as caught:
-        control.UnloadModel(pb.UnloadModelRequest(name="edsr-baseline-hiif"), timeout=60)
+        control.UnloadModel(pb.UnloadModelRequest(name="edsr-baseline-hiif-fast"), timeout=60)
     assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
 
     # A version that cannot be read leaves the one that serves.
-    (folder / "edsr-baseline-hiif.safetensors").write_bytes(b"broken")
+    (folder / "edsr-baseline-hiif-fast.safetensors").write_bytes(b"broken")
     with pytest.raises(grpc.RpcError):
-        control.LoadModel(pb.LoadModelRequest(name="edsr-baseline-hiif"), timeout=60)
+        control.LoadModel(pb.LoadModelRequest(name="edsr-baseline-hiif-fast"), timeout=60)
     assert (assemble(stub.Upscale(request(photo), timeout=60))[1] == before[1]).all()

@@ -82,7 +82,7 @@ def test_logs_are_json_with_request_and_trace_id(start_server, photo):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert calls[0]["trace_id"] == trace and calls[0]["code"] == "OK"
-    assert calls[0]["model"] == "edsr-baseline-hiif" and calls[0]["output_pixels"] > 0
+    assert calls[0]["model"] == "edsr-baseline-hiif-fast" and calls[0]["output_pixels"] > 0
 
 
 def test_exemplars_lead_from_the_histogram_to_the_trace(start_server, photo):
@@ -155,7 +155,7 @@ def test_probes(server, start_server, tmp_path):
     assert requests.get(server.management + "/nothing", timeout=5).status_code == 404
     broken = tmp_path / "models"
     broken.mkdir()
-    (broken / "edsr-baseline-hiif.safetensors").write_bytes(b"broken")
+    (broken / "edsr-baseline-hiif-fast.safetensors").write_bytes(b"broken")
     running = start_server(model_dir=broken)
     assert requests.get(running.management + "/livez", timeout=5).status_code == 200
     assert requests.get(running.management + "/readyz", timeout=5).status_code == 503

@@ -35,7 +35,7 @@ def test_every_metric_moves(start_server, photo):
     server = start_server("--write-timeout", "2s")
     before = scrape(server)
     assert total(before, "hiif_requests_total") == 0
-    assert total(before, "hiif_model_state", 'model="edsr-baseline-hiif"', 'state="ready"') == 1
+    assert total(before, "hiif_model_state", 'model="edsr-baseline-hiif-fast"', 'state="ready"') == 1
     assert total(before, "hiif_build_info") == 1
     assert total(before, "process_resident_memory_bytes") > 0
     for stage in ("decode", "encode", "context", "query", "send"):
@@ -49,7 +49,7 @@ def test_every_metric_moves(start_server, photo):
         list(server.stub().Upscale(request(photo, 32, 32), timeout=0.3))
     after = scrape(server)
 
-    assert total(after, "hiif_requests_total", 'code="OK"', 'model="edsr-baseline-hiif"') == 2
+    assert total(after, "hiif_requests_total", 'code="OK"', 'model="edsr-baseline-hiif-fast"') == 2
     assert total(after, "hiif_requests_total", 'code="NOT_FOUND"') == 1
     assert not any("no-such-name" in series for series in after), "a label from a client"
     for name in HISTOGRAMS:
@@ -78,7 +78,7 @@ def test_every_metric_moves(start_server, photo):
 def test_what_is_not_finite_in_bfloat16_is_computed_again(start_server, photo, tmp_path):
     """A weight that is finite in float32 and infinite in bfloat16, of which AMX makes float32 too, behind a hidden value
     that is 0."""
-    shipped = ROOT / "models" / "edsr-baseline-hiif.safetensors"
+    shipped = ROOT / "models" / "edsr-baseline-hiif-fast.safetensors"
     with safe_open(shipped, "numpy") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name).astype(numpy.float32) for name in file.keys()}

@@ -31,7 +31,7 @@ def whole(server, photo):
 def test_the_command_line_gives_the_same_pixels(server, photo, whole, tmp_path):
     header, image, trailer = whole
     assert (header.output_width, header.output_height) == (130, 124)
-    assert header.model == "edsr-baseline-hiif" and len(header.model_version) == 12
+    assert header.model == "edsr-baseline-hiif-fast" and len(header.model_version) == 12
     out = tmp_path / "out.png"
     hiif("upscale", photo, "-o", out, "--scale-x", 2.7, "--scale-y", 3.1, "--server", server.address)
     assert (numpy.asarray(Image.open(out)) == image).all()

@@ -57,6 +57,24 @@ class RegistryTest : public ::testing::Test {
   std::atomic<int> asking_ = 0;  // threads that have not come as far as asking
 };
 
+TEST_F(RegistryTest, TheDefaultIsNamedOrTheBestOfTheFolder) {
+  RegistryOptions options = Options();
+  options.default_model = "";
+  const auto chosen = [&] {
+    ModelRegistry registry(options, nullptr);
+    EXPECT_TRUE(registry.Scan().ok());
+    return registry.default_model();
+  };
+  AddModel("a");
+  EXPECT_EQ(chosen(), "a");
+  AddModel("edsr-baseline-hiif");
+  EXPECT_EQ(chosen(), "edsr-baseline-hiif");
+  AddModel("edsr-baseline-hiif-fast");
+  EXPECT_EQ(chosen(), "edsr-baseline-hiif-fast");
+  options.default_model = "gone";  // what was named is not replaced
+  EXPECT_EQ(chosen(), "gone");
+}
+
 TEST_F(RegistryTest, LoadsThatWaitAreShared) {
   AddModel("more");
   ModelRegistry registry(Options(), nullptr);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .colour import limit_colour
 from .coordinates import axis, bilinear
 from .decoders import DECODERS
 from .encoders import ENCODERS
@@ -28,6 +29,7 @@ class Network(nn.Module):
         self.encoder = ENCODERS[encoder](**(encoder_config or {}))
         self.decoder = DECODERS[decoder](self.encoder.features, **(decoder_config or {}))
         self.metadata: dict[str, str] = {}
+        self.colour_slack: float | None = None  # of limit_colour(), which only forward() asks for; None: colours are not limited
 
     def encode(self, image: torch.Tensor) -> torch.Tensor:
         """(N,3,h,w) in [0,1] to what queries gather from, (N,C,h,w)."""
@@ -49,4 +51,10 @@ class Network(nn.Module):
 
     def forward(self, image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """(N,3,h,w) in [0,1] to (N,3,H,W) in [0,1]; the attention context is that of the whole output."""
-        return (self.raw(image, size) * 0.5 + 0.5).clamp(0, 1)
+        return self.finish(self.raw(image, size), image)
+
+    def finish(self, raw: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        """What raw() gave as an image in [0,1], its colours limited where the checkpoint says so."""
+        if self.colour_slack is not None:
+            raw = limit_colour(raw, (image - 0.5) / 0.5, self.colour_slack)
+        return (raw * 0.5 + 0.5).clamp(0, 1)

@@ -1,0 +1,60 @@
+// Keeps the colours of an enlargement near those of the image, over any Upscaler: networks that
+// learnt from photographs tint dither, screentone and thin lines, and grey then is not grey.
+//
+// The colour of a pixel is (R-G, B-G). Those of the 4 x 4 pixels around a position span a range;
+// what lies further outside than `slack` times its width is brought back, and the luma
+// 0.299 R + 0.587 G + 0.114 B stays. Where the image is grey the enlargement is grey, to the bit.
+// Everything else is left as it is, to the bit.
+#ifndef MODEL_UPSCALER_COLOUR_LIMIT_H_
+#define MODEL_UPSCALER_COLOUR_LIMIT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/upscaler/upscaler.h"
+
+namespace hiif {
+
+// Features are its own, not those of `limited`. The same promise holds: a pixel does not depend,
+// to the last bit, on how the grid is cut.
+class ColourLimit : public Upscaler {
+ public:
+  // slack >= 0.
+  ColourLimit(std::unique_ptr<Upscaler> limited, float slack)
+      : limited_(std::move(limited)), slack_(slack) {}
+
+  const ModelConfig& config() const override { return limited_->config(); }
+  std::string backend() const override { return limited_->backend(); }
+  std::string identity() const override { return limited_->identity(); }
+  std::string precision() const override { return limited_->precision(); }
+  int64_t weights_bytes() const override { return limited_->weights_bytes(); }
+  WorkCost Cost(Grid input, Grid grid, const Region& region,
+                const ContextOptions& options) const override {
+    return limited_->Cost(input, grid, region, options);
+  }
+  MemoryFootprint Footprint(Grid input, Grid grid, const Region& region,
+                            const ContextOptions& options) const override {
+    return limited_->Footprint(input, grid, region, options);
+  }
+
+  absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
+      std::shared_ptr<const RgbImage> image) const override;
+  absl::StatusOr<std::shared_ptr<const Context>> MakeContext(
+      const Features& features, Grid grid, const ContextOptions& options) const override;
+  absl::Status Render(absl::Span<const RenderTile> tiles) const override;
+  absl::Status Query(const Features& features, const Context& context, Cell cell,
+                     absl::Span<const Coordinate> coordinates,
+                     absl::Span<float> out) const override;
+  std::vector<float> FeaturePlanes(const Features& features) const override;
+
+ private:
+  const std::unique_ptr<Upscaler> limited_;
+  const float slack_;
+};
+
+}  // namespace hiif
+
+#endif  // MODEL_UPSCALER_COLOUR_LIMIT_H_
