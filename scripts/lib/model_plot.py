@@ -57,7 +57,7 @@ def panel(figures, scale, left):
         # Nothing is both faster and better.
         best = not any(a > x and b > y for a, b in points.values())
         out.append(f'<circle cx="{u:.1f}" cy="{v:.1f}" r="4.5" fill="{"#c33" if best else "#999"}"/>'
-                   f'<text x="{u + (-8 if right else 8):.1f}" y="{v - 6:.1f}" text-anchor="{"end" if right else "start"}">'
+                   f'<text x="{u + (-8 if right else 8):.1f}" y="{v + (16 if right else -6):.1f}" text-anchor="{"end" if right else "start"}">'
                    f"{name}</text>")  # fmt: skip
     return "\n".join(out)
 

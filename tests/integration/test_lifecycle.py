@@ -15,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from processes import BIN, ROOT, assemble
 from test_upscale import request
 
+SLOW = "edsr-baseline-hiif"  # its requests outlast what is done to them
+
 
 def run(*arguments, **options):
     return subprocess.run([str(BIN / "hiif-server"), *map(str, arguments)], capture_output=True,
@@ -116,7 +118,7 @@ def test_drain_finishes_what_was_accepted(start_server, photo):
 
     def work(scale):
         try:
-            assemble(running.stub().Upscale(request(photo, scale, scale, tile_size=64), timeout=120))
+            assemble(running.stub().Upscale(request(photo, scale, scale, tile_size=64, model=SLOW), timeout=120))
             outcomes.append("ok")
         except grpc.RpcError as error:
             outcomes.append(error.code().name)
@@ -139,7 +141,7 @@ def test_drain_finishes_what_was_accepted(start_server, photo):
 
 def test_what_outlasts_the_grace_is_told_so(start_server, photo):
     running = start_server("--shutdown-grace", "1s")
-    call = running.stub().Upscale(request(photo, 30, 30, tile_size=64), timeout=300)
+    call = running.stub().Upscale(request(photo, 30, 30, tile_size=64, model=SLOW), timeout=300)
     assert next(call).WhichOneof("part") == "header"
     running.process.send_signal(signal.SIGTERM)
     with pytest.raises(grpc.RpcError) as caught:

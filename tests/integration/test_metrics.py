@@ -46,7 +46,7 @@ def test_every_metric_moves(start_server, photo):
     with pytest.raises(grpc.RpcError):
         list(server.stub().Upscale(request(photo, model="no-such-name"), timeout=60))
     with pytest.raises(grpc.RpcError):
-        list(server.stub().Upscale(request(photo, 32, 32), timeout=0.3))
+        list(server.stub().Upscale(request(photo, 32, 32, model="edsr-baseline-hiif"), timeout=0.3))
     after = scrape(server)
 
     assert total(after, "hiif_requests_total", 'code="OK"', 'model="edsr-baseline-hiif-fast"') == 2
@@ -100,7 +100,7 @@ def test_what_is_not_finite_in_bfloat16_is_computed_again(start_server, photo, t
 
 
 def test_gauges_of_the_queue_rise_and_fall(server, photo):
-    call = server.stub().Upscale(request(photo, 20, 20, tile_size=64), timeout=300)
+    call = server.stub().Upscale(request(photo, 20, 20, tile_size=64, model="edsr-baseline-hiif"), timeout=300)
     next(call)
     busy = scrape(server)
     assert total(busy, "hiif_queue_requests") == 1

@@ -219,7 +219,7 @@ def test_queries_that_are_refused(server, photo, change, code, words):
 
 def test_deadline_and_cancellation_end_the_work(server, photo):
     """A long request is given up within a tile; the worker is free for the next one."""
-    big = request(photo, 30, 30, tile_size=64)  # 1.7 Mpx: tens of seconds
+    big = request(photo, 30, 30, tile_size=64, model="edsr-baseline-hiif")  # 1.7 Mpx: tens of seconds
     with pytest.raises(grpc.RpcError) as caught:
         list(server.stub().Upscale(big, timeout=0.5))
     assert caught.value.code() in (grpc.StatusCode.DEADLINE_EXCEEDED,
