@@ -3,17 +3,19 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <memory>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "eval/benchmark_set.h"
 #include "eval/command_line.h"
 #include "eval/commands.h"
 #include "eval/model_option.h"
+#include "model/decoders/decoder.h"
+#include "model/encoders/encoder.h"
 #include "nlohmann/json.hpp"
 
 namespace hiif::eval {
@@ -27,32 +29,18 @@ struct Options {
 };
 
 // Multiply-adds of the products as the network is written, without the attention of SwinIR's
-// windows.
+// windows; of CLIT the stages of this scale.
 struct Work {
-  int64_t per_input_pixel = 0;
-  int64_t per_output_pixel = 0;
+  double per_input_pixel = 0;
+  double per_output_pixel = 0;
 };
 
-Work WorkOf(const ModelConfig& config) {
-  Work work;
-  int64_t neighbours = 1;
-  if (std::holds_alternative<LiifConfig>(config.decoder)) neighbours = 4;
-  for (const auto& [name, shape] : ParameterShapes(config)) {
-    if (shape.size() < 2 || absl::StrContains(name, "relative_position")) continue;
-    int64_t size = 1;
-    for (const int64_t side : shape) size *= side;
-    if (absl::StartsWith(name, "encoder.") || absl::StartsWith(name, "freq.")) {
-      work.per_input_pixel += size;
-    } else {
-      work.per_output_pixel += size * neighbours;
-    }
-  }
-  if (const auto* hiif = std::get_if<HiifConfig>(&config.decoder)) {
-    // k^T v of each head, and q times the result.
-    const int64_t head = hiif->width / hiif->heads;
-    work.per_output_pixel += int64_t{hiif->attention_blocks} * 2 * hiif->width * head;
-  }
-  return work;
+Work WorkOf(const ModelConfig& config, double scale) {
+  constexpr int64_t kSide = 1000;
+  const auto high = static_cast<int64_t>(kSide * scale);
+  const DecoderCost cost =
+      config.decoder->Cost(config.encoder->features(), {kSide, kSide}, {high, high});
+  return {MultiplyAdds(config.encoder->shapes()) + cost.pixel, cost.query};
 }
 
 absl::StatusOr<nlohmann::json> SpeedOf(const Options& options, const std::string& path) {
@@ -84,12 +72,12 @@ absl::Status Run(const Options& options) {
     ModelOption option = options.model;
     option.model = name;
     HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, option.Open());
-    const Work work = WorkOf(checkpoint.config());
+    HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scale));
+    const Work work = WorkOf(checkpoint.config(), std::max(scales[0].x, scales[0].y));
     HIIF_ASSIGN_OR_RETURN(const nlohmann::json speed, SpeedOf(options, option.Path()));
-    std::printf("| %s | %lld | %lld | %lld | %.2f | %.2f | %.0f | %.0f |\n", option.Name().c_str(),
-                static_cast<long long>(checkpoint.parameters()),
-                static_cast<long long>(work.per_input_pixel),
-                static_cast<long long>(work.per_output_pixel), speed["encode_s"].get<double>(),
+    std::printf("| %s | %lld | %.0f | %.0f | %.2f | %.2f | %.0f | %.0f |\n", option.Name().c_str(),
+                static_cast<long long>(checkpoint.parameters()), work.per_input_pixel,
+                work.per_output_pixel, speed["encode_s"].get<double>(),
                 speed["query_s"].get<double>(), speed["output_pixels_per_s"].get<double>(),
                 speed["peak_rss_bytes"].get<double>() / 1e6);
     std::fflush(stdout);

@@ -12,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "eval/commands.h"
+#include "eval/recorded_indices.h"
+#include "eval/released_chunks.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/hiif/queries.h"
 #include "model/upscaler/upscaler.h"
@@ -114,23 +116,37 @@ int64_t Elements(const Safetensors& tensors, const std::string& name, int64_t ot
 
 absl::StatusOr<std::vector<float>> Render(const Upscaler& upscaler, const Features& features,
                                           Grid grid, int64_t strip_rows) {
+  if (strip_rows > 0) return RenderReleasedStrips(upscaler, features, grid, strip_rows);
   std::vector<float> out(grid.height * grid.width * 3);
-  if (strip_rows > 0) {  // each with its own context, as the released evaluation
-    for (int64_t row = 0; row < grid.height; row += strip_rows) {
-      const Region strip{0, row, grid.width, std::min(strip_rows, grid.height - row)};
-      HIIF_ASSIGN_OR_RETURN(const auto context,
-                            upscaler.MakeContext(features, grid, {.samples = 0, .strip = strip}));
-      const RenderTile tile{&features, context.get(), strip,
-                            absl::MakeSpan(out).subspan(row * grid.width * 3, strip.pixels() * 3)};
-      HIIF_RETURN_IF_ERROR(upscaler.Render({&tile, 1}));
-    }
-    return out;
-  }
   HIIF_ASSIGN_OR_RETURN(const auto context, upscaler.MakeContext(features, grid, {.samples = 0}));
   const RenderTile tile{
       &features, context.get(), {0, 0, grid.width, grid.height}, absl::MakeSpan(out)};
   HIIF_RETURN_IF_ERROR(upscaler.Render({&tile, 1}));
   return out;
+}
+
+// By the released chunking where the case was recorded so: strips of the output, or tiles of the
+// input.
+absl::StatusOr<std::vector<float>> RenderAsRecorded(const Upscaler& upscaler, const RgbImage& image,
+                                                    const Features& features, Grid grid,
+                                                    const Safetensors& recorded) {
+  const int64_t tile = MetadataNumber(recorded, "tile");
+  if (tile > 0) {
+    return RenderReleasedTiles(upscaler, image, grid,
+                               {.side = tile, .overlap = MetadataNumber(recorded, "tile_overlap")});
+  }
+  return Render(upscaler, features, grid, MetadataNumber(recorded, "strip_rows"));
+}
+
+// Planes in the range where [-1,1] is [0,1] of the image, in the network's own range.
+std::vector<float> AsTheNetworkSays(std::vector<float> planes, const Normalisation& n) {
+  if (n == Normalisation{}) return planes;
+  const size_t plane = planes.size() / 3;
+  for (size_t i = 0; i < planes.size(); ++i) {
+    const size_t c = i / plane;
+    planes[i] = (planes[i] * 0.5f + 0.5f - n.mean[c]) / n.deviation[c];
+  }
+  return planes;
 }
 
 }  // namespace
@@ -174,20 +190,31 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
   CompareBits(*recorded, "bits_rows", tables.rows, result.wrong_bits);
   CompareBits(*recorded, "bits_cols", tables.columns, result.wrong_bits);
 
+  const int64_t wrong_indices =
+      WrongIndices(*recorded, checkpoint.config(), {image->height, image->width}, grid);
+  if (wrong_indices >= 0)
+    result.wrong_bits = std::max<int64_t>(result.wrong_bits, 0) + wrong_indices;
+
   HIIF_ASSIGN_OR_RETURN(const auto features, upscaler->Encode(image));
   const std::vector<float> feature_planes = upscaler->FeaturePlanes(*features);
   if (!feature_planes.empty()) {
     HIIF_RETURN_IF_ERROR(Compare(*recorded, "features", feature_planes, result.features));
   }
-  HIIF_ASSIGN_OR_RETURN(
-      const std::vector<float> out,
-      Render(*upscaler, *features, grid, MetadataNumber(*recorded, "strip_rows")));
+  const std::vector<float> joined = upscaler->JoinedPlanes(*features);
+  if (!joined.empty()) {
+    HIIF_RETURN_IF_ERROR(Compare(*recorded, "non_local", joined, result.non_local));
+  }
+  HIIF_ASSIGN_OR_RETURN(const std::vector<float> out,
+                        RenderAsRecorded(*upscaler, *image, *features, grid, *recorded));
   std::vector<float> planes = ToPlanes(out, grid, rows, columns);
-  HIIF_RETURN_IF_ERROR(Compare(*recorded, "raw_output", planes, result.raw_output));
+  HIIF_RETURN_IF_ERROR(Compare(*recorded, "raw_output",
+                               AsTheNetworkSays(planes, checkpoint.config().normalisation),
+                               result.raw_output));
   for (float& value : planes) value = ToUnit(value);
   HIIF_RETURN_IF_ERROR(Compare(*recorded, "image", planes, result.image));
 
-  result.passed = result.features <= options.features_tolerance && result.wrong_bits <= 0 &&
+  result.passed = result.features <= options.features_tolerance &&
+                  result.non_local <= options.features_tolerance && result.wrong_bits <= 0 &&
                   result.coordinates <= 0 && result.cell <= 1e-6 &&
                   result.raw_output <= options.output_tolerance &&
                   result.image <= options.output_tolerance;
@@ -226,8 +253,8 @@ int Parity(const Arguments& arguments) {
     std::fprintf(stderr, "hiif-eval parity: name the cases, NAME.CASE.safetensors\n");
     return 2;
   }
-  std::printf("%-44s %11s %11s %5s %11s %11s %11s\n", "case", "coordinates", "cell", "bits",
-              "features", "raw", "image");
+  std::printf("%-44s %11s %11s %5s %11s %11s %11s %11s\n", "case", "coordinates", "cell", "bits",
+              "features", "non-local", "raw", "image");
   int failed = 0;
   int skipped = 0;
   for (const std::string& path : files) {
@@ -246,11 +273,12 @@ int Parity(const Arguments& arguments) {
       continue;
     }
     const auto number = [](double v) { return v < 0 ? std::string("-") : absl::StrCat(v); };
-    std::printf("%-44s %11s %11s %5s %11s %11s %11s  %s\n", name.c_str(),
+    std::printf("%-44s %11s %11s %5s %11s %11s %11s %11s  %s\n", name.c_str(),
                 number(result->coordinates).c_str(), number(result->cell).c_str(),
                 number(static_cast<double>(result->wrong_bits)).c_str(),
-                number(result->features).c_str(), number(result->raw_output).c_str(),
-                number(result->image).c_str(), result->passed ? "ok" : "FAILED");
+                number(result->features).c_str(), number(result->non_local).c_str(),
+                number(result->raw_output).c_str(), number(result->image).c_str(),
+                result->passed ? "ok" : "FAILED");
     failed += !result->passed;
   }
   std::printf("%zu cases, %d failed, %d skipped\n", files.size(), failed, skipped);

@@ -22,7 +22,8 @@ struct ParityResult {
   double features = -1;
   double coordinates = -1;
   double cell = -1;
-  int64_t wrong_bits = -1;
+  int64_t wrong_bits = -1;  // or indices of low-resolution pixels
+  double non_local = -1;    // CiaoSR's map
   double raw_output = -1;
   double image = -1;
   bool passed = false;

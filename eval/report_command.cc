@@ -56,7 +56,7 @@ absl::StatusOr<double> BicubicPsnr(const BenchmarkSet& set, const EvalScale& sca
 }
 
 std::string AblationName(const ModelConfig& config) {
-  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  const auto* hiif = config.decoder.hiif();
   if (hiif == nullptr) return "";
   switch (hiif->ablation) {
     case Ablation::kNone:

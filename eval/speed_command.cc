@@ -30,7 +30,7 @@ std::optional<double> LeastMultiplyAdds(const DecoderConfig& decoder) {
   const auto products = [](const HiifConfig& c) {
     return double{1} * c.width * c.width * (2 * (c.levels - 1) + 2 * c.attention_blocks);
   };
-  const auto* hiif = std::get_if<HiifConfig>(&decoder);
+  const auto* hiif = decoder.hiif();
   if (hiif == nullptr) return std::nullopt;
   return 0.94e6 * products(*hiif) / products(HiifConfig{});
 }

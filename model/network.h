@@ -65,6 +65,8 @@ at::Tensor DatMean();
 
 // Mirrors (edge repeated, NumPy's "symmetric") at the bottom and right to height x width.
 at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width);
+// The same without repeating the edge (NumPy's "reflect"); a side of 1 repeats itself.
+at::Tensor PadReflect(const at::Tensor& image, int64_t height, int64_t width);
 
 }  // namespace hiif
 

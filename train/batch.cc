@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "model/decoders/decoder.h"
 #include "model/hiif/queries.h"
 
 namespace hiif::train {
@@ -19,7 +20,7 @@ at::Tensor Normalised(const std::vector<Level>& levels, int64_t pixels) {
 }  // namespace
 
 Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConfig& config) {
-  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  const auto* hiif = config.decoder.hiif();
   const int levels = hiif != nullptr ? hiif->levels : 0;
   std::vector<at::Tensor> images;
   std::vector<at::Tensor> targets;
@@ -35,7 +36,7 @@ Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConf
     }
     queries.push_back(MakeQueries(asked, levels, positions.cell));
     at::Tensor target = Normalised(sample.colours, static_cast<int64_t>(asked.size()));
-    if (hiif != nullptr) {
+    if (config.decoder->residual()) {
       const RgbImage image{SampleType::kU8, patch, patch, sample.patch};
       at::Tensor residual = at::zeros_like(target);
       float* rgb = residual.mutable_data_ptr<float>();

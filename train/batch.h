@@ -5,7 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "absl/types/span.h"
-#include "model/decoders/decoder.h"
+#include "model/decoders/queries.h"
 #include "train/sample.h"
 
 namespace hiif::train {

@@ -8,7 +8,7 @@
 #include <exception>
 #include <thread>
 
-#include "model/decoders/decoder.h"
+#include "model/decoders/queries.h"
 #include "model/layers/autocast.h"
 #include "train/batch.h"
 
@@ -17,7 +17,7 @@ namespace {
 
 at::Tensor Decode(const Network& network, const at::Tensor& latents, const QueryTensors& queries) {
   const at::Tensor features = DecoderFeatures(network, latents).flatten(2).transpose(1, 2);
-  const at::Tensor out = std::holds_alternative<HiifConfig>(network.config.decoder)
+  const at::Tensor out = network.config.decoder.hiif() != nullptr
                              ? HiifDecode(network, features, queries)
                              : LiifDecode(network, features, queries);
   return out.to(at::kFloat);

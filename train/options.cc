@@ -379,7 +379,7 @@ absl::StatusOr<ModelConfig> NetworkOf(const TrainOptions& options, const ModelCo
   }
   metadata["coordinates"] = options.coordinates;
   HIIF_ASSIGN_OR_RETURN(const ModelConfig config, ConfigFromMetadata(metadata));
-  if (!std::holds_alternative<HiifConfig>(config.decoder)) {
+  if (config.decoder.hiif() == nullptr) {
     return absl::InvalidArgumentError("only the decoder hiif can be trained");
   }
   return config;

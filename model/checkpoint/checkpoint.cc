@@ -1,17 +1,21 @@
 #include "model/checkpoint/checkpoint.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstring>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "model/checkpoint/object_reader.h"
+#include "model/decoders/decoder.h"
 #include "model/encoders/encoder.h"
 
 namespace hiif {
@@ -21,29 +25,15 @@ using Json = nlohmann::json;
 
 constexpr char kFormatVersion[] = "1";
 constexpr char kNormalisation[] = "(x-0.5)/0.5";
-constexpr size_t kMaxMetadata = 16384;  // bytes: lists of models hold that of each
+constexpr size_t kMaxMetadata = 16384;          // bytes: lists of models hold that of each
+constexpr char kPerChannel[] = "(x-mean)/std";  // with metadata "mean" and "std"
 
 // Buffers of released checkpoints that follow from the configuration.
 bool IsDerived(const std::string& name) {
   return absl::EndsWith(name, ".attn_mask") || absl::EndsWith(name, ".relative_position_index") ||
-         absl::StartsWith(name, "encoder.sub_mean.") || absl::StartsWith(name, "encoder.add_mean.");
+         absl::StartsWith(name, "encoder.sub_mean.") ||
+         absl::StartsWith(name, "encoder.add_mean.") || name == "cs_attn.escape_NaN";
 }
-
-constexpr std::pair<Ablation, const char*> kAblations[] = {{Ablation::kNone, "none"},
-                                                           {Ablation::kNoHierarchy, "v1-H"},
-                                                           {Ablation::kSingleScale, "v2-MS"},
-                                                           {Ablation::kNoAttention, "v3-MH"}};
-
-Json ToJson(const HiifConfig& c) {
-  const auto ablation = std::find_if(std::begin(kAblations), std::end(kAblations),
-                                     [&](const auto& a) { return a.first == c.ablation; });
-  return {{"width", c.width},
-          {"levels", c.levels},
-          {"heads", c.heads},
-          {"attention_blocks", c.attention_blocks},
-          {"ablation", ablation->second}};
-}
-Json ToJson(const LiifConfig& c) { return {{"hidden", c.hidden}}; }
 
 absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& json) {
   std::vector<std::string> names;
@@ -56,30 +46,36 @@ absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& j
 }
 
 absl::StatusOr<DecoderConfig> ReadDecoder(const std::string& name, const Json& json) {
-  ObjectReader reader(json, "decoder_config");
-  DecoderConfig config;
-  if (name == "hiif") {
-    HiifConfig hiif{reader.Size("width", 1), reader.Size("levels", 2), reader.Size("heads", 1),
-                    reader.Size("attention_blocks", 0), Ablation::kNone};
-    const std::string ablation = reader.Text("ablation");
-    const auto found = std::find_if(std::begin(kAblations), std::end(kAblations),
-                                    [&](const auto& a) { return a.second == ablation; });
-    if (found == std::end(kAblations)) {
-      reader.Fail("has an ablation that is none of none, v1-H, v2-MS, v3-MH");
-    } else {
-      hiif.ablation = found->first;
-    }
-    if (hiif.width % hiif.heads != 0) reader.Fail("has a width that its heads do not divide");
-    if (hiif.levels > 16) reader.Fail("has more than 16 levels");
-    config = hiif;
-  } else if (name == "liif") {
-    config = LiifConfig{reader.Sizes("hidden")};
-  } else {
-    return absl::InvalidArgumentError(
-        absl::StrCat("decoder ", Quoted(name), " is neither hiif nor liif"));
+  std::vector<std::string> names;
+  for (const DecoderKind& kind : DecoderKinds()) {
+    if (kind.name == name) return kind.from_sizes(json);
+    names.push_back(kind.name);
   }
-  HIIF_RETURN_IF_ERROR(reader.Finish());
-  return config;
+  return absl::InvalidArgumentError(
+      absl::StrCat("decoder ", Quoted(name), " is none of ", absl::StrJoin(names, ", ")));
+}
+
+// Three numbers a,b,c of which each is at least `least` and at most 1000.
+absl::StatusOr<std::array<float, 3>> ReadTriple(const std::map<std::string, std::string>& metadata,
+                                                const std::string& key, float least) {
+  constexpr float kMost = 1000;
+  std::array<float, 3> out{};
+  const auto found = metadata.find(key);
+  const std::vector<std::string> parts =
+      found == metadata.end() ? std::vector<std::string>() : absl::StrSplit(found->second, ',');
+  bool good = parts.size() == out.size();
+  for (size_t i = 0; good && i < out.size(); ++i) {  // false for NaN
+    good = absl::SimpleAtof(parts[i], &out[i]) && out[i] >= least && out[i] <= kMost;
+  }
+  if (good) return out;
+  return absl::InvalidArgumentError(absl::StrCat("metadata \"", key,
+                                                 "\" is not three numbers a,b,c, ", least, " to ",
+                                                 kMost, "; the normalisation needs them"));
+}
+
+// Digits that read back as the same floats.
+std::string TripleText(const std::array<float, 3>& values) {
+  return absl::StrFormat("%.9g,%.9g,%.9g", values[0], values[1], values[2]);
 }
 
 // NaN and infinity have all exponent bits set.
@@ -134,6 +130,14 @@ absl::StatusOr<Json> MetadataObject(const std::map<std::string, std::string>& me
 
 }  // namespace
 
+absl::StatusOr<Normalisation> ReadNormalisation(
+    const std::map<std::string, std::string>& metadata) {
+  Normalisation normalisation;
+  HIIF_ASSIGN_OR_RETURN(normalisation.mean, ReadTriple(metadata, "mean", -1000));
+  HIIF_ASSIGN_OR_RETURN(normalisation.deviation, ReadTriple(metadata, "std", 0.001f));
+  return normalisation;
+}
+
 absl::StatusOr<EncoderConfig> EncoderFromMetadata(
     const std::map<std::string, std::string>& metadata) {
   HIIF_ASSIGN_OR_RETURN(const std::string name, MetadataText(metadata, "encoder"));
@@ -156,15 +160,23 @@ absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::
                                                    ", this program reads ", kFormatVersion));
   }
   HIIF_ASSIGN_OR_RETURN(const std::string normalisation, text("normalisation"));
-  if (normalisation != kNormalisation) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("normalisation ", Quoted(normalisation), " is not ", kNormalisation));
-  }
   ModelConfig config;
+  if (normalisation == kPerChannel) {
+    HIIF_ASSIGN_OR_RETURN(config.normalisation, ReadNormalisation(metadata));
+  } else if (normalisation != kNormalisation) {
+    return absl::InvalidArgumentError(absl::StrCat("normalisation ", Quoted(normalisation),
+                                                   " is neither ", kNormalisation, " nor ",
+                                                   kPerChannel));
+  }
   HIIF_ASSIGN_OR_RETURN(config.encoder, EncoderFromMetadata(metadata));
   HIIF_ASSIGN_OR_RETURN(const std::string decoder, text("decoder"));
   HIIF_ASSIGN_OR_RETURN(const Json decoder_config, object("decoder_config"));
   HIIF_ASSIGN_OR_RETURN(config.decoder, ReadDecoder(decoder, decoder_config));
+  if (config.decoder->filters() != (EncoderName(config.encoder) == "none")) {
+    return absl::InvalidArgumentError(absl::StrCat("decoder ", DecoderName(config.decoder),
+                                                   " does not go with encoder ",
+                                                   EncoderName(config.encoder)));
+  }
   HIIF_ASSIGN_OR_RETURN(const std::string mode, text("coordinates"));
   if (mode != "exact" && mode != "reference") {
     return absl::InvalidArgumentError(
@@ -243,14 +255,20 @@ int64_t Checkpoint::parameters() const {
 }
 
 std::map<std::string, std::string> ConfigMetadata(const ModelConfig& config) {
-  const auto json = [](const auto& c) { return ToJson(c).dump(); };
-  return {{"format_version", kFormatVersion},
-          {"normalisation", kNormalisation},
-          {"encoder", EncoderName(config.encoder)},
-          {"encoder_config", config.encoder->sizes().dump()},
-          {"decoder", DecoderName(config.decoder)},
-          {"decoder_config", std::visit(json, config.decoder)},
-          {"coordinates", CoordinateModeName(config.coordinates)}};
+  std::map<std::string, std::string> metadata = {
+      {"format_version", kFormatVersion},
+      {"normalisation", kNormalisation},
+      {"encoder", EncoderName(config.encoder)},
+      {"encoder_config", config.encoder->sizes().dump()},
+      {"decoder", DecoderName(config.decoder)},
+      {"decoder_config", config.decoder->sizes().dump()},
+      {"coordinates", CoordinateModeName(config.coordinates)}};
+  if (config.normalisation != Normalisation{}) {
+    metadata["normalisation"] = kPerChannel;
+    metadata["mean"] = TripleText(config.normalisation.mean);
+    metadata["std"] = TripleText(config.normalisation.deviation);
+  }
+  return metadata;
 }
 
 }  // namespace hiif

@@ -66,6 +66,9 @@ std::map<std::string, std::string> ConfigMetadata(const ModelConfig& config);
 // The way back. InvalidArgument: a member is missing, of a wrong kind or out of range.
 absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::string>& metadata);
 
+// Its "mean" and "std", numbers a,b,c each.
+absl::StatusOr<Normalisation> ReadNormalisation(const std::map<std::string, std::string>& metadata);
+
 // Of its encoder alone.
 absl::StatusOr<EncoderConfig> EncoderFromMetadata(
     const std::map<std::string, std::string>& metadata);

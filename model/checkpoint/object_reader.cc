@@ -68,6 +68,16 @@ std::string ObjectReader::Text(const char* key) {
   return object_[key].get<std::string>();
 }
 
+bool ObjectReader::Flag(const char* key) {
+  ++members_;
+  if (!status_.ok()) return false;
+  if (!object_.contains(key) || !object_[key].is_boolean()) {
+    Fail(absl::StrCat("needs ", key, ", true or false"));
+    return false;
+  }
+  return object_[key].get<bool>();
+}
+
 void ObjectReader::Fail(absl::string_view why) {
   if (status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(what_, " ", why));
 }

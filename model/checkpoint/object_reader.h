@@ -24,6 +24,7 @@ class ObjectReader {
   int Size(const char* key, int least);     // a whole number from `least` to kMaxSize
   std::vector<int> Sizes(const char* key);  // a list of them, not empty, each 1 or more
   std::string Text(const char* key);
+  bool Flag(const char* key);
   void Fail(absl::string_view why);
   absl::Status Finish();
 

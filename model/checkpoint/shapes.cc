@@ -6,8 +6,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/shapes.h"
+#include "model/decoders/decoder.h"
 #include "model/encoders/encoder.h"
 
 namespace hiif {
@@ -48,6 +50,26 @@ int Count(const Safetensors& tensors, const std::string& prefix) {
   return count;
 }
 
+void AddMlp(Shapes& shapes, const std::string& name, int64_t inputs, const std::vector<int>& hidden,
+            int64_t outputs) {
+  int layer = 0;
+  for (const int width : hidden) {
+    AddLinear(shapes, absl::StrCat(name, ".layers.", layer), width, inputs);
+    inputs = width;
+    layer += 2;  // an activation between
+  }
+  AddLinear(shapes, absl::StrCat(name, ".layers.", layer), outputs, inputs);
+}
+
+std::vector<int> HiddenOfMlp(const Safetensors& tensors, const std::string& name) {
+  std::vector<int> hidden;
+  const std::string prefix = name + ".layers.";
+  for (int layer = 0; layer + 1 < Count(tensors, prefix); layer += 2) {
+    hidden.push_back(Dimension(tensors, absl::StrCat(prefix, layer, ".weight"), 0));
+  }
+  return hidden;
+}
+
 double MultiplyAdds(const Shapes& shapes) {
   double sum = 0;
   for (const auto& [name, shape] : shapes) {
@@ -59,72 +81,6 @@ double MultiplyAdds(const Shapes& shapes) {
   return sum;
 }
 
-namespace {
-
-void AddDecoder(Shapes& shapes, const HiifConfig& config, int features) {
-  const int width = config.width;
-  AddConv(shapes, "freq", width, features, 3);
-  for (int level = 0; level < config.levels; ++level) {
-    int inputs = level == 0 ? 4 * width + 4 : width + 2;
-    if (config.ablation == Ablation::kSingleScale) {
-      inputs = level == 0 ? 4 * width + 2 + 2 * config.levels : width;
-    }
-    const std::string prefix = absl::StrCat("fc_layers.", level);
-    AddNorm(shapes, prefix + ".norm", inputs);
-    AddLinear(shapes, prefix + ".fc1", width, inputs);
-    AddLinear(shapes, prefix + ".fc2", level + 1 == config.levels ? 3 : width, width);
-  }
-  if (config.ablation == Ablation::kNoAttention) return;
-  for (int block = 0; block < config.attention_blocks; ++block) {
-    const std::string prefix = absl::StrCat("conv", block);
-    AddLinear(shapes, prefix + ".qkv_proj", 3 * width, width);
-    AddNorm(shapes, prefix + ".kln", width / config.heads);
-    AddNorm(shapes, prefix + ".vln", width / config.heads);
-    AddLinear(shapes, prefix + ".proj1", width, width);
-    AddLinear(shapes, prefix + ".proj2", width, width);
-  }
-}
-
-void AddDecoder(Shapes& shapes, const LiifConfig& config, int features) {
-  int inputs = features * 9 + 4;
-  int layer = 0;
-  for (const int hidden : config.hidden) {
-    AddLinear(shapes, absl::StrCat("imnet.layers.", layer), hidden, inputs);
-    inputs = hidden;
-    layer += 2;  // a ReLU between
-  }
-  AddLinear(shapes, absl::StrCat("imnet.layers.", layer), 3, inputs);
-}
-
-DecoderConfig InferDecoder(const Safetensors& tensors) {
-  if (tensors.tensors().contains("imnet.layers.0.weight")) {
-    LiifConfig config;
-    config.hidden.clear();
-    for (int layer = 0; layer + 1 < Count(tensors, "imnet.layers."); layer += 2) {
-      config.hidden.push_back(
-          Dimension(tensors, absl::StrCat("imnet.layers.", layer, ".weight"), 0));
-    }
-    return config;
-  }
-  HiifConfig config;
-  config.width = Dimension(tensors, "freq.weight", 0);
-  config.levels = Count(tensors, "fc_layers.");
-  config.attention_blocks = 0;
-  while (tensors.tensors().contains(absl::StrCat("conv", config.attention_blocks, ".kln.weight"))) {
-    ++config.attention_blocks;
-  }
-  const int d = Dimension(tensors, "conv0.kln.weight", 0);
-  if (d > 0) config.heads = config.width / d;
-  if (Dimension(tensors, "fc_layers.1.norm.weight", 0) == config.width) {
-    config.ablation = Ablation::kSingleScale;
-  } else if (config.attention_blocks == 0) {
-    config.ablation = Ablation::kNoAttention;
-  }
-  return config;
-}
-
-}  // namespace
-
 Shapes EncoderShapes(const EncoderConfig& config) {
   Shapes shapes;
   for (const auto& [name, shape] : config->shapes()) shapes["encoder." + name] = shape;
@@ -134,7 +90,7 @@ Shapes EncoderShapes(const EncoderConfig& config) {
 Shapes ParameterShapes(const ModelConfig& config) {
   Shapes shapes = EncoderShapes(config.encoder);
   const int features = EncoderFeatures(config.encoder);
-  std::visit([&](const auto& decoder) { AddDecoder(shapes, decoder, features); }, config.decoder);
+  shapes.merge(config.decoder->shapes(features));
   return shapes;
 }
 
@@ -153,7 +109,19 @@ absl::StatusOr<ModelConfig> InferConfig(const Safetensors& tensors) {
     return absl::InvalidArgumentError(
         absl::StrCat("holds no encoder that is known (", absl::StrJoin(names, ", "), ")"));
   }
-  config.decoder = InferDecoder(tensors);
+  names.clear();
+  found = false;
+  for (const DecoderKind& kind : DecoderKinds()) {
+    names.push_back(kind.name);
+    const auto decoder = found ? std::nullopt : kind.from_tensors(tensors);
+    if (!decoder.has_value()) continue;
+    config.decoder = *decoder;
+    found = true;
+  }
+  if (!found) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("holds no decoder that is known (", absl::StrJoin(names, ", "), ")"));
+  }
   const auto mode = tensors.metadata().find("coordinates");
   const std::string name = mode == tensors.metadata().end() ? "reference" : mode->second;
   if (name != "reference" && name != "exact") {
@@ -161,11 +129,11 @@ absl::StatusOr<ModelConfig> InferConfig(const Safetensors& tensors) {
         absl::StrCat("coordinates \"", name, "\" are neither \"reference\" nor \"exact\""));
   }
   config.coordinates = name == "exact" ? CoordinateMode::kExact : CoordinateMode::kReference;
-  if (const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
-      hiif != nullptr && (hiif->width == 0 || hiif->levels == 0)) {
-    return absl::InvalidArgumentError("holds no decoder that is known (HIIF, LIIF)");
+  if (tensors.metadata().contains("mean")) {
+    HIIF_ASSIGN_OR_RETURN(config.normalisation, ReadNormalisation(tensors.metadata()));
   }
-  return config;
+  // Sizes of a damaged file may contradict each other.
+  return ConfigFromMetadata(ConfigMetadata(config));
 }
 
 }  // namespace hiif

@@ -19,6 +19,12 @@ void AddConv(Shapes& shapes, const std::string& name, int64_t outputs, int64_t i
              int64_t kernel);
 void AddNorm(Shapes& shapes, const std::string& name, int64_t size);
 
+// Linear layers `name`.layers.0, .2, ..., of these widths, an activation between.
+void AddMlp(Shapes& shapes, const std::string& name, int64_t inputs, const std::vector<int>& hidden,
+            int64_t outputs);
+// The hidden widths of such layers.
+std::vector<int> HiddenOfMlp(const Safetensors& tensors, const std::string& name);
+
 // Multiply-adds of the layers of `shapes` at one position: the values of all weights of two or more
 // dimensions. Tables that are looked up are not counted.
 double MultiplyAdds(const Shapes& shapes);

@@ -1,54 +1,88 @@
-// Internal to model/ and train/: both decoders on LibTorch tensors, operation by operation as the
-// released code. N images with Q queries each; neighbours in the order of model.md 2, step 2.
+// A decoder with its sizes: what takes latent codes and positions to colours. Adding one is one
+// file and one line in registry.cc (docs/decoders.md). No LibTorch in this header; what decoders
+// compute is model/decoders/point_decoder.h, and of HIIF and LIIF model/decoders/queries.h.
 #ifndef MODEL_DECODERS_DECODER_H_
 #define MODEL_DECODERS_DECODER_H_
 
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
 #include <vector>
 
-#include "model/hiif/queries.h"
-#include "model/network.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/image.h"
+#include "model/checkpoint/safetensors.h"
+#include "model/checkpoint/shapes.h"
+#include "model/config.h"
+#include "model/layers/coordinates.h"
 
 namespace hiif {
 
-// What a decoder is asked, as tensors. One image: N = 1.
-struct QueryTensors {
-  at::Tensor neighbour;  // (N,Q,4) int64: row * w + column of the low-resolution pixel
-  at::Tensor weight;     // (N,Q,4) ensemble weights
-  at::Tensor distance;   // (N,Q,4,2) to each neighbour, in low-resolution pixels (LIIF)
-  at::Tensor bits;       // (N,Q,levels,2), row bit first (HIIF)
-  at::Tensor local;      // (N,Q,2) local coordinate (HIIF without hierarchy)
-  at::Tensor cell;       // (N,2)
+class PointDecoder;
+
+// Multiply-adds of the products, as the network is written.
+struct DecoderCost {
+  double pixel = 0;   // of a low-resolution pixel that is asked for
+  double query = 0;   // of an output pixel, its pixels done
+  double sample = 0;  // of a sample of the attention context, its pixels done
 };
 
-// The queries of one image, whose neighbours are rows of what is gathered from; `cell` as
-// HiifCell() or LiifCell() give it.
-QueryTensors MakeQueries(absl::Span<const Query> asked, int levels, std::array<float, 2> cell);
+// Immutable.
+class Decoder {
+ public:
+  virtual ~Decoder() = default;
 
-// What the queries gather from, out of the latent codes (N,C_e,h,w). HIIF: `freq`, (N,width,h,w).
-// LIIF: the 3x3 neighbourhoods, (N,9*C_e,h,w).
-at::Tensor DecoderFeatures(const Network& network, const at::Tensor& latents);
+  virtual std::string name() const = 0;      // of its kind
+  virtual nlohmann::json sizes() const = 0;  // an object, as its kind reads it
+  // Of the parameters, behind an encoder of `features` channels.
+  virtual Shapes shapes(int features) const = 0;
 
-// --- HIIF in its steps; `features` is (N,width,h*w) transposed to (N,h*w,width).
-// fc_0 on the weighted neighbours: (N,Q,width).
-at::Tensor HiifBegin(const Network& network, const at::Tensor& features,
-                     const QueryTensors& queries);
-// Sum over the queries of k^T v of attention block `block`: (N,heads,d,d).
-at::Tensor HiifContextSum(const Network& network, int block, const at::Tensor& x);
-// Attention block with KV = sum / number of queries: (N,Q,width).
-at::Tensor HiifAttend(const Network& network, int block, const at::Tensor& x, const at::Tensor& kv);
-// fc_1 to the last: (N,Q,3).
-at::Tensor HiifFinish(const Network& network, const at::Tensor& x, const QueryTensors& queries);
-// All of them, the context taken over these queries, as the released code does in one call.
-at::Tensor HiifDecode(const Network& network, const at::Tensor& features,
-                      const QueryTensors& queries);
+  // Whether the bilinear enlargement of the image is added to what it computes.
+  virtual bool residual() const { return true; }
+  // Whether it decodes pixels instead of latent codes: with the encoder "none" alone.
+  virtual bool filters() const { return false; }
+  // Blocks of attention whose keys and values are a mean over queries.
+  virtual int attention_blocks() const { return 0; }
 
-// --- LIIF: (N,Q,3).
-at::Tensor LiifDecode(const Network& network, const at::Tensor& features,
-                      const QueryTensors& queries);
+  // What says how large an output pixel is, on an axis of `low` pixels enlarged to `high`.
+  virtual float Cell(double low, double high) const { return LiifCell(low, high); }
+  // InvalidArgument where it cannot enlarge an image of `size` to `grid`.
+  virtual absl::Status CheckGrid(Grid /*size*/, Grid /*grid*/) const { return absl::OkStatus(); }
 
-// The 3x3 neighbourhoods of some pixels (L) of codes (h*w,C), zero beyond the border: (L,9*C),
-// ordered (ky,kx,channel).
-at::Tensor Neighbourhoods(const at::Tensor& codes, const at::Tensor& pixels, Grid size);
+  virtual DecoderCost Cost(int features, Grid size, Grid grid) const = 0;
+
+  // --- What engines ask for. One of the three is not null.
+  virtual const HiifConfig* hiif() const { return nullptr; }
+  virtual const LiifConfig* liif() const { return nullptr; }
+  virtual const PointDecoder* points() const { return nullptr; }
+};
+
+// How decoders of one kind are made.
+struct DecoderKind {
+  std::string name;
+  // Of the metadata of a checkpoint. InvalidArgument: a member is missing, unknown or out of range.
+  absl::StatusOr<DecoderConfig> (*from_sizes)(const nlohmann::json& sizes);
+  // Of the names and shapes of parameters; absent: they are not of this kind.
+  std::optional<DecoderConfig> (*from_tensors)(const Safetensors& tensors);
+};
+
+// All kinds; the first that knows the tensors of a file is taken.
+const std::vector<DecoderKind>& DecoderKinds();
+// One more, for programs that bring their own; before the first model is read.
+void RegisterDecoder(DecoderKind kind);
+
+// The kinds of model/decoders, for registry.cc.
+DecoderKind LteKind();
+DecoderKind ClitKind();
+DecoderKind CiaoSrKind();
+DecoderKind SrnoKind();
+DecoderKind MetaSrKind();
+DecoderKind LiifKind();
+DecoderKind HiifKind();
+DecoderKind BicubicKind();
+DecoderKind LanczosKind();
 
 }  // namespace hiif
 

@@ -1,4 +1,4 @@
-#include "model/decoders/decoder.h"
+#include "model/decoders/queries.h"
 
 namespace hiif {
 
@@ -47,6 +47,30 @@ at::Tensor Neighbourhoods(const at::Tensor& codes, const at::Tensor& pixels, Gri
   return (codes.index_select(0, index.flatten()) *
           inside.flatten().unsqueeze(1).to(codes.scalar_type()))
       .reshape({pixels.size(0), -1});
+}
+
+at::Tensor DecoderFeatures(const Network& network, const at::Tensor& latents) {
+  if (network.config.decoder.hiif() != nullptr) {
+    return Conv(latents, Scope(network.parameters, "freq."));
+  }
+  return at::im2col(latents, {3, 3}, {1, 1}, {1, 1}, {1, 1})
+      .reshape({latents.size(0), latents.size(1) * 9, latents.size(2), latents.size(3)});
+}
+
+at::Tensor Gather(const at::Tensor& features, const at::Tensor& neighbour) {
+  const int64_t images = features.size(0);
+  const int64_t pixels = features.size(1);
+  at::Tensor index = neighbour;
+  if (images > 1) {
+    index = index + (at::arange(images, neighbour.options()) * pixels).reshape({-1, 1, 1});
+  }
+  return features.reshape({images * pixels, features.size(2)})
+      .index_select(0, index.reshape({-1}))
+      .reshape({images, neighbour.size(1), 4, features.size(2)});
+}
+
+at::Tensor PerQuery(const at::Tensor& cell, int64_t queries) {
+  return cell.unsqueeze(1).expand({cell.size(0), queries, 2});
 }
 
 }  // namespace hiif

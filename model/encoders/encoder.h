@@ -81,6 +81,7 @@ EncoderKind EdsrKind();
 EncoderKind RdnKind();
 EncoderKind SwinIrKind();
 EncoderKind DatKind();
+EncoderKind NoneKind();
 
 }  // namespace hiif
 

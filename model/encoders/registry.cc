@@ -6,10 +6,7 @@ namespace {
 // The encoders there are: one line each.
 std::vector<EncoderKind>& Kinds() {
   static auto* const kKinds = new std::vector<EncoderKind>{
-      EdsrKind(),
-      RdnKind(),
-      SwinIrKind(),
-      DatKind(),
+      EdsrKind(), RdnKind(), SwinIrKind(), DatKind(), NoneKind(),
   };
   return *kKinds;
 }

@@ -51,7 +51,9 @@ class SwinIr : public Encoder {
             {"heads", config_.heads},           {"window", config_.window},
             {"mlp_hidden", config_.mlp_hidden}, {"output_features", config_.output_features}};
   }
-  int features() const override { return config_.output_features; }
+  int features() const override {
+    return config_.output_features > 0 ? config_.output_features : config_.embed_dim;
+  }
 
   Shapes shapes() const override {
     const int dim = config_.embed_dim;
@@ -75,7 +77,9 @@ class SwinIr : public Encoder {
     }
     AddNorm(shapes, "norm", dim);
     AddConv(shapes, "conv_after_body", dim, dim, 3);
-    AddConv(shapes, "conv_before_upsample.0", config_.output_features, dim, 3);
+    if (config_.output_features > 0) {
+      AddConv(shapes, "conv_before_upsample.0", config_.output_features, dim, 3);
+    }
     return shapes;
   }
 
@@ -85,7 +89,9 @@ class SwinIr : public Encoder {
                      const Heartbeat& beat) const override {
     const int64_t height = image.size(2);
     const int64_t width = image.size(3);
-    const at::Tensor padded = PadSymmetric(image, Up(height), Up(width));
+    const at::Tensor padded = config_.output_features > 0
+                                  ? PadSymmetric(image, Up(height), Up(width))
+                                  : PadReflect(image, Up(height), Up(width));
     const at::Tensor first = Conv(padded, scope.Below("conv_first"));
     at::Tensor x = LayerNorm(first.permute({0, 2, 3, 1}), scope.Below("patch_embed.norm"));
     for (size_t layer = 0; layer < config_.depths.size(); ++layer) {
@@ -103,6 +109,7 @@ class SwinIr : public Encoder {
     const at::Tensor body = LayerNorm(x, scope.Below("norm")).permute({0, 3, 1, 2});
     x.reset();
     const at::Tensor deep = Conv(body, scope.Below("conv_after_body")) + first;
+    if (config_.output_features == 0) return deep.slice(2, 0, height).slice(3, 0, width);
     return at::leaky_relu(Conv(deep, scope.Below("conv_before_upsample.0")), 0.01)
         .slice(2, 0, height)
         .slice(3, 0, width);
@@ -228,7 +235,7 @@ absl::StatusOr<EncoderConfig> FromSizes(const nlohmann::json& sizes) {
   ObjectReader reader(sizes, "encoder_config");
   const SwinIrConfig config{reader.Size("embed_dim", 1),  reader.Sizes("depths"),
                             reader.Sizes("heads"),        reader.Size("window", 2),
-                            reader.Size("mlp_hidden", 1), reader.Size("output_features", 1)};
+                            reader.Size("mlp_hidden", 1), reader.Size("output_features", 0)};
   if (config.depths.size() != config.heads.size())
     reader.Fail("has depths and heads of different length");
   for (const int heads : config.heads) {

@@ -55,11 +55,9 @@ class CpuEngine : public Engine {
   }
   CallShape shape() const override { return kShape; }
   int width() const override { return decoder_->width(); }
-  int attention_blocks() const override {
-    return std::get<HiifConfig>(config_.decoder).attention_blocks;
-  }
+  int attention_blocks() const override { return config_.decoder.hiif()->attention_blocks; }
 
-  EngineCost Costs() const override {
+  EngineCost Costs(Grid, Grid) const override {
     const int64_t width = decoder_->width();
     const int64_t channels = config_.encoder->features();
     const int factor = number_.arithmetic == kernels::Arithmetic::kBFloat16 ? 2 : 4;
@@ -166,7 +164,7 @@ class CpuEngine : public Engine {
 absl::StatusOr<CpuEngines> MakeCpuEngines(const Checkpoint& checkpoint, Precision precision) {
   HIIF_RETURN_IF_ERROR(kernels::IsaStatus());
   const ModelConfig& config = checkpoint.config();
-  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  const auto* hiif = config.decoder.hiif();
   if (hiif == nullptr)
     return absl::UnimplementedError("the fused backend serves the HIIF decoder only");
   Number number = kernels::FastestNumber();

@@ -12,20 +12,6 @@
 namespace hiif {
 namespace {
 
-// LibTorch's threads for what the calling thread does in this scope.
-class ScopedThreads {
- public:
-  explicit ScopedThreads(int threads) : before_(at::get_num_threads()) {
-    at::set_num_threads(threads);
-  }
-  ~ScopedThreads() { at::set_num_threads(before_); }
-  ScopedThreads(const ScopedThreads&) = delete;
-  ScopedThreads& operator=(const ScopedThreads&) = delete;
-
- private:
-  const int before_;
-};
-
 class TorchEncoder : public HostEncoder {
  public:
   TorchEncoder(Network network, bool bfloat16)
@@ -37,9 +23,10 @@ class TorchEncoder : public HostEncoder {
               const Heartbeat& beat, HostLatents& latents) const override {
     const c10::InferenceMode inference;
     const ScopedAutocast autocast(at::kCPU, bfloat16_);
-    const at::Tensor codes = EncodePlanned(network_, at::kFloat, image, plan, block, threads, beat)
-                                 .to(at::kFloat)
-                                 .contiguous();
+    const at::Tensor codes =
+        EncodePlanned(network_, at::kCPU, at::kFloat, image, plan, block, threads, beat)
+            .to(at::kFloat)
+            .contiguous();
     const float* values = codes.const_data_ptr<float>();
     const Region& r = plan.blocks[block];
     const int64_t row = r.width * latents.channels;
@@ -56,13 +43,19 @@ class TorchEncoder : public HostEncoder {
 
 }  // namespace
 
-at::Tensor EncodePlanned(const Network& network, at::ScalarType type, const RgbImage& image,
-                         const EncodingPlan& plan, int block, int threads, const Heartbeat& beat) {
+ScopedThreads::ScopedThreads(int threads) : before_(at::get_num_threads()) {
+  at::set_num_threads(threads);
+}
+ScopedThreads::~ScopedThreads() { at::set_num_threads(before_); }
+
+at::Tensor EncodePlanned(const Network& network, const at::Device& device, at::ScalarType type,
+                         const RgbImage& image, const EncodingPlan& plan, int block, int threads,
+                         const Heartbeat& beat) {
   const ScopedThreads scope(network.config.encoder->one_thread() ? 1 : std::max(1, threads));
   const Region& r = plan.blocks[block];
   const Region read = plan.Read(block);
-  const at::Tensor part = NormalisedImage(image, read)
-                              .to(network.parameters.begin()->second.device(), type)
+  const at::Tensor part = NormalisedImage(image, read, network.config.normalisation)
+                              .to(device, type)
                               .contiguous(at::MemoryFormat::ChannelsLast);
   return EncodeImage(network, part, beat)[0]
       .slice(1, r.y - read.y, r.y - read.y + r.height)
@@ -88,7 +81,8 @@ absl::StatusOr<std::unique_ptr<HostEncoder>> HostEncoder::Create(const Checkpoin
   return std::make_unique<TorchEncoder>(std::move(network), bfloat16);
 }
 
-at::Tensor NormalisedImage(const RgbImage& image, const Region& region) {
+at::Tensor NormalisedImage(const RgbImage& image, const Region& region,
+                           const Normalisation& normalisation) {
   const int64_t stride = image.width * 3;
   const std::vector<int64_t> shape = {1, region.height, region.width, 3};
   const std::vector<int64_t> strides = {image.height * stride, stride, 3, 1};
@@ -107,7 +101,9 @@ at::Tensor NormalisedImage(const RgbImage& image, const Region& region) {
       values = at::from_blob(first, shape, strides, at::kFloat);
       break;
   }
-  return ((values - 0.5) / 0.5).permute({0, 3, 1, 2});
+  if (normalisation == Normalisation{}) return ((values - 0.5) / 0.5).permute({0, 3, 1, 2});
+  const auto row = [](const std::array<float, 3>& v) { return at::tensor(at::ArrayRef<float>(v)); };
+  return ((values - row(normalisation.mean)) / row(normalisation.deviation)).permute({0, 3, 1, 2});
 }
 
 }  // namespace hiif

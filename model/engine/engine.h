@@ -24,11 +24,12 @@ namespace hiif {
 
 // How queries are best put together.
 struct CallShape {
-  int64_t groups = 1;   // of a call, at most
-  int64_t queries = 0;  // of a group, at most; 0: as `pixels` allows
-  int64_t rows = 0;     // output rows of a group, so that its neighbours are few; 0: any
-  int64_t columns = 0;  // output columns of a group; 0: queries / rows
-  int64_t pixels = 0;   // low-resolution pixels of a group, about, so that they stay in the cache
+  int64_t groups = 1;     // of a call, at most
+  int64_t queries = 0;    // of a group, at most; 0: as `pixels` allows
+  int64_t rows = 0;       // output rows of a group, so that its neighbours are few; 0: any
+  int64_t columns = 0;    // output columns of a group; 0: queries / rows
+  int64_t pixels = 0;     // low-resolution pixels of a group, about, so that they stay in the cache
+  int64_t scattered = 0;  // queries of a group that may lie anywhere; 0: as `queries`
 };
 
 class Engine {
@@ -45,13 +46,15 @@ class Engine {
     virtual ~Attention() = default;
     virtual int64_t bytes() const = 0;
   };
-  // Queries of one image and context. Their neighbours are places in `pixels`.
+  // Queries of one image and context: of HIIF and LIIF with their neighbours, which are places in
+  // `pixels`; of every other decoder as points.
   struct Group {
     const Latents* latents = nullptr;
     const Attention* attention = nullptr;
     std::array<float, 2> cell{};
     absl::Span<const PixelIndex> pixels;
     absl::Span<const Query> queries;
+    absl::Span<const QueryPoint> points;
   };
 
   virtual ~Engine() = default;
@@ -61,7 +64,8 @@ class Engine {
   virtual std::string Identity() const = 0;
   virtual std::string precision() const = 0;  // "float32", "bfloat16", "float16"
   virtual CallShape shape() const = 0;
-  virtual EngineCost Costs() const = 0;
+  // For an image of a size and its output; what is held for the weights depends on neither.
+  virtual EngineCost Costs(Grid size, Grid grid) const = 0;
   // Width of a row of Begin().
   virtual int width() const = 0;
   virtual int attention_blocks() const = 0;
@@ -71,6 +75,12 @@ class Engine {
   // Writes a block of the plan. Blocks may be encoded at the same time.
   virtual absl::Status Encode(const RgbImage& image, const EncodingPlan& plan, int block,
                               int threads, const Heartbeat& beat, Latents& latents) const = 0;
+
+  // --- What is made of all of an image's latent codes: parts, once every block was encoded, which
+  // may be made at the same time; then Join().
+  virtual int parts(Grid /*size*/) const { return 0; }
+  virtual void MakePart(int /*part*/, const Heartbeat& /*beat*/, Latents& /*latents*/) const {}
+  virtual void Join(Latents& /*latents*/) const {}
 
   // --- The context, block after block.
   virtual std::unique_ptr<Attention> NewAttention() const = 0;
@@ -89,6 +99,8 @@ class Engine {
   // What the queries gather from, planes of height * width: for comparison with recordings. Empty:
   // the engine never has them.
   virtual std::vector<float> FeaturePlanes(const Latents&) const { return {}; }
+  // The same of what Join() made.
+  virtual std::vector<float> JoinedPlanes(const Latents&) const { return {}; }
 };
 
 }  // namespace hiif

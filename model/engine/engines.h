@@ -17,7 +17,8 @@ namespace hiif {
 // the others. Serves every encoder, decoder, ablation and coordinate mode.
 absl::StatusOr<std::unique_ptr<Engine>> MakeReferenceEngine(const Checkpoint& checkpoint);
 
-// LibTorch, the algebra of model/hiif/folded.h, on a CUDA device or, portable, on the CPU. Groups
+// LibTorch on a CUDA device or, portable, on the CPU: HIIF by the algebra of model/hiif/folded.h,
+// other decoders but LIIF as they are written, in float32. Groups
 // of several images share a call: their contexts are a batch of weights. InvalidArgument where
 // `device` is no name of a device.
 absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkpoint,

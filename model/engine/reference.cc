@@ -1,4 +1,4 @@
-// The `reference` backend: model/decoders on LibTorch tensors.
+// The `reference` backend of HIIF and LIIF: model/decoders/queries.h on the CPU.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
@@ -7,7 +7,9 @@
 
 #include "base/status_macros.h"
 #include "model/decoders/decoder.h"
+#include "model/decoders/queries.h"
 #include "model/engine/engines.h"
+#include "model/engine/points.h"
 #include "model/engine/tensors.h"
 
 namespace hiif {
@@ -38,7 +40,7 @@ class ReferenceEngine : public Engine {
  public:
   explicit ReferenceEngine(Network network)
       : network_(std::move(network)),
-        hiif_(std::get_if<HiifConfig>(&network_.config.decoder)),
+        hiif_(network_.config.decoder.hiif()),
         channels_(hiif_ != nullptr ? hiif_->width : network_.config.encoder->features()) {}
 
   std::string Identity() const override { return "reference/float32"; }
@@ -47,8 +49,8 @@ class ReferenceEngine : public Engine {
   int width() const override { return hiif_ != nullptr ? hiif_->width : 0; }
   int attention_blocks() const override { return hiif_ != nullptr ? AttentionBlocks(*hiif_) : 0; }
 
-  EngineCost Costs() const override {
-    EngineCost cost = WrittenCost(network_.config);
+  EngineCost Costs(Grid size, Grid grid) const override {
+    EngineCost cost = WrittenCost(network_.config, size, grid);
     const int64_t row = hiif_ != nullptr ? 6 * channels_ : 4 * 9 * channels_ + 4 * 580;
     cost.weights_bytes = ParameterBytes(network_.parameters);
     cost.pixel_bytes = channels_ * 4;
@@ -80,7 +82,8 @@ class ReferenceEngine : public Engine {
     auto& latents = static_cast<ReferenceLatents&>(any);
     const Region& r = plan.blocks[block];
     const Region read = plan.Read(block);
-    at::Tensor codes = EncodeImage(network_, NormalisedImage(image, read).contiguous(), beat);
+    at::Tensor codes = EncodeImage(
+        network_, NormalisedImage(image, read, network_.config.normalisation).contiguous(), beat);
     if (hiif_ != nullptr) codes = DecoderFeatures(network_, codes);
     latents.pixels.slice(0, r.y, r.y + r.height)
         .slice(1, r.x, r.x + r.width)
@@ -216,6 +219,9 @@ class ReferenceEngine : public Engine {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> MakeReferenceEngine(const Checkpoint& checkpoint) {
+  if (checkpoint.config().decoder->points() != nullptr) {
+    return MakePointEngine(checkpoint, "reference/float32", at::kCPU);
+  }
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
   return std::make_unique<ReferenceEngine>(std::move(network));
 }

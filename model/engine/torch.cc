@@ -1,4 +1,5 @@
-// The `torch` backend: model/decoders/folded.h on a device of LibTorch.
+// The `torch` backend: model/decoders/folded.h on a device of LibTorch; what is not HIIF by
+// model/engine/points.h.
 #include <ATen/ATen.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/InferenceMode.h>
@@ -12,7 +13,9 @@
 #include "base/status_macros.h"
 #include "model/decoders/decoder.h"
 #include "model/decoders/folded.h"
+#include "model/decoders/queries.h"
 #include "model/engine/engines.h"
+#include "model/engine/points.h"
 #include "model/engine/tensors.h"
 
 namespace hiif {
@@ -70,7 +73,7 @@ class TorchEngine : public Engine {
   int width() const override { return static_cast<int>(decoder_.width()); }
   int attention_blocks() const override { return decoder_.config().attention_blocks; }
 
-  EngineCost Costs() const override {
+  EngineCost Costs(Grid, Grid) const override {
     const auto value = static_cast<int64_t>(at::elementSize(type_));
     const int64_t channels = network_.config.encoder->features();
     const int64_t width = decoder_.width();
@@ -105,7 +108,7 @@ class TorchEngine : public Engine {
     latents.codes.view({latents.size.height, latents.size.width, -1})
         .slice(0, r.y, r.y + r.height)
         .slice(1, r.x, r.x + r.width)
-        .copy_(EncodePlanned(network_, type_, image, plan, block, threads, beat));
+        .copy_(EncodePlanned(network_, device_, type_, image, plan, block, threads, beat));
     return absl::OkStatus();
   }
 
@@ -271,9 +274,19 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
                                                         const std::string& device_name) {
   HIIF_ASSIGN_OR_RETURN(const at::Device device, FindDevice(device_name));
   const ModelConfig& config = checkpoint.config();
-  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  if (config.decoder->points() != nullptr) {
+    if (precision != Precision::kAuto && precision != Precision::kFloat32) {
+      return absl::UnimplementedError(
+          absl::StrCat("the decoder ", config.decoder->name(),
+                       " is served in float32 alone: leave the precision at auto"));
+    }
+    return MakePointEngine(
+        checkpoint, absl::StrCat("torch/", device.is_cuda() ? "cuda" : "cpu", "-float32"), device);
+  }
+  const auto* hiif = config.decoder.hiif();
   if (hiif == nullptr || hiif->ablation != Ablation::kNone) {
-    return absl::UnimplementedError("the torch backend serves the HIIF decoder without ablations");
+    return absl::UnimplementedError(
+        "the torch backend serves HIIF without ablations, and no LIIF: leave the backend at auto");
   }
   at::ScalarType type = at::kFloat;
   if (precision == Precision::kFloat16) type = at::kHalf;

@@ -2,27 +2,25 @@
 
 #include <algorithm>
 #include <cstring>
-#include <variant>
+#include <numeric>
+
+#include "model/decoders/decoder.h"
 
 namespace hiif {
 namespace {
 
 int Levels(const ModelConfig& config) {
-  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
+  const auto* hiif = config.decoder.hiif();
   return hiif == nullptr ? 0 : hiif->levels;
 }
 
-std::array<float, 2> MakeCell(const ModelConfig& config, Grid size, double rows, double columns) {
-  const auto height = static_cast<double>(size.height);
-  const auto width = static_cast<double>(size.width);
-  if (std::holds_alternative<LiifConfig>(config.decoder)) {
-    return {LiifCell(height, rows), LiifCell(width, columns)};
-  }
-  return {HiifCell(height, rows), HiifCell(width, columns)};
+std::array<float, 2> GridCell(const ModelConfig& config, Grid size, double rows, double columns) {
+  return {config.decoder->Cell(static_cast<double>(size.height), rows),
+          config.decoder->Cell(static_cast<double>(size.width), columns)};
 }
 
 std::array<float, 2> GridCell(const ModelConfig& config, Grid size, Grid grid) {
-  return MakeCell(config, size, static_cast<double>(grid.height), static_cast<double>(grid.width));
+  return GridCell(config, size, static_cast<double>(grid.height), static_cast<double>(grid.width));
 }
 
 uint32_t Bits(const AxisTable& axis, int64_t i) {
@@ -50,13 +48,30 @@ Query Positions::At(int64_t row, int64_t column) const {
   return query;
 }
 
+QueryPoint Positions::PointAt(int64_t row, int64_t column) const {
+  return {{rows.mode, rows.low, grid.height, row_pixels[row]},
+          {columns.mode, columns.low, grid.width, column_pixels[column]}};
+}
+
 Positions RegionPositions(const ModelConfig& config, Grid size, Grid grid, const Region& region) {
   const int levels = Levels(config);
-  return {MakeAxis(config.coordinates, size.height, grid.height, levels, region.y,
-                   region.y + region.height),
-          MakeAxis(config.coordinates, size.width, grid.width, levels, region.x,
-                   region.x + region.width),
-          GridCell(config, size, grid)};
+  Positions positions{MakeAxis(config.coordinates, size.height, grid.height, levels, region.y,
+                               region.y + region.height),
+                      MakeAxis(config.coordinates, size.width, grid.width, levels, region.x,
+                               region.x + region.width),
+                      GridCell(config, size, grid),
+                      grid,
+                      {},
+                      {}};
+  if (config.decoder->points() != nullptr) {
+    positions.row_pixels.resize(region.height);
+    std::iota(positions.row_pixels.begin(), positions.row_pixels.end(),
+              static_cast<double>(region.y));
+    positions.column_pixels.resize(region.width);
+    std::iota(positions.column_pixels.begin(), positions.column_pixels.end(),
+              static_cast<double>(region.x));
+  }
+  return positions;
 }
 
 Positions PixelPositions(const ModelConfig& config, Grid size, Grid grid,
@@ -69,12 +84,20 @@ Positions PixelPositions(const ModelConfig& config, Grid size, Grid grid,
     columns.push_back(column);
   }
   const int levels = Levels(config);
-  return {MakeAxis(config.coordinates, size.height, grid.height, levels, rows),
-          MakeAxis(config.coordinates, size.width, grid.width, levels, columns),
-          GridCell(config, size, grid)};
+  Positions positions{MakeAxis(config.coordinates, size.height, grid.height, levels, rows),
+                      MakeAxis(config.coordinates, size.width, grid.width, levels, columns),
+                      GridCell(config, size, grid),
+                      grid,
+                      {},
+                      {}};
+  if (config.decoder->points() != nullptr) {
+    positions.row_pixels.assign(rows.begin(), rows.end());
+    positions.column_pixels.assign(columns.begin(), columns.end());
+  }
+  return positions;
 }
 
-Positions CoordinatePositions(const ModelConfig& config, Grid size, Cell cell,
+Positions CoordinatePositions(const ModelConfig& config, Grid size, Grid grid, Cell cell,
                               absl::Span<const Coordinate> coordinates) {
   std::vector<double> rows, columns;
   rows.reserve(coordinates.size());
@@ -83,9 +106,19 @@ Positions CoordinatePositions(const ModelConfig& config, Grid size, Cell cell,
     rows.push_back(coordinate.row);
     columns.push_back(coordinate.column);
   }
-  return {MakeAxisAt(rows, size.height, Levels(config)),
-          MakeAxisAt(columns, size.width, Levels(config)),
-          MakeCell(config, size, 2.0 / cell.row, 2.0 / cell.column)};
+  Positions positions{MakeAxisAt(rows, size.height, Levels(config)),
+                      MakeAxisAt(columns, size.width, Levels(config)),
+                      GridCell(config, size, 2.0 / cell.row, 2.0 / cell.column),
+                      grid,
+                      {},
+                      {}};
+  if (config.decoder->points() != nullptr) {
+    for (const double row : rows) positions.row_pixels.push_back(PixelAt(row, grid.height));
+    for (const double column : columns) {
+      positions.column_pixels.push_back(PixelAt(column, grid.width));
+    }
+  }
+  return positions;
 }
 
 std::vector<PixelIndex> GatherNeighbours(absl::Span<Query> queries) {

@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "base/image.h"
 #include "model/config.h"
+#include "model/layers/axis_position.h"
 #include "model/layers/coordinates.h"
 
 namespace hiif {
@@ -36,10 +37,16 @@ struct Query {
 struct Positions {
   AxisTable rows;
   AxisTable columns;
-  std::array<float, 2> cell;  // as the decoder takes it
+  std::array<float, 2> cell;  // as HIIF or LIIF takes it
+  // Of other decoders: where the entries lie, in pixels of the output `grid`.
+  Grid grid;
+  std::vector<double> row_pixels;
+  std::vector<double> column_pixels;
 
+  bool by_points() const { return !row_pixels.empty(); }
   // Of an entry of each table; neighbours are pixels of the image.
   Query At(int64_t row, int64_t column) const;
+  QueryPoint PointAt(int64_t row, int64_t column) const;
 };
 
 // The pixels of a region of a grid: entry 0 is its first row or column. `size` is the image's.
@@ -58,8 +65,9 @@ struct Cell {
   double row = 0;
   double column = 0;
 };
-// Arbitrary positions: position i is entry i of both tables.
-Positions CoordinatePositions(const ModelConfig& config, Grid size, Cell cell,
+// Arbitrary positions: position i is entry i of both tables. `grid`: that of which a pixel has this
+// cell.
+Positions CoordinatePositions(const ModelConfig& config, Grid size, Grid grid, Cell cell,
                               absl::Span<const Coordinate> coordinates);
 
 // Replaces the neighbours by their places in the list of pixels that is returned, each once, in

@@ -26,15 +26,6 @@ int32_t Clamp(int64_t index, int64_t low) {
   return static_cast<int32_t>(std::clamp<int64_t>(index, 0, low - 1));
 }
 
-// Centre of pixel i of n, as make_coord of the released code: scalars in double, rounded once.
-float ReferenceCentre(int64_t i, int64_t n) {
-  const double r = 1.0 / static_cast<double>(n);
-  const float first = static_cast<float>(-1.0 + r);
-  const float step = static_cast<float>(2.0 * r);
-  const float product = step * static_cast<float>(i);
-  return first + product;
-}
-
 AxisTable MakeReferenceAxis(int64_t low, int64_t high, int levels,
                             absl::Span<const int64_t> pixels) {
   const auto positions = static_cast<int64_t>(pixels.size());
@@ -122,6 +113,15 @@ AxisTable MakeExactAxis(int64_t low, int64_t high, int levels, absl::Span<const 
 
 }  // namespace
 
+// Scalars in double, rounded once.
+float ReferenceCentre(int64_t i, int64_t n) {
+  const double r = 1.0 / static_cast<double>(n);
+  const float first = static_cast<float>(-1.0 + r);
+  const float step = static_cast<float>(2.0 * r);
+  const float product = step * static_cast<float>(i);
+  return first + product;
+}
+
 AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels,
                    absl::Span<const int64_t> pixels) {
   return mode == CoordinateMode::kReference ? MakeReferenceAxis(low, high, levels, pixels)
@@ -171,11 +171,14 @@ std::array<float, 4> EnsembleWeights(const AxisTable& rows, int64_t row, const A
   return {area[3] / total, area[2] / total, area[1] / total, area[0] / total};
 }
 
-float HiifCell(double low, double high) {
-  return static_cast<float>(2.0 / high * low * std::max(high / low / 4.0, 1.0));
-}
+float HiifCell(double low, double high) { return LimitedCell(low, high, 4); }
 
-float LiifCell(double low, double high) { return static_cast<float>(2.0 / high * low); }
+float LiifCell(double low, double high) { return LimitedCell(low, high, 0); }
+
+float LimitedCell(double low, double high, int limit) {
+  const double cell = 2.0 / high * low;
+  return static_cast<float>(limit > 0 ? cell * std::max(high / low / limit, 1.0) : cell);
+}
 
 GridPosition SamplePosition(Grid grid, int64_t i) {
   const auto fraction = [](double v) { return v - std::floor(v); };

@@ -56,6 +56,11 @@ std::array<float, 4> EnsembleWeights(const AxisTable& rows, int64_t row, const A
 float HiifCell(double low, double high);
 // The LIIF decoder's, 2 low / high.
 float LiifCell(double low, double high);
+// 2 low / high, held at that of scale `limit` (0: not held).
+float LimitedCell(double low, double high, int limit);
+
+// Centre of pixel i of n in [-1,1], to the last rounding as make_coord of the released code.
+float ReferenceCentre(int64_t i, int64_t n);
 
 // Position i of the regular sample of a grid (model.md 2.2): the R2 sequence.
 struct GridPosition {

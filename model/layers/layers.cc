@@ -39,15 +39,36 @@ at::Tensor EncodeImage(const Network& network, const at::Tensor& image, const He
   return network.config.encoder->Forward(Scope(network.parameters, "encoder."), image, beat);
 }
 
-at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width) {
-  const auto mirrored = [&](int64_t size, int64_t padded) {
-    const at::Tensor i = at::remainder(at::arange(padded, at::kLong), 2 * size);
-    return at::minimum(i, 2 * size - 1 - i).to(image.device());
-  };
+namespace {
+
+// Rows and columns of `image` at index(size, padded), up to height x width.
+template <class F>
+at::Tensor Extend(const at::Tensor& image, int64_t height, int64_t width, const F& index) {
   at::Tensor out = image;
-  if (height != image.size(2)) out = out.index_select(2, mirrored(image.size(2), height));
-  if (width != image.size(3)) out = out.index_select(3, mirrored(image.size(3), width));
+  if (height != image.size(2)) {
+    out = out.index_select(2, index(image.size(2), height).to(image.device()));
+  }
+  if (width != image.size(3)) {
+    out = out.index_select(3, index(image.size(3), width).to(image.device()));
+  }
   return out;
+}
+
+}  // namespace
+
+at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width) {
+  return Extend(image, height, width, [](int64_t size, int64_t padded) {
+    const at::Tensor i = at::remainder(at::arange(padded, at::kLong), 2 * size);
+    return at::minimum(i, 2 * size - 1 - i);
+  });
+}
+
+at::Tensor PadReflect(const at::Tensor& image, int64_t height, int64_t width) {
+  return Extend(image, height, width, [](int64_t size, int64_t padded) {
+    if (size == 1) return at::zeros(padded, at::kLong);
+    const at::Tensor i = at::remainder(at::arange(padded, at::kLong), 2 * size - 2);
+    return at::minimum(i, 2 * size - 2 - i);
+  });
 }
 
 }  // namespace hiif

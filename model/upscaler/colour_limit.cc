@@ -154,4 +154,8 @@ std::vector<float> ColourLimit::FeaturePlanes(const Features& features) const {
   return limited_->FeaturePlanes(*Limited(features).features);
 }
 
+std::vector<float> ColourLimit::JoinedPlanes(const Features& features) const {
+  return limited_->JoinedPlanes(*Limited(features).features);
+}
+
 }  // namespace hiif

@@ -40,6 +40,9 @@ class ColourLimit : public Upscaler {
     return limited_->Footprint(input, grid, region, options);
   }
 
+  absl::Status CheckGrid(Grid input, Grid grid) const override {
+    return limited_->CheckGrid(input, grid);
+  }
   absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
       std::shared_ptr<const RgbImage> image) const override;
   absl::StatusOr<std::shared_ptr<const Context>> MakeContext(
@@ -49,6 +52,7 @@ class ColourLimit : public Upscaler {
                      absl::Span<const Coordinate> coordinates,
                      absl::Span<float> out) const override;
   std::vector<float> FeaturePlanes(const Features& features) const override;
+  std::vector<float> JoinedPlanes(const Features& features) const override;
 
  private:
   const std::unique_ptr<Upscaler> limited_;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
-#include <variant>
 
+#include "model/decoders/decoder.h"
 #include "model/encoders/encoder.h"
 
 namespace hiif {
@@ -19,10 +19,7 @@ int64_t SamplesOf(Grid grid, int64_t samples) {
   return samples <= 0 ? all : std::min(samples, all);
 }
 
-bool HasContext(const ModelConfig& config) {
-  const auto* hiif = std::get_if<HiifConfig>(&config.decoder);
-  return hiif != nullptr && AttentionBlocks(*hiif) > 0;
-}
+bool HasContext(const ModelConfig& config) { return config.decoder->attention_blocks() > 0; }
 
 // Low-resolution pixels that a region of the grid reads.
 double PixelsRead(Grid input, Grid grid, const Region& region) {
@@ -56,6 +53,7 @@ WorkCost CostOf(const ModelConfig& config, const EngineCost& engine, const Encod
     const Region read = plan.Read(block);
     cost.encode.push_back(config.encoder->Cost(read.height, read.width));
   }
+  cost.encode.insert(cost.encode.end(), engine.parts.begin(), engine.parts.end());
   if (HasContext(config)) {
     cost.context =
         static_cast<double>(SamplesOf(grid, samples)) * (engine.sample + 4 * engine.projection) +
@@ -88,6 +86,7 @@ MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
     footprint.encode_worker =
         std::max(footprint.encode_worker, static_cast<int64_t>(kAllocator * bytes));
   }
+  footprint.encode_worker = std::max(footprint.encode_worker, engine.part_bytes);
   const int64_t tile = std::min(MemoryFootprint::kTilePixels, region.pixels());
   footprint.decode_tiles =
       (region.pixels() + MemoryFootprint::kTilePixels - 1) / MemoryFootprint::kTilePixels;
@@ -102,30 +101,17 @@ MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
   return footprint;
 }
 
-EngineCost WrittenCost(const ModelConfig& config) {
+EngineCost WrittenCost(const ModelConfig& config, Grid size, Grid grid) {
+  const DecoderCost of = config.decoder->Cost(config.encoder->features(), size, grid);
   EngineCost cost;
-  const double features = config.encoder->features();
-  if (const auto* hiif = std::get_if<HiifConfig>(&config.decoder)) {
-    const double width = hiif->width;
-    const double square = width * width;
-    const int blocks = AttentionBlocks(*hiif);
-    const double attention = square * 5 + 2 * square / hiif->heads;
-    cost.projection = 9 * features * width;
-    cost.coordinate = square * 5 + blocks * attention + (hiif->levels - 1) * 2 * square;
-    cost.sample = square * 5 + blocks * attention;
-  } else {
-    double inputs = 9 * features + 4;
-    for (const int hidden : std::get<LiifConfig>(config.decoder).hidden) {
-      cost.coordinate += 4 * inputs * hidden;
-      inputs = hidden;
-    }
-    cost.coordinate += 4 * inputs * 3;
-  }
+  cost.projection = of.pixel;
+  cost.coordinate = of.query;
+  cost.sample = of.sample;
   return cost;
 }
 
 EngineCost FoldedCost(const ModelConfig& config) {
-  const auto& hiif = std::get<HiifConfig>(config.decoder);
+  const auto& hiif = *config.decoder.hiif();
   const double width = hiif.width;
   const double square = width * width;
   EngineCost cost;

@@ -14,7 +14,7 @@ namespace hiif {
 // Multiply-adds of the products. The kinds run at different speeds (convolutions by LibTorch,
 // products by the engine's kernels): measure each by itself.
 struct WorkCost {
-  std::vector<double> encode;  // of each block of Encoding, its halo included
+  std::vector<double> encode;  // of each block of Encoding, halos included
   double context = 0;
   double coordinate = 0;  // of one output pixel of the region, its share of projections included
   double decode = 0;      // of the region: its pixels times `coordinate`
@@ -62,6 +62,9 @@ struct EngineCost {
   int64_t call_bytes = 0;       // buffers of a call, whatever its size
   int64_t call_pixels = 0;      // low-resolution pixels of a call, at most
   int64_t call_queries = 0;     // output pixels of a call, at most; 0: no bound
+
+  std::vector<double> parts;  // multiply-adds of each of Engine::parts()
+  int64_t part_bytes = 0;     // while one is made, at most
 };
 
 // `plan`: of the image; `samples`: as ContextOptions has it. The region lies in the grid.
@@ -71,8 +74,8 @@ MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
                             const EncodingPlan& plan, Grid grid, const Region& region,
                             int64_t samples);
 
-// The work of the two decoders as they are written, and of HIIF by the algebra of model.md 2.3.
-EngineCost WrittenCost(const ModelConfig& config);
+// The work of a decoder as it is written, and of HIIF by the algebra of model.md 2.3.
+EngineCost WrittenCost(const ModelConfig& config, Grid size, Grid grid);
 EngineCost FoldedCost(const ModelConfig& config);
 
 }  // namespace hiif

@@ -7,7 +7,9 @@
 
 #include "absl/synchronization/mutex.h"
 #include "base/status_macros.h"
+#include "model/decoders/decoder.h"
 #include "model/upscaler/check.h"
+#include "model/upscaler/encoding.h"
 #include "model/upscaler/factory.h"
 #include "model/upscaler/guard.h"
 #include "model/upscaler/piece.h"
@@ -16,6 +18,12 @@ namespace hiif {
 namespace {
 
 std::atomic<int64_t> g_recomputed = 0;
+
+// Queries of a group that lie anywhere.
+int64_t Scattered(const Engine& engine) {
+  const CallShape shape = engine.shape();
+  return shape.scattered > 0 ? shape.scattered : shape.queries > 0 ? shape.queries : 96;
+}
 
 Grid SizeOf(const Features& features) { return {features.height(), features.width()}; }
 
@@ -35,43 +43,19 @@ std::vector<GridPosition> Sample(Grid grid, const ContextOptions& options) {
   return pixels;
 }
 
+// A value that the network says, in the range where [-1,1] is [0,1] of the image. Of what the
+// residual, of that range, is added to: the difference.
+void ToHalves(const Normalisation& from, bool difference, float* rgb) {
+  if (from == Normalisation{}) return;
+  for (int c = 0; c < 3; ++c) {
+    rgb[c] = rgb[c] * (from.deviation[c] / 0.5f);
+    if (!difference) rgb[c] += (from.mean[c] - 0.5f) / 0.5f;
+  }
+}
+
 }  // namespace
 
 int64_t RecomputedPieces() { return g_recomputed.load(std::memory_order_relaxed); }
-
-class EngineUpscaler::BlockEncoding : public Encoding {
- public:
-  BlockEncoding(const EngineUpscaler* owner, std::shared_ptr<const RgbImage> image)
-      : owner_(owner),
-        plan_(owner->engine_->Plan({image->height, image->width})),
-        left_(static_cast<int>(plan_.blocks.size())),
-        features_(std::make_shared<EngineFeatures>()) {
-    features_->latents = owner->engine_->NewLatents(plan_.size);
-    features_->image = std::move(image);
-  }
-  int blocks() const override { return static_cast<int>(plan_.blocks.size()); }
-  absl::Status EncodeBlock(int block, int threads, const Heartbeat& beat) override {
-    if (block < 0 || block >= blocks()) return absl::InvalidArgumentError("no such block");
-    const absl::Status status = Guard([&] {
-      return owner_->engine_->Encode(*features_->image, plan_, block, threads, beat,
-                                     *features_->latents);
-    });
-    if (status.ok()) left_.fetch_sub(1, std::memory_order_acq_rel);
-    return status;
-  }
-  absl::StatusOr<std::shared_ptr<const Features>> Finish() override {
-    if (left_.load(std::memory_order_acquire) != 0) {
-      return absl::FailedPreconditionError("not every block was encoded");
-    }
-    return std::shared_ptr<const Features>(std::move(features_));
-  }
-
- private:
-  const EngineUpscaler* owner_;
-  const EncodingPlan plan_;
-  std::atomic<int> left_;
-  std::shared_ptr<EngineFeatures> features_;
-};
 
 EngineUpscaler::EngineUpscaler(ModelConfig config, std::string backend,
                                std::unique_ptr<Engine> engine, std::unique_ptr<Engine> exact)
@@ -81,17 +65,21 @@ EngineUpscaler::EngineUpscaler(ModelConfig config, std::string backend,
       exact_(std::move(exact)) {}
 
 int64_t EngineUpscaler::weights_bytes() const {
-  return engine_->Costs().weights_bytes + (exact_ == nullptr ? 0 : exact_->Costs().weights_bytes);
+  const auto bytes = [](const Engine& engine) {
+    return engine.Costs({1, 1}, {1, 1}).weights_bytes;
+  };
+  return bytes(*engine_) + (exact_ == nullptr ? 0 : bytes(*exact_));
 }
 
 WorkCost EngineUpscaler::Cost(Grid input, Grid grid, const Region& region,
                               const ContextOptions& options) const {
-  return CostOf(config_, engine_->Costs(), engine_->Plan(input), grid, region, options.samples);
+  return CostOf(config_, engine_->Costs(input, grid), engine_->Plan(input), grid, region,
+                options.samples);
 }
 
 MemoryFootprint EngineUpscaler::Footprint(Grid input, Grid grid, const Region& region,
                                           const ContextOptions& options) const {
-  EngineCost costs = engine_->Costs();
+  EngineCost costs = engine_->Costs(input, grid);
   costs.weights_bytes = weights_bytes();
   return FootprintOf(config_, costs, engine_->Plan(input), grid, region, options.samples);
 }
@@ -100,8 +88,13 @@ absl::StatusOr<std::unique_ptr<Encoding>> EngineUpscaler::StartEncoding(
     std::shared_ptr<const RgbImage> image) const {
   HIIF_RETURN_IF_ERROR(CheckImage(image.get()));
   return Guard([&]() -> absl::StatusOr<std::unique_ptr<Encoding>> {
-    return std::make_unique<BlockEncoding>(this, std::move(image));
+    return std::make_unique<BlockEncoding>(*engine_, std::move(image));
   });
+}
+
+absl::Status EngineUpscaler::CheckGrid(Grid input, Grid grid) const {
+  HIIF_RETURN_IF_ERROR(hiif::CheckGrid(grid, input));
+  return config_.decoder->CheckGrid(input, grid);
 }
 
 std::unique_ptr<Engine::Attention> EngineUpscaler::MakeAttention(
@@ -112,7 +105,7 @@ std::unique_ptr<Engine::Attention> EngineUpscaler::MakeAttention(
   const std::vector<GridPosition> pixels = Sample(grid, options);
   const auto count = static_cast<int64_t>(pixels.size());
   const int64_t width = engine.width();
-  const int64_t call = engine.shape().queries > 0 ? engine.shape().queries : 96;
+  const int64_t call = Scattered(engine);
   std::vector<float> x(count * width);
   for (int64_t begin = 0; begin < count; begin += call) {
     const int64_t rows = std::min(call, count - begin);
@@ -136,7 +129,7 @@ std::unique_ptr<Engine::Attention> EngineUpscaler::MakeAttention(
 absl::StatusOr<std::shared_ptr<const Context>> EngineUpscaler::MakeContext(
     const Features& any, Grid grid, const ContextOptions& options) const {
   const auto& features = static_cast<const EngineFeatures&>(any);
-  HIIF_RETURN_IF_ERROR(CheckGrid(grid, SizeOf(features)));
+  HIIF_RETURN_IF_ERROR(CheckGrid(SizeOf(features), grid));
   if (options.strip) HIIF_RETURN_IF_ERROR(CheckRegion(*options.strip, grid));
   return Guard([&]() -> absl::StatusOr<std::shared_ptr<const Context>> {
     auto context = std::make_shared<EngineContext>();
@@ -189,6 +182,7 @@ absl::Status EngineUpscaler::Render(absl::Span<const RenderTile> tiles) const {
                       tile.out.data() + (y * tile.region.width + x) * 3,
                       tile.region.width * 3,
                       {},
+                      {},
                       {}};
           piece.AskRectangle();
           pieces.push_back(std::move(piece));
@@ -211,8 +205,9 @@ absl::Status EngineUpscaler::Query(const Features& any, const Context& context, 
   }
   const auto& features = static_cast<const EngineFeatures&>(any);
   return Guard([&]() -> absl::Status {
-    const Positions positions = CoordinatePositions(config_, SizeOf(features), cell, coordinates);
-    const int64_t call = engine_->shape().queries > 0 ? engine_->shape().queries : 96;
+    const Positions positions =
+        CoordinatePositions(config_, SizeOf(features), context.grid(), cell, coordinates);
+    const int64_t call = Scattered(*engine_);
     std::vector<Piece> pieces;
     for (int64_t begin = 0; begin < positions.rows.size(); begin += call) {
       Piece piece{&features,
@@ -221,6 +216,7 @@ absl::Status EngineUpscaler::Query(const Features& any, const Context& context, 
                   {0, begin, 0, 0},
                   out.data() + begin * 3,
                   0,
+                  {},
                   {},
                   {}};
       piece.AskAnywhere(std::min(call, positions.rows.size() - begin));
@@ -240,14 +236,14 @@ absl::Status EngineUpscaler::Run(std::vector<Piece>& pieces) const {
   size_t queries = 0;
   for (const Piece& piece : pieces) {
     groups.push_back(piece.Group(*piece.context->attention));
-    queries += piece.queries.size();
+    queries += piece.size();
   }
   std::vector<float> rgb(queries * 3);
   engine_->Decode(groups, rgb.data());
   float* values = rgb.data();
   for (const Piece& piece : pieces) {
     HIIF_RETURN_IF_ERROR(Finish(piece, values));
-    values += piece.queries.size() * 3;
+    values += piece.size() * 3;
   }
   pieces.clear();
   return absl::OkStatus();
@@ -255,15 +251,16 @@ absl::Status EngineUpscaler::Run(std::vector<Piece>& pieces) const {
 
 // Residual, what is not finite, and into the output.
 absl::Status EngineUpscaler::Finish(const Piece& piece, float* rgb) const {
-  const auto count = static_cast<int64_t>(piece.queries.size());
+  const auto count = static_cast<int64_t>(piece.size());
   std::vector<int64_t> wrong;
   for (int64_t i = 0; i < count; ++i) {
     if (!std::isfinite(rgb[i * 3] + rgb[i * 3 + 1] + rgb[i * 3 + 2])) wrong.push_back(i);
   }
   if (!wrong.empty() && exact_ != nullptr) HIIF_RETURN_IF_ERROR(Recompute(piece, wrong, rgb));
-  const bool residual = std::holds_alternative<HiifConfig>(config_.decoder);
+  const bool residual = config_.decoder->residual();
   for (int64_t i = 0; i < count; ++i) {
     float* value = rgb + i * 3;
+    ToHalves(config_.normalisation, residual, value);
     if (residual) {
       AddResidual(*piece.features->image, *piece.positions, piece.RowOf(i), piece.ColumnOf(i),
                   value);
@@ -301,6 +298,10 @@ absl::Status EngineUpscaler::Recompute(const Piece& piece, const std::vector<int
 
 std::vector<float> EngineUpscaler::FeaturePlanes(const Features& features) const {
   return engine_->FeaturePlanes(*static_cast<const EngineFeatures&>(features).latents);
+}
+
+std::vector<float> EngineUpscaler::JoinedPlanes(const Features& features) const {
+  return engine_->JoinedPlanes(*static_cast<const EngineFeatures&>(features).latents);
 }
 
 }  // namespace hiif

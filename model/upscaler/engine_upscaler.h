@@ -34,6 +34,7 @@ class EngineUpscaler : public Upscaler {
   MemoryFootprint Footprint(Grid input, Grid grid, const Region& region,
                             const ContextOptions& options) const override;
 
+  absl::Status CheckGrid(Grid input, Grid grid) const override;
   absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
       std::shared_ptr<const RgbImage> image) const override;
   absl::StatusOr<std::shared_ptr<const Context>> MakeContext(
@@ -43,10 +44,9 @@ class EngineUpscaler : public Upscaler {
                      absl::Span<const Coordinate> coordinates,
                      absl::Span<float> out) const override;
   std::vector<float> FeaturePlanes(const Features& features) const override;
+  std::vector<float> JoinedPlanes(const Features& features) const override;
 
  private:
-  class BlockEncoding;
-
   std::unique_ptr<Engine::Attention> MakeAttention(const Engine& engine,
                                                    const EngineFeatures& features, Grid grid,
                                                    const ContextOptions& options) const;

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "model/decoders/decoder.h"
 #include "model/engine/engines.h"
 #include "model/upscaler/colour_limit.h"
 #include "model/upscaler/engine_upscaler.h"
@@ -44,6 +45,10 @@ Made MakeFused(const Checkpoint& checkpoint, Precision precision) {
 }
 
 Made Make(const Checkpoint& checkpoint, const UpscalerOptions& options) {
+  // The floor of every comparison is served whatever is chosen for networks.
+  if (checkpoint.config().decoder->filters()) {
+    return MakeTorch(checkpoint, {.precision = Precision::kFloat32, .device = options.device});
+  }
   if (options.backend == Backend::kTorch) return MakeTorch(checkpoint, options);
   if (options.device != "cpu") {
     if (options.backend == Backend::kAuto) return MakeTorch(checkpoint, options);

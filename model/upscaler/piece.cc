@@ -3,6 +3,15 @@
 namespace hiif {
 
 void Piece::AskRectangle() {
+  if (positions->by_points()) {
+    points.reserve(region.pixels());
+    for (int64_t y = region.y; y < region.y + region.height; ++y) {
+      for (int64_t x = region.x; x < region.x + region.width; ++x) {
+        points.push_back(positions->PointAt(y, x));
+      }
+    }
+    return;
+  }
   const AxisTable& rows = positions->rows;
   const AxisTable& columns = positions->columns;
   const int64_t row0 = rows.index[0][region.y];
@@ -28,6 +37,12 @@ void Piece::AskRectangle() {
 }
 
 void Piece::AskAnywhere(int64_t count) {
+  if (positions->by_points()) {
+    for (int64_t i = 0; i < count; ++i) {
+      points.push_back(positions->PointAt(RowOf(i), ColumnOf(i)));
+    }
+    return;
+  }
   for (int64_t i = 0; i < count; ++i) queries.push_back(positions->At(RowOf(i), ColumnOf(i)));
   pixels = GatherNeighbours(absl::MakeSpan(queries));
 }

@@ -44,7 +44,9 @@ struct Piece {
   int64_t stride = 0;    // values between rows of `out`
   std::vector<PixelIndex> pixels;
   std::vector<hiif::Query> queries;
+  std::vector<QueryPoint> points;  // instead, for decoders that are asked so
 
+  size_t size() const { return queries.size() + points.size(); }
   int64_t RowOf(int64_t i) const {
     return region.width == 0 ? region.y + i : region.y + i / region.width;
   }
@@ -55,7 +57,7 @@ struct Piece {
     return region.width == 0 ? out + i * 3 : out + i / region.width * stride + i % region.width * 3;
   }
   Engine::Group Group(const Engine::Attention& attention) const {
-    return {features->latents.get(), &attention, positions->cell, pixels, queries};
+    return {features->latents.get(), &attention, positions->cell, pixels, queries, points};
   }
   // Of a rectangle, whose neighbours are one too.
   void AskRectangle();

@@ -30,6 +30,9 @@ class SelfEnsemble : public Upscaler {
   MemoryFootprint Footprint(Grid input, Grid grid, const Region& region,
                             const ContextOptions& options) const override;
 
+  absl::Status CheckGrid(Grid input, Grid grid) const override {
+    return single_->CheckGrid(input, grid);
+  }
   absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
       std::shared_ptr<const RgbImage> image) const override;
   absl::StatusOr<std::shared_ptr<const Context>> MakeContext(

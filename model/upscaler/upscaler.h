@@ -108,6 +108,8 @@ class Upscaler {
   virtual MemoryFootprint Footprint(Grid input, Grid grid, const Region& region,
                                     const ContextOptions& options) const = 0;
 
+  // InvalidArgument where an image of size `input` cannot be enlarged to `grid`.
+  virtual absl::Status CheckGrid(Grid input, Grid grid) const = 0;
   virtual absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
       std::shared_ptr<const RgbImage> image) const = 0;
   virtual absl::StatusOr<std::shared_ptr<const Context>> MakeContext(
@@ -120,8 +122,10 @@ class Upscaler {
                              absl::Span<float> out) const = 0;
 
   // The features that the queries gather from, planes of height * width: `freq` for HIIF, the
-  // encoder's output for LIIF. For comparison with recordings; empty where the backend has none.
+  // encoder's output for others. For comparison with recordings; empty where the backend has none.
   virtual std::vector<float> FeaturePlanes(const Features&) const { return {}; }
+  // The same of what is made of all of them once per image: CiaoSR's non-local map.
+  virtual std::vector<float> JoinedPlanes(const Features&) const { return {}; }
 
   // StartEncoding, every block, Finish.
   absl::StatusOr<std::shared_ptr<const Features>> Encode(

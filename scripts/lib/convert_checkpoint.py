@@ -11,7 +11,9 @@ import os
 import struct
 import sys
 
+import released_decoders
 import torch
+from released_decoders import count
 
 DERIVED_SUFFIXES = (".attn_mask", ".relative_position_index", ".rpe_biases", ".attn_mask_0", ".attn_mask_1")
 DERIVED_PREFIXES = ("encoder.sub_mean.", "encoder.add_mean.")
@@ -41,15 +43,17 @@ def read_safetensors(path):
 
 
 def read_pth(path):
-    """Returns (tensors, metadata) of a released file: model.{name,args,sd}, or a bare state dict."""
+    """Returns (tensors, metadata) of a released file: model.{name,args,sd}, {state_dict}, or a bare state dict."""
     loaded = torch.load(path, map_location="cpu", weights_only=True)
     if isinstance(loaded, dict) and isinstance(loaded.get("model"), dict):
         loaded = loaded["model"]
     if isinstance(loaded, dict) and isinstance(loaded.get("sd"), dict):
         loaded = loaded["sd"]
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):  # mmcv, of which CiaoSR is
+        loaded = loaded["state_dict"]
     if isinstance(loaded, dict) and isinstance(loaded.get("params"), dict):  # BasicSR, of which DAT is
         loaded = loaded["params"]
-    tensors = {k: v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
+    tensors = {k: v for k, v in loaded.items() if isinstance(v, torch.Tensor)} if isinstance(loaded, dict) else {}
     if "before_RG.1.weight" in tensors:
         tensors = {("" if k.startswith("upsample.") else "encoder.") + k: v for k, v in tensors.items()}
     if not tensors:
@@ -79,12 +83,6 @@ def fold_batch_norms(tensors):
         tensors[convolution + ".bias"] = (tensors[convolution + ".bias"] - mean) * factor + bias
 
 
-def count(tensors, prefix):
-    """1 + the largest N of the names prefix + N + '.'."""
-    found = [name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix)]
-    return 1 + max((int(text) for text in found if text.isdigit()), default=-1)
-
-
 def encoder_config(tensors):
     if "encoder.SFENet1.weight" in tensors:
         return "rdn", {
@@ -107,6 +105,7 @@ def encoder_config(tensors):
         }
     if "encoder.conv_first.weight" in tensors:
         layers = count(tensors, "encoder.layers.")
+        last = "encoder.conv_before_upsample.0.weight"
         table = "encoder.layers.{}.residual_group.blocks.0.attn.relative_position_bias_table"
         return "swinir", {
             "embed_dim": tensors["encoder.conv_first.weight"].shape[0],
@@ -114,7 +113,8 @@ def encoder_config(tensors):
             "heads": [tensors[table.format(i)].shape[1] for i in range(layers)],
             "window": (round(tensors[table.format(0)].shape[0] ** 0.5) + 1) // 2,
             "mlp_hidden": tensors["encoder.layers.0.residual_group.blocks.0.mlp.fc1.weight"].shape[0],
-            "output_features": tensors["encoder.conv_before_upsample.0.weight"].shape[0],
+            # CiaoSR's form has no such layer.
+            "output_features": tensors[last].shape[0] if last in tensors else 0,
         }
     if "encoder.head.0.weight" in tensors:
         return "edsr-baseline", {
@@ -125,6 +125,9 @@ def encoder_config(tensors):
 
 
 def decoder_config(tensors):
+    peer = released_decoders.decoder_config(tensors)
+    if peer is not None:
+        return peer
     if "imnet.layers.0.weight" in tensors:
         last = count(tensors, "imnet.layers.") - 1
         return "liif", {"hidden": [tensors[f"imnet.layers.{i}.weight"].shape[0] for i in range(0, last, 2)]}
@@ -145,7 +148,18 @@ def decoder_config(tensors):
         }
     if "upsample.0.weight" in tensors:  # one scale, for `hiif-data cache`; not served
         return "pixel-shuffle", {"scale": round((tensors["upsample.0.weight"].shape[0] / 3) ** 0.5)}
-    fail("holds no decoder that is known (HIIF, LIIF)")
+    fail("holds no decoder that is known (HIIF, LIIF, MetaSR, LTE, CLIT, CiaoSR, SRNO)")
+
+
+def normalisation(old, said):
+    """(mean, std) of the input's metadata, else of the release it is, else of the LIIF framework."""
+
+    def triple(key):
+        if key not in old:
+            return said.get(key, (0.5,) * 3)
+        return tuple(float(value) for value in old[key].split(","))
+
+    return triple("mean"), triple("std")
 
 
 def write(path, tensors, metadata, dtype):
@@ -197,12 +211,19 @@ def main():
     except Exception as error:  # pickle, zip and struct each have their own
         fail(f"{arguments.input} cannot be read: {error}")
     tensors = clean(tensors)
+    try:
+        tensors, said = released_decoders.to_native(tensors)
+    except released_decoders.Unsupported as reason:
+        fail(f"{arguments.input} is {reason}")
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             fail(f"tensor {name} holds NaN or infinity")
     fold_batch_norms(tensors)
-    encoder, encoder_values = encoder_config(tensors)
-    decoder, decoder_values = decoder_config(tensors)
+    try:
+        encoder, encoder_values = encoder_config(tensors)
+        decoder, decoder_values = decoder_config(tensors)
+    except KeyError as missing:
+        fail(f"{arguments.input} lacks tensor {missing.args[0]}")
     metadata = {
         "format_version": "1",
         "normalisation": "(x-0.5)/0.5",
@@ -211,9 +232,14 @@ def main():
         "decoder": decoder,
         "decoder_config": json.dumps(decoder_values, sort_keys=True),
         "coordinates": arguments.coordinates or old.get("coordinates", "reference"),
-        "license": arguments.license or old.get("license", "unknown"),
+        "license": arguments.license or old.get("license") or said.get("license", "unknown"),
         "provenance": arguments.provenance or old.get("provenance") or old.get("training", "unknown"),
     }
+    mean, std = normalisation(old, said)
+    if (mean, std) != ((0.5,) * 3, (0.5,) * 3):
+        metadata["normalisation"] = "(x-mean)/std"
+        metadata["mean"] = ",".join(map(repr, mean))
+        metadata["std"] = ",".join(map(repr, std))
     for key, value in (("psnr", arguments.psnr), ("speed", arguments.speed),
                        ("colour_slack", arguments.colour_slack)):
         if value or key in old:

@@ -116,7 +116,8 @@ def main():
     parser.add_argument("--scales", default=SCALES)
     parser.add_argument("--keep", help="leave the pictures in this folder")
     arguments = parser.parse_args()
-    models = arguments.models or sorted(p.stem for p in pathlib.Path(arguments.model_dir).glob("*.safetensors"))
+    models = arguments.models or sorted(
+        p.stem for p in pathlib.Path(arguments.model_dir).glob("*.safetensors") if p.stat().st_size > 1 << 16)  # networks
     failed = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(arguments.keep or temporary)

@@ -97,6 +97,7 @@ absl::Status Querying::Run(const v1::QueryRequest& request, Call* call, v1::Quer
   HIIF_ASSIGN_OR_RETURN(input.grid.height, PixelsOf("cell_row", request.cell_row(), size.height));
   HIIF_ASSIGN_OR_RETURN(input.grid.width,
                         PixelsOf("cell_column", request.cell_column(), size.width));
+  HIIF_RETURN_IF_ERROR(UnderField("cell_row", input.model->upscaler().CheckGrid(size, input.grid)));
   report->input_pixels = size.height * size.width;
   report->output_pixels = static_cast<int64_t>(coordinates.size());
   response->set_image_digest(input.image_digest);

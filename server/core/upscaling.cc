@@ -96,6 +96,8 @@ absl::StatusOr<Request> MakeRequest(const v1::UpscaleParameters& parameters,
                                     const RequestLimits& limits, int64_t context_samples) {
   HIIF_ASSIGN_OR_RETURN(Plan plan, MakePlan(parameters, input.facts(),
                                             {limits.max_output_pixels, limits.default_tile_size}));
+  HIIF_RETURN_IF_ERROR(
+      UnderField("parameters.size", model->upscaler().CheckGrid(plan.input, plan.output)));
   const ModelFacts& facts = model->facts();
   Request request{parameters, plan, std::move(model), ""};
   request.resume_token =

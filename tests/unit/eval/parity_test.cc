@@ -12,9 +12,9 @@
 namespace hiif::eval {
 namespace {
 
-std::set<std::string> Cases() {
+std::set<std::string> Cases(const std::string& folder = "fixtures") {
   std::set<std::string> cases;
-  for (const auto& file : std::filesystem::directory_iterator(testing::SharedPath("fixtures"))) {
+  for (const auto& file : std::filesystem::directory_iterator(testing::SharedPath(folder))) {
     const std::string path = file.path();
     if (absl::EndsWith(path, ".safetensors") && !absl::EndsWith(path, ".weights.safetensors"))
       cases.insert(path);
@@ -31,6 +31,22 @@ TEST(Parity, OfTheReferenceBackend) {
     EXPECT_TRUE(result->passed) << path;
     EXPECT_LE(result->raw_output, 2e-4) << path;
     EXPECT_LE(result->wrong_bits, 0) << path;
+  }
+}
+
+// 29 cases; by both backends, of which one serves.
+TEST(Parity, OfTheOtherDecoders) {
+  const std::string folder = "recorded/decoders";
+  HIIF_SKIP_WITHOUT(testing::SharedPath(folder));
+  EXPECT_GE(Cases(folder).size(), 29);
+  for (const Backend backend : {Backend::kReference, Backend::kTorch}) {
+    for (const std::string& path : Cases(folder)) {
+      const auto result = CompareCase(path, {.backend = backend});
+      ASSERT_TRUE(result.ok()) << path << ": " << result.status();
+      EXPECT_TRUE(result->passed) << path;
+      EXPECT_LE(result->raw_output, 2e-4) << path;
+      EXPECT_LE(result->wrong_bits, 0) << path;
+    }
   }
 }
 
