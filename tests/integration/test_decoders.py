@@ -2,31 +2,58 @@
 
 import os
 import pathlib
-import subprocess
+import re
 import sys
+import unittest.mock
 
 import numpy
 import pytest
 from PIL import Image
 
-from processes import ROOT, assemble, hiif
+from processes import ROOT, assemble, hiif, run_server
 
 SHARED = pathlib.Path(os.environ.get("HIIF_SHARED", ROOT.parent / "shared"))
 RECORDED = SHARED / "recorded" / "decoders"
 NAMES = sorted(path.name.split(".")[0] for path in RECORDED.glob("*.weights.safetensors"))
-TILES = (16, 48, 100, 4096)
+FILTERS = ["bicubic", "lanczos"]
+# The same weights asked in integers, which is what a Query is asked in.
+EXACT = [f"{name}-exact" for name in NAMES if name.endswith("edsr-baseline")]
+ONE_STAGE = "clit-one-stage"
+TILES = (16, 48, 4096)
+
+needs_recordings = pytest.mark.skipif(not NAMES, reason=f"{RECORDED} is not here")
+
+
+def convert(source, output, *options):
+    """By the converter in this process: LibTorch is slow to load."""
+    sys.path.insert(0, str(ROOT / "scripts" / "lib"))
+    import convert_checkpoint
+    with unittest.mock.patch("sys.argv", ["convert-checkpoint", str(source), str(output), *options]):
+        convert_checkpoint.main()
+
+
+def one_stage(folder):
+    """CLIT without its later stages: it enlarges by 4 at most."""
+    import torch
+    import convert_checkpoint
+    tensors, _ = convert_checkpoint.read_safetensors(RECORDED / "clit-edsr-baseline.weights.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if not re.match(r"(conv_[qkv]s|imnets)\.[1-9]", name)}
+    torch.save({"model": {"name": "clit", "args": {}, "sd": kept}}, folder / "one.pth")
+    convert(folder / "one.pth", folder / f"{ONE_STAGE}.safetensors")
+    (folder / "one.pth").unlink()
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Native checkpoints of the recorded weights, and the filters."""
     folder = tmp_path_factory.mktemp("models")
-    for name in NAMES:
-        command = [sys.executable, ROOT / "scripts" / "lib" / "convert_checkpoint.py",
-                   RECORDED / f"{name}.weights.safetensors", folder / f"{name}.safetensors"]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-    for name in ("bicubic", "lanczos"):
-        (folder / f"{name}.safetensors").symlink_to(ROOT / "models" / f"{name}.safetensors")
+    for name in NAMES + EXACT:
+        weights = RECORDED / f"{name.removesuffix('-exact')}.weights.safetensors"
+        convert(weights, folder / f"{name}.safetensors", *(["--coordinates", "exact"] if name in EXACT else []))
+    if NAMES:
+        one_stage(folder)
+    for name in FILTERS:
+        (folder / f"{name}.safetensors").write_bytes((ROOT / "models" / f"{name}.safetensors").read_bytes())
     return folder
 
 
@@ -39,35 +66,47 @@ def small(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def serving(models, tmp_path_factory):
-    from processes import run_server
     with run_server(tmp_path_factory.mktemp("serving"), "--default-model", "bicubic", model_dir=models) as running:
         yield running
 
 
-@pytest.mark.parametrize("name", [*NAMES, "bicubic", "lanczos"])
-def test_tiles_queries_and_the_command_line_agree_to_the_bit(serving, small, tmp_path, name):
+def upscale(serving, small, name, **parameters):
     from hiif.v1 import super_resolution_pb2 as pb
-    source = pb.ImageSource(encoded=small.read_bytes())
+    parameters = pb.UpscaleParameters(scale=pb.Scale(rx=2.7, ry=3.1), model=name, **parameters)
+    request = pb.UpscaleRequest(image=pb.ImageSource(encoded=small.read_bytes()), parameters=parameters)
+    return assemble(serving.stub().Upscale(request, timeout=120))[:2]
 
-    def upscale(tile_size):
-        parameters = pb.UpscaleParameters(scale=pb.Scale(rx=2.7, ry=3.1), tile_size=tile_size, model=name)
-        return assemble(serving.stub().Upscale(pb.UpscaleRequest(image=source, parameters=parameters), timeout=120))
 
-    header, whole, _ = upscale(TILES[0])
+@pytest.mark.parametrize("name", [*NAMES, *FILTERS])
+def test_tiles_regions_and_the_command_line_agree_to_the_bit(serving, small, tmp_path, name):
+    from hiif.v1 import super_resolution_pb2 as pb
+    header, whole = upscale(serving, small, name, tile_size=TILES[0], sample_type=pb.SAMPLE_TYPE_F32)
     assert (header.output_width, header.output_height) == (86, 78) and header.model == name
     for tile_size in TILES[1:]:
-        assert (upscale(tile_size)[1] == whole).all(), tile_size
+        assert (upscale(serving, small, name, tile_size=tile_size, sample_type=pb.SAMPLE_TYPE_F32)[1] == whole).all(), tile_size
+    region = upscale(serving, small, name, sample_type=pb.SAMPLE_TYPE_F32, region=pb.Region(x=31, y=17, width=23, height=40))[1]
+    assert (region == whole[17:57, 31:54]).all()
     out = tmp_path / "out.png"
     hiif("upscale", small, "-o", out, "--scale-x", 2.7, "--scale-y", 3.1, "-n", name, "--server", serving.address)
-    assert (numpy.asarray(Image.open(out)) == whole).all()
+    assert (numpy.asarray(Image.open(out)) == upscale(serving, small, name, tile_size=48)[1]).all()
+
+
+@pytest.mark.parametrize("name", [*EXACT, *FILTERS])
+def test_a_query_at_the_pixels_is_the_picture(serving, small, name):
+    from hiif.v1 import super_resolution_pb2 as pb
+    _, whole = upscale(serving, small, name, sample_type=pb.SAMPLE_TYPE_F32)
+    rows, columns = whole.shape[:2]
+    places = [(0, 0), (77, 85), (31, 17), (9, 40), (50, 3)]
+    coordinates = [c for y, x in places for c in ((2 * y + 1) / rows - 1, (2 * x + 1) / columns - 1)]
+    request = pb.QueryRequest(image=pb.ImageSource(encoded=small.read_bytes()), model=name, coordinates=coordinates,
+                              cell_row=2 / rows, cell_column=2 / columns)
+    rgb = numpy.array(serving.stub().Query(request, timeout=60).rgb, numpy.float32).reshape(-1, 3)
+    assert (rgb == [whole[y, x] for y, x in places]).all()
 
 
 def test_filters_are_those_of_pillow(serving, small):
-    from hiif.v1 import super_resolution_pb2 as pb
     for name, filter_ in (("bicubic", Image.BICUBIC), ("lanczos", Image.LANCZOS)):
-        parameters = pb.UpscaleParameters(scale=pb.Scale(rx=2.7, ry=3.1), model=name)
-        request = pb.UpscaleRequest(image=pb.ImageSource(encoded=small.read_bytes()), parameters=parameters)
-        _, image, _ = assemble(serving.stub().Upscale(request, timeout=60))
+        _, image = upscale(serving, small, name)
         pillow = numpy.asarray(Image.open(small).resize(image.shape[1::-1], filter_)).astype(int)
         assert numpy.abs(pillow - image.astype(int)).max() <= 2  # it rounds between rows and columns
 
@@ -75,20 +114,26 @@ def test_filters_are_those_of_pillow(serving, small):
 def test_models_say_what_they_are(serving):
     from hiif.v1 import super_resolution_pb2 as pb
     models = {m.name: m for m in serving.stub().ListModels(pb.ListModelsRequest(), timeout=10).models}
-    assert set(models) == {*NAMES, "bicubic", "lanczos"}
+    assert set(models) == {*NAMES, *EXACT, *FILTERS, *([ONE_STAGE] if NAMES else [])}
     for name, model in models.items():
         assert model.state == pb.MODEL_STATE_READY, (name, model.error)
-        assert model.decoder == name.split("-")[0]
+        assert model.decoder == name.split("-")[0] and model.backend == "torch" and model.precision == "float32"
     assert models["bicubic"].encoder == "none" and models["bicubic"].parameters == 0
 
 
-@pytest.mark.skipif(not NAMES, reason=f"{RECORDED} is not here")
+@needs_recordings
 def test_what_the_decoder_cannot_enlarge_is_refused(serving, tmp_path):
-    """CLIT's stages end at 4^3; the answer says so, and the server lives on."""
+    """The answer says so before anything is computed, and what is allowed is served."""
+    import grpc
+    from hiif.v1 import super_resolution_pb2 as pb
     tiny = tmp_path / "tiny.png"
     Image.new("RGB", (3, 2), (200, 30, 90)).save(tiny)
-    ran = hiif("upscale", tiny, "-o", tmp_path / "out.png", "-W", 3 * 65, "-H", 2 * 65, "-n", "clit-edsr-baseline",
-               "--server", serving.address, check=None)
-    assert ran.returncode != 0 and "64" in ran.stderr, ran.stderr
-    hiif("upscale", tiny, "-o", tmp_path / "out.png", "-W", 3 * 20, "-H", 2 * 20, "-n", "clit-edsr-baseline",
-         "--server", serving.address)
+    arguments = ["upscale", tiny, "-o", tmp_path / "out.png", "-n", ONE_STAGE, "--server", serving.address]
+    ran = hiif(*arguments, "-W", 3 * 5, "-H", 2 * 5, check=None)
+    assert ran.returncode != 0 and "enlarges by 4 at most" in ran.stderr, ran.stderr
+    hiif(*arguments, "-W", 3 * 4, "-H", 2 * 4)
+    request = pb.QueryRequest(image=pb.ImageSource(encoded=tiny.read_bytes()), model=ONE_STAGE, coordinates=[0, 0],
+                              cell_row=2 / (2 * 5), cell_column=2 / (3 * 5))
+    with pytest.raises(grpc.RpcError) as refused:
+        serving.stub().Query(request, timeout=60)
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "at most" in refused.value.details()
