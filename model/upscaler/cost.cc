@@ -72,7 +72,7 @@ MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
   MemoryFootprint footprint;
   footprint.weights = engine.weights_bytes;
   footprint.features = plan.size.height * plan.size.width * engine.pixel_bytes;
-  footprint.encode_blocks = static_cast<int64_t>(plan.blocks.size());
+  footprint.encode_blocks = static_cast<int64_t>(std::max(plan.blocks.size(), engine.parts.size()));
   for (int block = 0; block < static_cast<int>(plan.blocks.size()); ++block) {
     const Region read = plan.Read(block);
     // The image as floats, and what the layers hold, or at the end the codes and their copy for
