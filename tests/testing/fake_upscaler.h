@@ -67,7 +67,6 @@ class FakeUpscaler : public Upscaler {
     return footprint;
   }
 
-  absl::Status CheckGrid(Grid, Grid) const override { return absl::OkStatus(); }
   absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
       std::shared_ptr<const RgbImage> image) const override {
     return std::make_unique<FakeEncoding>(script_, std::move(image));
