@@ -32,7 +32,7 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
   # libtorch.so only registers libtorch_cpu.so (and libtorch_cuda.so): --no-as-needed keeps the latter.
   set(_libs ${LibTorch_torch_cpu_LIBRARY} ${LibTorch_c10_LIBRARY})
-  if(HIIF_CUDA)
+  if(HIIF_CUDA AND NOT HIIF_CUDA_PRELOADED)
     if(NOT LibTorch_torch_cuda_LIBRARY)
       message(FATAL_ERROR "HIIF_CUDA is on, but this LibTorch has no libtorch_cuda.so: install a CUDA build of torch")
     endif()

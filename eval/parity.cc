@@ -162,9 +162,10 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
   checkpoint.SetCoordinates(mode != recorded->metadata().end() && mode->second == "exact"
                                 ? CoordinateMode::kExact
                                 : CoordinateMode::kReference);
-  HIIF_ASSIGN_OR_RETURN(
-      const auto upscaler,
-      MakeUpscaler(checkpoint, {.backend = options.backend, .precision = options.precision}));
+  HIIF_ASSIGN_OR_RETURN(const auto upscaler,
+                        MakeUpscaler(checkpoint, {.backend = options.backend,
+                                                  .precision = options.precision,
+                                                  .device = options.device}));
   HIIF_ASSIGN_OR_RETURN(const auto image, ImageOf(*recorded));
 
   const int64_t rows = MetadataNumber(*recorded, "rows");
@@ -224,6 +225,9 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
 int Parity(const Arguments& arguments) {
   static const std::map<std::string, Backend> kBackends = {
       {"reference", Backend::kReference}, {"torch", Backend::kTorch}, {"fused", Backend::kFused}};
+  static const std::map<std::string, Precision> kPrecisions = {{"float32", Precision::kFloat32},
+                                                               {"bfloat16", Precision::kBFloat16},
+                                                               {"float16", Precision::kFloat16}};
   ParityOptions options;
   std::vector<std::string> files;
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -231,17 +235,18 @@ int Parity(const Arguments& arguments) {
     const bool has_value = i + 1 < arguments.size();
     if (argument == "--backend" && has_value && kBackends.contains(arguments[i + 1])) {
       options.backend = kBackends.at(arguments[++i]);
-    } else if (argument == "--precision" && has_value &&
-               (arguments[i + 1] == "float32" || arguments[i + 1] == "bfloat16")) {
-      if (arguments[++i] == "bfloat16") options.precision = Precision::kBFloat16;
+    } else if (argument == "--precision" && has_value && kPrecisions.contains(arguments[i + 1])) {
+      options.precision = kPrecisions.at(arguments[++i]);
+    } else if (argument == "--device" && has_value) {
+      options.device = arguments[++i];
     } else if (argument == "--tolerance" && has_value &&
                absl::SimpleAtod(arguments[i + 1], &options.output_tolerance)) {
       ++i;
     } else if (absl::StartsWith(argument, "-")) {
       std::fprintf(argument == "--help" ? stdout : stderr,
                    "usage: hiif-eval parity [--backend reference|torch|fused] [--precision "
-                   "float32|bfloat16]\n"
-                   "                        [--tolerance T] CASE...\n"
+                   "float32|bfloat16|float16]\n"
+                   "                        [--device cpu|cuda|cuda:N] [--tolerance T] CASE...\n"
                    "CASE is NAME.CASE.safetensors with NAME.weights.safetensors beside it.\n"
                    "T bounds the raw output, 2e-4 by default.\n");
       return argument == "--help" ? 0 : 2;

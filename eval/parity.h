@@ -12,6 +12,7 @@ namespace hiif::eval {
 struct ParityOptions {
   Backend backend = Backend::kReference;
   Precision precision = Precision::kFloat32;
+  std::string device = "cpu";  // or "cuda", "cuda:N"
   double features_tolerance = 1e-4;
   double output_tolerance = 2e-4;  // of raw_output
 };

@@ -20,7 +20,8 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeReferenceEngine(const Checkpoint& ch
 // LibTorch on a CUDA device or, portable, on the CPU: HIIF by the algebra of model/hiif/folded.h,
 // other decoders but LIIF as they are written, in float32. Groups
 // of several images share a call: their contexts are a batch of weights. InvalidArgument where
-// `device` is no name of a device.
+// `device` is no name of a device. With HIIF_CUDA_DECODER=fused in the environment the decoder is
+// one kernel (model/kernels/cuda), Unimplemented where there is none; on a CPU by plain loops.
 absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkpoint,
                                                         Precision precision,
                                                         const std::string& device);

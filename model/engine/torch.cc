@@ -1,5 +1,5 @@
-// The `torch` backend: model/decoders/folded.h on a device of LibTorch; what is not HIIF by
-// model/engine/points.h.
+// The `torch` backend: model/decoders/folded.h on a device of LibTorch, or, where HIIF_CUDA_DECODER
+// says so, its decoder as one kernel (block_decoder.h); what is not HIIF by model/engine/points.h.
 #include <ATen/ATen.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/InferenceMode.h>
@@ -14,6 +14,7 @@
 #include "model/decoders/decoder.h"
 #include "model/decoders/folded.h"
 #include "model/decoders/queries.h"
+#include "model/engine/block_decoder.h"
 #include "model/engine/engines.h"
 #include "model/engine/points.h"
 #include "model/engine/tensors.h"
@@ -40,9 +41,10 @@ struct TorchAttention : Engine::Attention {
   int64_t bytes() const override {
     int64_t bytes = 0;
     for (const at::Tensor& block : folded.projection) bytes += static_cast<int64_t>(block.nbytes());
-    return bytes;
+    return bytes + packed.bytes();
   }
   FoldedTensors folded;
+  BlockDecoder::Attention packed;  // of the one kernel
 };
 
 // Values of the host as a tensor of the device.
@@ -55,16 +57,20 @@ at::Tensor Upload(const std::vector<T>& values, at::IntArrayRef shape, at::Scala
 
 class TorchEngine : public Engine {
  public:
-  TorchEngine(Network network, FoldedHiif folded, at::Device device, at::ScalarType type)
+  // `block_decoder` decodes; null: layer by layer.
+  TorchEngine(Network network, FoldedHiif folded, std::unique_ptr<BlockDecoder> block_decoder,
+              at::Device device, at::ScalarType type)
       : network_(std::move(network)),
         decoder_(std::move(folded), device, type),
+        block_decoder_(std::move(block_decoder)),
         device_(device),
         type_(type),
         shape_(device.is_cuda() ? kCudaShape : kCpuShape),
         low_rows_(device.is_cuda() ? kCudaLowRows : kCpuLowRows) {}
 
   std::string Identity() const override {
-    return absl::StrCat("torch/", device_.is_cuda() ? "cuda" : "cpu", "-", precision());
+    return absl::StrCat("torch/", device_.is_cuda() ? "cuda" : "cpu", "-",
+                        block_decoder_ != nullptr ? "fused-" : "", precision());
   }
   std::string precision() const override {
     return type_ == at::kFloat ? "float32" : type_ == at::kHalf ? "float16" : "bfloat16";
@@ -85,6 +91,10 @@ class TorchEngine : public Engine {
     cost.query_bytes = sizeof(Query) + 3 * sizeof(float);
     cost.sample_bytes = width * 4 + static_cast<int64_t>(sizeof(Query));
     cost.context_bytes = attention_blocks() * width * width * value;
+    if (block_decoder_ != nullptr) {
+      cost.weights_bytes += block_decoder_->weights_bytes();
+      cost.context_bytes *= 2;
+    }
     cost.call_pixels = shape_.groups * shape_.queries;
     cost.call_bytes = shape_.groups * shape_.queries * (width * value * 4 + 200);
     return cost;
@@ -133,7 +143,11 @@ class TorchEngine : public Engine {
   }
   void Fold(absl::Span<const double> kv, Attention& attention) const override {
     const c10::InferenceMode inference;
-    decoder_.Fold(kv, static_cast<TorchAttention&>(attention).folded);
+    auto& [folded, packed] = static_cast<TorchAttention&>(attention);
+    decoder_.Fold(kv, folded);
+    if (block_decoder_ != nullptr) {
+      block_decoder_->Fold(folded.projection.back(), folded.bias.back(), packed);
+    }
   }
   void Attend(int block, const Attention& attention, int64_t rows, float* x) const override {
     const c10::InferenceMode inference;
@@ -143,6 +157,7 @@ class TorchEngine : public Engine {
 
   void Decode(absl::Span<const Group> groups, float* rgb) const override {
     const c10::InferenceMode inference;
+    if (block_decoder_ != nullptr) return DecodeBlocks(groups, rgb);
     const Call call = Prepare(groups);
     std::vector<const Attention*> contexts;
     for (int64_t i = 0; i < shape_.groups; ++i) {
@@ -177,6 +192,28 @@ class TorchEngine : public Engine {
     }
   }
 
+  static ProjectedPixels Joined(const std::vector<ProjectedPixels>& parts) {
+    std::vector<at::Tensor> slots, sum, sum_squares;
+    for (const ProjectedPixels& part : parts) {
+      slots.push_back(part.slots);
+      sum.push_back(part.sum);
+      sum_squares.push_back(part.sum_squares);
+    }
+    return {at::cat(slots), at::cat(sum), at::cat(sum_squares)};
+  }
+
+  // By the one kernel, whose rows do not know of each other: nothing is filled up.
+  void DecodeBlocks(absl::Span<const Group> groups, float* rgb) const {
+    std::vector<ProjectedPixels> parts;
+    std::vector<BlockDecoder::Group> asked;
+    for (const Group& group : groups) {
+      asked.push_back({&static_cast<const TorchAttention&>(*group.attention).packed, group.cell,
+                       static_cast<int64_t>(parts.size()) * low_rows_, group.queries});
+      Project(group, parts);
+    }
+    Store(block_decoder_->Decode(Joined(parts), asked), rgb);
+  }
+
   // The tensors of up to shape_.groups groups, filled up by repeating the last.
   Call Prepare(absl::Span<const Group> groups) const {
     const int levels = decoder_.config().levels;
@@ -203,17 +240,11 @@ class TorchEngine : public Engine {
         bits[(level * n + i) * 2 + 1] = static_cast<float>(query.column_bits >> level & 1);
       }
     }
-    std::vector<at::Tensor> slots, sum, sum_squares;
-    for (const ProjectedPixels& part : parts) {
-      slots.push_back(part.slots);
-      sum.push_back(part.sum);
-      sum_squares.push_back(part.sum_squares);
-    }
     return {{shape_.groups, Upload(pixel, {n, 4}, at::kInt, at::kLong, device_),
              Upload(weight, {n, 4}, at::kFloat, at::kFloat, device_),
              Upload(bits, {levels, n, 2}, at::kFloat, at::kFloat, device_),
              Upload(cell, {n, 2}, at::kFloat, at::kFloat, device_)},
-            {at::cat(slots), at::cat(sum), at::cat(sum_squares)}};
+            Joined(parts)};
   }
 
   at::Tensor Attend(int block, const at::Tensor& x,
@@ -237,6 +268,7 @@ class TorchEngine : public Engine {
 
   const Network network_;  // the encoder's parameters
   const FoldedDecoder decoder_;
+  const std::unique_ptr<const BlockDecoder> block_decoder_;
   const at::Device device_;
   const at::ScalarType type_;
   const CallShape shape_;
@@ -296,12 +328,14 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
   HIIF_ASSIGN_OR_RETURN(FoldedHiif folded, FoldedHiif::Create(checkpoint.tensors(), *hiif,
                                                               config.encoder->features()));
+  HIIF_ASSIGN_OR_RETURN(auto block_decoder, BlockDecoder::Chosen(folded, device, type));
   std::erase_if(network.parameters, [](const auto& p) { return !p.first.starts_with("encoder."); });
   for (auto& [name, tensor] : network.parameters) {
     tensor = tensor.to(device, type);
     if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   }
-  return std::make_unique<TorchEngine>(std::move(network), std::move(folded), device, type);
+  return std::make_unique<TorchEngine>(std::move(network), std::move(folded),
+                                       std::move(block_decoder), device, type);
 }
 
 }  // namespace hiif

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "absl/strings/match.h"
+#include "tests/testing/environment.h"
 #include "tests/testing/paths.h"
 
 namespace hiif::eval {
@@ -67,6 +68,23 @@ TEST_P(FastBackend, MatchesTheRecordings) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Parity, FastBackend, ::testing::Values(Backend::kTorch, Backend::kFused));
+
+// The kernel for GPUs, compiled for the host (model/kernels/cuda).
+TEST(Parity, OfTheDecoderAsOneKernel) {
+  HIIF_SKIP_WITHOUT(testing::SharedPath("fixtures"));
+  const testing::ScopedEnvironment decoder("HIIF_CUDA_DECODER", "fused");
+  int compared = 0;
+  for (const std::string& path : Cases()) {
+    // The smallest of each network, and both coordinate modes: `scripts/verify engines` has all.
+    if (!absl::StrContains(path, ".x6.") && !absl::StrContains(path, "nopad")) continue;
+    if (!absl::StrContains(path, "hiif-")) continue;
+    const auto result = CompareCase(path, {.backend = Backend::kTorch, .output_tolerance = 2e-4});
+    ASSERT_TRUE(result.ok()) << path << ": " << result.status();
+    EXPECT_LE(result->raw_output, 2e-4) << path;
+    ++compared;
+  }
+  EXPECT_GE(compared, 4);
+}
 
 TEST(Parity, NamesTheFileThatIsWrong) {
   const auto missing = CompareCase("/no/such/name.case.safetensors", {});

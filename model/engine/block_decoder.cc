@@ -1,0 +1,219 @@
+#include "model/engine/block_decoder.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/kernels/cuda/host_block.h"
+#include "model/kernels/cuda/launch.h"
+
+namespace hiif {
+namespace {
+
+using kernels::DecoderGroup;
+using kernels::DecoderQuery;
+using kernels::HostBlock;
+
+at::Tensor Matrix(const std::vector<float>& values, int64_t rows) {
+  return at::from_blob(const_cast<float*>(values.data()),
+                       {rows, static_cast<int64_t>(values.size()) / rows}, at::kFloat)
+      .clone();
+}
+
+// Plain structs, copied to a device.
+template <class T>
+at::Tensor Upload(const std::vector<T>& values, const at::Device& device) {
+  return at::from_blob(const_cast<T*>(values.data()),
+                       {static_cast<int64_t>(values.size() * sizeof(T))}, at::kByte)
+      .to(device, at::kByte, /*non_blocking=*/false, /*copy=*/true);
+}
+
+DecoderQuery Asked(const Query& query, int64_t first_pixel) {
+  DecoderQuery out;
+  for (int k = 0; k < 4; ++k) {
+    out.pixel[k] = static_cast<int32_t>(first_pixel + query.neighbour[k]);
+    out.weight[k] = query.weight[k];
+  }
+  out.row_bits = query.row_bits;
+  out.column_bits = query.column_bits;
+  return out;
+}
+
+// As many rows as the kernels for a GPU have.
+template <int width>
+void RunOnHost(const kernels::DecoderWeights& weights, at::ScalarType type,
+               const DecoderGroup* groups, int count) {
+  if (type == at::kFloat) {
+    kernels::DecodeOnHost<HostBlock<float, width, 2>>(weights, groups, count);
+  } else if (type == at::kHalf) {
+    kernels::DecodeOnHost<HostBlock<at::Half, width, 4>>(weights, groups, count);
+  } else {
+    kernels::DecodeOnHost<HostBlock<at::BFloat16, width, 4>>(weights, groups, count);
+  }
+}
+
+}  // namespace
+
+int64_t BlockDecoder::Attention::bytes() const {
+  size_t bytes = 0;
+  for (const at::Tensor& block : projection) bytes += block.nbytes();
+  for (const at::Tensor& block : bias) bytes += block.nbytes();
+  return static_cast<int64_t>(bytes);
+}
+
+absl::StatusOr<std::unique_ptr<BlockDecoder>> BlockDecoder::Create(const FoldedHiif& folded,
+                                                                   at::Device device,
+                                                                   at::ScalarType type) {
+  const HiifConfig& config = folded.config;
+  if (!kernels::DecoderHasWidth(config.width) || config.levels > kernels::kMaxLevels ||
+      config.attention_blocks > kernels::kMaxAttention) {
+    return absl::UnimplementedError(absl::StrCat("there is no fused kernel for a decoder of width ",
+                                                 config.width, ", ", config.levels, " levels and ",
+                                                 config.attention_blocks, " attention blocks"));
+  }
+#ifndef HIIF_CUDA_KERNELS
+  if (!device.is_cpu()) {
+    return absl::UnimplementedError(
+        "this build has no kernels for a GPU: configure with a CUDA compiler");
+  }
+#endif
+  return std::unique_ptr<BlockDecoder>(new BlockDecoder(folded, device, type));
+}
+
+absl::StatusOr<std::unique_ptr<BlockDecoder>> BlockDecoder::Chosen(const FoldedHiif& folded,
+                                                                   at::Device device,
+                                                                   at::ScalarType type) {
+  const char* name = std::getenv("HIIF_CUDA_DECODER");
+  const absl::string_view chosen = name == nullptr ? "" : name;
+  if (chosen.empty() || chosen == "layers") return nullptr;
+  if (chosen != "fused") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("HIIF_CUDA_DECODER: \"", chosen, "\" is neither layers nor fused"));
+  }
+  return Create(folded, device, type);
+}
+
+BlockDecoder::BlockDecoder(const FoldedHiif& folded, at::Device device, at::ScalarType type)
+    : device_(device), type_(type), width_(folded.config.width) {
+  const HiifConfig& config = folded.config;
+  const auto packed = [&](const at::Tensor& matrix) {
+    return Keep(Pack(matrix.to(device_, type_)));
+  };
+  const auto precise = [&](const at::Tensor& values) {
+    return static_cast<const float*>(Keep(values.to(device_, at::kFloat).contiguous()));
+  };
+  weights_.levels = config.levels;
+  weights_.attention_blocks = config.attention_blocks;
+  for (int i = 0; i < config.levels; ++i) {
+    const FoldedLevel& from = folded.levels[i];
+    kernels::DecoderLevel& level = weights_.level[i];
+    const at::Tensor fc1 = Matrix(Centred(from), width_).t();  // (inputs,width)
+    const int64_t inputs = from.inputs;
+    at::Tensor extra = at::zeros({5, width_});
+    extra.slice(0, 0, 2).copy_(fc1.slice(0, inputs - 2));
+    if (i == 0) extra.slice(0, 2, 4).copy_(fc1.slice(0, 4 * width_, 4 * width_ + 2));
+    extra[4].copy_(Matrix(from.bias, 1)[0]);
+    level.extra = precise(extra);
+    if (i > 0) level.fc1 = packed(fc1.slice(0, 0, width_));
+    const at::Tensor fc2 = Matrix(from.fc2, static_cast<int64_t>(from.fc2_bias.size()));
+    const float* bias = precise(Matrix(from.fc2_bias, 1));
+    if (i + 1 < config.levels) {
+      level.fc2 = packed(fc2.t());
+      level.fc2_bias = bias;
+    } else {
+      weights_.rgb = precise(fc2);
+      weights_.rgb_bias = bias;
+    }
+  }
+  for (int i = 0; i < config.attention_blocks; ++i) {
+    weights_.proj2[i] = packed(Matrix(folded.attention[i].proj2, width_).t());
+    weights_.proj2_bias[i] = precise(Matrix(folded.attention[i].proj2_bias, 1));
+  }
+}
+
+const void* BlockDecoder::Keep(at::Tensor tensor) {
+  kept_.push_back(std::move(tensor));
+  return kept_.back().const_data_ptr();
+}
+
+int64_t BlockDecoder::weights_bytes() const {
+  size_t bytes = 0;
+  for (const at::Tensor& tensor : kept_) bytes += tensor.nbytes();
+  return static_cast<int64_t>(bytes);
+}
+
+at::Tensor BlockDecoder::Pack(const at::Tensor& matrix) const {
+  const int64_t depth = kernels::TileDepth(static_cast<int>(at::elementSize(type_)));
+  return matrix.reshape({width_ / depth, depth, width_ / kernels::kTile, kernels::kTile})
+      .permute({0, 2, 3, 1})
+      .contiguous();
+}
+
+void BlockDecoder::Fold(const at::Tensor& projection, const at::Tensor& bias,
+                        Attention& attention) const {
+  attention.projection.push_back(Pack(projection));
+  attention.bias.push_back(bias.to(at::kFloat).flatten());
+}
+
+at::Tensor BlockDecoder::Decode(const ProjectedPixels& pixels,
+                                absl::Span<const Group> groups) const {
+  std::vector<DecoderQuery> queries;
+  int64_t largest = 0;
+  for (const Group& group : groups) {
+    for (const Query& query : group.queries) queries.push_back(Asked(query, group.first_pixel));
+    largest = std::max(largest, static_cast<int64_t>(group.queries.size()));
+  }
+  const auto count = static_cast<int64_t>(queries.size());
+  const at::Tensor asked = Upload(queries, device_);
+  at::Tensor rgb = at::empty({count, 3}, at::TensorOptions().device(device_).dtype(at::kFloat));
+  std::vector<DecoderGroup> tables;
+  int64_t first = 0;
+  for (const Group& group : groups) {
+    DecoderGroup& table = tables.emplace_back();
+    table.slots = pixels.slots.const_data_ptr();
+    table.sum = pixels.sum.const_data_ptr<float>();
+    table.sum_squares = pixels.sum_squares.const_data_ptr<float>();
+    table.queries = static_cast<const DecoderQuery*>(asked.const_data_ptr()) + first;
+    table.count = static_cast<int64_t>(group.queries.size());
+    std::copy(group.cell.begin(), group.cell.end(), table.cell);
+    for (int i = 0; i < weights_.attention_blocks; ++i) {
+      table.projection[i] = group.attention->projection[i].const_data_ptr();
+      table.bias[i] = group.attention->bias[i].const_data_ptr<float>();
+    }
+    table.rgb = rgb.mutable_data_ptr<float>() + first * 3;
+    first += table.count;
+  }
+  Launch(Upload(tables, device_), static_cast<int>(tables.size()), largest);
+  return rgb;
+}
+
+void BlockDecoder::Launch(const at::Tensor& groups, int count, int64_t largest) const {
+  const auto* table = static_cast<const DecoderGroup*>(groups.const_data_ptr());
+  if (device_.is_cpu()) {
+    if (width_ == 96) {
+      RunOnHost<96>(weights_, type_, table, count);
+    } else {
+      RunOnHost<256>(weights_, type_, table, count);
+    }
+    return;
+  }
+#ifdef HIIF_CUDA_KERNELS
+  kernels::DecoderLaunch launch;
+  launch.value = type_ == at::kFloat  ? kernels::DecoderValue::kFloat32
+                 : type_ == at::kHalf ? kernels::DecoderValue::kFloat16
+                                      : kernels::DecoderValue::kBFloat16;
+  launch.width = width_;
+  launch.device = device_.index();
+  launch.weights = weights_;
+  launch.groups = table;
+  launch.group_count = count;
+  launch.largest_group = largest;
+  const std::string error = kernels::LaunchDecoder(launch);
+  TORCH_CHECK(error.empty(), "the fused kernel: ", error);
+#else
+  (void)largest;
+#endif
+}
+
+}  // namespace hiif

@@ -1,0 +1,271 @@
+// The HIIF decoder, folded (model/hiif/folded.h), behind its projected pixels: a block of queries
+// goes through all levels in the memory that a block of threads shares, while the weights stream
+// by. Written once, over a `Block`, which is a machine's threads and products of tiles:
+// device_block.cuh has CUDA's tensor cores, host_block.h plain loops, by which the arithmetic of
+// indices is tested where there is no GPU. Neither CUDA nor LibTorch is needed here.
+//
+// A Block has
+//   Value                   of factors and of rows between products; products add up in float
+//   kWidth, kWarps          of the decoder; warps of a block, each has kWidth / kWarps columns
+//   kRowTiles               a block has 16 kRowTiles queries
+//   kDepth                  rows of a packed tile of weights
+//   Left, Right, Sum        tiles: 16 x kDepth, kDepth x 16, and 16 x 16 sums
+//   kLanes                  of a warp, which share its work
+//   Phase(f)                f(warp, lane) by every thread; returns when all have
+//   SyncWarp(), WarpSum()   within a phase
+#ifndef MODEL_KERNELS_CUDA_DECODER_H_
+#define MODEL_KERNELS_CUDA_DECODER_H_
+
+#include <cmath>
+#include <cstdint>
+
+#include "model/kernels/cuda/decoder_data.h"
+
+#ifdef __CUDACC__
+#define HIIF_DEVICE __device__ __forceinline__
+#define HIIF_UNROLL _Pragma("unroll")
+#define HIIF_UNROLL_SOME _Pragma("unroll 2")
+#define HIIF_NO_UNROLL _Pragma("unroll 1")
+#else
+#define HIIF_DEVICE inline
+#define HIIF_UNROLL
+#define HIIF_UNROLL_SOME
+#define HIIF_NO_UNROLL
+#endif
+
+namespace hiif::kernels {
+
+// What a block of threads shares.
+template <class Block>
+struct alignas(32) DecoderMemory {
+  static constexpr int kRows = kTile * Block::kRowTiles;
+  // 16 bytes more than a row, so that the rows of a tile begin in different banks.
+  static constexpr int kStride =
+      Block::kWidth + 16 / static_cast<int>(sizeof(typename Block::Value));
+  static constexpr int kSumStride = kTile + 4;
+
+  typename Block::Value x[kRows * kStride];
+  typename Block::Value hidden[kRows * kStride];
+  float sums[Block::kWarps][kTile * kSumStride];  // of the tile that a warp is finishing
+  float scale[kRows];                             // of the LayerNorm: 1 / sqrt(variance + eps)
+  float row_bits[kRows];                          // of the level
+  float column_bits[kRows];
+};
+
+HIIF_DEVICE float Gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f)); }
+
+HIIF_DEVICE float NormScale(float variance) {
+  return 1.0f / sqrtf((variance > 0.0f ? variance : 0.0f) + 1e-5f);
+}
+
+template <class Block>
+class Decoder {
+ public:
+  using Value = typename Block::Value;
+  using Memory = DecoderMemory<Block>;
+  static constexpr int kRows = Memory::kRows;
+
+  // Of queries [first, first + kRows) of a group, as far as there are any.
+  HIIF_DEVICE Decoder(const Block& block, const DecoderWeights& weights, const DecoderGroup& group,
+                      int64_t first, Memory& memory)
+      : block_(block), weights_(weights), group_(group), first_(first), memory_(memory) {}
+
+  HIIF_DEVICE void Run() {
+    Begin();
+    const DecoderLevel& level0 = weights_.level[0];
+    Product(memory_.hidden, level0.fc2, [&](int row, int column, float sum) {
+      memory_.x[row * kStride + column] = Value(sum + level0.fc2_bias[column]);
+    });
+    HIIF_NO_UNROLL
+    for (int i = 0; i < weights_.attention_blocks; ++i) Attend(i);
+    HIIF_NO_UNROLL
+    for (int i = 1; i < weights_.levels; ++i) {
+      const DecoderLevel& level = weights_.level[i];
+      Normalise(i);
+      Product(memory_.x, level.fc1, [&](int row, int column, float sum) {
+        const float inputs = sum + memory_.row_bits[row] * level.extra[column] +
+                             memory_.column_bits[row] * level.extra[kWidth + column];
+        memory_.hidden[row * kStride + column] =
+            Value(Gelu(memory_.scale[row] * inputs + level.extra[4 * kWidth + column]));
+      });
+      if (i + 1 == weights_.levels) break;
+      Product(memory_.hidden, level.fc2, [&](int row, int column, float sum) {
+        memory_.x[row * kStride + column] = Value(sum + level.fc2_bias[column]);
+      });
+    }
+    Finish();
+  }
+
+ private:
+  static constexpr int kWidth = Block::kWidth;
+  static constexpr int kWarps = Block::kWarps;
+  static constexpr int kLanes = Block::kLanes;
+  static constexpr int kStride = Memory::kStride;
+  static constexpr int kSumStride = Memory::kSumStride;
+  static constexpr int kColumnTiles = kWidth / kWarps / kTile;  // of a warp
+  static constexpr int kTileValues = Block::kDepth * kTile;
+  static_assert(kWidth % (kWarps * kTile) == 0 && kWidth % Block::kDepth == 0);
+
+  // Beyond the last query: it again.
+  HIIF_DEVICE const DecoderQuery& QueryOf(int row) const {
+    const int64_t i = first_ + row;
+    return group_.queries[i < group_.count ? i : group_.count - 1];
+  }
+
+  HIIF_DEVICE void SetBits(int row, int level) {
+    const DecoderQuery& query = QueryOf(row);
+    memory_.row_bits[row] = static_cast<float>(query.row_bits >> level & 1);
+    memory_.column_bits[row] = static_cast<float>(query.column_bits >> level & 1);
+  }
+
+  // Level 0 as far as its GELU, into `hidden`: the weighted sum of the neighbours' projections.
+  HIIF_DEVICE void Begin() {
+    const auto* slots = static_cast<const Value*>(group_.slots);
+    const float* extra = weights_.level[0].extra;
+    block_.Phase([&](int warp, int lane) {
+      HIIF_NO_UNROLL
+      for (int row = warp; row < kRows; row += kWarps) {
+        const DecoderQuery& query = QueryOf(row);
+        const float row_bit = static_cast<float>(query.row_bits & 1);
+        const float column_bit = static_cast<float>(query.column_bits & 1);
+        const float* cell = group_.cell;
+        float sum = cell[0] + cell[1] + row_bit + column_bit;
+        float squares = cell[0] * cell[0] + cell[1] * cell[1] + row_bit + column_bit;
+        HIIF_UNROLL
+        for (int k = 0; k < 4; ++k) {
+          sum += query.weight[k] * group_.sum[query.pixel[k]];
+          squares += query.weight[k] * query.weight[k] * group_.sum_squares[query.pixel[k]];
+        }
+        constexpr float kInputs = 4 * kWidth + 4;
+        const float mean = sum / kInputs;
+        const float scale = NormScale(squares / kInputs - mean * mean);
+        HIIF_UNROLL_SOME
+        for (int column = lane; column < kWidth; column += kLanes) {
+          float inputs = row_bit * extra[column] + column_bit * extra[kWidth + column] +
+                         cell[0] * extra[2 * kWidth + column] +
+                         cell[1] * extra[3 * kWidth + column];
+          HIIF_UNROLL
+          for (int k = 0; k < 4; ++k) {
+            const int64_t slot = int64_t{query.pixel[k]} * 4 + k;
+            inputs += query.weight[k] * static_cast<float>(slots[slot * kWidth + column]);
+          }
+          memory_.hidden[row * kStride + column] =
+              Value(Gelu(scale * inputs + extra[4 * kWidth + column]));
+        }
+      }
+    });
+  }
+
+  HIIF_DEVICE void Attend(int i) {
+    const float* bias = group_.bias[i];
+    Product(memory_.x, group_.projection[i], [&](int row, int column, float sum) {
+      memory_.hidden[row * kStride + column] = Value(Gelu(sum + bias[column]));
+    });
+    const float* bias2 = weights_.proj2_bias[i];
+    Product(memory_.hidden, weights_.proj2[i], [&](int row, int column, float sum) {
+      Value& x = memory_.x[row * kStride + column];
+      x = Value(static_cast<float>(x) + sum + bias2[column]);
+    });
+  }
+
+  // The bits of a level, and the scale of its LayerNorm over x and them. Its mean is in fc1.
+  HIIF_DEVICE void Normalise(int level) {
+    block_.Phase([&](int warp, int lane) {
+      HIIF_NO_UNROLL
+      for (int row = warp; row < kRows; row += kWarps) {
+        if (lane == 0) SetBits(row, level);
+        block_.SyncWarp();
+        const float ones = memory_.row_bits[row] + memory_.column_bits[row];
+        const Value* x = memory_.x + row * kStride;
+        float sum = 0.0f;
+        for (int c = lane; c < kWidth; c += kLanes) sum += static_cast<float>(x[c]);
+        const float mean = (block_.WarpSum(sum) + ones) / (kWidth + 2);
+        float squares = 0.0f;
+        for (int c = lane; c < kWidth; c += kLanes) {
+          const float difference = static_cast<float>(x[c]) - mean;
+          squares += difference * difference;
+        }
+        squares = block_.WarpSum(squares) + ones * (1.0f - mean) * (1.0f - mean) +
+                  (2.0f - ones) * mean * mean;
+        if (lane == 0) memory_.scale[row] = NormScale(squares / (kWidth + 2));
+      }
+    });
+  }
+
+  // The last product, to three values.
+  HIIF_DEVICE void Finish() {
+    block_.Phase([&](int warp, int lane) {
+      HIIF_NO_UNROLL
+      for (int row = warp; row < kRows && first_ + row < group_.count; row += kWarps) {
+        const Value* hidden = memory_.hidden + row * kStride;
+        for (int c = 0; c < 3; ++c) {
+          float sum = 0.0f;
+          for (int i = lane; i < kWidth; i += kLanes) {
+            sum += static_cast<float>(hidden[i]) * weights_.rgb[c * kWidth + i];
+          }
+          sum = block_.WarpSum(sum);
+          if (lane == 0) group_.rgb[(first_ + row) * 3 + c] = sum + weights_.rgb_bias[c];
+        }
+      }
+    });
+  }
+
+  // in x packed weights; each warp computes its columns of all rows, and calls
+  // finish(row, column, sum) for each of its values. `finish` must not write what `in` is.
+  template <class F>
+  HIIF_DEVICE void Product(const Value* in, const void* packed, const F& finish) {
+    const auto* weights = static_cast<const Value*>(packed);
+    block_.Phase([&](int warp, int lane) {
+      typename Block::Sum sums[Block::kRowTiles][kColumnTiles];
+      typename Block::Right right[kColumnTiles];
+      HIIF_UNROLL
+      for (int i = 0; i < Block::kRowTiles; ++i) {
+        HIIF_UNROLL
+        for (int j = 0; j < kColumnTiles; ++j) Block::Zero(sums[i][j]);
+      }
+      const auto load = [&](int k, int j) {
+        const int tile = k * (kWidth / kTile) + warp * kColumnTiles + j;
+        Block::LoadRight(right[j], weights + tile * kTileValues);
+      };
+      HIIF_UNROLL_SOME
+      for (int k = 0; k < kWidth / Block::kDepth; ++k) {
+        HIIF_UNROLL
+        for (int j = 0; j < kColumnTiles; ++j) load(k, j);
+        HIIF_UNROLL
+        for (int i = 0; i < Block::kRowTiles; ++i) {
+          typename Block::Left left;
+          Block::LoadLeft(left, in + i * kTile * kStride + k * Block::kDepth, kStride);
+          HIIF_UNROLL
+          for (int j = 0; j < kColumnTiles; ++j) Block::MultiplyAdd(sums[i][j], left, right[j]);
+        }
+      }
+      // Which lane has which value of a tile is the machine's secret: by way of shared memory.
+      float* tile = memory_.sums[warp];
+      HIIF_UNROLL
+      for (int i = 0; i < Block::kRowTiles; ++i) {
+        HIIF_UNROLL
+        for (int j = 0; j < kColumnTiles; ++j) {
+          Block::Store(tile, kSumStride, sums[i][j]);
+          block_.SyncWarp();
+          const int column = (warp * kColumnTiles + j) * kTile;
+          HIIF_UNROLL_SOME
+          for (int e = lane; e < kTile * kTile; e += kLanes) {
+            finish(i * kTile + e / kTile, column + e % kTile,
+                   tile[e / kTile * kSumStride + e % kTile]);
+          }
+          block_.SyncWarp();
+        }
+      }
+    });
+  }
+
+  const Block& block_;
+  const DecoderWeights& weights_;
+  const DecoderGroup& group_;
+  const int64_t first_;
+  Memory& memory_;
+};
+
+}  // namespace hiif::kernels
+
+#endif  // MODEL_KERNELS_CUDA_DECODER_H_

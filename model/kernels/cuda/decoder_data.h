@@ -1,0 +1,62 @@
+// What the decoder of decoder.h reads, as plain structs of pointers that live where it runs.
+// `void`: of the Value it runs with, float, bfloat16 or float16.
+#ifndef MODEL_KERNELS_CUDA_DECODER_DATA_H_
+#define MODEL_KERNELS_CUDA_DECODER_DATA_H_
+
+#include <cstdint>
+
+namespace hiif::kernels {
+
+// Side of a tile of sums.
+inline constexpr int kTile = 16;
+// Rows of a packed tile of weights: what the tensor cores multiply at once.
+constexpr int TileDepth(int value_bytes) { return value_bytes == 4 ? 8 : 16; }
+
+// A packed matrix of `inputs` x width, for x * matrix, has tiles of TileDepth() inputs x 16
+// outputs: tile (k, n) is number k * (width / 16) + n, and in it value (input, output) lies at
+// output * TileDepth() + input.
+
+inline constexpr int kMaxLevels = 8;
+inline constexpr int kMaxAttention = 4;
+
+struct DecoderQuery {
+  int32_t pixel[4];  // of the group's projected pixels
+  float weight[4];
+  uint32_t row_bits;  // bit l: of level l
+  uint32_t column_bits;
+};
+
+struct DecoderLevel {
+  const void* fc1 = nullptr;        // packed; of level 0 none
+  const float* extra = nullptr;     // 5 x width: what the row bit, the column bit, the cell's row
+                                    // and column, and 1 add to fc1
+  const void* fc2 = nullptr;        // packed; of the last level none
+  const float* fc2_bias = nullptr;  // width
+};
+
+struct DecoderWeights {
+  int levels = 0;
+  int attention_blocks = 0;
+  DecoderLevel level[kMaxLevels];
+  const void* proj2[kMaxAttention] = {};  // packed
+  const float* proj2_bias[kMaxAttention] = {};
+  const float* rgb = nullptr;       // the last fc2, 3 x width
+  const float* rgb_bias = nullptr;  // 3
+};
+
+// Queries of one image and context.
+struct DecoderGroup {
+  const void* slots = nullptr;         // pixels * 4 x width: features times fc_0 for each slot
+  const float* sum = nullptr;          // of a pixel's features
+  const float* sum_squares = nullptr;  // likewise
+  const DecoderQuery* queries = nullptr;
+  int64_t count = 0;  // of queries, at least 1
+  float cell[2] = {};
+  const void* projection[kMaxAttention] = {};  // packed
+  const float* bias[kMaxAttention] = {};
+  float* rgb = nullptr;  // 3 values a query
+};
+
+}  // namespace hiif::kernels
+
+#endif  // MODEL_KERNELS_CUDA_DECODER_DATA_H_
