@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -87,6 +88,7 @@ Application::~Application() {
   if (loader_.joinable()) loader_.join();
   management_.reset();
   probe_.reset();
+  http_.reset();
   grpc_.reset();
   upload_threads_.reset();
   scheduler_.reset();
@@ -131,8 +133,9 @@ std::optional<Application::Failure> Application::Start() {
     if (!tokens.ok()) return Failure{tokens.status(), kExitSecurity};
     tokens_ = *std::move(tokens);
   }
-  handler_ = std::make_unique<RpcHandler>(
-      &metrics_, &monitor_, HandlerOptions{tokens_.get(), config_.max_rpcs(), tracer_.get()});
+  calls_ = std::make_unique<CallHandler>(
+      &metrics_, HandlerOptions{tokens_.get(), config_.max_rpcs(), tracer_.get()});
+  handler_ = std::make_unique<RpcHandler>(calls_.get(), &monitor_);
   if (auto failure = StartDecoders()) return failure;
   const WorkEnvironment environment{
       scheduler_.get(),          &cache_,      &metrics_,         opener_.get(),
@@ -158,6 +161,16 @@ std::optional<Application::Failure> Application::Start() {
     model_control_ = std::make_unique<ModelControlServiceImpl>(handler_.get(), registry_.get());
     services.push_back(model_control_.get());
   }
+  front_bytes_ = std::make_unique<ByteBudget>(resources_.memory_bytes / 4);
+  if (config_.kserve()) {
+    kserve_handler_ = std::make_unique<RpcHandler>(calls_.get(), &monitor_, "kserve");
+    kserve_ = std::make_unique<kserve::InferenceServiceImpl>(kserve::InferenceEnvironment{
+        kserve_handler_.get(), upscaling_.get(), registry_.get(), front_bytes_.get(),
+        std::max(1, config_.max_rpcs() / 4), ToDuration(config_.connection_idle()),
+        config_.enable_model_control(),
+        [this] { return !draining_ && registry_->DefaultReady(); }});
+    services.push_back(kserve_.get());
+  }
   auto grpc =
       GrpcServer::Start(config_, resources_.memory_bytes / 4, services,
                         [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
@@ -166,11 +179,13 @@ std::optional<Application::Failure> Application::Start() {
                    absl::IsFailedPrecondition(grpc.status()) ? kExitCannotListen : kExitSecurity};
   grpc_ = *std::move(grpc);
   probe_ = std::make_unique<SelfProbe>(grpc_->first(), !config_.tls_certificate().empty());
+  if (const auto failure = StartHttp()) return failure;
   registry_->TellAll();
   if (const absl::Status status = StartManagement(); !status.ok())
     return Failure{status, kExitCannotListen};
   LogInfo("listening", {{"port", grpc_->port()},
-                        {"management_port", management_ == nullptr ? 0 : management_->port()}});
+                        {"management_port", management_ == nullptr ? 0 : management_->port()},
+                        {"http_port", http_ == nullptr ? 0 : http_->port()}});
   loader_ = std::thread([this] { LoadModels(); });
   return std::nullopt;
 }
@@ -197,6 +212,19 @@ std::optional<Application::Failure> Application::StartDecoders() {
                        "one can end it")),
                    kExitUsage};
   opener_ = *std::move(jail);
+  return std::nullopt;
+}
+
+std::optional<Application::Failure> Application::StartHttp() {
+  if (config_.http_listen().empty()) return std::nullopt;
+  routes_ = std::make_unique<http::Routes>(http::RouteEnvironment{
+      calls_.get(), upscaling_.get(), registry_.get(), &metrics_, config_.max_upload_bytes()});
+  auto server =
+      http::HttpServer::Start(http::HttpOptionsOf(config_), front_bytes_.get(), routes_.get());
+  if (!server.ok())
+    return Failure{server.status(),
+                   absl::IsFailedPrecondition(server.status()) ? kExitCannotListen : kExitSecurity};
+  http_ = *std::move(server);
   return std::nullopt;
 }
 
@@ -246,7 +274,8 @@ void Application::LoadModels() {
   if (config_.port_file().empty()) return;
   const absl::Status written = WriteFileAtomically(
       config_.port_file(),
-      absl::StrCat(grpc_->port(), "\n", management_ == nullptr ? 0 : management_->port(), "\n"));
+      absl::StrCat(grpc_->port(), "\n", management_ == nullptr ? 0 : management_->port(), "\n",
+                   http_ == nullptr ? "" : absl::StrCat(http_->port(), "\n")));
   if (!written.ok()) LogError("--port-file", {{"error", written.message()}});
 }
 
@@ -328,6 +357,10 @@ void Application::ReloadTokens() {
     LogWarning("the token file was not taken, the old tokens stay", {{"error", status.message()}});
 }
 
+bool Application::Busy() const {
+  return calls_->calls() + upload_.reading > 0 || (http_ != nullptr && http_->active() > 0);
+}
+
 ExitCode Application::RunUntilSignal() {
   absl::Time next_reload = SteadyNow() + ToDuration(config_.tls_reload_interval());
   MemoryKeeper memory(resources_.memory_bytes);
@@ -340,10 +373,11 @@ ExitCode Application::RunUntilSignal() {
       LogError("the device is lost");
       scheduler_->Drain(absl::ZeroDuration());
       grpc_->BeginShutdown();
+      http_.reset();
       grpc_->EndShutdown(absl::Seconds(2));
       return kExitDeviceLost;
     }
-    const bool busy = loading_ || handler_->calls() + upload_.reading > 0;
+    const bool busy = loading_ || Busy();
     if (memory.Due(SteadyNow(), busy, ResidentBytes(), FreePageBytes())) ReleaseFreePages();
     if (SteadyNow() >= next_reload) {
       ReloadTokens();
@@ -361,9 +395,9 @@ ExitCode Application::Drain() {
   // Load balancers need a moment to notice; what they still send is served.
   bool hurried = WaitForSignal(ToDuration(config_.shutdown_delay())) != 0;
   grpc_->BeginShutdown();
+  if (http_ != nullptr) http_->BeginShutdown();
   const absl::Time end = SteadyNow() + ToDuration(config_.shutdown_grace());
-  while (handler_->calls() + upload_.reading > 0 && SteadyNow() < end && !hurried)
-    hurried = WaitForSignal(kTick) != 0;
+  while (Busy() && SteadyNow() < end && !hurried) hurried = WaitForSignal(kTick) != 0;
   // Whoever stops the server counts on the grace, and kills it without a word later: what cannot be
   // interrupted, such as a library's decoder, is not waited for.
   static std::atomic<ExitCode> code = kExitCutOff;  // outlives everything
@@ -375,6 +409,7 @@ ExitCode Application::Drain() {
   }).detach();
   const int64_t ended = scheduler_->Drain(absl::ZeroDuration());
   if (ended == 0) code = kExitOk;  // a model that loads is not waited for either
+  http_.reset();
   grpc_->EndShutdown(absl::Seconds(1));
   if (ended > 0) LogWarning("calls were ended after the grace", {{"calls", ended}});
   LogInfo("stopped");

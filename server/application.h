@@ -16,10 +16,14 @@
 #include "scheduling/scheduler.h"
 #include "server/config/config.h"
 #include "server/config/machine.h"
+#include "server/core/call_handler.h"
 #include "server/core/device.h"
 #include "server/core/feature_cache.h"
 #include "server/core/querying.h"
 #include "server/core/upscaling.h"
+#include "server/fronts/http/http_server.h"
+#include "server/fronts/http/routes.h"
+#include "server/fronts/kserve/inference_service.h"
 #include "server/management/http_server.h"
 #include "server/metrics/metrics.h"
 #include "server/models/registry.h"
@@ -69,8 +73,11 @@ class Application {
   void LoadModels();
   void CollectGauges();
   void ReloadTokens();
+  // Calls are under way, or being read.
+  bool Busy() const;
   ExitCode Drain();
   std::optional<Failure> StartDecoders();
+  std::optional<Failure> StartHttp();
   absl::Status StartManagement();
 
   const ServerConfig config_;
@@ -90,6 +97,7 @@ class Application {
   std::unique_ptr<TokenFile> tokens_;
   CallMonitor monitor_;
   std::unique_ptr<Tracer> tracer_;
+  std::unique_ptr<CallHandler> calls_;
   std::unique_ptr<RpcHandler> handler_;
   std::unique_ptr<Upscaling> upscaling_;
   std::unique_ptr<Querying> querying_;
@@ -97,8 +105,13 @@ class Application {
   UploadEnvironment upload_;
   std::unique_ptr<SuperResolutionServiceImpl> service_;
   std::unique_ptr<ModelControlServiceImpl> model_control_;
+  std::unique_ptr<ByteBudget> front_bytes_;  // files that come in, outputs that are collected
+  std::unique_ptr<RpcHandler> kserve_handler_;
+  std::unique_ptr<kserve::InferenceServiceImpl> kserve_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<SelfProbe> probe_;
+  std::unique_ptr<http::Routes> routes_;
+  std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<HttpServer> management_;
   std::thread loader_;
 };

@@ -26,19 +26,36 @@ absl::Status OneOf(absl::string_view flag, const std::string& value,
       absl::StrCat("--", flag, ": \"", value, "\" is none of ", absl::StrJoin(choices, ", ")));
 }
 
+// What others could read on the way: refused, unless it is wanted.
+absl::Status CheckClearText(absl::string_view flag, const std::string& text, const Address& address,
+                            const ServerConfig& config) {
+  if (address.loopback() || !config.tls_certificate().empty() || config.insecure_listen())
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, ": ", text,
+                   " is reachable from other machines in clear text: configure "
+                   "--tls-certificate and --tls-key, or allow it with --insecure-listen"));
+}
+
+absl::Status ValidateHttp(const ServerConfig& config) {
+  for (const std::string& text : config.http_listen()) {
+    const auto address = ParseAddress(text);
+    if (!address.ok() || address->unix_socket)
+      return absl::InvalidArgumentError(
+          absl::StrCat("--http-listen: \"", text, "\" is not host:port or [v6 address]:port"));
+    HIIF_RETURN_IF_ERROR(CheckClearText("http-listen", text, *address, config));
+  }
+  return Range("http-max-connections", config.http_max_connections(), 1, 100000);
+}
+
 absl::Status ValidateAddresses(const ServerConfig& config) {
   if (config.listen().empty())
     return absl::InvalidArgumentError("--listen: at least one address is needed");
-  const bool tls = !config.tls_certificate().empty();
   for (const std::string& text : config.listen()) {
     const auto address = ParseAddress(text);
     if (!address.ok())
       return absl::InvalidArgumentError(absl::StrCat("--listen: ", address.status().message()));
-    if (!address->loopback() && !tls && !config.insecure_listen())
-      return absl::InvalidArgumentError(
-          absl::StrCat("--listen: ", text,
-                       " is reachable from other machines in clear text: configure "
-                       "--tls-certificate and --tls-key, or allow it with --insecure-listen"));
+    HIIF_RETURN_IF_ERROR(CheckClearText("listen", text, *address, config));
   }
   if (config.management_listen().empty()) return absl::OkStatus();
   const auto address = ParseAddress(config.management_listen());
@@ -80,6 +97,7 @@ absl::Status ValidateSecurity(const ServerConfig& config) {
 
 absl::Status ValidateConfig(const ServerConfig& config) {
   HIIF_RETURN_IF_ERROR(ValidateAddresses(config));
+  HIIF_RETURN_IF_ERROR(ValidateHttp(config));
   HIIF_RETURN_IF_ERROR(ValidateSecurity(config));
   HIIF_RETURN_IF_ERROR(ValidateDevice(config.device()));
   HIIF_RETURN_IF_ERROR(OneOf("backend", config.backend(), {"auto", "reference", "torch", "fused"}));

@@ -90,6 +90,11 @@ std::string ReasonOf(const absl::Status& status) {
   return info ? info->reason() : "";
 }
 
+std::string FieldOf(const absl::Status& status) {
+  const auto bad = Payload<BadRequest>(status);
+  return bad && bad->field_violations_size() > 0 ? bad->field_violations(0).field() : "";
+}
+
 std::optional<absl::Duration> RetryDelayOf(const absl::Status& status) {
   const auto info = Payload<RetryInfo>(status);
   if (!info) return std::nullopt;

@@ -53,6 +53,7 @@ absl::Status WithRetry(absl::Status status, absl::Duration retry_delay);
 
 // What the payloads say; empty or nullopt where there are none.
 std::string ReasonOf(const absl::Status& status);
+std::string FieldOf(const absl::Status& status);
 std::optional<absl::Duration> RetryDelayOf(const absl::Status& status);
 
 }  // namespace hiif::server

@@ -34,10 +34,25 @@ const Buckets& PowersOfTwo(int first, int last) {
 }
 
 constexpr const char* kStages[] = {"decode", "encode", "context", "query", "send"};
-constexpr const char* kMethods[] = {"Upscale",    "UpscaleUpload", "Query",     "QueryUpload",
-                                    "ListModels", "GetModel",      "LoadModel", "UnloadModel"};
-// Methods that run a model, whose series are known per model.
-constexpr int kModelMethods = 4;
+// What each front offers; `model`: it runs one, and its series are known per model.
+struct Method {
+  const char* front;
+  const char* name;
+  bool model;
+};
+constexpr Method kMethods[] = {{"grpc", "Upscale", true},
+                               {"grpc", "UpscaleUpload", true},
+                               {"grpc", "Query", true},
+                               {"grpc", "QueryUpload", true},
+                               {"grpc", "ListModels", false},
+                               {"grpc", "GetModel", false},
+                               {"grpc", "LoadModel", false},
+                               {"grpc", "UnloadModel", false},
+                               {"http", "Upscale", true},
+                               {"http", "ListModels", false},
+                               {"http", "GetModel", false},
+                               {"kserve", "ModelInfer", true},
+                               {"kserve", "ModelStreamInfer", true}};
 constexpr const char* kCodes[] = {
     "OK",          "CANCELLED", "INVALID_ARGUMENT",  "DEADLINE_EXCEEDED",
     "UNAVAILABLE", "INTERNAL",  "RESOURCE_EXHAUSTED"};
@@ -66,7 +81,7 @@ Metrics::Metrics(const std::string& device)
     : device_(device),
       requests_(BuildCounter()
                     .Name("hiif_requests_total")
-                    .Help("Calls that ended, by method, model and gRPC code")
+                    .Help("Calls that ended, by front, method, model and gRPC code")
                     .Register(registry_)),
       rejected_(BuildCounter()
                     .Name("hiif_rejected_total")
@@ -80,10 +95,11 @@ Metrics::Metrics(const std::string& device)
                           .Name("hiif_decoders_ended_total")
                           .Help("Decoder processes that a file did not leave alive, by reason")
                           .Register(registry_)),
-      request_duration_(BuildHistogram()
-                            .Name("hiif_request_duration_seconds")
-                            .Help("Arrival to last message of a call, by method and gRPC code")
-                            .Register(registry_)),
+      request_duration_(
+          BuildHistogram()
+              .Name("hiif_request_duration_seconds")
+              .Help("Arrival to last message of a call, by front, method and gRPC code")
+              .Register(registry_)),
       queue_duration_(BuildHistogram()
                           .Name("hiif_queue_duration_seconds")
                           .Help("Admission to first work on a request, by the call's gRPC code")
@@ -151,10 +167,12 @@ Metrics::Metrics(const std::string& device)
   AddGauge(registry_, "hiif_build_info", "1, with the version as a label", {{"version", kVersion}})
       .Set(1);
   for (int i = 0; i < 5; ++i) stages_[i] = &stage_duration_.Add({{"stage", kStages[i]}}, Seconds());
-  for (const char* method : kMethods) {
-    request_duration_.Add({{"method", method}, {"code", "OK"}}, Seconds());
+  for (const Method& method : kMethods) {
+    request_duration_.Add({{"front", method.front}, {"method", method.name}, {"code", "OK"}},
+                          Seconds());
     for (const char* code : kCodes)
-      requests_.Add({{"method", method}, {"model", ""}, {"code", code}});
+      requests_.Add(
+          {{"front", method.front}, {"method", method.name}, {"model", ""}, {"code", code}});
   }
   queue_duration_.Add({{"code", "OK"}}, Seconds());
   for (const char* reason : kRejections) rejected_.Add({{"reason", reason}});
@@ -163,9 +181,12 @@ Metrics::Metrics(const std::string& device)
 }
 
 void Metrics::AddModel(const std::string& model) {
-  for (int i = 0; i < kModelMethods; ++i)
+  for (const Method& method : kMethods) {
+    if (!method.model) continue;
     for (const char* code : kCodes)
-      requests_.Add({{"method", kMethods[i]}, {"model", model}, {"code", code}});
+      requests_.Add(
+          {{"front", method.front}, {"method", method.name}, {"model", model}, {"code", code}});
+  }
 }
 
 void Metrics::ModelInfo(const std::string& model, const std::string& version,
@@ -180,13 +201,16 @@ void Metrics::ModelInfo(const std::string& model, const std::string& version,
   if (before != nullptr && before != info) model_info_.Remove(before);
 }
 
-void Metrics::RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,
-                          absl::Duration duration, absl::Duration queued,
-                          absl::string_view trace_id) {
+void Metrics::RequestDone(absl::string_view front, absl::string_view method,
+                          absl::string_view model, absl::string_view code, absl::Duration duration,
+                          absl::Duration queued, absl::string_view trace_id) {
+  const std::string door(front);
   const std::string name(method);
   const std::string ending(code);
-  requests_.Add({{"method", name}, {"model", std::string(model)}, {"code", ending}}).Increment();
-  const prometheus::Labels labels = {{"method", name}, {"code", ending}};
+  requests_
+      .Add({{"front", door}, {"method", name}, {"model", std::string(model)}, {"code", ending}})
+      .Increment();
+  const prometheus::Labels labels = {{"front", door}, {"method", name}, {"code", ending}};
   const double seconds = absl::ToDoubleSeconds(duration);
   request_duration_.Add(labels, Seconds()).Observe(seconds);
   if (!trace_id.empty())

@@ -40,11 +40,12 @@ class Metrics {
   void ModelInfo(const std::string& model, const std::string& version, const std::string& identity)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // One call is over. code: "OK", "INVALID_ARGUMENT", ... model: a registered name, or empty where
-  // the call did not get that far. queued: admission to first work; 0: it was not admitted.
-  // trace_id: becomes the exemplar of its bucket; or empty.
-  void RequestDone(absl::string_view method, absl::string_view model, absl::string_view code,
-                   absl::Duration duration, absl::Duration queued, absl::string_view trace_id = "");
+  // One call is over. front: the door it came by, "grpc", ... code: "OK", "INVALID_ARGUMENT", ...
+  // model: a registered name, or empty where the call did not get that far. queued: admission to
+  // first work; 0: it was not admitted. trace_id: becomes the exemplar of its bucket; or empty.
+  void RequestDone(absl::string_view front, absl::string_view method, absl::string_view model,
+                   absl::string_view code, absl::Duration duration, absl::Duration queued,
+                   absl::string_view trace_id = "");
   // A call refused before work was spent on it; reason as in ErrorInfo.
   void Rejected(absl::string_view reason);
   // A connection closed at once; reason as in server/rpc/acceptor.h.

@@ -31,6 +31,7 @@ class GrpcCall : public Call {
   const std::string& caller() const override { return caller_; }
   const std::string& request_id() const override { return request_id_; }
 
+  void set_deadline(absl::Time deadline) { deadline_ = deadline; }
   void set_caller(std::string caller) { caller_ = std::move(caller); }
   void set_request_id(std::string request_id) { request_id_ = std::move(request_id); }
   // trace-id of a well-formed W3C traceparent header, or empty.
@@ -70,9 +71,6 @@ class GrpcCall : public Call {
   absl::Mutex mutex_;  // held while the callback runs
   std::function<void()> when_dead_ ABSL_GUARDED_BY(mutex_);
 };
-
-// trace-id of "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), or empty.
-std::string TraceId(absl::string_view traceparent);
 
 // The address in a gRPC peer string, without its port.
 std::string PeerAddress(absl::string_view peer);

@@ -1,8 +1,7 @@
-// What every RPC has around it: authorisation, counting, logging, translation of the outcome.
+// The core's CallHandler around a gRPC call, and the translation of its outcome.
 #ifndef SERVER_RPC_HANDLER_H_
 #define SERVER_RPC_HANDLER_H_
 
-#include <atomic>
 #include <functional>
 #include <string>
 
@@ -11,19 +10,11 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
 #include "server/core/call.h"
-#include "server/core/tracer.h"
-#include "server/metrics/metrics.h"
+#include "server/core/call_handler.h"
 #include "server/rpc/call_monitor.h"
 #include "server/rpc/grpc_call.h"
-#include "server/security/tokens.h"
 
 namespace hiif::server {
-
-struct HandlerOptions {
-  const TokenFile* tokens = nullptr;  // nullptr: nobody is asked for a token
-  int max_calls = 512;
-  Tracer* tracer = nullptr;  // nullptr: nothing is recorded
-};
 
 // What a call says its id is. field: its path in the request, for errors; asked: may be empty.
 struct AskedRequestId {
@@ -34,8 +25,9 @@ struct AskedRequestId {
 // Any thread. Everything given outlives it.
 class RpcHandler {
  public:
-  RpcHandler(Metrics* metrics, CallMonitor* monitor, HandlerOptions options)
-      : metrics_(metrics), monitor_(monitor), options_(options) {}
+  // front: of its calls, as CallName has it.
+  RpcHandler(CallHandler* calls, CallMonitor* monitor, const char* front = "grpc")
+      : calls_(calls), monitor_(monitor), front_(front) {}
 
   using Body = std::function<absl::Status(GrpcCall* call, CallReport* report)>;
 
@@ -52,14 +44,10 @@ class RpcHandler {
   grpc::Status Run(grpc::ServerContextBase* context, const char* method, GrpcCall* call,
                    const AskedRequestId& id, absl::Status so_far, const Body& body);
 
-  // Calls being handled now.
-  int calls() const { return calls_; }
-
  private:
-  Metrics* const metrics_;
+  CallHandler* const calls_;
   CallMonitor* const monitor_;
-  const HandlerOptions options_;
-  std::atomic<int> calls_ = 0;
+  const char* const front_;
 };
 
 }  // namespace hiif::server

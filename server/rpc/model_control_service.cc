@@ -1,7 +1,7 @@
 #include "server/rpc/model_control_service.h"
 
 #include "base/status_macros.h"
-#include "server/rpc/model_messages.h"
+#include "server/models/model_messages.h"
 #include "server/security/tokens.h"
 
 namespace hiif::server {

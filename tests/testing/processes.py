@@ -77,7 +77,9 @@ def run_server(folder, *flags, model_dir=ROOT / "models", environment=None, read
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
         ports = port_file.read_text().split() if ready else [0, 0]
-        yield Server(process, int(ports[0]), int(ports[1]), log)
+        server = Server(process, int(ports[0]), int(ports[1]), log)
+        server.http = int(ports[2]) if len(ports) > 2 else 0  # with --http-listen
+        yield server
     finally:
         if process.poll() is None:
             process.terminate()

@@ -1,6 +1,6 @@
 // Models as messages.
-#ifndef SERVER_RPC_MODEL_MESSAGES_H_
-#define SERVER_RPC_MODEL_MESSAGES_H_
+#ifndef SERVER_MODELS_MODEL_MESSAGES_H_
+#define SERVER_MODELS_MODEL_MESSAGES_H_
 
 #include "absl/status/statusor.h"
 #include "hiif/v1/super_resolution.pb.h"
@@ -17,4 +17,4 @@ absl::StatusOr<v1::ListModelsResponse> ListPage(const ModelRegistry& registry,
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_MODEL_MESSAGES_H_
+#endif  // SERVER_MODELS_MODEL_MESSAGES_H_

@@ -1,4 +1,4 @@
-#include "server/rpc/model_messages.h"
+#include "server/models/model_messages.h"
 
 #include "server/core/errors.h"
 

@@ -1,0 +1,28 @@
+// Bytes that many requests share.
+#ifndef SERVER_CORE_BYTE_BUDGET_H_
+#define SERVER_CORE_BYTE_BUDGET_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace hiif::server {
+
+// Any thread.
+class ByteBudget {
+ public:
+  explicit ByteBudget(int64_t bytes) : left_(bytes) {}
+  // False: there are not as many left, and none is taken.
+  bool Take(int64_t bytes) {
+    if ((left_ -= bytes) >= 0) return true;
+    left_ += bytes;
+    return false;
+  }
+  void Give(int64_t bytes) { left_ += bytes; }
+
+ private:
+  std::atomic<int64_t> left_;
+};
+
+}  // namespace hiif::server
+
+#endif  // SERVER_CORE_BYTE_BUDGET_H_

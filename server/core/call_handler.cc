@@ -1,0 +1,81 @@
+#include "server/core/call_handler.h"
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_join.h"
+#include "base/steady_now.h"
+#include "server/core/errors.h"
+#include "server/logging/log.h"
+
+namespace hiif::server {
+namespace {
+
+constexpr absl::Duration kNoRoomRetry = absl::Seconds(1);
+
+void LogCall(CallName name, const Call& call, absl::string_view trace_id, const CallReport& report,
+             const absl::Status& status, absl::Duration duration) {
+  LogFields fields = {{"front", name.front},
+                      {"method", name.method},
+                      {"code", absl::StatusCodeToString(status.code())},
+                      {"request_id", call.request_id()},
+                      {"caller", call.caller()},
+                      {"seconds", absl::ToDoubleSeconds(duration)}};
+  if (!trace_id.empty()) fields.emplace_back("trace_id", trace_id);
+  if (!report.model.empty()) fields.emplace_back("model", report.model);
+  if (report.input_pixels > 0) {
+    fields.emplace_back("input_pixels", report.input_pixels);
+    fields.emplace_back("output_pixels", report.output_pixels);
+    fields.emplace_back("messages", report.messages);
+    fields.emplace_back("first_tile_seconds", absl::ToDoubleSeconds(report.first_tile));
+    fields.emplace_back("features_cached", report.features_cached);
+    fields.emplace_back("queue_seconds", report.times.queue());
+    fields.emplace_back("decode_seconds", report.times.decode());
+    fields.emplace_back("encode_seconds", report.times.encode());
+    fields.emplace_back("context_seconds", report.times.context());
+    fields.emplace_back("query_seconds", report.times.query());
+    fields.emplace_back("send_seconds", report.times.send());
+  }
+  if (!report.warnings.empty())
+    fields.emplace_back("warnings", absl::StrJoin(report.warnings, "; "));
+  if (!status.ok()) fields.emplace_back("error", status.message());
+  const bool ours = absl::IsInternal(status) || absl::IsUnknown(status) || absl::IsDataLoss(status);
+  Log(ours ? LogLevel::kError : LogLevel::kInfo, "call", fields);
+}
+
+}  // namespace
+
+absl::Status CallHandler::Authorize(const Credentials& credentials, const char* scope,
+                                    std::string* caller) const {
+  *caller = credentials.certificate.empty() ? credentials.peer : credentials.certificate;
+  if (options_.tokens == nullptr) return absl::OkStatus();
+  const auto principal = options_.tokens->Authorize(credentials.authorization, scope);
+  if (!principal.ok()) return principal.status();
+  *caller = principal->name;
+  return absl::OkStatus();
+}
+
+CallHandler::Slot::Slot(CallHandler* handler) : handler_(handler), calls_(++handler->calls_) {
+  handler_->metrics_->InFlight(1);
+}
+
+CallHandler::Slot::~Slot() {
+  handler_->metrics_->InFlight(-1);
+  --handler_->calls_;
+}
+
+absl::Status CallHandler::Slot::Check() const {
+  if (calls_ <= handler_->options_.max_calls) return absl::OkStatus();
+  handler_->metrics_->Rejected(kReasonQueueFull);
+  return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
+                         "too many calls at once", kNoRoomRetry);
+}
+
+void CallHandler::Finish(CallName name, const Call& call, absl::string_view trace_id,
+                         const CallReport& report, const absl::Status& status) {
+  const absl::Duration duration = SteadyNow() - call.arrival();
+  metrics_->RequestDone(name.front, name.method, report.model,
+                        absl::StatusCodeToString(status.code()), duration,
+                        absl::Seconds(report.times.queue()));
+  LogCall(name, call, trace_id, report, status, duration);
+}
+
+}  // namespace hiif::server

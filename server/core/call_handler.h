@@ -1,0 +1,73 @@
+// What every call has around it, whatever carried it: authorisation, a slot, counting, logging.
+#ifndef SERVER_CORE_CALL_HANDLER_H_
+#define SERVER_CORE_CALL_HANDLER_H_
+
+#include <atomic>
+#include <string>
+
+#include "absl/status/status.h"
+#include "server/core/call.h"
+#include "server/metrics/metrics.h"
+#include "server/security/tokens.h"
+
+namespace hiif::server {
+
+struct HandlerOptions {
+  const TokenFile* tokens = nullptr;  // nullptr: nobody is asked for a token
+  int max_calls = 512;
+};
+
+// What a caller shows of itself.
+struct Credentials {
+  std::string authorization;  // the header's value, or empty
+  std::string peer;           // address without a port
+  std::string certificate;    // name in the client's certificate, or empty
+};
+
+// Which door a call came in by, and what it asks for. Both are labels of metrics.
+struct CallName {
+  const char* front;
+  const char* method;
+};
+
+// Shared by all fronts. Any thread. Everything given outlives it.
+class CallHandler {
+ public:
+  CallHandler(Metrics* metrics, HandlerOptions options) : metrics_(metrics), options_(options) {}
+
+  // Unauthenticated, PermissionDenied: the token; scope: what it needs, empty: any will do.
+  // caller: set in any case, to the name of the token, of the certificate, or the address.
+  absl::Status Authorize(const Credentials& credentials, const char* scope,
+                         std::string* caller) const;
+
+  // A place among the calls handled at once, given back at the end of its life.
+  class Slot {
+   public:
+    explicit Slot(CallHandler* handler);
+    ~Slot();
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+    // ResourceExhausted: there are too many.
+    absl::Status Check() const;
+
+   private:
+    CallHandler* const handler_;
+    const int calls_;
+  };
+
+  // Counts and logs a call that is over; once each.
+  void Finish(CallName name, const Call& call, absl::string_view trace_id, const CallReport& report,
+              const absl::Status& status);
+
+  // Calls being handled now.
+  int calls() const { return calls_; }
+
+ private:
+  Metrics* const metrics_;
+  const HandlerOptions options_;
+  std::atomic<int> calls_ = 0;
+};
+
+}  // namespace hiif::server
+
+#endif  // SERVER_CORE_CALL_HANDLER_H_

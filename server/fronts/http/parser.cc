@@ -1,0 +1,79 @@
+#include "server/fronts/http/parser.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "boost/beast/http/error.hpp"
+#include "server/core/errors.h"
+
+namespace hiif::server::http {
+namespace {
+
+absl::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+RequestParser::RequestParser(ByteBudget* budget) : budget_(budget) {
+  header_limit(kMaxHead);
+  // Append() has a limit of its own. Beast 1.74 takes "none" for 0.
+  body_limit(std::numeric_limits<uint64_t>::max());
+}
+
+void RequestParser::on_request_impl(boost::beast::http::verb, string_view method,
+                                    string_view target, int version, error_code&) {
+  request_.method = std::string(View(method));
+  target_ = std::string(View(target));
+  http10_ = version < 11;
+}
+
+void RequestParser::on_field_impl(boost::beast::http::field, string_view name, string_view value,
+                                  error_code&) {
+  // Trailers come behind the body, and nobody asks for them.
+  if (is_header_done()) return;
+  std::string& header = request_.headers[absl::AsciiStrToLower(View(name))];
+  absl::StrAppend(&header, header.empty() ? "" : ", ", View(value));
+}
+
+void RequestParser::on_body_init_impl(const boost::optional<uint64_t>& length, error_code&) {
+  if (length) announced_ = static_cast<int64_t>(std::min<uint64_t>(*length, INT64_MAX));
+}
+
+absl::Status RequestParser::TooLarge() const {
+  return InvalidField("body", absl::StrCat("the file is larger than this server's limit of ",
+                                           max_body_, " bytes (--max-upload-bytes)"));
+}
+
+size_t RequestParser::Append(string_view data, error_code& error) {
+  const auto needed = static_cast<int64_t>(body_.size() + data.size());
+  if (needed > max_body_) {
+    refusal_ = TooLarge();
+  } else if (needed > static_cast<int64_t>(body_.capacity())) {
+    // Twice as much each time, but not more than was announced: memory follows what has come.
+    int64_t room = std::max<int64_t>(2 * needed, 64 << 10);
+    if (announced_ >= needed) room = std::min(room, announced_);
+    if (budget_->Take(room - taken_)) {
+      taken_ = room;
+      body_.reserve(static_cast<size_t>(room));
+    } else {
+      refusal_ = ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
+                                 "too many files are being uploaded at once", absl::Seconds(1));
+    }
+  }
+  if (!refusal_.ok()) {
+    error = boost::beast::http::error::body_limit;
+    return 0;
+  }
+  body_.append(data.data(), data.size());
+  return data.size();
+}
+
+std::string RequestParser::TakeBody() {
+  budget_->Give(std::exchange(taken_, 0));
+  return std::exchange(body_, {});
+}
+
+}  // namespace hiif::server::http

@@ -1,0 +1,87 @@
+#include "server/fronts/http/upscale_answer.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+#include "base/steady_now.h"
+#include "google/protobuf/util/delimited_message_util.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace hiif::server::http {
+namespace {
+
+constexpr char kTrailers[] = "Hiif-Crc32c, Server-Timing";
+
+std::string Delimited(const v1::UpscaleResponse& response) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::util::SerializeDelimitedToZeroCopyStream(response, &stream);
+  return bytes;
+}
+
+std::string Timing(const v1::StageTimes& times) {
+  return absl::StrFormat(
+      "queue;dur=%.1f, decode;dur=%.1f, encode;dur=%.1f, context;dur=%.1f, query;dur=%.1f, "
+      "send;dur=%.1f",
+      times.queue() * 1e3, times.decode() * 1e3, times.encode() * 1e3, times.context() * 1e3,
+      times.query() * 1e3, times.send() * 1e3);
+}
+
+Fields HeaderFields(const v1::UpscaleHeader& header) {
+  return {{"Cache-Control", "no-store"},
+          {"X-Content-Type-Options", "nosniff"},
+          {"X-Request-Id", header.request_id()},
+          {"Hiif-Model", header.model()},
+          {"Hiif-Model-Version", header.model_version()},
+          {"Hiif-Output-Size", absl::StrCat(header.output_width(), "x", header.output_height())},
+          {"Hiif-Estimated-Seconds", absl::StrFormat("%.3f", header.estimated_seconds())}};
+}
+
+}  // namespace
+
+absl::Status UpscaleAnswer::WriteHeader(const v1::UpscaleHeader& header) {
+  Fields fields = HeaderFields(header);
+  if (options_.parameters.validate_only()) {
+    google::protobuf::util::JsonPrintOptions print;
+    print.preserve_proto_field_names = true;
+    print.always_print_primitive_fields = true;
+    Answer answer;
+    const auto status = google::protobuf::util::MessageToJsonString(header, &answer.body, print);
+    if (!status.ok()) return absl::InternalError(status.ToString());
+    answer.body += "\n";
+    fields.emplace_back("Content-Type", "application/json");
+    answer.headers = std::move(fields);
+    return responder_->Send(answer);
+  }
+  fields.emplace_back("Content-Type", MediaTypeOf(header.format()));
+  return responder_->Start(200, fields, kTrailers);
+}
+
+absl::Status UpscaleAnswer::WriteBody(absl::string_view data) {
+  const absl::Time start = SteadyNow();
+  const absl::Status status = responder_->Write(data);
+  const absl::Duration took = SteadyNow() - start;
+  // As in gRPC's front: handing over takes less, the rest is waiting for the client.
+  if (took > absl::Milliseconds(5)) metrics_->Backpressure(took);
+  return status;
+}
+
+absl::Status UpscaleAnswer::Write(const v1::UpscaleResponse& response) {
+  const bool tiles = !options_.parameters.has_encoded();
+  if (response.has_header()) {
+    HIIF_RETURN_IF_ERROR(WriteHeader(response.header()));
+    if (options_.parameters.validate_only() || !tiles) return absl::OkStatus();
+    return WriteBody(Delimited(response));
+  }
+  if (response.has_trailer()) {
+    if (options_.parameters.validate_only()) return absl::OkStatus();
+    if (tiles) HIIF_RETURN_IF_ERROR(WriteBody(Delimited(response)));
+    return responder_->Finish(
+        {{"Hiif-Crc32c", absl::StrFormat("%08x", response.trailer().crc32c())},
+         {"Server-Timing", Timing(response.trailer().times())}});
+  }
+  if (tiles) return WriteBody(Delimited(response));
+  return WriteBody(response.chunk().data());
+}
+
+}  // namespace hiif::server::http

@@ -1,0 +1,151 @@
+#include "server/fronts/http/upscale_exchange.h"
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+#include "server/core/errors.h"
+#include "server/core/plan.h"
+#include "server/core/request_id.h"
+#include "server/fronts/http/multipart.h"
+#include "server/fronts/http/problem.h"
+#include "server/fronts/http/upscale_answer.h"
+#include "server/security/tokens.h"
+
+namespace hiif::server::http {
+namespace {
+
+constexpr char kForm[] = "multipart/form-data";
+constexpr size_t kMaxFormField = 4096;
+
+std::string MediaType(absl::string_view content_type) {
+  return absl::AsciiStrToLower(
+      absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';'))));
+}
+
+absl::Status CheckTypes(const Request& request) {
+  const std::string type = MediaType(request.Header("content-type"));
+  // What curl says of --data-binary stands for "some bytes".
+  if (!type.empty() && type != kForm && type != "application/octet-stream" &&
+      type != "application/x-www-form-urlencoded" && !absl::StartsWith(type, "image/"))
+    return absl::UnimplementedError(absl::StrCat(
+        "Content-Type: \"", type.substr(0, 64),
+        "\" is not taken; send the file as it is (image/..., application/octet-stream) or as ",
+        kForm));
+  const std::string& encoding = request.Header("content-encoding");
+  if (!encoding.empty() && !absl::EqualsIgnoreCase(encoding, "identity"))
+    return absl::UnimplementedError(
+        "Content-Encoding: send the file as it is, image files are compressed already");
+  return absl::OkStatus();
+}
+
+// Where no format is given, what the client accepts decides.
+absl::Status ChooseFormat(absl::string_view accept, Fields* fields) {
+  for (const auto& [name, value] : *fields)
+    if (name == "format") return absl::OkStatus();
+  const std::vector<absl::string_view> offers = WritableMediaTypes();
+  const int chosen = Negotiate(accept, offers);
+  if (chosen < 0)
+    return absl::UnimplementedError(absl::StrCat("Accept: nothing of \"", accept.substr(0, 256),
+                                                 "\" can be written; there are ",
+                                                 absl::StrJoin(offers, ", ")));
+  fields->emplace_back("format", FormatOfMediaType(offers[chosen]));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+UpscaleExchange::UpscaleExchange(const RouteEnvironment& environment, const Request& request)
+    : environment_(environment), request_(request), call_(request_), fields_(request.query) {}
+
+absl::Status UpscaleExchange::TakeRequestId(const std::string& asked) {
+  if (asked.empty()) return absl::OkStatus();
+  HIIF_ASSIGN_OR_RETURN(std::string id, RequestId("parameters.request_id", asked));
+  call_.set_request_id(std::move(id));
+  return absl::OkStatus();
+}
+
+absl::Status UpscaleExchange::ParseOptions() {
+  HIIF_RETURN_IF_ERROR(ChooseFormat(request_.Header("accept"), &fields_));
+  HIIF_ASSIGN_OR_RETURN(options_, ParseUpscaleOptions(fields_));
+  HIIF_RETURN_IF_ERROR(CheckParameters(options_.parameters));
+  HIIF_RETURN_IF_ERROR(TakeRequestId(options_.parameters.request_id()));
+  call_.set_deadline(call_.arrival() + options_.timeout);
+  return absl::OkStatus();
+}
+
+absl::Status UpscaleExchange::Admit() {
+  std::string caller;
+  const absl::Status authorized = environment_.calls->Authorize(
+      {request_.Header("authorization"), request_.peer, request_.certificate}, kScopeUpscale,
+      &caller);
+  call_.set_caller(std::move(caller));
+  HIIF_RETURN_IF_ERROR(authorized);
+  HIIF_RETURN_IF_ERROR(TakeRequestId(request_.Header("x-request-id")));
+  // A browser that another site's page makes send this: the user did not ask for it.
+  if (request_.Header("sec-fetch-site") == "cross-site")
+    return ErrorWithReason(absl::StatusCode::kPermissionDenied, kReasonScope,
+                           "pages of other sites may not use this server");
+  HIIF_RETURN_IF_ERROR(CheckTypes(request_));
+  if (MediaType(request_.Header("content-type")) == kForm) {
+    HIIF_ASSIGN_OR_RETURN(boundary_, BoundaryOf(request_.Header("content-type")));
+    return absl::OkStatus();
+  }
+  return ParseOptions();
+}
+
+Answer UpscaleExchange::Refuse(const absl::Status& status, int http_status) {
+  Finish({}, status);
+  return Problem(status, call_.request_id(), http_status);
+}
+
+absl::StatusOr<absl::string_view> UpscaleExchange::FileOf(absl::string_view body) {
+  if (boundary_.empty()) return body;
+  HIIF_ASSIGN_OR_RETURN(const std::vector<Part> parts, ParseMultipart(body, boundary_));
+  const Part* file = nullptr;
+  for (const Part& part : parts) {
+    if (part.file || part.name == "image") {
+      if (file != nullptr) return InvalidField("image", "one file a request");
+      file = &part;
+    } else if (part.data.size() > kMaxFormField) {
+      return InvalidField(part.name.substr(0, 64), "too long; is it a file without a file name?");
+    } else {
+      fields_.emplace_back(part.name, std::string(part.data));
+    }
+  }
+  if (file == nullptr) return InvalidField("image", "the form has no file");
+  HIIF_RETURN_IF_ERROR(ParseOptions());
+  return file->data;
+}
+
+absl::Status UpscaleExchange::Upscale(absl::string_view body, Responder* responder,
+                                      CallReport* report) {
+  HIIF_ASSIGN_OR_RETURN(const absl::string_view file, FileOf(body));
+  HIIF_RETURN_IF_ERROR(call_.Alive());
+  UpscaleAnswer answer(options_, responder, environment_.metrics);
+  return environment_.upscaling->RunFile(file, "body", options_.parameters, &call_, &answer,
+                                         report);
+}
+
+void UpscaleExchange::Run(std::string body, Responder* responder) {
+  const CallHandler::Slot slot(environment_.calls);
+  call_.set_responder(responder);
+  CallReport report;
+  absl::Status status = slot.Check();
+  if (status.ok()) status = Upscale(body, responder, &report);
+  // A write that the end of the call broke off says that the client is gone; the call knows why.
+  if (absl::IsCancelled(status) && !call_.Alive().ok()) status = call_.Alive();
+  Finish(report, status);
+  // Once an answer has begun, its missing end says that something went wrong.
+  if (!status.ok() && !responder->started())
+    responder->Send(Problem(status, call_.request_id())).IgnoreError();
+}
+
+void UpscaleExchange::Finish(const CallReport& report, const absl::Status& status) {
+  environment_.calls->Finish({"http", "Upscale"}, call_, call_.trace_id(), report, status);
+}
+
+}  // namespace hiif::server::http

@@ -1,0 +1,230 @@
+#include "server/fronts/kserve/inference_service.h"
+
+#include <algorithm>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "base/steady_now.h"
+#include "server/config/version.h"
+#include "server/core/errors.h"
+#include "server/fronts/kserve/descriptions.h"
+#include "server/fronts/kserve/infer_answer.h"
+#include "server/fronts/kserve/infer_parameters.h"
+#include "server/fronts/kserve/tensors.h"
+#include "server/rpc/status_translator.h"
+#include "server/security/tokens.h"
+
+namespace hiif::server::kserve {
+namespace {
+
+constexpr const char* kExtensions[] = {"model_configuration", "model_repository", "schedule_policy",
+                                       "statistics"};
+
+absl::Status NotEnabled() {
+  return absl::UnimplementedError(
+      "models are loaded and unloaded only where the server runs with --enable-model-control");
+}
+
+}  // namespace
+
+absl::StatusOr<ModelStatus> InferenceServiceImpl::Model(const std::string& name,
+                                                        const std::string& version) const {
+  HIIF_ASSIGN_OR_RETURN(ModelStatus model, environment_.registry->Get(name));
+  if (!version.empty() && version != model.facts.version)
+    return absl::NotFoundError(absl::StrCat("model \"", model.name, "\" has the version \"",
+                                            model.facts.version, "\" alone"));
+  return model;
+}
+
+grpc::Status InferenceServiceImpl::ServerLive(grpc::ServerContext*,
+                                              const inference::ServerLiveRequest*,
+                                              inference::ServerLiveResponse* response) {
+  response->set_live(true);
+  return grpc::Status::OK;
+}
+
+grpc::Status InferenceServiceImpl::ServerReady(grpc::ServerContext*,
+                                               const inference::ServerReadyRequest*,
+                                               inference::ServerReadyResponse* response) {
+  response->set_ready(environment_.ready());
+  return grpc::Status::OK;
+}
+
+grpc::Status InferenceServiceImpl::ModelReady(grpc::ServerContext*,
+                                              const inference::ModelReadyRequest* request,
+                                              inference::ModelReadyResponse* response) {
+  const auto model = Model(request->name(), request->version());
+  response->set_ready(model.ok() && model->state == ModelState::kReady);
+  return grpc::Status::OK;
+}
+
+grpc::Status InferenceServiceImpl::ServerMetadata(grpc::ServerContext* context,
+                                                  const inference::ServerMetadataRequest*,
+                                                  inference::ServerMetadataResponse* response) {
+  return environment_.handler->Handle(context, "ServerMetadata", "", {},
+                                      [&](GrpcCall*, CallReport*) {
+                                        response->set_name("hiif-server");
+                                        response->set_version(kVersion);
+                                        for (const char* extension : kExtensions)
+                                          response->add_extensions(extension);
+                                        return absl::OkStatus();
+                                      });
+}
+
+grpc::Status InferenceServiceImpl::ModelMetadata(grpc::ServerContext* context,
+                                                 const inference::ModelMetadataRequest* request,
+                                                 inference::ModelMetadataResponse* response) {
+  return environment_.handler->Handle(
+      context, "ModelMetadata", "", {}, [&](GrpcCall*, CallReport*) -> absl::Status {
+        HIIF_ASSIGN_OR_RETURN(const ModelStatus model, Model(request->name(), request->version()));
+        Describe(model, response);
+        return absl::OkStatus();
+      });
+}
+
+grpc::Status InferenceServiceImpl::ModelConfig(grpc::ServerContext* context,
+                                               const inference::ModelConfigRequest* request,
+                                               inference::ModelConfigResponse* response) {
+  return environment_.handler->Handle(
+      context, "ModelConfig", "", {}, [&](GrpcCall*, CallReport*) -> absl::Status {
+        HIIF_ASSIGN_OR_RETURN(const ModelStatus model, Model(request->name(), request->version()));
+        Describe(model, response->mutable_config());
+        return absl::OkStatus();
+      });
+}
+
+grpc::Status InferenceServiceImpl::ModelStatistics(grpc::ServerContext* context,
+                                                   const inference::ModelStatisticsRequest* request,
+                                                   inference::ModelStatisticsResponse* response) {
+  return environment_.handler->Handle(
+      context, "ModelStatistics", "", {}, [&](GrpcCall*, CallReport*) -> absl::Status {
+        if (!request->name().empty()) {
+          HIIF_ASSIGN_OR_RETURN(const ModelStatus model,
+                                Model(request->name(), request->version()));
+          *response->add_model_stats() = statistics_.Of(model.name, model.facts.version);
+          return absl::OkStatus();
+        }
+        for (const ModelStatus& model : environment_.registry->List())
+          *response->add_model_stats() = statistics_.Of(model.name, model.facts.version);
+        return absl::OkStatus();
+      });
+}
+
+grpc::Status InferenceServiceImpl::RepositoryIndex(grpc::ServerContext* context,
+                                                   const inference::RepositoryIndexRequest* request,
+                                                   inference::RepositoryIndexResponse* response) {
+  return environment_.handler->Handle(
+      context, "RepositoryIndex", "", {}, [&](GrpcCall*, CallReport*) {
+        for (const ModelStatus& model : environment_.registry->List())
+          if (!request->ready() || model.state == ModelState::kReady)
+            Describe(model, response->add_models());
+        return absl::OkStatus();
+      });
+}
+
+grpc::Status InferenceServiceImpl::RepositoryModelLoad(
+    grpc::ServerContext* context, const inference::RepositoryModelLoadRequest* request,
+    inference::RepositoryModelLoadResponse*) {
+  return environment_.handler->Handle(
+      context, "RepositoryModelLoad", kScopeModels, {}, [&](GrpcCall*, CallReport*) {
+        if (!environment_.model_control) return NotEnabled();
+        if (!request->parameters().empty())
+          return InvalidField("parameters", "models come from the server's folder as they are");
+        return environment_.registry->Load(request->model_name());
+      });
+}
+
+grpc::Status InferenceServiceImpl::RepositoryModelUnload(
+    grpc::ServerContext* context, const inference::RepositoryModelUnloadRequest* request,
+    inference::RepositoryModelUnloadResponse*) {
+  return environment_.handler->Handle(context, "RepositoryModelUnload", kScopeModels, {},
+                                      [&](GrpcCall*, CallReport*) {
+                                        if (!environment_.model_control) return NotEnabled();
+                                        return environment_.registry->Unload(request->model_name());
+                                      });
+}
+
+absl::Status InferenceServiceImpl::Upscale(const inference::ModelInferRequest& request,
+                                           GrpcCall* call, CallReport* report,
+                                           inference::ModelInferResponse* response) {
+  for (const auto& output : request.outputs()) {
+    if (output.name() != kImage) return InvalidField("outputs", "the one output is IMAGE");
+    if (output.parameters().contains("shared_memory_region"))
+      return absl::UnimplementedError("shared memory is not served");
+    if (output.parameters().contains("classification"))
+      return InvalidField("outputs.IMAGE", "it is a picture, not classes");
+  }
+  HIIF_ASSIGN_OR_RETURN(const InferInput input, ReadInput(request));
+  HIIF_ASSIGN_OR_RETURN(const UpscaleOptions options, ReadParameters(request, input));
+  call->set_deadline(std::min(call->deadline(), SteadyNow() + options.timeout));
+  InferAnswer answer(environment_.outputs);
+  if (input.file) {
+    HIIF_RETURN_IF_ERROR(environment_.upscaling->RunFile(
+        *input.file, "inputs.IMAGE", options.parameters, call, &answer, report));
+  } else {
+    HIIF_RETURN_IF_ERROR(
+        environment_.upscaling->Run(input.pixels, options.parameters, call, &answer, report));
+  }
+  answer.MoveTo(response);
+  return absl::OkStatus();
+}
+
+absl::Status InferenceServiceImpl::Infer(const inference::ModelInferRequest& request,
+                                         GrpcCall* call, CallReport* report,
+                                         inference::ModelInferResponse* response) {
+  const absl::Time start = SteadyNow();
+  const absl::Status status = Upscale(request, call, report, response);
+  response->set_id(request.id());
+  statistics_.Add(*report, status.ok(), SteadyNow() - start);
+  return status;
+}
+
+grpc::Status InferenceServiceImpl::ModelInfer(grpc::ServerContext* context,
+                                              const inference::ModelInferRequest* request,
+                                              inference::ModelInferResponse* response) {
+  return environment_.handler->Handle(
+      context, "ModelInfer", kScopeUpscale, {"id", request->id()},
+      [&](GrpcCall* call, CallReport* report) { return Infer(*request, call, report, response); });
+}
+
+grpc::Status InferenceServiceImpl::ModelStreamInfer(
+    grpc::ServerContext* context,
+    grpc::ServerReaderWriter<inference::ModelStreamInferResponse, inference::ModelInferRequest>*
+        stream) {
+  return environment_.handler->Handle(
+      context, "ModelStreamInfer", kScopeUpscale, {},
+      [&](GrpcCall* call, CallReport* report) -> absl::Status {
+        const int streams = ++streams_;
+        const auto end = absl::MakeCleanup([this] { --streams_; });
+        if (streams > environment_.max_streams)
+          return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
+                                 "too many streams at once", absl::Seconds(1));
+        inference::ModelInferRequest request;
+        const auto next = [&] {
+          if (environment_.stream_idle > absl::ZeroDuration())
+            call->ExpectUntil(SteadyNow() + environment_.stream_idle);
+          const bool read = stream->Read(&request);
+          call->ExpectUntil(absl::InfiniteFuture());
+          return read;
+        };
+        while (next()) {
+          const absl::Time deadline = call->deadline();
+          inference::ModelStreamInferResponse response;
+          const absl::Status status =
+              Infer(request, call, report, response.mutable_infer_response());
+          call->set_deadline(deadline);
+          HIIF_RETURN_IF_ERROR(call->Alive());
+          if (!status.ok()) response.set_error_message(std::string(status.message()));
+          (*response.mutable_infer_response()->mutable_parameters())["triton_final_response"]
+              .set_bool_param(true);
+          call->BeginWrite();
+          const bool written = stream->Write(response);
+          call->EndWrite();
+          if (!written) break;
+        }
+        return call->Alive();
+      });
+}
+
+}  // namespace hiif::server::kserve

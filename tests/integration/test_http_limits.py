@@ -1,0 +1,309 @@
+"""The HTTP front under clients that are slow, gone, many, or lie; with tokens, TLS and at its end."""
+
+import http.client
+import json
+import pathlib
+import signal
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+import requests
+
+from http_front import call, curl, png, problem, raw, upscale, wait_for
+from test_security import certificates  # noqa: F401  (a fixture)
+
+LISTEN = ("--http-listen", "127.0.0.1:0")
+
+
+def log_of(server, *words):
+    return [line for line in server.log.read_text().splitlines() if all(w in line for w in words)]
+
+
+def big(photo):
+    """A request of some seconds."""
+    return photo.read_bytes(), "scale=28&format=tiles&sample_type=f32"
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory):
+    from processes import run_server
+    with run_server(tmp_path_factory.mktemp("limits"), *LISTEN, "--write-timeout", "2s",
+                    "--max-upload-bytes", "2MiB", "--http-max-connections", "200",
+                    "--handshake-timeout", "2s") as running:
+        yield running
+        assert running.process.poll() is None, running.log.read_text()[-4000:]
+
+
+def test_too_large_is_said_before_and_after_it_is_sent(front):
+    body = b"\0" * (3 << 20)
+    status, document = problem(upscale(front.http, "scale=2", body))
+    assert status == 413 and document["field"] == "body" and "--max-upload-bytes" in document["detail"]
+    # Without a length, in chunks.
+    chunks = iter([b"\0" * 65536] * 48)
+    status, document = problem(call(front.http, "POST", "/v1/upscale?scale=2", chunks))
+    assert status == 413 and document["code"] == "INVALID_ARGUMENT"
+    # curl asks first (Expect: 100-continue) and is told no.
+    result = curl("-w", "%{http_code} %{size_upload}", "-o", "/dev/null", "-H", "Expect: 100-continue",
+                  "--data-binary", "@-", f"http://127.0.0.1:{front.http}/v1/upscale?scale=2",
+                  "-H", "Content-Length: 3000000", check=None)
+    assert result.stdout.startswith(b"413") or result.returncode != 0
+
+
+@pytest.mark.parametrize("head,code", [
+    (b"GET / HTTP/1.1\r\n\r\n", b"400"),                                   # no Host
+    (b"nonsense\r\n\r\n", b"400"),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 64, b"400"),      # TLS to a clear port
+    (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 5000 + b"\r\n", b"431"),
+    (b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"431"),
+    (b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+     b"Transfer-Encoding: chunked\r\n\r\n", b"400"),                       # request smuggling
+    (b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+     b"400"),
+    (b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", b"501"),
+    (b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: -3\r\n\r\n", b"400"),
+    (b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+     b"400"),
+    (b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+    (b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+     + b"x" * 70000, b"400"),
+], ids=range(12))
+def test_what_is_not_http(front, head, code):
+    answer = raw(front.http, head)
+    assert answer.startswith(b"HTTP/1.1 " + code), answer[:200]
+    assert b"application/problem+json" in answer
+    assert upscale(front.http, "scale=2")[0] == 200
+
+
+def test_slow_heads_and_silence_are_ended(front):
+    start = time.monotonic()
+    assert raw(front.http, b"") == b""  # nothing said
+    assert raw(front.http, b"GET / HT").startswith(b"HTTP/1.1 408")
+    assert time.monotonic() - start < 8
+
+
+def test_slow_bodies_hold_no_thread_and_end(front):
+    """150 bodies that stop: others are answered meanwhile, and they are refused after 15 s."""
+    sockets = [socket.create_connection(("127.0.0.1", front.http)) for _ in range(150)]
+    tasks = pathlib.Path(f"/proc/{front.process.pid}/task")
+    before = len(list(tasks.iterdir()))
+    for connection in sockets:
+        connection.sendall(b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\nabc")
+    start = time.monotonic()
+    assert upscale(front.http, "scale=2")[0] == 200
+    assert time.monotonic() - start < 5
+    assert len(list(tasks.iterdir())) < before + 20
+    sockets[0].settimeout(25)
+    assert sockets[0].recv(100).startswith(b"HTTP/1.1 408")
+    for connection in sockets:
+        connection.close()
+    assert log_of(front, "the body came too slowly", "DEADLINE_EXCEEDED")
+
+
+def test_thousands_of_connections_make_room(front):
+    idle = []
+    try:
+        for _ in range(600):
+            idle.append(socket.create_connection(("127.0.0.1", front.http), timeout=5))
+        for _ in range(3):
+            assert upscale(front.http, "scale=2", timeout=20)[0] == 200
+        fds = len(list(pathlib.Path(f"/proc/{front.process.pid}/fd").iterdir()))
+        assert fds < 300
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_a_chunk_flood_is_an_upload_like_any(front):
+    """A picture a byte a chunk."""
+    image = png((40, 40))
+    body = b"".join(b"1\r\n%c\r\n" % byte for byte in image) + b"0\r\n\r\n"
+    answer = raw(front.http, b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                 b"Transfer-Encoding: chunked\r\n\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_two_requests_in_one_packet(front):
+    one = (b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(png())) + png()
+    last = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = raw(front.http, one + last)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2 and answer.rstrip().endswith(b"}")
+
+
+def test_a_client_that_goes_cancels_the_work(front, photo):
+    body, query = big(photo)
+    connection = http.client.HTTPConnection("127.0.0.1", front.http, timeout=60)
+    connection.request("POST", "/v1/upscale?" + query, body, {"X-Request-Id": "goes-away"})
+    response = connection.getresponse()
+    response.read(1000)
+    connection.close()
+    response.close()
+    wait_for(lambda: log_of(front, "goes-away", '"CANCELLED"'))
+    text = requests.get(front.management + "/metrics", timeout=10).text
+    assert any('front="http"' in line and 'code="CANCELLED"' in line and not line.endswith(" 0")
+               for line in text.splitlines() if line.startswith("hiif_requests_total"))
+    assert "hiif_queue_requests 0" in text
+
+
+def test_a_slow_reader_is_cut_off_and_others_are_not_touched(front, photo):
+    body, query = big(photo)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        slow.connect(("127.0.0.1", front.http))
+        slow.sendall((f"POST /v1/upscale?{query} HTTP/1.1\r\nHost: x\r\nX-Request-Id: reads-nothing\r\n"
+                      f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
+        start = time.monotonic()
+        while not log_of(front, "reads-nothing") and time.monotonic() - start < 40:
+            assert upscale(front.http, "scale=1.5", timeout=30)[0] == 200
+            time.sleep(0.2)
+    assert log_of(front, "reads-nothing", "DEADLINE_EXCEEDED", "nothing was read for 2s")
+
+
+def test_a_deadline_is_kept(front, photo):
+    body, query = big(photo)
+    start = time.monotonic()
+    answer = upscale(front.http, "scale=28&format=tiff&timeout=0.3", body)
+    assert time.monotonic() - start < 10
+    # Known to be out of reach, or passed while it ran.
+    status, document = problem(answer)
+    assert (status, document["code"]) in [(429, "RESOURCE_EXHAUSTED"), (504, "DEADLINE_EXCEEDED")]
+
+
+def test_overload_says_when_to_come_back(start_server, photo):
+    server = start_server(*LISTEN, "--max-rpcs", "2", "--max-queue-time", "1s")
+    body, query = big(photo)
+    running = [http.client.HTTPConnection("127.0.0.1", server.http, timeout=60) for _ in range(2)]
+    for connection in running:
+        connection.request("POST", "/v1/upscale?" + query, body)
+    refusals = []
+    for _ in range(100):
+        status, headers, answer = upscale(server.http, "scale=2")
+        if status == 429:
+            refusals.append((headers, json.loads(answer)))
+            break
+        time.sleep(0.02)
+    headers, document = refusals[0]
+    assert document["code"] == "RESOURCE_EXHAUSTED" and document["reason"] == "QUEUE_FULL"
+    assert int(headers["Retry-After"]) >= document["retry_after_seconds"] > 0
+    for connection in running:
+        connection.close()
+
+
+def test_tokens(start_server, photo, tmp_path):
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text(json.dumps({"tokens": [
+        {"name": "archive", "token": "s3cret"}, {"name": "ops", "token": "0ps", "scopes": ["models"]}]}))
+    server = start_server(*LISTEN, "--token-file", tokens)
+
+    def get(token, path="/v1/upscale?scale=2", method="POST"):
+        headers = {"Authorization": "Bearer " + token} if token else {}
+        return call(server.http, method, path, photo.read_bytes() if method == "POST" else None, headers)
+
+    assert get("s3cret")[0] == 200
+    status, headers, _ = get(None)
+    assert status == 401 and headers["WWW-Authenticate"] == "Bearer"
+    assert problem(get("guess"))[1]["reason"] == "AUTHENTICATION"
+    assert problem(get("0ps"))[0] == 403
+    assert problem(get(None, "/v1/models", "GET"))[0] == 401
+    assert get("0ps", "/v1/models", "GET")[0] == 200
+    assert get(None, "/openapi.json", "GET")[0] == 200
+    # Refused before the body: nobody uploads a gigabyte to be told no.
+    answer = raw(server.http, b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 900000000\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert log_of(server, '"caller":"archive"', '"front":"http"')
+
+
+def test_tls_and_mutual_tls(start_server, certificates, photo):  # noqa: F811
+    flags = [*LISTEN, "--tls-certificate", certificates / "server.pem", "--tls-key",
+             certificates / "server.key"]
+    server = start_server(*flags)
+    url = f"https://localhost:{server.http}/v1/upscale?scale=2"
+    out = curl("--fail", "--cacert", certificates / "ca.pem", "--data-binary", f"@{photo}", url).stdout
+    assert out.startswith(b"\x89PNG")
+    mutual = start_server(*flags, "--tls-client-ca", certificates / "ca.pem")
+    url = f"https://localhost:{mutual.http}/v1/upscale?scale=2"
+    curl("--fail", "--cacert", certificates / "ca.pem", "--cert", certificates / "client.pem", "--key",
+         certificates / "client.key", "--data-binary", f"@{photo}", url)
+    assert log_of(mutual, '"caller":"localhost"')  # the first name in the client's certificate
+    refused = curl("--cacert", certificates / "ca.pem", "--data-binary", f"@{photo}", url, check=None)
+    assert refused.returncode != 0
+    # A handshake that does not come is not waited for.
+    with socket.create_connection(("127.0.0.1", server.http)) as silent:
+        silent.settimeout(20)
+        assert silent.recv(1) == b""
+
+
+def test_certificates_are_read_again(start_server, certificates, tmp_path):  # noqa: F811
+    import shutil
+    for name in ("server.pem", "server.key"):
+        shutil.copy(certificates / name, tmp_path / name)
+    server = start_server(*LISTEN, "--tls-certificate", tmp_path / "server.pem", "--tls-key",
+                          tmp_path / "server.key", "--tls-reload-interval", "1s")
+
+    def served():
+        return ssl.get_server_certificate(("127.0.0.1", server.http))
+
+    first = served()
+    for kind in ("pem", "key"):
+        shutil.copy(certificates / f"client.{kind}", tmp_path / f"server.{kind}")
+    wait_for(lambda: served() != first)
+    (tmp_path / "server.pem").write_text("broken")
+    wait_for(lambda: log_of(server, "the TLS files were not taken"))
+    assert served() != first
+
+
+def test_ipv6(start_server):
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        server = start_server("--http-listen", "[::1]:0")
+    except AssertionError as error:
+        pytest.skip(f"no IPv6 loopback here: {str(error)[-100:]}")
+    with socket.create_connection(("::1", server.http), timeout=10) as connection:
+        connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_drain_finishes_what_runs(start_server, photo):
+    server = start_server(*LISTEN)
+    body = photo.read_bytes()
+    idle = socket.create_connection(("127.0.0.1", server.http))
+    result = []
+    thread = threading.Thread(target=lambda: result.append(upscale(server.http, "scale=12", body)))
+    thread.start()
+    wait_for(lambda: "hiif_queue_requests 1" in requests.get(server.management + "/metrics", timeout=9).text)
+    server.process.send_signal(signal.SIGTERM)
+    thread.join()
+    status, headers, answer = result[0]
+    assert status == 200 and answer.startswith(b"\x89PNG") and len(answer) > 10000
+    assert server.process.wait(30) == 0
+    idle.close()
+
+
+def test_a_drain_cuts_off_what_takes_too_long(start_server, photo):
+    server = start_server(*LISTEN, "--shutdown-grace", "0s")
+    body, query = big(photo)
+    connection = http.client.HTTPConnection("127.0.0.1", server.http, timeout=60)
+    connection.request("POST", "/v1/upscale?" + query, body)
+    response = connection.getresponse()
+    assert response.status == 200
+    server.process.send_signal(signal.SIGTERM)
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        response.read()
+    assert server.process.wait(30) == 75
+
+
+def test_settings_that_are_refused(start_server):
+    for flags, words in [(["--http-listen", "0.0.0.0:0"], "--insecure-listen"),
+                         (["--http-listen", "unix:/tmp/x"], "--http-listen"),
+                         (["--http-listen", "127.0.0.1:0", "--http-max-connections", "0"],
+                          "--http-max-connections")]:
+        server = start_server(*flags, ready=False)
+        assert server.process.wait(30) == 64
+        assert words in server.log.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = start_server("--http-listen", f"127.0.0.1:{taken.getsockname()[1]}", ready=False)
+        assert server.process.wait(60) == 69
+        assert "--http-listen" in server.log.read_text()

@@ -1,0 +1,244 @@
+"""The KServe V2 protocol with Triton's own client, unmodified."""
+
+import io
+import json
+import queue
+import threading
+
+import grpc
+import numpy
+import pytest
+import requests
+from PIL import Image
+
+from http_front import wait_for
+from processes import assemble, run_server
+from test_upscale import request
+
+triton = pytest.importorskip("tritonclient.grpc")
+from tritonclient.utils import InferenceServerException  # noqa: E402
+
+MODEL = "edsr-baseline-hiif"
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory):
+    with run_server(tmp_path_factory.mktemp("kserve"), "--kserve", "--enable-model-control",
+                    "--write-timeout", "3s") as running:
+        yield running
+        assert running.process.poll() is None, running.log.read_text()[-4000:]
+
+
+@pytest.fixture
+def client(front):
+    with triton.InferenceServerClient(front.address) as one:
+        yield one
+
+
+def inputs(image, scale=(2.0, 2.0)):
+    """image: bytes of a file, or an array."""
+    if isinstance(image, bytes):
+        tensor = triton.InferInput("IMAGE", [1], "BYTES")
+        tensor.set_data_from_numpy(numpy.array([image], dtype=numpy.object_))
+    else:
+        kind = {numpy.uint8: "UINT8", numpy.uint16: "UINT16", numpy.float32: "FP32"}[image.dtype.type]
+        tensor = triton.InferInput("IMAGE", image.shape, kind)
+        tensor.set_data_from_numpy(image)
+    if scale is None:
+        return [tensor]
+    factor = triton.InferInput("SCALE", [len(scale)], "FP32")
+    factor.set_data_from_numpy(numpy.array(scale, numpy.float32))
+    return [tensor, factor]
+
+
+def refused(client, tensors, status="INVALID_ARGUMENT", model=MODEL, **options):
+    with pytest.raises(InferenceServerException) as caught:
+        client.infer(model, tensors, **options)
+    assert caught.value.status() == "StatusCode." + status, caught.value
+    return caught.value.message()
+
+
+def test_health_and_descriptions(front, client):
+    assert client.is_server_live() and client.is_server_ready()
+    assert client.is_model_ready(MODEL) and not client.is_model_ready("no-such")
+    server = client.get_server_metadata()
+    assert server.name == "hiif-server" and "statistics" in server.extensions
+    metadata = client.get_model_metadata(MODEL)
+    assert [(i.name, i.datatype, list(i.shape)) for i in metadata.inputs] == [
+        ("IMAGE", "UINT8", [-1, -1, -1]), ("SCALE", "FP32", [2])]
+    assert [(o.name, o.datatype) for o in metadata.outputs] == [("IMAGE", "UINT8")]
+    assert client.is_model_ready(MODEL, metadata.versions[0])
+    config = client.get_model_config(MODEL).config
+    assert config.name == MODEL and config.max_batch_size == 0 and len(config.input) == 2
+    with pytest.raises(InferenceServerException, match="edsr-baseline-hiif"):
+        client.get_model_metadata("no-such")
+    index = {model.name: model.state for model in client.get_model_repository_index().models}
+    assert index[MODEL] == "READY"
+
+
+@pytest.mark.parametrize("scale", [(2.7, 2.7), (2.7, 1.5), (3.0,)])
+def test_a_file_gives_what_grpc_gives(front, client, photo, scale):
+    result = client.infer(MODEL, inputs(photo.read_bytes(), scale), request_id="photo 1",
+                          outputs=[triton.InferRequestedOutput("IMAGE")])
+    image = numpy.asarray(Image.open(io.BytesIO(result.as_numpy("IMAGE")[0])))
+    _, expected, _ = assemble(front.stub().Upscale(request(photo, scale[0], scale[-1]), timeout=60))
+    numpy.testing.assert_array_equal(image, expected)
+    assert result.get_response().id == "photo 1"
+    assert result.get_response().model_name == MODEL
+
+
+@pytest.mark.parametrize("kind", [numpy.uint8, numpy.uint16, numpy.float32])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pixels_give_what_grpc_gives(front, client, kind, channels):
+    from hiif.v1 import super_resolution_pb2 as pb
+    rng = numpy.random.default_rng(3)
+    image = rng.random((20, 24, channels))
+    image = image.astype(kind) if kind is numpy.float32 else (
+        image * numpy.iinfo(kind).max).astype(kind)
+    result = client.infer(MODEL, inputs(image, (2.1, 1.5)))
+    message = pb.UpscaleRequest()
+    message.image.raw.width, message.image.raw.height = 24, 20
+    message.image.raw.channels = channels
+    message.image.raw.sample_type = {numpy.uint8: 1, numpy.uint16: 2, numpy.float32: 3}[kind]
+    message.image.raw.samples = image.tobytes()
+    message.parameters.scale.rx, message.parameters.scale.ry = 2.1, 1.5
+    _, expected, _ = assemble(front.stub().Upscale(message, timeout=60))
+    numpy.testing.assert_array_equal(result.as_numpy("IMAGE"), expected)
+    # A leading 1, as models that are batched have it.
+    again = client.infer(MODEL, inputs(image[None], (2.1, 1.5)))
+    numpy.testing.assert_array_equal(again.as_numpy("IMAGE"), expected)
+
+
+def test_parameters(client, photo):
+    result = client.infer(MODEL, inputs(photo.read_bytes(), None), parameters={
+        "format": "jpeg", "quality": 40, "width": 96, "region": "10,10,50,40"}, priority=1,
+        timeout=60_000_000)
+    image = Image.open(io.BytesIO(result.as_numpy("IMAGE")[0]))
+    assert image.format == "JPEG" and image.size == (50, 40)
+
+
+def test_typed_contents(front, photo):
+    """Clients that do not send raw contents."""
+    from tritonclient.grpc import service_pb2 as pb, service_pb2_grpc as rpc
+    message = pb.ModelInferRequest(model_name=MODEL)
+    tensor = message.inputs.add(name="IMAGE", datatype="BYTES", shape=[1])
+    tensor.contents.bytes_contents.append(photo.read_bytes())
+    tensor = message.inputs.add(name="SCALE", datatype="FP32", shape=[2])
+    tensor.contents.fp32_contents.extend([2, 2])
+    answer = rpc.GRPCInferenceServiceStub(front.channel()).ModelInfer(message, timeout=60)
+    assert answer.raw_output_contents[0][4:8] == b"\x89PNG"
+
+
+def test_bad_input(front, client, photo):
+    file = photo.read_bytes()
+    assert "IMAGE" in refused(client, inputs(b"not an image"))
+    assert "parameters.scale.rx" in refused(client, inputs(file, (0.5, 2)))
+    assert "SCALE" in refused(client, inputs(file, (2, 0)))
+    assert "SCALE" in refused(client, inputs(file, None))
+    assert "SCALE" in refused(client, inputs(file), parameters={"width": 96})
+    assert "IMAGE" in refused(client, inputs(file)[1:])
+    assert "channels" in refused(client, inputs(numpy.zeros((4, 4), numpy.uint8)))
+    assert "channels" in refused(client, inputs(numpy.zeros((4, 4, 5), numpy.uint8)))
+    assert "edsr-baseline-hiif" in refused(client, inputs(file), "NOT_FOUND", model="no-such")
+    refused(client, inputs(file), "NOT_FOUND", model_version="7")
+    assert "sclae" in refused(client, inputs(file), parameters={"sclae": 2})
+    assert "sequence" in refused(client, inputs(file), sequence_id=3, sequence_start=True)
+    assert "format" in refused(client, inputs(file), parameters={"format": "tiles"})
+    assert "format" in refused(client, inputs(numpy.zeros((4, 4, 3), numpy.uint8)),
+                               parameters={"format": "png"})
+    assert "validate_only" in refused(client, inputs(file), parameters={"validate_only": True})
+    assert "IMAGE" in refused(client, inputs(file), outputs=[triton.InferRequestedOutput("OUT")])
+    twice = inputs(file)
+    assert "once" in refused(client, [twice[0], *twice])
+    # Lengths that lie.
+    from tritonclient.grpc import service_pb2 as pb, service_pb2_grpc as rpc
+    stub = rpc.GRPCInferenceServiceStub(front.channel())
+    for raw in (b"", b"\1\0", b"\xff\xff\xff\xffabc", b"\0\0\0\0x"):
+        message = pb.ModelInferRequest(model_name=MODEL, raw_input_contents=[raw, b"\0" * 8])
+        message.inputs.add(name="IMAGE", datatype="BYTES", shape=[1])
+        message.inputs.add(name="SCALE", datatype="FP32", shape=[2])
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.ModelInfer(message, timeout=30)
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    for shape in ([2**40, 2**40, 3], [-1, 4, 3], [0, 4, 3], [4, 4, 3, 1, 1]):
+        message = pb.ModelInferRequest(model_name=MODEL, raw_input_contents=[b"abc", b"\0" * 8])
+        message.inputs.add(name="IMAGE", datatype="UINT8", shape=shape)
+        message.inputs.add(name="SCALE", datatype="FP32", shape=[2])
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.ModelInfer(message, timeout=30)
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert client.infer(MODEL, inputs(file)).as_numpy("IMAGE") is not None
+
+
+def test_streams(client, photo):
+    """Each request is answered in order, errors too; ids are echoed."""
+    answers = queue.Queue()
+    client.start_stream(lambda result, error: answers.put((result, error)))
+    for i in range(3):
+        client.async_stream_infer(MODEL, inputs(photo.read_bytes(), (1.5 + i / 4,) * 2),
+                                  request_id=f"frame-{i}")
+    client.async_stream_infer(MODEL, inputs(b"no image"), request_id="bad")
+    client.async_stream_infer(MODEL, inputs(photo.read_bytes()), request_id="last")
+    results = [answers.get(timeout=60) for _ in range(5)]
+    client.stop_stream()
+    assert [result.get_response().id for result, error in results if not error] == [
+        "frame-0", "frame-1", "frame-2", "last"]
+    assert "IMAGE" in results[3][1].message()
+    for result, error in results:
+        if not error:
+            assert result.get_response().parameters["triton_final_response"].bool_param
+            assert result.as_numpy("IMAGE")[0].startswith(b"\x89PNG")
+
+
+def test_a_deadline_and_a_cancel(front, client, photo):
+    tensors = inputs(photo.read_bytes(), (30.0, 30.0))
+    with pytest.raises(InferenceServerException) as caught:
+        client.infer(MODEL, tensors, timeout=300_000)  # microseconds, told to the server
+    assert caught.value.status() in ("StatusCode.DEADLINE_EXCEEDED", "StatusCode.RESOURCE_EXHAUSTED")
+    done = threading.Event()
+    handle = client.async_infer(MODEL, tensors, callback=lambda result, error: done.set(),
+                                request_id="goes-away")
+    wait_for(lambda: "hiif_inflight_requests 1" in requests.get(front.management + "/metrics", timeout=9).text)
+    handle.cancel()
+    wait_for(lambda: any("goes-away" in line and "CANCELLED" in line
+                         for line in front.log.read_text().splitlines()))
+    assert done.wait(10)
+
+
+def test_overload_gives_what_grpc_gives(start_server, photo):
+    server = start_server("--kserve", "--max-rpcs", "1")
+    tensors = inputs(photo.read_bytes(), (30.0, 30.0))
+    with triton.InferenceServerClient(server.address) as busy, \
+            triton.InferenceServerClient(server.address) as client:
+        handle = busy.async_infer(MODEL, tensors, callback=lambda result, error: None)
+        wait_for(lambda: "hiif_inflight_requests 1" in requests.get(server.management + "/metrics", timeout=9).text)
+        assert "too many" in refused(client, inputs(photo.read_bytes()), "RESOURCE_EXHAUSTED")
+        handle.cancel()
+
+
+def test_tokens(start_server, photo, tmp_path):
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text(json.dumps({"tokens": [{"name": "a", "token": "s3cret"}]}))
+    server = start_server("--kserve", "--token-file", tokens)
+    with triton.InferenceServerClient(server.address) as client:
+        assert client.is_server_live() and client.is_model_ready(MODEL)
+        refused(client, inputs(photo.read_bytes()), "UNAUTHENTICATED")
+        client.infer(MODEL, inputs(photo.read_bytes()), headers={"authorization": "Bearer s3cret"})
+
+
+def test_models_are_loaded_and_counted(front, client, start_server, photo):
+    client.infer(MODEL, inputs(photo.read_bytes()))
+    statistics = client.get_inference_statistics(MODEL).model_stats[0]
+    assert statistics.inference_count >= 1 and statistics.inference_stats.success.ns > 0
+    client.load_model(MODEL)
+    with pytest.raises(InferenceServerException):
+        client.unload_model(MODEL)  # the default
+    with pytest.raises(InferenceServerException):
+        client.load_model("../models/" + MODEL)
+    text = requests.get(front.management + "/metrics", timeout=10).text
+    assert 'front="kserve",method="ModelInfer"' in text
+    plain = start_server()
+    with triton.InferenceServerClient(plain.address) as other:
+        with pytest.raises(InferenceServerException) as caught:
+            other.infer(MODEL, inputs(photo.read_bytes()))
+        assert caught.value.status() == "StatusCode.UNIMPLEMENTED"  # off by default
