@@ -1,0 +1,214 @@
+"""The page in headless Chromium: what a user does, what a screen reader finds, and where it comes from."""
+
+import io
+import os
+import shutil
+import subprocess
+
+import numpy
+import pytest
+from PIL import Image
+
+from http_front import call, wait_for
+from processes import ROOT, run_server
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (scripts/setup --test)")
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory):
+    with run_server(tmp_path_factory.mktemp("page"), "--http-listen", "127.0.0.1:0", "--default-model",
+                    "edsr-baseline-hiif-fast") as running:
+        yield running
+        assert running.process.poll() is None, running.log.read_text()[-4000:]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request):
+    return request.param
+
+
+@pytest.fixture
+def page(browser, front):
+    context = browser.new_context(viewport={"width": 1100, "height": 800})
+    page = context.new_page()
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto(f"http://127.0.0.1:{front.http}/")
+    page.wait_for_function("document.querySelector('#model').options.length > 0")
+    yield page
+    context.close()
+
+
+def run_sample(page, factor="2"):
+    page.click("#sample")
+    page.wait_for_selector("#start:enabled")
+    page.fill("#factor", factor)
+    page.click("#start")
+    page.wait_for_selector("#download:visible", timeout=120_000)
+
+
+def pixels(page):
+    """The canvas as it is shown."""
+    return numpy.asarray(Image.open(io.BytesIO(page.locator("#view").screenshot())).convert("RGB")).astype(int)
+
+
+def test_the_sample_is_enlarged_and_downloaded(page, front):
+    assert page.eval_on_selector("#model", "e => e.value") == "edsr-baseline-hiif-fast"
+    run_sample(page)
+    assert "Done: 416 x 312 pixels" in page.text_content("#status")
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "sample_416x312.png"
+    got = numpy.asarray(Image.open(download.value.path()).convert("RGB"))
+    _, _, direct = call(front.http, "POST", "/v1/upscale?scale=2", (ROOT / "web" / "sample.png").read_bytes())
+    numpy.testing.assert_array_equal(got, numpy.asarray(Image.open(io.BytesIO(direct))))
+    assert not page.complaints
+
+
+def test_a_dropped_file_and_a_width(page, photo):
+    page.evaluate("""async ([bytes]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
+        document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    }""", [list(photo.read_bytes())])
+    page.wait_for_function("document.querySelector('#status').textContent.includes('48 x 40')")
+    page.fill("#width", "101")
+    page.click("#start")
+    page.wait_for_selector("#download:visible", timeout=60_000)
+    assert "Done: 101 x 84 pixels" in page.text_content("#status")
+    assert not page.complaints
+
+
+def test_tiles_arrive_and_closing_cancels(page, front):
+    page.click("#sample")
+    page.wait_for_selector("#start:enabled")
+    page.select_option("#model", "edsr-baseline-hiif")
+    page.fill("#factor", "20")
+    page.click("#start")
+    page.wait_for_function("/ [1-9][0-9]* %, .* pixels\\/s/.test(document.querySelector('#status').textContent)",
+                           timeout=120_000)
+    assert 0 < page.eval_on_selector("#progress", "e => e.value") < 1
+    page.click("#cancel")
+    page.wait_for_function("document.querySelector('#status').textContent === 'Cancelled.'")
+    wait_for(lambda: front.log.read_text().count('"CANCELLED"') == 1)
+    page.click("#start")
+    page.wait_for_function("document.querySelector('#status').textContent.includes('pixels/s')", timeout=120_000)
+    page.close()
+    wait_for(lambda: front.log.read_text().count('"CANCELLED"') == 2)
+
+
+def test_the_slider_and_zoom(page):
+    run_sample(page, "3")
+    network = pixels(page)
+    page.fill("#compare", "100")
+    page.wait_for_timeout(200)
+    bicubic = pixels(page)
+    assert numpy.abs(network - bicubic).max() > 20
+    page.fill("#compare", "50")
+    page.wait_for_timeout(200)
+    half = pixels(page)
+    middle = half.shape[1] // 2
+    assert numpy.abs(half[:, :middle - 30] - bicubic[:, :middle - 30]).mean() < 1
+    assert numpy.abs(half[:, middle + 30:] - network[:, middle + 30:]).mean() < 1
+    before = page.text_content("#zoom")
+    page.hover("#view")
+    page.mouse.wheel(0, -400)
+    page.wait_for_function(f"document.querySelector('#zoom').textContent !== '{before}'")
+    zoomed = page.text_content("#zoom")
+    page.focus("#view")
+    page.keyboard.press("-")
+    page.wait_for_function(f"document.querySelector('#zoom').textContent !== '{zoomed}'")
+    page.keyboard.press("0")
+    page.wait_for_function(f"document.querySelector('#zoom').textContent === '{before}'")
+
+
+def test_errors_are_told_in_words(page):
+    page.set_input_files("#file", {"name": "bad.png", "mimeType": "image/png", "buffer": b"no image"})
+    page.wait_for_selector("#start:enabled")
+    page.click("#start")
+    page.wait_for_selector("#error:visible")
+    assert "body" in page.text_content("#error")
+    run_sample(page)
+    assert not page.is_visible("#error")
+    page.fill("#factor", "31")
+    page.evaluate("document.querySelector('#controls').noValidate = true")
+    page.fill("#factor", "0.5")
+    page.click("#start")
+    page.wait_for_selector("#error:visible")
+    assert "1 to 32" in page.text_content("#error")
+
+
+def test_the_keyboard_reaches_everything(page, photo):
+    page.set_input_files("#file", photo)
+    page.wait_for_selector("#start:enabled")
+    reached = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id"))
+    assert {"file", "sample", "model", "factor", "width", "token", "start", "view", "compare"} <= reached
+    page.focus("#factor")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#download:visible", timeout=60_000)
+
+
+def test_axe_finds_nothing(browser, front, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # axe is a script of the test's
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{front.http}/")
+    page.wait_for_function("document.querySelector('#model').options.length > 0")
+    run_sample(page)
+    results = axe.run(page)
+    assert results.violations_count == 0, results.generate_report()
+    context.close()
+
+
+def test_nothing_comes_from_elsewhere(browser, front):
+    context = browser.new_context()
+    page = context.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"http://127.0.0.1:{front.http}/")
+    run_sample(page)
+    own = f"http://127.0.0.1:{front.http}/"
+    assert all(url.startswith((own, "blob:" + own, "data:")) for url in asked), asked
+    # The policy holds: neither a script of somebody's nor another host.
+    assert page.evaluate("""() => new Promise(resolve => {
+        addEventListener("securitypolicyviolation", () => resolve(true));
+        const script = document.createElement("script");
+        script.textContent = "window.broken = true";
+        document.head.append(script);
+        setTimeout(() => resolve(false), 3000);
+    })""")
+    assert page.evaluate("window.broken") is None
+    with pytest.raises(playwright.Error):
+        page.evaluate("fetch('http://127.0.0.1:9/')")
+    assert call(front.http, "GET", "/")[1]["Content-Security-Policy"] == "frame-ancestors 'none'"
+    context.close()
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="no npm here")
+def test_the_bundle_is_what_the_sources_make(tmp_path):
+    web = tmp_path / "web"
+    shutil.copytree(ROOT / "web", web, ignore=shutil.ignore_patterns("node_modules", "gen", "dist"))
+    (tmp_path / "proto").symlink_to(ROOT / "proto")
+    (web / "dist").mkdir()
+    installed = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=web, capture_output=True, text=True,
+                               timeout=200, check=False)
+    if installed.returncode != 0:
+        pytest.skip("npm ci: " + installed.stderr[-300:])
+    path = os.path.join(ROOT, ".venv", "bin") + os.pathsep + os.environ["PATH"]
+    subprocess.run(["npm", "run", "--silent", "build"], cwd=web, check=True, timeout=100, env={**os.environ, "PATH": path})
+    assert (web / "dist" / "index.html").read_bytes() == (ROOT / "web" / "dist" / "index.html").read_bytes()

@@ -1,0 +1,172 @@
+// The page: what was chosen, what is under way, what it says.
+import { authorization, explain, upscale } from "./upscale";
+import type { Tile, UpscaleHeader } from "../gen/hiif/v1/super_resolution_pb";
+import { View } from "./view";
+
+// Canvases end about there in today's browsers.
+const MAX_PIXELS = 100e6;
+
+const find = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
+const ui = {
+  form: find<HTMLFormElement>("controls"), file: find<HTMLInputElement>("file"), sample: find<HTMLButtonElement>("sample"),
+  model: find<HTMLSelectElement>("model"), factor: find<HTMLInputElement>("factor"), width: find<HTMLInputElement>("width"),
+  token: find<HTMLInputElement>("token"), start: find<HTMLButtonElement>("start"), cancel: find<HTMLButtonElement>("cancel"),
+  download: find<HTMLAnchorElement>("download"), status: find("status"), error: find("error"),
+  progress: find<HTMLProgressElement>("progress"), stage: find("stage"), compare: find<HTMLInputElement>("compare"),
+  zoom: find("zoom"),
+};
+const view = new View(find("view"), find<HTMLCanvasElement>("canvas"));
+let image: Blob | null = null;
+let name = "image";
+let running: AbortController | null = null;
+
+const say = (text: string) => { ui.status.textContent = text; };
+const complain = (text: string) => {
+  ui.error.textContent = text;
+  ui.error.hidden = text === "";
+};
+const number = (value: number) => Math.round(value).toLocaleString("en");
+
+async function take(blob: Blob, title: string): Promise<void> {
+  running?.abort();
+  complain("");
+  image = blob;
+  name = title.replace(/\.[^.]*$/, "") || "image";
+  ui.download.hidden = true;
+  ui.start.disabled = false;
+  try {
+    const bitmap = await createImageBitmap(blob);
+    ui.stage.hidden = false;
+    view.show(bitmap);
+    say(`${title}: ${bitmap.width} x ${bitmap.height} pixels.`);
+  } catch {
+    // The server may read what the browser cannot; if it cannot either, it says so.
+    ui.stage.hidden = true;
+    say(`${title}: this browser cannot show it.`);
+  }
+}
+
+/** RGBA of a tile's samples: grey, grey and alpha, RGB, or RGB and alpha. */
+function toImageData(tile: Tile, channels: number): ImageData {
+  const data = new Uint8ClampedArray(tile.width * tile.height * 4);
+  const samples = tile.samples;
+  const colour = channels > 2 ? 1 : 0;
+  const alpha = channels % 2 === 0;
+  for (let from = 0, to = 0; to < data.length; from += channels, to += 4) {
+    data[to] = samples[from];
+    data[to + 1] = samples[from + colour];
+    data[to + 2] = samples[from + 2 * colour];
+    data[to + 3] = alpha ? samples[from + channels - 1] : 255;
+  }
+  return new ImageData(data, tile.width, tile.height);
+}
+
+async function run(): Promise<void> {
+  if (!image || running) return;
+  const job = new AbortController();
+  running = job;
+  complain("");
+  ui.cancel.hidden = false;
+  ui.start.disabled = true;
+  ui.download.hidden = true;
+  ui.progress.hidden = false;
+  ui.progress.removeAttribute("value");
+  say("Sent; waiting for the server.");
+  const byWidth = new FormData(ui.form).get("by") === "size";
+  let header: UpscaleHeader | null = null;
+  let pixels = 0;
+  let began = 0;
+  try {
+    await upscale({
+      image, model: ui.model.value, token: ui.token.value,
+      ...(byWidth ? { width: ui.width.valueAsNumber } : { factor: ui.factor.valueAsNumber }),
+    }, {
+      header(it) {
+        if (it.outputWidth * it.outputHeight > MAX_PIXELS)
+          throw new Error(`${it.outputWidth} x ${it.outputHeight} pixels are too many for a browser; use the command line.`);
+        header = it;
+        began = performance.now();
+        ui.stage.hidden = false;
+        view.begin(it.outputWidth, it.outputHeight);
+        say(`${it.outputWidth} x ${it.outputHeight} pixels by ${it.model}; the server expects ${it.estimatedSeconds.toFixed(1)} s.`);
+      },
+      tile(tile) {
+        view.place(toImageData(tile, header!.channels), Number(tile.x), Number(tile.y));
+        pixels += tile.width * tile.height;
+        ui.progress.value = pixels / (header!.outputWidth * header!.outputHeight);
+        const speed = pixels / Math.max(0.001, (performance.now() - began) / 1000);
+        ui.zoom.title = `${number(speed)} pixels/s`;
+        say(`${header!.outputWidth} x ${header!.outputHeight} pixels, ${Math.floor(ui.progress.value * 100)} %, ${number(speed)} pixels/s.`);
+      },
+      trailer() {
+        const seconds = (performance.now() - began) / 1000;
+        say(`Done: ${header!.outputWidth} x ${header!.outputHeight} pixels in ${seconds.toFixed(1)} s, ${number(pixels / Math.max(0.001, seconds))} pixels/s.`);
+      },
+    }, job.signal);
+    const png = await view.png();
+    if (png) {
+      URL.revokeObjectURL(ui.download.href);
+      ui.download.href = URL.createObjectURL(png);
+      ui.download.download = `${name}_${header!.outputWidth}x${header!.outputHeight}.png`;
+      ui.download.hidden = false;
+    }
+  } catch (error) {
+    if (job.signal.aborted) say("Cancelled.");
+    else {
+      job.abort(); // nothing more of it is wanted
+      say("It did not work.");
+      complain(error instanceof TypeError ? "The server cannot be reached." : (error as Error).message);
+    }
+  } finally {
+    view.finish();
+    ui.cancel.hidden = true;
+    ui.progress.hidden = true;
+    ui.start.disabled = false;
+    running = null;
+  }
+}
+
+async function listModels(): Promise<void> {
+  const response = await fetch("v1/models", { headers: authorization(ui.token.value) });
+  if (!response.ok) return complain(await explain(response));
+  complain("");
+  const { models } = await response.json();
+  ui.model.replaceChildren(...models.filter((model: { state: string }) => model.state === "MODEL_STATE_READY")
+    .map((model: { name: string; is_default: boolean }) => new Option(model.name, model.name, model.is_default, model.is_default)));
+}
+
+ui.form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  void run();
+});
+ui.cancel.addEventListener("click", () => running?.abort());
+ui.file.addEventListener("change", () => {
+  const file = ui.file.files?.[0];
+  if (file) void take(file, file.name);
+});
+ui.sample.addEventListener("click", async () => {
+  const response = await fetch("sample.png");
+  await take(await response.blob(), "sample.png");
+});
+ui.token.addEventListener("change", () => void listModels());
+ui.factor.addEventListener("input", () => find<HTMLInputElement>("controls").querySelector<HTMLInputElement>("[value=factor]")!.checked = true);
+ui.width.addEventListener("input", () => ui.form.querySelector<HTMLInputElement>("[value=size]")!.checked = true);
+ui.compare.addEventListener("input", () => view.compare(ui.compare.valueAsNumber));
+view.onZoom = (scale) => { ui.zoom.textContent = `${Math.round(scale * 100)} %`; };
+document.addEventListener("paste", (event) => {
+  const file = event.clipboardData?.files[0];
+  if (file) void take(file, file.name || "pasted.png");
+});
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("over");
+});
+document.addEventListener("dragleave", () => document.body.classList.remove("over"));
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("over");
+  const file = event.dataTransfer?.files[0];
+  if (file) void take(file, file.name);
+});
+window.addEventListener("pagehide", () => running?.abort());
+void listModels().catch(() => complain("The server cannot be reached."));
