@@ -88,6 +88,7 @@ Application::~Application() {
   if (loader_.joinable()) loader_.join();
   management_.reset();
   probe_.reset();
+  acceptor_.reset();
   http_.reset();
   grpc_.reset();
   upload_threads_.reset();
@@ -145,6 +146,7 @@ std::optional<Application::Failure> Application::Start() {
                              resources_.tiles_ahead};
   upscaling_ = std::make_unique<Upscaling>(registry_.get(), environment, limits);
   querying_ = std::make_unique<Querying>(registry_.get(), environment, limits);
+  front_bytes_ = std::make_unique<ByteBudget>(resources_.memory_bytes / 4);
   upload_threads_ = std::make_unique<CallThreads>(config_.max_rpcs());
   upload_.handler = handler_.get();
   upload_.upscaling = upscaling_.get();
@@ -152,7 +154,7 @@ std::optional<Application::Failure> Application::Start() {
   upload_.metrics = &metrics_;
   upload_.threads = upload_threads_.get();
   upload_.limits.max_file_bytes = config_.max_upload_bytes();
-  upload_.limits.max_incomplete_bytes = resources_.memory_bytes / 4;
+  upload_.incomplete = front_bytes_.get();
   upload_.limits.read_timeout = ToDuration(config_.read_timeout());
   service_ = std::make_unique<SuperResolutionServiceImpl>(
       handler_.get(), upscaling_.get(), querying_.get(), registry_.get(), &metrics_, &upload_);
@@ -161,7 +163,6 @@ std::optional<Application::Failure> Application::Start() {
     model_control_ = std::make_unique<ModelControlServiceImpl>(handler_.get(), registry_.get());
     services.push_back(model_control_.get());
   }
-  front_bytes_ = std::make_unique<ByteBudget>(resources_.memory_bytes / 4);
   if (config_.kserve()) {
     kserve_handler_ = std::make_unique<RpcHandler>(calls_.get(), &monitor_, "kserve");
     kserve_ = std::make_unique<kserve::InferenceServiceImpl>(kserve::InferenceEnvironment{
@@ -171,15 +172,19 @@ std::optional<Application::Failure> Application::Start() {
         [this] { return !draining_ && registry_->DefaultReady(); }});
     services.push_back(kserve_.get());
   }
-  auto grpc =
-      GrpcServer::Start(config_, resources_.memory_bytes / 4, services,
-                        [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
+  auto grpc = GrpcServer::Start(config_, resources_.memory_bytes / 4, services);
   if (!grpc.ok())
     return Failure{grpc.status(),
                    absl::IsFailedPrecondition(grpc.status()) ? kExitCannotListen : kExitSecurity};
   grpc_ = *std::move(grpc);
-  probe_ = std::make_unique<SelfProbe>(grpc_->first(), !config_.tls_certificate().empty());
   if (const auto failure = StartHttp()) return failure;
+  std::vector<Acceptor::Door> doors = grpc_->TakeDoors();
+  if (http_ != nullptr)
+    for (Acceptor::Door& door : http_->TakeDoors()) doors.push_back(std::move(door));
+  acceptor_ = std::make_unique<Acceptor>(
+      AcceptorOptions{config_.max_connections(), config_.max_connections_per_address()},
+      std::move(doors), [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
+  probe_ = std::make_unique<SelfProbe>(grpc_->first(), !config_.tls_certificate().empty());
   registry_->TellAll();
   if (const absl::Status status = StartManagement(); !status.ok())
     return Failure{status, kExitCannotListen};
@@ -219,8 +224,9 @@ std::optional<Application::Failure> Application::StartHttp() {
   if (config_.http_listen().empty()) return std::nullopt;
   routes_ = std::make_unique<http::Routes>(http::RouteEnvironment{
       calls_.get(), upscaling_.get(), registry_.get(), &metrics_, config_.max_upload_bytes()});
-  auto server =
-      http::HttpServer::Start(http::HttpOptionsOf(config_), front_bytes_.get(), routes_.get());
+  auto server = http::HttpServer::Start(
+      http::HttpOptionsOf(config_), front_bytes_.get(), routes_.get(),
+      [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
   if (!server.ok())
     return Failure{server.status(),
                    absl::IsFailedPrecondition(server.status()) ? kExitCannotListen : kExitSecurity};
@@ -340,7 +346,7 @@ void Application::CollectGauges() {
     set("allocated", memory.allocated);
     set("reserved", memory.reserved);
   }
-  gauges.connections.Set(grpc_ == nullptr ? 0 : grpc_->connections());
+  gauges.connections.Set(acceptor_ == nullptr ? 0 : acceptor_->connections());
   gauges.uploads.Set(upload_.reading);
   metrics_.Recomputed(RecomputedPieces());
   for (const ModelStatus& status : registry_->List()) {
@@ -372,6 +378,7 @@ ExitCode Application::RunUntilSignal() {
     if (device_lost_) {
       LogError("the device is lost");
       scheduler_->Drain(absl::ZeroDuration());
+      acceptor_->Stop();
       grpc_->BeginShutdown();
       http_.reset();
       grpc_->EndShutdown(absl::Seconds(2));
@@ -394,21 +401,14 @@ ExitCode Application::Drain() {
     grpc_->SetHealth(absl::StrCat("models/", status.name), false);
   // Load balancers need a moment to notice; what they still send is served.
   bool hurried = WaitForSignal(ToDuration(config_.shutdown_delay())) != 0;
+  acceptor_->Stop();
   grpc_->BeginShutdown();
   if (http_ != nullptr) http_->BeginShutdown();
   const absl::Time end = SteadyNow() + ToDuration(config_.shutdown_grace());
   while (Busy() && SteadyNow() < end && !hurried) hurried = WaitForSignal(kTick) != 0;
-  // Whoever stops the server counts on the grace, and kills it without a word later: what cannot be
-  // interrupted, such as a library's decoder, is not waited for.
-  static std::atomic<ExitCode> code = kExitCutOff;  // outlives everything
-  std::thread([] {
-    absl::SleepFor(kLastMoments);
-    LogWarning("the server ends although something still runs",
-               {{"exit_code", static_cast<int>(code.load())}});
-    std::_Exit(code);
-  }).detach();
+  last_moments_ = std::make_unique<LastMoments>(kLastMoments, kExitCutOff);
   const int64_t ended = scheduler_->Drain(absl::ZeroDuration());
-  if (ended == 0) code = kExitOk;  // a model that loads is not waited for either
+  if (ended == 0) last_moments_->set_code(kExitOk);  // a model that loads is not waited for either
   http_.reset();
   grpc_->EndShutdown(absl::Seconds(1));
   if (ended > 0) LogWarning("calls were ended after the grace", {{"calls", ended}});

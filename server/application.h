@@ -21,9 +21,11 @@
 #include "server/core/feature_cache.h"
 #include "server/core/querying.h"
 #include "server/core/upscaling.h"
+#include "server/fronts/acceptor.h"
 #include "server/fronts/http/http_server.h"
 #include "server/fronts/http/routes.h"
 #include "server/fronts/kserve/inference_service.h"
+#include "server/last_moments.h"
 #include "server/management/http_server.h"
 #include "server/metrics/metrics.h"
 #include "server/models/registry.h"
@@ -80,6 +82,7 @@ class Application {
   std::optional<Failure> StartHttp();
   absl::Status StartManagement();
 
+  std::unique_ptr<LastMoments> last_moments_;  // outlives all others
   const ServerConfig config_;
   const Resources resources_;
   const std::string device_name_;
@@ -101,17 +104,18 @@ class Application {
   std::unique_ptr<RpcHandler> handler_;
   std::unique_ptr<Upscaling> upscaling_;
   std::unique_ptr<Querying> querying_;
+  std::unique_ptr<ByteBudget> front_bytes_;  // files that come in, outputs that are collected
   std::unique_ptr<CallThreads> upload_threads_;
   UploadEnvironment upload_;
   std::unique_ptr<SuperResolutionServiceImpl> service_;
   std::unique_ptr<ModelControlServiceImpl> model_control_;
-  std::unique_ptr<ByteBudget> front_bytes_;  // files that come in, outputs that are collected
   std::unique_ptr<RpcHandler> kserve_handler_;
   std::unique_ptr<kserve::InferenceServiceImpl> kserve_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<SelfProbe> probe_;
   std::unique_ptr<http::Routes> routes_;
   std::unique_ptr<http::HttpServer> http_;
+  std::unique_ptr<Acceptor> acceptor_;  // of gRPC's and HTTP's connections
   std::unique_ptr<HttpServer> management_;
   std::thread loader_;
 };

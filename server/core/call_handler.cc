@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "base/steady_now.h"
 #include "server/core/errors.h"
+#include "server/core/trace_id.h"
 #include "server/logging/log.h"
 
 namespace hiif::server {
@@ -69,12 +70,20 @@ absl::Status CallHandler::Slot::Check() const {
                          "too many calls at once", kNoRoomRetry);
 }
 
-void CallHandler::Finish(CallName name, const Call& call, absl::string_view trace_id,
+void CallHandler::Finish(CallName name, const Call& call, const std::string& traceparent,
                          const CallReport& report, const absl::Status& status) {
   const absl::Duration duration = SteadyNow() - call.arrival();
+  std::string trace_id = TraceId(traceparent);
+  if (options_.tracer != nullptr) {
+    const std::string own = options_.tracer->Record(
+        {name.method, status, call.request_id(), trace_id.empty() ? "" : traceparent,
+         call.arrival(), call.arrival() + duration},
+        report);
+    if (trace_id.empty()) trace_id = own;
+  }
   metrics_->RequestDone(name.front, name.method, report.model,
                         absl::StatusCodeToString(status.code()), duration,
-                        absl::Seconds(report.times.queue()));
+                        absl::Seconds(report.times.queue()), trace_id);
   LogCall(name, call, trace_id, report, status, duration);
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "server/core/call.h"
+#include "server/core/tracer.h"
 #include "server/metrics/metrics.h"
 #include "server/security/tokens.h"
 
@@ -15,6 +16,7 @@ namespace hiif::server {
 struct HandlerOptions {
   const TokenFile* tokens = nullptr;  // nullptr: nobody is asked for a token
   int max_calls = 512;
+  Tracer* tracer = nullptr;  // nullptr: nothing is recorded
 };
 
 // What a caller shows of itself.
@@ -55,9 +57,9 @@ class CallHandler {
     const int calls_;
   };
 
-  // Counts and logs a call that is over; once each.
-  void Finish(CallName name, const Call& call, absl::string_view trace_id, const CallReport& report,
-              const absl::Status& status);
+  // Counts, records and logs a call that is over; once each. traceparent: of the client, or empty.
+  void Finish(CallName name, const Call& call, const std::string& traceparent,
+              const CallReport& report, const absl::Status& status);
 
   // Calls being handled now.
   int calls() const { return calls_; }

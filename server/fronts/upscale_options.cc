@@ -173,7 +173,8 @@ absl::Status SetSize(const std::map<std::string, std::string>& own,
 
 // nullptr: tiles.
 absl::StatusOr<const Format*> FormatByName(const std::string& name) {
-  const std::string lower = absl::AsciiStrToLower(name == "jpg" ? "jpeg" : name);
+  std::string lower = absl::AsciiStrToLower(name);
+  if (lower == "jpg") lower = "jpeg";
   if (lower == kTilesName) return nullptr;
   for (const Format& format : kFormats)
     if (format.name == lower) return &format;

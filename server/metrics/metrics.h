@@ -48,7 +48,7 @@ class Metrics {
                    absl::string_view trace_id = "");
   // A call refused before work was spent on it; reason as in ErrorInfo.
   void Rejected(absl::string_view reason);
-  // A connection closed at once; reason as in server/rpc/acceptor.h.
+  // A connection closed at once; reason as in server/fronts/acceptor.h.
   void ConnectionRefused(absl::string_view reason);
   // A decoder process that a file did not leave alive; reason as in jail/decoder_process.h.
   void DecoderEnded(absl::string_view reason);

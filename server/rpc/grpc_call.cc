@@ -10,7 +10,6 @@
 #include "base/steady_now.h"
 #include "grpc/grpc.h"
 #include "server/core/errors.h"
-#include "server/core/trace_id.h"
 
 namespace hiif::server {
 namespace {
@@ -38,11 +37,7 @@ std::string PeerAddress(absl::string_view peer) {
 }
 
 GrpcCall::GrpcCall(grpc::ServerContextBase* context, CallMonitor* monitor)
-    : context_(context),
-      monitor_(monitor),
-      arrival_(SteadyNow()),
-      deadline_(DeadlineOf(*context)),
-      trace_id_(TraceId(Metadata("traceparent"))) {
+    : context_(context), monitor_(monitor), arrival_(SteadyNow()), deadline_(DeadlineOf(*context)) {
   monitor_->Add(this);
 }
 

@@ -34,9 +34,6 @@ class GrpcCall : public Call {
   void set_deadline(absl::Time deadline) { deadline_ = deadline; }
   void set_caller(std::string caller) { caller_ = std::move(caller); }
   void set_request_id(std::string request_id) { request_id_ = std::move(request_id); }
-  // trace-id of a well-formed W3C traceparent header, or empty.
-  const std::string& trace_id() const { return trace_id_; }
-  void set_trace_id(std::string id) { trace_id_ = std::move(id); }
   // First value of a metadata key, or empty.
   std::string Metadata(const char* key) const;
   // "10.0.0.7" of "ipv4:10.0.0.7:5123"; "unix".
@@ -64,7 +61,6 @@ class GrpcCall : public Call {
   absl::Time deadline_;
   std::string caller_;
   std::string request_id_;
-  std::string trace_id_;
   std::atomic<int64_t> write_began_ns_ = 0;  // 0: no write under way
   std::atomic<int64_t> expected_ns_ = absl::ToUnixNanos(absl::InfiniteFuture());
   std::atomic<Cut> cut_ = Cut::kNone;

@@ -1,11 +1,8 @@
 #include "server/rpc/grpc_server.h"
 
-#include <unistd.h>
-
 #include <climits>
 #include <thread>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -72,18 +69,14 @@ struct GrpcServer::Ending {
 };
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    const ServerConfig& config, int64_t buffer_bytes, const std::vector<grpc::Service*>& services,
-    Acceptor::OnRefused on_refused) {
+    const ServerConfig& config, int64_t buffer_bytes, const std::vector<grpc::Service*>& services) {
   grpc::EnableDefaultHealthCheckService(true);
   if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   if (config.channelz()) grpc::channelz::experimental::InitChannelzService();
   auto result = std::unique_ptr<GrpcServer>(new GrpcServer);
   grpc::ServerBuilder builder;
   SetArguments(config, buffer_bytes, &builder);
-  std::vector<Acceptor::Door> doors;
-  auto close_doors = absl::MakeCleanup([&] {
-    for (const Acceptor::Door& door : doors) close(door.socket.fd);
-  });
+  std::vector<Acceptor::Door>& doors = result->doors_;
   for (const std::string& listen : config.listen()) {
     HIIF_ASSIGN_OR_RETURN(const Address address, ParseAddress(listen));
     HIIF_ASSIGN_OR_RETURN(auto credentials, CredentialsFor(address, config));
@@ -106,15 +99,12 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr) return absl::InternalError("gRPC did not start");
   if (result->first_.port == 0 && !doors.empty()) result->first_ = doors[0].socket.address;
-  std::move(close_doors).Cancel();
-  result->acceptor_ = std::make_unique<Acceptor>(
-      AcceptorOptions{config.max_connections(), config.max_connections_per_address()},
-      std::move(doors), std::move(on_refused));
   result->SetHealth("", false);
   return result;
 }
 
 GrpcServer::~GrpcServer() {
+  CloseDoors(doors_);
   if (server_ == nullptr) return;
   BeginShutdown();
   EndShutdown(absl::ZeroDuration());
@@ -127,7 +117,6 @@ void GrpcServer::SetHealth(const std::string& service, bool serving) {
 
 void GrpcServer::BeginShutdown() {
   if (ending_ != nullptr) return;
-  acceptor_->Stop();
   ending_ = std::make_unique<Ending>();
   ending_->thread = std::thread([this] {
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::hours(24));

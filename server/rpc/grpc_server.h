@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -11,7 +12,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server.h"
 #include "server/config/config.h"
-#include "server/rpc/acceptor.h"
+#include "server/fronts/acceptor.h"
 
 namespace hiif::server {
 
@@ -21,20 +22,21 @@ class GrpcServer {
   // them it reads slower and ends streams. Errors: FailedPrecondition when an address cannot be
   // listened on; those of TlsCredentials.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
-      const ServerConfig& config, int64_t buffer_bytes, const std::vector<grpc::Service*>& services,
-      Acceptor::OnRefused on_refused);
+      const ServerConfig& config, int64_t buffer_bytes,
+      const std::vector<grpc::Service*>& services);
   ~GrpcServer();
 
   // Of the first TCP address; 0: there is none.
   int port() const { return first_.port; }
   // The first TCP address, or else the first unix socket.
   const Address& first() const { return first_; }
-  // Open connections, as of the last second.
-  int connections() const { return acceptor_->connections(); }
+  // Where its connections come in; once. The addresses listen already.
+  std::vector<Acceptor::Door> TakeDoors() { return std::exchange(doors_, {}); }
   // grpc.health.v1; "" is the whole server. Names never set: NOT_FOUND.
   void SetHealth(const std::string& service, bool serving);
 
-  // Sends GOAWAY, takes no new calls, and returns; calls in flight go on.
+  // Sends GOAWAY, takes no new calls, and returns; calls in flight go on. Its doors are closed by
+  // then.
   void BeginShutdown();
   // Waits until no handler runs; what runs beyond the grace, and health watches in any case, are
   // cancelled.
@@ -43,7 +45,7 @@ class GrpcServer {
  private:
   GrpcServer() = default;
   std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<Acceptor> acceptor_;
+  std::vector<Acceptor::Door> doors_;  // that nobody has taken
   Address first_;
   struct Ending;
   std::unique_ptr<Ending> ending_;

@@ -98,9 +98,9 @@ class Upload : public Reactor {
                           absl::StrFormat("the picture is larger than this server's limit of %d "
                                           "bytes (--max-upload-bytes)",
                                           limits.max_file_bytes));
-    counted_ += bytes;
-    if (environment_.incomplete_bytes.fetch_add(bytes) + bytes > limits.max_incomplete_bytes)
+    if (!environment_.incomplete->Take(bytes))
       return Refused(kReasonMemory, "too many files are being uploaded at once");
+    counted_ += bytes;
     bytes_ += message_.chunk();
     lately_ += bytes;
     if (lately_ >= std::max<int64_t>(1, held / kLeastPart)) Expect();
@@ -132,7 +132,7 @@ class Upload : public Reactor {
 
   void StopReading() {
     if (std::exchange(reading_, false)) --environment_.reading;
-    environment_.incomplete_bytes -= std::exchange(counted_, 0);
+    environment_.incomplete->Give(std::exchange(counted_, 0));
   }
 
   void RunOnThread() {
@@ -163,7 +163,7 @@ class Upload : public Reactor {
   std::string bytes_;
   int64_t messages_ = 0;  // taken
   bool reading_ = true;
-  int64_t counted_ = 0;  // in incomplete_bytes
+  int64_t counted_ = 0;  // taken of the budget
   int64_t lately_ = 0;   // bytes since the time for them was set
 };
 

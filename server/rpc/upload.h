@@ -12,16 +12,16 @@
 #include "absl/time/time.h"
 #include "grpcpp/support/server_callback.h"
 #include "hiif/v1/super_resolution.pb.h"
+#include "server/core/byte_budget.h"
 #include "server/core/querying.h"
 #include "server/core/upscaling.h"
-#include "server/rpc/call_threads.h"
+#include "server/fronts/call_threads.h"
 #include "server/rpc/handler.h"
 
 namespace hiif::server {
 
 struct UploadLimits {
   int64_t max_file_bytes = 0;
-  int64_t max_incomplete_bytes = 0;  // of all files together, until they are complete
   // For the first message; for the next part of the file afterwards (0: for ever).
   absl::Duration first_message = absl::Seconds(5);
   absl::Duration read_timeout;
@@ -35,8 +35,8 @@ struct UploadEnvironment {
   Metrics* metrics = nullptr;
   CallThreads* threads = nullptr;
   UploadLimits limits;
-  std::atomic<int64_t> incomplete_bytes = 0;
-  std::atomic<int> reading = 0;  // streams whose file is not complete
+  ByteBudget* incomplete = nullptr;  // bytes of files that are not complete
+  std::atomic<int> reading = 0;      // streams whose file is not complete
 };
 
 // Both delete themselves when the call is over.

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -31,6 +32,15 @@ def start_server(tmp_path):
     """A function that starts servers of the test's own."""
     with contextlib.ExitStack() as stack:
         yield lambda *flags, **options: stack.enter_context(run_server(tmp_path, *flags, **options))
+
+
+@pytest.fixture(scope="session")
+def two_models(tmp_path_factory):
+    """A folder with two of the models: a server that starts quickly."""
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("edsr-baseline-hiif", "edsr-baseline-hiif-fast"):
+        shutil.copy(ROOT / "models" / f"{name}.safetensors", folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

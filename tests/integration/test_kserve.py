@@ -22,9 +22,9 @@ MODEL = "edsr-baseline-hiif"
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory):
-    with run_server(tmp_path_factory.mktemp("kserve"), "--kserve", "--enable-model-control",
-                    "--write-timeout", "3s") as running:
+def front(tmp_path_factory, two_models):
+    with run_server(tmp_path_factory.mktemp("kserve"), "--kserve", "--enable-model-control", "--default-model", MODEL,
+                    "--write-timeout", "3s", model_dir=two_models) as running:
         yield running
         assert running.process.poll() is None, running.log.read_text()[-4000:]
 
@@ -205,8 +205,8 @@ def test_a_deadline_and_a_cancel(front, client, photo):
     assert done.wait(10)
 
 
-def test_overload_gives_what_grpc_gives(start_server, photo):
-    server = start_server("--kserve", "--max-rpcs", "1")
+def test_overload_gives_what_grpc_gives(start_server, photo, two_models):
+    server = start_server("--kserve", "--max-rpcs", "1", model_dir=two_models)
     tensors = inputs(photo.read_bytes(), (30.0, 30.0))
     with triton.InferenceServerClient(server.address) as busy, \
             triton.InferenceServerClient(server.address) as client:
@@ -216,17 +216,17 @@ def test_overload_gives_what_grpc_gives(start_server, photo):
         handle.cancel()
 
 
-def test_tokens(start_server, photo, tmp_path):
+def test_tokens(start_server, photo, tmp_path, two_models):
     tokens = tmp_path / "tokens.json"
     tokens.write_text(json.dumps({"tokens": [{"name": "a", "token": "s3cret"}]}))
-    server = start_server("--kserve", "--token-file", tokens)
+    server = start_server("--kserve", "--token-file", tokens, model_dir=two_models)
     with triton.InferenceServerClient(server.address) as client:
         assert client.is_server_live() and client.is_model_ready(MODEL)
         refused(client, inputs(photo.read_bytes()), "UNAUTHENTICATED")
         client.infer(MODEL, inputs(photo.read_bytes()), headers={"authorization": "Bearer s3cret"})
 
 
-def test_models_are_loaded_and_counted(front, client, start_server, photo):
+def test_models_are_loaded_and_counted(front, client, start_server, photo, two_models):
     client.infer(MODEL, inputs(photo.read_bytes()))
     statistics = client.get_inference_statistics(MODEL).model_stats[0]
     assert statistics.inference_count >= 1 and statistics.inference_stats.success.ns > 0
@@ -237,7 +237,7 @@ def test_models_are_loaded_and_counted(front, client, start_server, photo):
         client.load_model("../models/" + MODEL)
     text = requests.get(front.management + "/metrics", timeout=10).text
     assert 'front="kserve",method="ModelInfer"' in text
-    plain = start_server()
+    plain = start_server(model_dir=two_models)
     with triton.InferenceServerClient(plain.address) as other:
         with pytest.raises(InferenceServerException) as caught:
             other.infer(MODEL, inputs(photo.read_bytes()))

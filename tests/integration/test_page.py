@@ -18,9 +18,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (scri
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory):
+def front(tmp_path_factory, two_models):
     with run_server(tmp_path_factory.mktemp("page"), "--http-listen", "127.0.0.1:0", "--default-model",
-                    "edsr-baseline-hiif-fast") as running:
+                    "edsr-baseline-hiif-fast", model_dir=two_models) as running:
         yield running
         assert running.process.poll() is None, running.log.read_text()[-4000:]
 
@@ -31,6 +31,11 @@ def browser():
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def until(page, expression, seconds=120):
+    """Playwright's own wait_for_function evaluates inside the page, which the page's policy forbids."""
+    wait_for(lambda: page.evaluate(expression), seconds)
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -46,7 +51,7 @@ def page(browser, front):
     page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.goto(f"http://127.0.0.1:{front.http}/")
-    page.wait_for_function("document.querySelector('#model').options.length > 0")
+    until(page, "document.querySelector('#model').options.length > 0")
     yield page
     context.close()
 
@@ -83,7 +88,7 @@ def test_a_dropped_file_and_a_width(page, photo):
         data.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
         document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
     }""", [list(photo.read_bytes())])
-    page.wait_for_function("document.querySelector('#status').textContent.includes('48 x 40')")
+    until(page, "document.querySelector('#status').textContent.includes('48 x 40')")
     page.fill("#width", "101")
     page.click("#start")
     page.wait_for_selector("#download:visible", timeout=60_000)
@@ -97,14 +102,13 @@ def test_tiles_arrive_and_closing_cancels(page, front):
     page.select_option("#model", "edsr-baseline-hiif")
     page.fill("#factor", "20")
     page.click("#start")
-    page.wait_for_function("/ [1-9][0-9]* %, .* pixels\\/s/.test(document.querySelector('#status').textContent)",
-                           timeout=120_000)
+    until(page, "/ [1-9][0-9]* %, .* pixels\\/s/.test(document.querySelector('#status').textContent)")
     assert 0 < page.eval_on_selector("#progress", "e => e.value") < 1
     page.click("#cancel")
-    page.wait_for_function("document.querySelector('#status').textContent === 'Cancelled.'")
+    until(page, "document.querySelector('#status').textContent === 'Cancelled.'")
     wait_for(lambda: front.log.read_text().count('"CANCELLED"') == 1)
     page.click("#start")
-    page.wait_for_function("document.querySelector('#status').textContent.includes('pixels/s')", timeout=120_000)
+    until(page, "document.querySelector('#status').textContent.includes('pixels/s')")
     page.close()
     wait_for(lambda: front.log.read_text().count('"CANCELLED"') == 2)
 
@@ -125,13 +129,13 @@ def test_the_slider_and_zoom(page):
     before = page.text_content("#zoom")
     page.hover("#view")
     page.mouse.wheel(0, -400)
-    page.wait_for_function(f"document.querySelector('#zoom').textContent !== '{before}'")
+    until(page, f"document.querySelector('#zoom').textContent !== '{before}'")
     zoomed = page.text_content("#zoom")
     page.focus("#view")
     page.keyboard.press("-")
-    page.wait_for_function(f"document.querySelector('#zoom').textContent !== '{zoomed}'")
+    until(page, f"document.querySelector('#zoom').textContent !== '{zoomed}'")
     page.keyboard.press("0")
-    page.wait_for_function(f"document.querySelector('#zoom').textContent === '{before}'")
+    until(page, f"document.querySelector('#zoom').textContent === '{before}'")
 
 
 def test_errors_are_told_in_words(page):
@@ -168,7 +172,7 @@ def test_axe_finds_nothing(browser, front, scheme):
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # axe is a script of the test's
     page = context.new_page()
     page.goto(f"http://127.0.0.1:{front.http}/")
-    page.wait_for_function("document.querySelector('#model').options.length > 0")
+    until(page, "document.querySelector('#model').options.length > 0")
     run_sample(page)
     results = axe.run(page)
     assert results.violations_count == 0, results.generate_report()

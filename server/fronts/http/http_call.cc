@@ -1,13 +1,12 @@
 #include "server/fronts/http/http_call.h"
 
 #include "server/core/request_id.h"
-#include "server/core/trace_id.h"
 
 namespace hiif::server::http {
 
 HttpCall::HttpCall(const Request& request)
     : arrival_(request.arrival),
       request_id_(NewRequestId()),
-      trace_id_(TraceId(request.Header("traceparent"))) {}
+      traceparent_(request.Header("traceparent")) {}
 
 }  // namespace hiif::server::http

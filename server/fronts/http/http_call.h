@@ -30,8 +30,8 @@ class HttpCall : public Call {
   const std::string& caller() const override { return caller_; }
   const std::string& request_id() const override { return request_id_; }
 
-  // trace-id of a well-formed traceparent header, or empty.
-  const std::string& trace_id() const { return trace_id_; }
+  // The header, or empty.
+  const std::string& traceparent() const { return traceparent_; }
   void set_caller(std::string caller) { caller_ = std::move(caller); }
   void set_request_id(std::string request_id) { request_id_ = std::move(request_id); }
   void set_responder(Responder* responder) { responder_ = responder; }
@@ -42,7 +42,7 @@ class HttpCall : public Call {
   absl::Time deadline_ = absl::InfiniteFuture();
   std::string caller_;
   std::string request_id_;
-  std::string trace_id_;
+  const std::string traceparent_;
   Responder* responder_ = nullptr;
 };
 

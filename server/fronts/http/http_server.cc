@@ -1,6 +1,8 @@
 #include "server/fronts/http/http_server.h"
 
 #include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <set>
@@ -8,14 +10,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
 #include "boost/asio/executor_work_guard.hpp"
 #include "boost/asio/io_context.hpp"
-#include "boost/asio/ip/v6_only.hpp"
 #include "boost/asio/post.hpp"
 #include "boost/asio/steady_timer.hpp"
-#include "server/config/address.h"
+#include "server/config/listen.h"
+#include "server/fronts/call_threads.h"
 #include "server/fronts/http/session.h"
 #include "server/fronts/http/transport.h"
 #include "server/logging/log.h"
@@ -26,8 +28,12 @@ namespace {
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 
-// Until files are free again.
-constexpr auto kAcceptPause = std::chrono::milliseconds(100);
+tcp FamilyOf(int fd) {
+  sockaddr_storage name{};
+  socklen_t size = sizeof(name);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size);
+  return name.ss_family == AF_INET6 ? tcp::v6() : tcp::v4();
+}
 
 std::string AddressOf(const tcp::socket& socket) {
   error_code error;
@@ -43,33 +49,33 @@ std::string AddressOf(const tcp::socket& socket) {
 
 class HttpServer::Impl : public SessionHost {
  public:
-  Impl(const HttpServerOptions& options, ByteBudget* bodies, Handler* handler)
+  Impl(const HttpServerOptions& options, ByteBudget* bodies, Handler* handler,
+       Acceptor::OnRefused on_refused)
       : options_(options),
-        limits_{options.handshake, options.idle, options.write},
         handler_(handler),
         bodies_(bodies),
+        on_refused_(std::move(on_refused)),
+        threads_(std::make_unique<CallThreads>(options.max_calls)),
         work_(boost::asio::make_work_guard(io_)),
         reload_(io_) {}
 
   ~Impl() override {
-    boost::asio::post(io_, [this] {
-      CloseAddresses();
+    CloseDoors(doors_);
+    if (!thread_.joinable()) return;
+    absl::Notification closed;
+    boost::asio::post(io_, [&] {
+      closing_ = true;
       while (!sessions_.empty()) {
         const std::shared_ptr<Session> session = *sessions_.begin();
         session->Close();
       }
       reload_.cancel();
+      closed.Notify();
     });
-    {
-      // Requests see that their clients are gone.
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(
-          +[](Impl* self)
-               ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) { return self->threads_ == 0; },
-          this));
-    }
+    closed.WaitForNotification();
+    threads_.reset();  // requests see that their clients are gone
     work_.reset();
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
   }
 
   absl::Status Listen() {
@@ -83,12 +89,12 @@ class HttpServer::Impl : public SessionHost {
   }
 
   int port() const { return port_; }
+  std::vector<Acceptor::Door> TakeDoors() { return std::exchange(doors_, {}); }
   int active() const { return active_; }
 
   void BeginShutdown() {
     boost::asio::post(io_, [this] {
       closing_ = true;
-      CloseAddresses();
       std::vector<std::shared_ptr<Session>> idle;
       for (const auto& session : sessions_)
         if (session->idle()) idle.push_back(session);
@@ -98,22 +104,11 @@ class HttpServer::Impl : public SessionHost {
 
   Handler& handler() override { return *handler_; }
   ByteBudget& bodies() override { return *bodies_; }
-  const SessionLimits& limits() const override { return limits_; }
+  const SessionLimits& limits() const override { return options_.limits; }
   bool closing() const override { return closing_; }
   void OnBusy(int change) override { active_ += change; }
 
-  void RunThread(std::function<void()> work) override {
-    {
-      absl::MutexLock lock(&mutex_);
-      ++threads_;
-    }
-    std::thread([this, work = std::move(work)]() mutable {
-      work();
-      work = nullptr;  // the session it holds is gone before the server may be
-      absl::MutexLock lock(&mutex_);
-      --threads_;
-    }).detach();
-  }
+  bool RunThread(std::function<void()> work) override { return threads_->Run(std::move(work)); }
 
   void OnClosed(Session* session) override { sessions_.erase(session->shared_from_this()); }
 
@@ -140,61 +135,36 @@ class HttpServer::Impl : public SessionHost {
 
   absl::Status ListenOn(const std::string& text) {
     HIIF_ASSIGN_OR_RETURN(const Address address, ParseAddress(text));
-    const auto refuse = [&](const error_code& error) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("--http-listen: cannot listen on ", text, ": ", error.message(),
-                       "; is the port taken, or the address not one of this machine?"));
-    };
-    error_code error;
-    tcp::resolver resolver(io_);
-    const auto found =
-        resolver.resolve(address.host, absl::StrCat(address.port), tcp::resolver::passive, error);
-    if (error || found.empty()) return refuse(error);
-    const tcp::endpoint endpoint = found.begin()->endpoint();
-    auto acceptor = std::make_unique<tcp::acceptor>(io_);
-    acceptor->open(endpoint.protocol(), error);
-    if (error) return refuse(error);
-    acceptor->set_option(tcp::acceptor::reuse_address(true), error);
-    // [::] is every address, as gRPC has it.
-    if (endpoint.address().is_v6()) acceptor->set_option(boost::asio::ip::v6_only(false), error);
-    acceptor->bind(endpoint, error);
-    if (error) return refuse(error);
-    acceptor->listen(tcp::acceptor::max_listen_connections, error);
-    if (error) return refuse(error);
-    if (port_ == 0) port_ = acceptor->local_endpoint().port();
-    acceptors_.push_back(std::move(acceptor));
-    Accept(acceptors_.back().get());
+    absl::StatusOr<std::vector<ListeningSocket>> sockets = server::Listen(address);
+    if (!sockets.ok())
+      return absl::Status(sockets.status().code(),
+                          absl::StrCat("--http-listen: ", sockets.status().message()));
+    for (const ListeningSocket& socket : *sockets) {
+      if (port_ == 0) port_ = socket.address.port;
+      doors_.push_back(
+          {socket, [this](int fd) { boost::asio::post(io_, [this, fd] { Adopt(fd); }); }});
+    }
     return absl::OkStatus();
   }
 
-  void CloseAddresses() {
-    error_code ignored;
-    for (const auto& acceptor : acceptors_) acceptor->close(ignored);
-  }
-
-  void Accept(tcp::acceptor* acceptor) {
-    acceptor->async_accept([this, acceptor](const error_code& error, tcp::socket socket) {
-      if (!acceptor->is_open()) return;
-      if (!error) {
-        OnAccept(std::move(socket));
-        return Accept(acceptor);
-      }
-      auto pause = std::make_shared<boost::asio::steady_timer>(io_, kAcceptPause);
-      pause->async_wait([this, acceptor, pause](const error_code& stopped) {
-        if (!stopped && acceptor->is_open()) Accept(acceptor);
-      });
-    });
-  }
-
-  void OnAccept(tcp::socket socket) {
-    if (static_cast<int>(sessions_.size()) >= options_.max_connections && !MakeRoom()) return;
-    error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
+  // Takes a connection over.
+  void Adopt(int fd) {
+    tcp::socket socket(io_);
+    error_code error;
+    socket.assign(FamilyOf(fd), fd, error);
+    if (error) {
+      close(fd);
+      return;
+    }
+    if (closing_) return;
+    if (static_cast<int>(sessions_.size()) >= options_.max_connections && !MakeRoom()) {
+      on_refused_(kRefusedConnections);
+      return;
+    }
     // Peers that vanish while their request waits.
-    socket.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+    socket.set_option(boost::asio::socket_base::keep_alive(true), error);
     const int seconds = static_cast<int>(absl::ToInt64Seconds(options_.keepalive));
-    if (seconds > 0)
-      setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+    if (seconds > 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
     std::string peer = AddressOf(socket);
     auto session = std::make_shared<Session>(&io_, MakeTransport(std::move(socket), tls_),
                                              std::move(peer), this);
@@ -214,20 +184,19 @@ class HttpServer::Impl : public SessionHost {
   }
 
   const HttpServerOptions options_;
-  const SessionLimits limits_;
   Handler* const handler_;
   ByteBudget* const bodies_;
+  const Acceptor::OnRefused on_refused_;
+  std::unique_ptr<CallThreads> threads_;
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer reload_;
   std::shared_ptr<TlsContext> tls_;
-  std::vector<std::unique_ptr<tcp::acceptor>> acceptors_;
+  std::vector<Acceptor::Door> doors_;            // that nobody has taken
   std::set<std::shared_ptr<Session>> sessions_;  // on the I/O thread
   int port_ = 0;
   std::atomic<bool> closing_ = false;
   std::atomic<int> active_ = 0;
-  absl::Mutex mutex_;
-  int threads_ ABSL_GUARDED_BY(mutex_) = 0;
   std::thread thread_;
 };
 
@@ -235,9 +204,14 @@ HttpServerOptions HttpOptionsOf(const ServerConfig& config) {
   HttpServerOptions options;
   options.listen = {config.http_listen().begin(), config.http_listen().end()};
   options.max_connections = config.http_max_connections();
-  options.handshake = ToDuration(config.handshake_timeout());
-  options.idle = ToDuration(config.connection_idle());
-  options.write = ToDuration(config.write_timeout());
+  options.max_calls = config.max_rpcs();
+  const auto limit = [](const google::protobuf::Duration& setting) {
+    const absl::Duration duration = ToDuration(setting);
+    return duration > absl::ZeroDuration() ? duration : absl::InfiniteDuration();
+  };
+  options.limits = {limit(config.handshake_timeout()), limit(config.connection_idle()),
+                    limit(config.connection_age()), limit(config.read_timeout()),
+                    limit(config.write_timeout())};
   options.keepalive = ToDuration(config.keepalive_time());
   options.tls_certificate = config.tls_certificate();
   options.tls_key = config.tls_key();
@@ -250,14 +224,15 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() = default;
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options,
-                                                              ByteBudget* bodies,
-                                                              Handler* handler) {
-  auto impl = std::make_unique<Impl>(options, bodies, handler);
+                                                              ByteBudget* bodies, Handler* handler,
+                                                              Acceptor::OnRefused on_refused) {
+  auto impl = std::make_unique<Impl>(options, bodies, handler, std::move(on_refused));
   HIIF_RETURN_IF_ERROR(impl->Listen());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
 
 int HttpServer::port() const { return impl_->port(); }
+std::vector<Acceptor::Door> HttpServer::TakeDoors() { return impl_->TakeDoors(); }
 int HttpServer::active() const { return impl_->active(); }
 void HttpServer::BeginShutdown() { impl_->BeginShutdown(); }
 

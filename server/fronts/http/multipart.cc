@@ -1,6 +1,6 @@
 #include "server/fronts/http/multipart.h"
 
-#include <functional>
+#include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -44,6 +44,12 @@ bool Parameter(absl::string_view header, absl::string_view name, std::string* va
   return false;
 }
 
+// What may follow a boundary: another one may begin with the same letters.
+bool Delimits(absl::string_view rest) {
+  return absl::StartsWith(rest, "--") || absl::StartsWith(rest, "\r\n") ||
+         absl::StartsWith(rest, " ") || absl::StartsWith(rest, "\t");
+}
+
 absl::StatusOr<Part> ParseHead(absl::string_view head) {
   Part part;
   bool named = false;
@@ -69,13 +75,17 @@ absl::StatusOr<std::string> BoundaryOf(absl::string_view content_type) {
 absl::StatusOr<std::vector<Part>> ParseMultipart(absl::string_view body,
                                                  absl::string_view boundary) {
   const std::string delimiter = absl::StrCat("\r\n--", boundary);
-  const std::boyer_moore_horspool_searcher searcher(delimiter.begin(), delimiter.end());
+  // Where the next one begins, or the end. Linear: its first byte is nowhere else in it.
   const auto next = [&](absl::string_view text) {
-    return static_cast<size_t>(searcher(text.begin(), text.end()).first - text.begin());
+    size_t at = text.find(delimiter);
+    while (at != absl::string_view::npos && !Delimits(text.substr(at + delimiter.size())))
+      at = text.find(delimiter, at + delimiter.size());
+    return std::min(at, text.size());
   };
   // The first delimiter may stand at the very beginning.
   absl::string_view rest = body;
-  if (absl::StartsWith(rest, absl::string_view(delimiter).substr(2))) {
+  if (absl::StartsWith(rest, absl::string_view(delimiter).substr(2)) &&
+      Delimits(rest.substr(delimiter.size() - 2))) {
     rest.remove_prefix(delimiter.size() - 2);
   } else {
     const size_t begin = next(rest);

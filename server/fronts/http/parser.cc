@@ -31,10 +31,18 @@ void RequestParser::on_request_impl(boost::beast::http::verb, string_view method
 }
 
 void RequestParser::on_field_impl(boost::beast::http::field, string_view name, string_view value,
-                                  error_code&) {
+                                  error_code& error) {
   // Trailers come behind the body, and nobody asks for them.
   if (is_header_done()) return;
-  std::string& header = request_.headers[absl::AsciiStrToLower(View(name))];
+  // Beast's own limit begins anew with each put().
+  head_bytes_ += static_cast<int64_t>(name.size() + value.size() + 4);
+  if (head_bytes_ > kMaxHead) {
+    error = boost::beast::http::error::header_limit;
+    return;
+  }
+  const std::string key = absl::AsciiStrToLower(View(name));
+  repeated_host_ = repeated_host_ || (key == "host" && request_.headers.contains(key));
+  std::string& header = request_.headers[key];
   absl::StrAppend(&header, header.empty() ? "" : ", ", View(value));
 }
 

@@ -15,7 +15,7 @@ namespace hiif::server::http {
 
 class RequestParser : public boost::beast::http::basic_parser<true> {
  public:
-  // Of a head, all of it; a longer one is an error of put().
+  // Of the request line, and of all fields; more is an error of put().
   static constexpr int kMaxHead = 16 << 10;
 
   explicit RequestParser(ByteBudget* budget);
@@ -25,6 +25,7 @@ class RequestParser : public boost::beast::http::basic_parser<true> {
   Request& request() { return request_; }
   const std::string& target() const { return target_; }
   bool http10() const { return http10_; }
+  bool repeated_host() const { return repeated_host_; }
 
   // Before the body is parsed.
   void set_max_body(int64_t bytes) { max_body_ = bytes; }
@@ -63,6 +64,8 @@ class RequestParser : public boost::beast::http::basic_parser<true> {
   Request request_;
   std::string target_;
   bool http10_ = false;
+  bool repeated_host_ = false;
+  int64_t head_bytes_ = 0;  // of fields
   std::string body_;
   absl::Status refusal_;
 };

@@ -18,7 +18,7 @@ using boost::system::error_code;
 void Session::StartWrite(const Transport::Pieces& pieces, Transport::Done done) {
   writing_ = true;
   const absl::Duration limit = host_->limits().write;
-  if (limit > absl::ZeroDuration()) {
+  if (limit < absl::InfiniteDuration()) {
     write_timer_.expires_after(absl::ToChronoMilliseconds(limit));
     const int64_t serial = ++write_serial_;
     write_timer_.async_wait([self = shared_from_this(), serial](const error_code& error) {

@@ -98,8 +98,8 @@ Answer Routes::Models(const Request& request) const {
   };
   const absl::Status status = run();
   call.set_caller(std::move(caller));
-  environment_.calls->Finish({"http", one ? "GetModel" : "ListModels"}, call, call.trace_id(), {},
-                             status);
+  environment_.calls->Finish({"http", one ? "GetModel" : "ListModels"}, call, call.traceparent(),
+                             {}, status);
   return status.ok() ? answer : Problem(status, call.request_id());
 }
 

@@ -10,19 +10,24 @@
 #include "base/steady_now.h"
 #include "boost/asio/post.hpp"
 #include "boost/beast/http/error.hpp"
+#include "server/core/errors.h"
 
 namespace hiif::server::http {
 namespace {
 
 using boost::system::error_code;
 
-// A body may pause for kBodyPause, and comes at kBodyRate bytes a second or faster in the long run.
-constexpr absl::Duration kBodyPause = absl::Seconds(15);
+// A body comes at as many bytes a second or faster in the long run.
 constexpr int64_t kBodyRate = 8 << 10;
 // What is read and thrown away behind an answer that came before its request's end, so that the
 // client gets to read it.
 constexpr absl::Duration kLingerTime = absl::Seconds(5);
 constexpr int64_t kLingerBytes = int64_t{256} << 20;
+
+// Proxies read such headers differently (RFC 9112, 5.2); Beast takes them.
+bool HasFoldedLine(absl::string_view head) {
+  return absl::StrContains(head, "\r\n ") || absl::StrContains(head, "\r\n\t");
+}
 
 constexpr absl::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -36,7 +41,8 @@ Session::Session(boost::asio::io_context* io, std::unique_ptr<Transport> transpo
       io_(io),
       timer_(*io),
       write_timer_(*io),
-      since_(SteadyNow()) {}
+      opened_(SteadyNow()),
+      since_(opened_) {}
 
 void Session::Start() {
   SetTimer(host_->limits().handshake);
@@ -64,6 +70,7 @@ void Session::Close() {
 // --- time
 
 void Session::SetTimer(absl::Duration after) {
+  if (after == absl::InfiniteDuration()) return StopTimer();
   const int64_t serial = ++timer_serial_;
   timer_.expires_after(absl::ToChronoMilliseconds(std::max(after, absl::Milliseconds(1))));
   timer_.async_wait([self = shared_from_this(), serial](const error_code& error) {
@@ -137,8 +144,11 @@ void Session::Process() {
 void Session::ProcessHead() {
   error_code error;
   // Bytes of a head that is not complete are looked at again with those that follow.
-  position_ += parser_->put(
+  const size_t taken = parser_->put(
       boost::asio::const_buffer(unread_.data() + position_, unread_.size() - position_), error);
+  const bool folded = HasFoldedLine(absl::string_view(unread_).substr(position_, taken));
+  position_ += taken;
+  if (folded) return BadRequest(400, "a header that goes on in the next line");
   if (error == boost::beast::http::error::need_more) return;
   if (error == boost::beast::http::error::header_limit)
     return BadRequest(
@@ -156,14 +166,16 @@ void Session::OnHead() {
   http10_ = parser_->http10();
   if (!http10_ && !request.headers.contains("host"))
     return BadRequest(400, "HTTP/1.1 needs a Host");
+  if (parser_->repeated_host()) return BadRequest(400, "one Host is allowed");
   const std::string& encoding = request.Header("transfer-encoding");
+  if (!encoding.empty() && http10_) return BadRequest(400, "HTTP/1.0 has no Transfer-Encoding");
   if (!encoding.empty() && !absl::EqualsIgnoreCase(encoding, "chunked"))
     return BadRequest(501, "Transfer-Encoding: chunked alone is taken");
   if (const absl::Status parsed = ParseTarget(parser_->target(), &request); !parsed.ok())
     return BadRequest(400, parsed.message());
   auto next = host_->handler().OnHead(request);
   // A body that nobody reads: the connection cannot go on behind it.
-  keep_ = parser_->keep_alive() && !host_->closing();
+  keep_ = parser_->keep_alive() && !host_->closing() && SteadyNow() - opened_ < host_->limits().age;
   const bool body = parser_->chunked() || parser_->content_length_remaining().value_or(0) > 0;
   if (const Answer* const answer = std::get_if<Answer>(&next)) {
     keep_ = keep_ && !body;
@@ -174,7 +186,7 @@ void Session::OnHead() {
   parser_->set_max_body(exchange_->max_body());
   phase_ = Phase::kBody;
   body_since_ = SteadyNow();
-  SetTimer(kBodyPause);
+  SetTimer(host_->limits().read);
   const auto announced = parser_->content_length();
   if (announced && *announced > static_cast<uint64_t>(exchange_->max_body()))
     return RefuseBody(parser_->TooLarge(), 413);
@@ -203,9 +215,10 @@ void Session::ProcessBody() {
   // A chunk's head that does not end.
   if (position_ == before && unread_.size() - position_ > input_.size())
     return RefuseBody(absl::InvalidArgumentError("body: the head of a chunk is too long"), 0);
+  const absl::Duration pause = host_->limits().read;
   const absl::Time slowest =
-      body_since_ + 2 * kBodyPause + absl::Seconds(parser_->body_bytes() / kBodyRate);
-  SetTimer(std::min(kBodyPause, slowest - SteadyNow()));
+      body_since_ + 2 * pause + absl::Seconds(parser_->body_bytes() / kBodyRate);
+  SetTimer(std::min(pause, slowest - SteadyNow()));
 }
 
 void Session::BadRequest(int http_status, absl::string_view what) {
@@ -272,10 +285,15 @@ void Session::Linger() {
 void Session::Run() {
   phase_ = Phase::kRunning;
   StopTimer();
-  host_->RunThread([self = shared_from_this(), body = parser_->TakeBody()]() mutable {
-    self->exchange_->Run(std::move(body), self.get());
-    boost::asio::post(*self->io_, [self] { self->OnRunDone(); });
-  });
+  const bool runs =
+      host_->RunThread([self = shared_from_this(), body = parser_->TakeBody()]() mutable {
+        self->exchange_->Run(std::move(body), self.get());
+        boost::asio::post(*self->io_, [self] { self->OnRunDone(); });
+      });
+  if (!runs)
+    RefuseBody(ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
+                               "too many calls at once", absl::Seconds(1)),
+               0);
 }
 
 void Session::EndExchange() {

@@ -19,15 +19,10 @@
 #include "boost/asio/steady_timer.hpp"
 #include "server/fronts/http/exchange.h"
 #include "server/fronts/http/parser.h"
+#include "server/fronts/http/session_limits.h"
 #include "server/fronts/http/transport.h"
 
 namespace hiif::server::http {
-
-struct SessionLimits {
-  absl::Duration handshake;  // for TLS, and for the head of a request
-  absl::Duration idle;       // between requests
-  absl::Duration write;      // a piece of an answer that is not taken for so long; 0: for ever
-};
 
 class Session;
 
@@ -40,10 +35,10 @@ class SessionHost {
   virtual const SessionLimits& limits() const = 0;
   // No new requests on old connections.
   virtual bool closing() const = 0;
-  // +1 when a request is accepted, -1 when it is answered or its client gone.
+  // +1 when a request is accepted, -1 when it is answered or its client is gone.
   virtual void OnBusy(int change) = 0;
-  // Runs `work` on a thread of its own.
-  virtual void RunThread(std::function<void()> work) = 0;
+  // Runs `work` on a thread of its own; false: there are none left.
+  virtual bool RunThread(std::function<void()> work) = 0;
   virtual void OnClosed(Session* session) = 0;
 };
 
@@ -56,6 +51,7 @@ class Session : public std::enable_shared_from_this<Session>, private Responder 
   void Start();
   // Waits for a request, or for the rest of its head: closing it costs nobody an answer.
   bool idle() const { return phase_ <= Phase::kHead; }
+  // As of which it has not brought a whole request.
   absl::Time idle_since() const { return since_; }
   void Close();
 
@@ -73,6 +69,7 @@ class Session : public std::enable_shared_from_this<Session>, private Responder 
   void RefuseBody(const absl::Status& status, int http_status);
 
   // Time.
+  // 0: never.
   void SetTimer(absl::Duration after);
   void StopTimer();
   void OnTimer();
@@ -110,6 +107,7 @@ class Session : public std::enable_shared_from_this<Session>, private Responder 
   int64_t write_serial_ = 0;
 
   Phase phase_ = Phase::kHandshake;
+  const absl::Time opened_;
   absl::Time since_;
   std::array<char, 16 << 10> input_;
   bool reading_ = false;

@@ -26,40 +26,45 @@ std::string MediaType(absl::string_view content_type) {
       absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';'))));
 }
 
-absl::Status CheckTypes(const Request& request) {
-  const std::string type = MediaType(request.Header("content-type"));
-  // What curl says of --data-binary stands for "some bytes".
-  if (!type.empty() && type != kForm && type != "application/octet-stream" &&
-      type != "application/x-www-form-urlencoded" && !absl::StartsWith(type, "image/"))
-    return absl::UnimplementedError(absl::StrCat(
-        "Content-Type: \"", type.substr(0, 64),
-        "\" is not taken; send the file as it is (image/..., application/octet-stream) or as ",
-        kForm));
-  const std::string& encoding = request.Header("content-encoding");
-  if (!encoding.empty() && !absl::EqualsIgnoreCase(encoding, "identity"))
-    return absl::UnimplementedError(
-        "Content-Encoding: send the file as it is, image files are compressed already");
-  return absl::OkStatus();
-}
-
-// Where no format is given, what the client accepts decides.
-absl::Status ChooseFormat(absl::string_view accept, Fields* fields) {
-  for (const auto& [name, value] : *fields)
-    if (name == "format") return absl::OkStatus();
-  const std::vector<absl::string_view> offers = WritableMediaTypes();
-  const int chosen = Negotiate(accept, offers);
-  if (chosen < 0)
-    return absl::UnimplementedError(absl::StrCat("Accept: nothing of \"", accept.substr(0, 256),
-                                                 "\" can be written; there are ",
-                                                 absl::StrJoin(offers, ", ")));
-  fields->emplace_back("format", FormatOfMediaType(offers[chosen]));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 UpscaleExchange::UpscaleExchange(const RouteEnvironment& environment, const Request& request)
     : environment_(environment), request_(request), call_(request_), fields_(request.query) {}
+
+absl::Status UpscaleExchange::CheckTypes() {
+  http_status_ = 415;
+  const std::string type = MediaType(request_.Header("content-type"));
+  // What curl says of --data-binary stands for "some bytes".
+  if (!type.empty() && type != kForm && type != "application/octet-stream" &&
+      type != "application/x-www-form-urlencoded" && !absl::StartsWith(type, "image/"))
+    return absl::InvalidArgumentError(absl::StrCat(
+        "Content-Type: \"", type.substr(0, 64),
+        "\" is not taken; send the file as it is (image/..., application/octet-stream) or as ",
+        kForm));
+  const std::string& encoding = request_.Header("content-encoding");
+  if (!encoding.empty() && !absl::EqualsIgnoreCase(encoding, "identity"))
+    return absl::InvalidArgumentError(
+        "Content-Encoding: send the file as it is, image files are compressed already");
+  http_status_ = 0;
+  return absl::OkStatus();
+}
+
+// Where no format is given, what the client accepts decides.
+absl::Status UpscaleExchange::ChooseFormat() {
+  for (const auto& [name, value] : fields_)
+    if (name == "format") return absl::OkStatus();
+  const absl::string_view accept = request_.Header("accept");
+  const std::vector<absl::string_view> offers = WritableMediaTypes();
+  const int chosen = Negotiate(accept, offers);
+  if (chosen < 0) {
+    http_status_ = 406;
+    return absl::InvalidArgumentError(absl::StrCat("Accept: nothing of \"", accept.substr(0, 256),
+                                                   "\" can be written; there are ",
+                                                   absl::StrJoin(offers, ", ")));
+  }
+  fields_.emplace_back("format", FormatOfMediaType(offers[chosen]));
+  return absl::OkStatus();
+}
 
 absl::Status UpscaleExchange::TakeRequestId(const std::string& asked) {
   if (asked.empty()) return absl::OkStatus();
@@ -69,7 +74,7 @@ absl::Status UpscaleExchange::TakeRequestId(const std::string& asked) {
 }
 
 absl::Status UpscaleExchange::ParseOptions() {
-  HIIF_RETURN_IF_ERROR(ChooseFormat(request_.Header("accept"), &fields_));
+  HIIF_RETURN_IF_ERROR(ChooseFormat());
   HIIF_ASSIGN_OR_RETURN(options_, ParseUpscaleOptions(fields_));
   HIIF_RETURN_IF_ERROR(CheckParameters(options_.parameters));
   HIIF_RETURN_IF_ERROR(TakeRequestId(options_.parameters.request_id()));
@@ -89,7 +94,7 @@ absl::Status UpscaleExchange::Admit() {
   if (request_.Header("sec-fetch-site") == "cross-site")
     return ErrorWithReason(absl::StatusCode::kPermissionDenied, kReasonScope,
                            "pages of other sites may not use this server");
-  HIIF_RETURN_IF_ERROR(CheckTypes(request_));
+  HIIF_RETURN_IF_ERROR(CheckTypes());
   if (MediaType(request_.Header("content-type")) == kForm) {
     HIIF_ASSIGN_OR_RETURN(boundary_, BoundaryOf(request_.Header("content-type")));
     return absl::OkStatus();
@@ -98,8 +103,9 @@ absl::Status UpscaleExchange::Admit() {
 }
 
 Answer UpscaleExchange::Refuse(const absl::Status& status, int http_status) {
+  if (absl::IsResourceExhausted(status)) environment_.metrics->Rejected(ReasonOf(status));
   Finish({}, status);
-  return Problem(status, call_.request_id(), http_status);
+  return Problem(status, call_.request_id(), http_status != 0 ? http_status : http_status_);
 }
 
 absl::StatusOr<absl::string_view> UpscaleExchange::FileOf(absl::string_view body) {
@@ -141,11 +147,11 @@ void UpscaleExchange::Run(std::string body, Responder* responder) {
   Finish(report, status);
   // Once an answer has begun, its missing end says that something went wrong.
   if (!status.ok() && !responder->started())
-    responder->Send(Problem(status, call_.request_id())).IgnoreError();
+    responder->Send(Problem(status, call_.request_id(), http_status_)).IgnoreError();
 }
 
 void UpscaleExchange::Finish(const CallReport& report, const absl::Status& status) {
-  environment_.calls->Finish({"http", "Upscale"}, call_, call_.trace_id(), report, status);
+  environment_.calls->Finish({"http", "Upscale"}, call_, call_.traceparent(), report, status);
 }
 
 }  // namespace hiif::server::http

@@ -26,6 +26,8 @@ class UpscaleExchange : public Exchange {
   // The file in the body, which it borrows; the fields of a form join those of the URL.
   absl::StatusOr<absl::string_view> FileOf(absl::string_view body);
   absl::Status TakeRequestId(const std::string& asked);
+  absl::Status CheckTypes();
+  absl::Status ChooseFormat();
   absl::Status ParseOptions();
   absl::Status Upscale(absl::string_view body, Responder* responder, CallReport* report);
   void Finish(const CallReport& report, const absl::Status& status);
@@ -36,6 +38,7 @@ class UpscaleExchange : public Exchange {
   UpscaleOptions options_;
   Fields fields_;
   std::string boundary_;  // of a form, or empty
+  int http_status_ = 0;   // for Problem(), where HTTP has a better word for what is wrong
 };
 
 }  // namespace hiif::server::http

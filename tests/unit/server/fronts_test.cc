@@ -43,7 +43,10 @@ TEST(Accept, TheMostWantedWins) {
 }
 
 TEST(Head, ValuesCannotEndIt) {
-  const std::string head = http::FormatHead(200, {{"A", "b\r\nSet-Cookie: c"}, {"D", "\xff\x01e"}});
+  const std::string head = http::FormatHead(200, {{"A", "b\r\nSet-Cookie: c"},
+                                                  {"D",
+                                                   "\xff\x01"
+                                                   "e"}});
   EXPECT_EQ(head, "HTTP/1.1 200 OK\r\nA: bSet-Cookie: c\r\nD: e\r\n\r\n");
 }
 
@@ -100,17 +103,18 @@ TEST(Parser, BodiesArePaidFor) {
     ByteBudget budget(1 << 20);
     {
       http::RequestParser parser(&budget);
-      EXPECT_FALSE(Feed(parser,
-                        "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-                        "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n",
-                        step));
+      EXPECT_FALSE(
+          Feed(parser,
+               std::string("POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n") +
+                   "1e;ext=1\r\n" + std::string(30, 'a') + "\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n",
+               step));
       ASSERT_TRUE(parser.is_done());
       EXPECT_EQ(parser.request().method, "POST");
       EXPECT_EQ(parser.target(), "/x");
       EXPECT_EQ(parser.request().Header("host"), "h");
       EXPECT_EQ(parser.request().Header("trailer"), "");
       EXPECT_FALSE(budget.Take(1 << 20));
-      EXPECT_EQ(parser.TakeBody(), "abcde");
+      EXPECT_EQ(parser.TakeBody(), std::string(30, 'a') + "de");
     }
     EXPECT_TRUE(budget.Take(1 << 20));  // all is given back
   }
@@ -131,6 +135,14 @@ TEST(Parser, BodiesAreBounded) {
   http::RequestParser head_bomb(&budget);
   EXPECT_EQ(Feed(head_bomb, "GET / HTTP/1.1\r\n" + std::string(20000, 'x'), 100),
             boost::beast::http::error::header_limit);
+  // Many fields, none of them long.
+  std::string fields;
+  for (int i = 0; i < 3000; ++i) fields += "A: b\r\n";
+  for (const size_t step : {1, 100, 100000}) {
+    http::RequestParser many(&budget);
+    EXPECT_EQ(Feed(many, "GET / HTTP/1.1\r\n" + fields + "\r\n", step),
+              boost::beast::http::error::header_limit);
+  }
 }
 
 TEST(Problem, SaysWhatGrpcSays) {

@@ -1,4 +1,4 @@
-#include "server/rpc/acceptor.h"
+#include "server/fronts/acceptor.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -23,6 +23,8 @@ namespace hiif::server {
 namespace {
 
 constexpr absl::Duration kSweepEvery = absl::Seconds(1);
+// At most as often where something would be refused.
+constexpr absl::Duration kEarlySweepEvery = absl::Milliseconds(5);
 // Connections taken from one socket before the others get their turn.
 constexpr int kAtOnce = 64;
 // Connections from this machine that are taken above max_connections.
@@ -70,6 +72,13 @@ int64_t RaiseDescriptorLimit() {
   return DescriptorLimit();
 }
 
+void CloseDoors(const std::vector<Acceptor::Door>& doors) {
+  for (const Acceptor::Door& door : doors) {
+    close(door.socket.fd);
+    if (door.socket.address.unix_socket) unlink(door.socket.address.path.c_str());
+  }
+}
+
 Acceptor::Acceptor(const AcceptorOptions& options, std::vector<Door> doors, OnRefused on_refused)
     : options_(options),
       doors_(std::move(doors)),
@@ -84,10 +93,7 @@ void Acceptor::Stop() {
   if (!thread_.joinable()) return;
   eventfd_write(wake_fd_, 1);
   thread_.join();
-  for (const Door& door : doors_) {
-    close(door.socket.fd);
-    if (door.socket.address.unix_socket) unlink(door.socket.address.path.c_str());
-  }
+  CloseDoors(doors_);
   for (const int fd : {spare_fd_, wake_fd_})
     if (fd >= 0) close(fd);
 }
@@ -128,7 +134,7 @@ void Acceptor::AcceptFrom(const Door& door) {
     getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size);
     std::string address = HostOf(peer);
     const bool local = address == "unix" || address == HostOf(own);
-    const absl::string_view objection = Objection(fd, address, local);
+    const absl::string_view objection = LastingObjection(fd, address, local);
     if (!objection.empty()) {
       on_refused_(objection);
       close(fd);
@@ -144,6 +150,14 @@ void Acceptor::AcceptFrom(const Door& door) {
     open_ = static_cast<int>(connections_.size());
     door.give(fd);
   }
+}
+
+absl::string_view Acceptor::LastingObjection(int fd, const std::string& address, bool local) {
+  const absl::string_view objection = Objection(fd, address, local);
+  if (objection.empty() || SteadyNow() < next_early_sweep_) return objection;
+  Sweep();
+  next_early_sweep_ = SteadyNow() + kEarlySweepEvery;
+  return Objection(fd, address, local);
 }
 
 absl::string_view Acceptor::Objection(int fd, const std::string& address, bool local) const {

@@ -1,10 +1,10 @@
-// Takes connections and hands them to gRPC.
+// Takes the connections of all fronts, within limits that they share, and hands them over.
 //
 // gRPC 1.51 stops listening for ever when the process has no descriptor left for a connection; this
 // does not. It keeps some descriptors for files and for connections from this machine, and closes
 // at once what comes beyond its limits, so that a client learns of it.
-#ifndef SERVER_RPC_ACCEPTOR_H_
-#define SERVER_RPC_ACCEPTOR_H_
+#ifndef SERVER_FRONTS_ACCEPTOR_H_
+#define SERVER_FRONTS_ACCEPTOR_H_
 
 #include <atomic>
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "server/config/listen.h"
 
 namespace hiif::server {
@@ -57,6 +58,8 @@ class Acceptor {
 
   void Watch();
   void AcceptFrom(const Door& door);
+  // What Objection() says even after connections that are closed by now were forgotten.
+  absl::string_view LastingObjection(int fd, const std::string& address, bool local);
   // Why it is not taken, or empty.
   absl::string_view Objection(int fd, const std::string& address, bool local) const;
   // Forgets connections that are closed.
@@ -69,15 +72,19 @@ class Acceptor {
   const OnRefused on_refused_;
   std::map<int, Connection> connections_;  // by descriptor
   std::map<std::string, int> by_address_;
+  absl::Time next_early_sweep_ = absl::InfinitePast();
   std::atomic<int> open_ = 0;
   int spare_fd_ = -1;
   int wake_fd_ = -1;
   std::thread thread_;
 };
 
+// Of an acceptor that there is none for.
+void CloseDoors(const std::vector<Acceptor::Door>& doors);
+
 // The limit of descriptors raised as far as the system lets it; what it is then.
 int64_t RaiseDescriptorLimit();
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_ACCEPTOR_H_
+#endif  // SERVER_FRONTS_ACCEPTOR_H_

@@ -1,8 +1,10 @@
 // Threads for calls that are read without one.
-#ifndef SERVER_RPC_CALL_THREADS_H_
-#define SERVER_RPC_CALL_THREADS_H_
+#ifndef SERVER_FRONTS_CALL_THREADS_H_
+#define SERVER_FRONTS_CALL_THREADS_H_
 
 #include <functional>
+#include <list>
+#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -24,9 +26,10 @@ class CallThreads {
  private:
   const int max_;
   absl::Mutex mutex_;
-  int running_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::list<std::thread> running_ ABSL_GUARDED_BY(mutex_);
+  std::thread finished_ ABSL_GUARDED_BY(mutex_);  // the last one; it joins the one before it
 };
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_CALL_THREADS_H_
+#endif  // SERVER_FRONTS_CALL_THREADS_H_
