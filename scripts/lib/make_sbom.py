@@ -60,7 +60,7 @@ def parts(folder):
             for name, bounds in re.findall(r"^Requires-Dist: ([\w-]+)([^;\n]*)$", metadata.read_text(), re.MULTILINE):
                 yield component(name, None, description=f"declared as {name}{bounds}", purl=PackageURL("pypi", name=name))
         for licence in sorted(folder.glob("hiif_serve/licenses/*")):
-            if not licence.name.startswith(("hiif-serve.", "libtorch")):
+            if not licence.name.startswith(("hiif-serve.", "libtorch", "SOURCES")):
                 yield debian(licence.name)
     if any(folder.rglob("libtorch_cpu*")):
         yield component("libtorch", TORCH, "BSD-3-Clause", purl=PackageURL("pypi", name="torch", version=TORCH))

@@ -16,11 +16,11 @@ PACKAGE = SOURCE / "hiif_serve"
 # Only the default model, and that with the decoder of the paper's size: a wheel is copied often.
 MODELS = ("edsr-baseline-hiif-fast", "edsr-baseline-hiif")
 METADATA = f"""\
-Metadata-Version: 2.1
+Metadata-Version: 2.4
 Name: hiif-serve
 Version: {VERSION}
 Summary: Images enlarged by any factor: a gRPC service around HIIF, and its command line
-License: Apache-2.0
+License-Expression: Apache-2.0 AND GPL-3.0-or-later
 Requires-Python: >=3.8
 Description-Content-Type: text/markdown
 
@@ -72,14 +72,28 @@ def add_taken_for_granted(libraries):
             shutil.copy2(library.resolve(), folder / library.name)
 
 
+# Debian's libvips and libheif bring libraries under the GPL (FFTW, libimagequant, x265): who passes the wheel on has to be
+# able to point at the sources of exactly these builds.
+SOURCES = """\
+The libraries in this wheel are those of Debian {release}, unchanged. Their sources, build scripts included, are these source
+packages of Debian (apt-get source NAME=VERSION, or its archive of snapshots):
+
+"""
+
+
 def add_licences(libraries):
-    """licenses/PACKAGE of every package, and our own; those of LibTorch are in share/doc."""
+    """licenses/PACKAGE of every package, our own, and SOURCES; those of LibTorch are in share/doc."""
     folder = PACKAGE / "licenses"
     folder.mkdir()
     for name in ("LICENSE", "NOTICE"):
         shutil.copy2(ROOT / name, folder / f"hiif-serve.{name}")
-    for package in sorted({package_of(library) or "" for library in libraries} - {""}):
+    packages = sorted({package_of(library) or "" for library in libraries} - {""})
+    for package in packages:
         shutil.copy2(f"/usr/share/doc/{package}/copyright", folder / package)
+    asked = ["dpkg-query", "-W", "-f", "${source:Package} ${source:Version}\\n", *packages]
+    sources = sorted(set(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()))
+    release = pathlib.Path("/etc/debian_version").read_text().strip()
+    (folder / "SOURCES").write_text(SOURCES.format(release=release) + "\n".join(sources) + "\n")
 
 
 for model in (PACKAGE / "share/hiif/models").iterdir():
