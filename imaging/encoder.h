@@ -22,7 +22,8 @@ struct StoredImage {
   int channels = 3;
   SampleType type = SampleType::kU8;
   Metadata metadata;
-  int quality = 0;  // 0: the default of the format
+  int quality = 0;                  // 0: the default of the format
+  std::function<bool()> cancelled;  // as WriterOptions has it
   bool has_alpha() const { return channels == 2 || channels == 4; }
   int64_t row_bytes() const { return size.width * channels * SampleBytes(type); }
 };

@@ -60,9 +60,15 @@ class WebpEncoder : public Encoder {
     WebPMemoryWriter memory;
     WebPMemoryWriterInit(&memory);
     const absl::Cleanup clear = [&memory] { WebPMemoryWriterClear(&memory); };
+    picture_.progress_hook = [](int, const WebPPicture* picture) {
+      const auto& cancelled = static_cast<const WebpEncoder*>(picture->user_data)->image_.cancelled;
+      return cancelled && cancelled() ? 0 : 1;
+    };
+    picture_.user_data = this;
     picture_.writer = WebPMemoryWrite;
     picture_.custom_ptr = &memory;
     if (WebPEncode(&config, &picture_) == 0) {
+      if (picture_.error_code == VP8_ENC_ERROR_USER_ABORT) return absl::CancelledError("cancelled");
       const bool no_memory = picture_.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
                              picture_.error_code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY;
       return no_memory ? absl::ResourceExhaustedError("no memory to encode WebP")

@@ -92,12 +92,6 @@ EncoderOr NewEncoder(const StoredImage& image, ByteSink* sink) {
   }
 }
 
-// Holds the image until it is encoded.
-bool Whole(ImageFormat format) {
-  return format == ImageFormat::kWebp || format == ImageFormat::kAvif ||
-         format == ImageFormat::kJxl || format == ImageFormat::kGif;
-}
-
 class ConvertingWriter : public ImageWriter {
  public:
   ConvertingWriter(const WriterOptions& options, ByteSink* sink)
@@ -107,7 +101,8 @@ class ConvertingWriter : public ImageWriter {
               StoredChannels(options.format, options.channels),
               StoredType(options.format, options.type),
               options.metadata,
-              options.quality};
+              options.quality,
+              options.cancelled};
   }
 
   absl::Status Start() {
@@ -131,6 +126,7 @@ class ConvertingWriter : public ImageWriter {
     // About a megabyte at a time, through a buffer that is aligned as samples are.
     const int64_t most = std::max<int64_t>(1, kChunkBytes / image_.row_bytes());
     for (int64_t y = 0; y < count; y += most) {
+      if (image_.cancelled && image_.cancelled()) return absl::CancelledError("cancelled");
       const int64_t some = std::min(most, count - y);
       converted_.resize(some * image_.row_bytes());
       const char* in = rows.data() + y * row_bytes;
@@ -181,9 +177,14 @@ absl::StatusOr<std::unique_ptr<ImageWriter>> ImageWriter::Create(const WriterOpt
   return writer;
 }
 
+bool WrittenWhole(ImageFormat format) {
+  return format == ImageFormat::kWebp || format == ImageFormat::kAvif ||
+         format == ImageFormat::kJxl || format == ImageFormat::kGif;
+}
+
 int64_t WriterBytes(ImageFormat format, Grid size, int channels, SampleType type) {
   constexpr int64_t kBuffers = int64_t{4} << 20;
-  if (!Whole(format)) return kBuffers;
+  if (!WrittenWhole(format)) return kBuffers;
   // WebP works on 4 bytes a pixel and about as much again of its own.
   const int64_t pixel =
       format == ImageFormat::kWebp ? 12 : 4 * channels * SampleBytes(StoredType(format, type));

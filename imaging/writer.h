@@ -3,6 +3,7 @@
 #define IMAGING_WRITER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ struct WriterOptions {
   Metadata metadata;                  // as it is to be written, see OutputMetadata()
   // 1 to 100; 0: JPEG 95 (4:4:4 at every quality), WebP lossless, AVIF 80, JPEG XL lossless.
   int quality = 0;
+  // Asked between rows, and by WebP while it encodes the image it holds; true: it is given up with
+  // Cancelled. Empty: never.
+  std::function<bool()> cancelled;
 };
 
 // PNG, JPEG, TIFF and PPM hold a few rows, whatever the size; WebP, AVIF, JPEG XL and GIF hold the
@@ -46,6 +50,10 @@ class ImageWriter {
   // What of the metadata the format cannot hold, a sentence each. Complete after Create().
   virtual const std::vector<std::string>& warnings() const = 0;
 };
+
+// Whether a format's encoder takes the whole image at once, at the end: then that is where the time
+// goes, and nothing is written before.
+bool WrittenWhole(ImageFormat format);
 
 // Memory a writer takes, in bytes, about.
 int64_t WriterBytes(ImageFormat format, Grid size, int channels, SampleType type);

@@ -53,6 +53,8 @@ struct Stage {
   int64_t max_ahead = 0;
   // A piece may use idle workers' cores.
   bool spreads = false;
+  // A piece may take long and cannot be cut: a worker is always left for others, if there are two.
+  bool uncut = false;
 };
 
 class Job {

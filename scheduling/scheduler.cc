@@ -190,13 +190,16 @@ void Scheduler::UpdateRunnable(const std::shared_ptr<Entry>& entry) {
 
 std::shared_ptr<Scheduler::Entry> Scheduler::Choose(absl::Time now, uint64_t batch_key,
                                                     int64_t budget) {
-  const auto fits = [&](const Entry& entry) {
+  const auto fits = [&](const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!MayBegin(entry)) return false;
     return batch_key == 0 || (entry.current().batch_key == batch_key &&
                               entry.current().costs[entry.next_piece] <= budget);
   };
-  if (!runnable_by_age_.empty() && now - runnable_by_age_.begin()->first > options_.age_bound) {
-    const std::shared_ptr<Entry>& oldest = jobs_.at(runnable_by_age_.begin()->second);
+  for (const auto& [since, id] : runnable_by_age_) {
+    if (now - since <= options_.age_bound) break;
+    const std::shared_ptr<Entry>& oldest = jobs_.at(id);
     if (fits(*oldest)) return oldest;
+    if (batch_key != 0) break;
   }
   for (const auto& [time, name] : runnable_callers_) {
     for (const auto& [job_time, id] : callers_.at(name).runnable) {
@@ -251,6 +254,7 @@ Scheduler::Batch Scheduler::Take() {
     entry = Choose(now, key, budget);
   }
   ++busy_workers_;
+  if (batch.front().first->current().uncut) ++uncut_running_;
   return batch;
 }
 
@@ -282,13 +286,14 @@ bool Scheduler::RunBatch(Batch batch) {
     absl::MutexLock lock(&mutex_);
     const absl::Time now = clock_->Now();
     --busy_workers_;
+    const Assignment& leader = batch.front().second;
+    if (batch.front().first->spec.stages[leader.stage].uncut) --uncut_running_;
     // What failed or was cancelled half-way teaches nothing.
     const double seconds = absl::ToDoubleSeconds(now - begin);
     if (std::all_of(statuses.begin(), statuses.end(), [](const auto& s) { return s.ok(); })) {
-      const Assignment& first = batch.front().second;
       const JobSpec& spec = batch.front().first->spec;
-      SpeedOf(spec.model, spec.stages[first.stage].name)
-          .Learn(static_cast<double>(coordinates), seconds * first.threads);
+      SpeedOf(spec.model, spec.stages[leader.stage].name)
+          .Learn(static_cast<double>(coordinates), seconds * leader.threads);
     }
     last_progress_ = now;
     for (size_t i = 0; i < batch.size(); ++i) {
@@ -367,8 +372,16 @@ void Scheduler::NotifyEnded() {
   for (const std::shared_ptr<Entry>& entry : ended) entry->done = true;
 }
 
+bool Scheduler::MayBegin(const Entry& entry) const {
+  return !entry.current().uncut || uncut_running_ < std::max(1, options_.workers - 1);
+}
+
 bool Scheduler::MayWake() const {
-  return stopping_ || !runnable_by_age_.empty() || !ended_.empty();
+  return stopping_ || !ended_.empty() ||
+         std::any_of(runnable_by_age_.begin(), runnable_by_age_.end(),
+                     [this](const auto& runnable) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                       return MayBegin(*jobs_.at(runnable.second));
+                     });
 }
 
 void Scheduler::Work() {
@@ -403,10 +416,10 @@ bool Scheduler::Step() {
   return RunBatch(std::move(batch));
 }
 
-void Scheduler::Credit(JobId id, int64_t pieces) {
+void Scheduler::Credit(JobId id, int stage, int64_t pieces) {
   absl::MutexLock lock(&mutex_);
   const auto found = jobs_.find(id);
-  if (found == jobs_.end()) return;
+  if (found == jobs_.end() || found->second->stage != static_cast<size_t>(stage)) return;
   found->second->ahead = std::max<int64_t>(0, found->second->ahead - pieces);
   UpdateRunnable(found->second);
 }

@@ -61,8 +61,8 @@ class Scheduler {
   // The judgement alone.
   Admission Estimate(const JobSpec& spec) ABSL_LOCKS_EXCLUDED(mutex_);
   // The writer took `pieces` finished pieces of a stage with max_ahead: as many more may run.
-  // Unknown jobs are ignored (they may have just ended).
-  void Credit(JobId id, int64_t pieces) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Stages that are over and unknown jobs are ignored (they may have just ended).
+  void Credit(JobId id, int stage, int64_t pieces) ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends the job with `why`; returns when none of its pieces runs any more and OnDone was called.
   // Unknown jobs are ignored. Never from inside Device::Run.
   void Cancel(JobId id, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -110,6 +110,8 @@ class Scheduler {
   Speed& SpeedOf(const std::string& model, const std::string& stage)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MayWake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether a piece of the entry may begin now, beside others that cannot be cut.
+  bool MayBegin(const Entry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const SchedulerOptions options_;
   Device* const device_;
@@ -127,8 +129,9 @@ class Scheduler {
   std::set<std::pair<absl::Time, JobId>> runnable_by_age_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<absl::Time, JobId>> deadlines_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::string>, Speed> speeds_
-      ABSL_GUARDED_BY(mutex_);                    // by model and kind of work
-  int busy_workers_ ABSL_GUARDED_BY(mutex_) = 0;  // in the device now
+      ABSL_GUARDED_BY(mutex_);                     // by model and kind of work
+  int busy_workers_ ABSL_GUARDED_BY(mutex_) = 0;   // in the device now
+  int uncut_running_ ABSL_GUARDED_BY(mutex_) = 0;  // batches of pieces that cannot be cut
   double virtual_time_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t coordinates_ ABSL_GUARDED_BY(mutex_) = 0;  // that have not ended
   int64_t running_coordinates_ ABSL_GUARDED_BY(mutex_) = 0;

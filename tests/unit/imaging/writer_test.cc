@@ -44,6 +44,26 @@ absl::Status Write(const WriterOptions& options, const std::string& samples, Byt
   return (*writer)->Finish();
 }
 
+// Asked between rows; by WebP, which does its work at the end, then too.
+TEST(Writer, IsGivenUpWhereNobodyWantsTheFile) {
+  const Grid size{64, 64};
+  for (const ImageFormat format : {ImageFormat::kPng, ImageFormat::kJpeg, ImageFormat::kTiff}) {
+    WriterOptions options{.format = format, .size = size};
+    options.cancelled = [] { return true; };
+    StringSink sink;
+    EXPECT_TRUE(absl::IsCancelled(Write(options, Samples<uint8_t>(size, 3), &sink)));
+  }
+  WriterOptions options{.format = ImageFormat::kWebp, .size = size};
+  bool cancelled = false;
+  options.cancelled = [&] { return cancelled; };
+  StringSink sink;
+  const auto writer = ImageWriter::Create(options, &sink);
+  ASSERT_TRUE(writer.ok() && (*writer)->WriteRows(Samples<uint8_t>(size, 3)).ok());
+  cancelled = true;
+  EXPECT_TRUE(absl::IsCancelled((*writer)->Finish()));
+  EXPECT_EQ(sink.bytes(), "");
+}
+
 VImage Read(const std::string& file) {
   testing::OpenSavers();
   return VImage::new_from_buffer(file.data(), file.size(), "");

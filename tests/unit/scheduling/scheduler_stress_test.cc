@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "scheduling/scheduler.h"
 
 namespace hiif::scheduling {
@@ -62,7 +64,7 @@ TEST(SchedulerStress, ManyThreadsSubmitCreditAndCancel) {
             continue;
           }
           while (job->done == 0) {
-            scheduler.Credit(admission.id, 1);
+            scheduler.Credit(admission.id, /*stage=*/1, 1);
             std::this_thread::yield();
           }
           EXPECT_TRUE(job->ok);
@@ -91,6 +93,45 @@ TEST(SchedulerStress, DeadlineWakesAnIdleWorker) {
   for (int i = 0; i < 500 && job->done == 0; ++i) absl::SleepFor(absl::Milliseconds(10));
   EXPECT_EQ(job->done, 1);
   EXPECT_FALSE(job->ok);
+}
+
+// Pieces that take as long as they want and cannot be cut, of however many jobs, leave a worker.
+TEST(SchedulerStress, WhatCannotBeCutLeavesAWorkerForOthers) {
+  struct SlowDevice : Device {
+    std::vector<absl::Status> Run(absl::Span<const Assignment> batch) override {
+      if (batch[0].coordinates == 1000) {
+        ++slow;
+        end.WaitForNotification();
+      }
+      return std::vector<absl::Status>(batch.size());
+    }
+    std::atomic<int> slow{0};
+    absl::Notification end;
+  };
+  SlowDevice device;
+  SteadyClock clock;
+  Scheduler scheduler({.workers = 2}, &device, &clock);
+  std::vector<std::shared_ptr<CountingJob>> jobs;
+  const auto submit = [&](int64_t cost, bool uncut) {
+    jobs.push_back(std::make_shared<CountingJob>());
+    Stage stage{"file", {cost}};
+    stage.uncut = uncut;
+    scheduler.Submit({.job = jobs.back(), .caller = "c", .model = "m", .stages = {stage}});
+  };
+  for (int i = 0; i < 4; ++i) submit(1000, /*uncut=*/true);
+  while (device.slow == 0) absl::SleepFor(absl::Milliseconds(1));
+  for (int i = 0; i < 20; ++i) submit(1, /*uncut=*/false);
+  const auto done = [&] {
+    int sum = 0;
+    for (const auto& job : jobs) sum += job->done;
+    return sum;
+  };
+  for (int i = 0; i < 1000 && done() < 20; ++i) absl::SleepFor(absl::Milliseconds(5));
+  EXPECT_EQ(done(), 20);
+  EXPECT_EQ(device.slow, 1);
+  device.end.Notify();
+  for (int i = 0; i < 1000 && done() < 24; ++i) absl::SleepFor(absl::Milliseconds(5));
+  EXPECT_EQ(done(), 24);
 }
 
 TEST(SchedulerStress, DestructionEndsEveryJobOnce) {

@@ -174,15 +174,18 @@ TEST_F(SchedulerTest, BackPressureStopsOnlyItsJob) {
   EXPECT_EQ(b_->done, 1);
   EXPECT_EQ(a_->done, 0);
   EXPECT_EQ(scheduler_->Statistics().stalled, absl::ZeroDuration()) << "nothing could run";
-  scheduler_->Credit(id, 2);
+  scheduler_->Credit(id, /*stage=*/1, 2);  // of another stage
+  RunAll();
+  EXPECT_EQ(device_.served["a"], 30);
+  scheduler_->Credit(id, 0, 2);
   RunAll();
   EXPECT_EQ(device_.served["a"], 50);
   for (int i = 0; i < 5; ++i) {
-    scheduler_->Credit(id, 1);
+    scheduler_->Credit(id, 0, 1);
     RunAll();
   }
   EXPECT_EQ(a_->done, 1);
-  scheduler_->Credit(id, 1);  // unknown by now
+  scheduler_->Credit(id, 0, 1);  // unknown by now
 }
 
 TEST_F(SchedulerTest, PacksPiecesOfSeveralJobsUpToTheBudget) {
@@ -445,13 +448,15 @@ TEST_F(SchedulerTest, Properties) {
         scheduler_->Cancel(known.id, absl::CancelledError("gone"));
         EXPECT_EQ(known.job->done, 1);
       } else if (what < 5 && !jobs.empty()) {
-        scheduler_->Credit(jobs[pick(0, static_cast<int>(jobs.size()) - 1)].id, 1);
+        scheduler_->Credit(jobs[pick(0, static_cast<int>(jobs.size()) - 1)].id, pick(0, 2), 1);
       } else {
         scheduler_->Step();
       }
     }
     for (int round = 0; round < 2000; ++round) {
-      for (const Known& known : jobs) scheduler_->Credit(known.id, 1);
+      for (const Known& known : jobs) {
+        for (int stage = 0; stage < 3; ++stage) scheduler_->Credit(known.id, stage, 1);
+      }
       if (!scheduler_->Step() && scheduler_->Statistics().jobs == 0) break;
     }
     std::map<std::string, std::vector<std::string>> ran;
