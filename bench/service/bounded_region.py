@@ -27,8 +27,8 @@ def main():
             before = server.rss()
             start = time.monotonic()
             _, pixels, _ = assemble(server.stub().Upscale(pb.UpscaleRequest(
-                model=options.model, image=image, parameters=pb.UpscaleParameters(
-                    scale=pb.Scale(rx=scale),
+                image=image, parameters=pb.UpscaleParameters(
+                    model=options.model, scale=pb.Scale(rx=scale),
                     region=pb.Region(x=x, y=0, width=width, height=height))), timeout=600))
             seconds = time.monotonic() - start
             peak = int(status.read_text().split("VmHWM:")[1].split()[0]) * 1024

@@ -45,8 +45,8 @@ def main():
             start = time.monotonic()
             try:
                 assemble(stub.Upscale(pb.UpscaleRequest(
-                    model=model, image=pb.ImageSource(encoded=image),
-                    parameters=pb.UpscaleParameters(scale=pb.Scale(rx=2.0), **parameters)), timeout=7200))
+                    image=pb.ImageSource(encoded=image),
+                    parameters=pb.UpscaleParameters(model=model, scale=pb.Scale(rx=2.0), **parameters)), timeout=7200))
                 return time.monotonic() - start, "done"
             except grpc.RpcError as error:
                 return time.monotonic() - start, reason(error)
