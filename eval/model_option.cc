@@ -42,12 +42,8 @@ absl::StatusOr<Checkpoint> ModelOption::Open() const {
 absl::StatusOr<UpscalerOptions> ModelOption::Options() const {
   UpscalerOptions options;
   options.device = device;
-  if (backend == "reference") options.backend = Backend::kReference;
-  if (backend == "torch") options.backend = Backend::kTorch;
-  if (backend == "fused") options.backend = Backend::kFused;
-  if (precision == "float32") options.precision = Precision::kFloat32;
-  if (precision == "bfloat16") options.precision = Precision::kBFloat16;
-  if (precision == "float16") options.precision = Precision::kFloat16;
+  HIIF_ASSIGN_OR_RETURN(options.backend, ParseBackend(backend));
+  HIIF_ASSIGN_OR_RETURN(options.precision, ParsePrecision(precision));
   return options;
 }
 

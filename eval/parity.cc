@@ -223,20 +223,15 @@ absl::StatusOr<ParityResult> CompareCase(const std::string& path, const ParityOp
 }
 
 int Parity(const Arguments& arguments) {
-  static const std::map<std::string, Backend> kBackends = {
-      {"reference", Backend::kReference}, {"torch", Backend::kTorch}, {"fused", Backend::kFused}};
-  static const std::map<std::string, Precision> kPrecisions = {{"float32", Precision::kFloat32},
-                                                               {"bfloat16", Precision::kBFloat16},
-                                                               {"float16", Precision::kFloat16}};
   ParityOptions options;
   std::vector<std::string> files;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
     const bool has_value = i + 1 < arguments.size();
-    if (argument == "--backend" && has_value && kBackends.contains(arguments[i + 1])) {
-      options.backend = kBackends.at(arguments[++i]);
-    } else if (argument == "--precision" && has_value && kPrecisions.contains(arguments[i + 1])) {
-      options.precision = kPrecisions.at(arguments[++i]);
+    if (argument == "--backend" && has_value && ParseBackend(arguments[i + 1]).ok()) {
+      options.backend = *ParseBackend(arguments[++i]);
+    } else if (argument == "--precision" && has_value && ParsePrecision(arguments[i + 1]).ok()) {
+      options.precision = *ParsePrecision(arguments[++i]);
     } else if (argument == "--device" && has_value) {
       options.device = arguments[++i];
     } else if (argument == "--tolerance" && has_value &&

@@ -42,14 +42,12 @@ std::string DeviceName(const std::string& setting) {
 #endif
 }
 
+// The settings were checked when they were read.
 UpscalerOptions UpscalerSettings(const ServerConfig& config, const std::string& device) {
   UpscalerOptions options;
   options.device = device;
-  if (config.backend() == "reference") options.backend = Backend::kReference;
-  if (config.backend() == "torch") options.backend = Backend::kTorch;
-  if (config.backend() == "fused") options.backend = Backend::kFused;
-  if (config.precision() == "float32") options.precision = Precision::kFloat32;
-  if (config.precision() == "bfloat16") options.precision = Precision::kBFloat16;
+  options.backend = ParseBackend(config.backend()).value_or(Backend::kAuto);
+  options.precision = ParsePrecision(config.precision()).value_or(Precision::kAuto);
   return options;
 }
 
@@ -141,9 +139,8 @@ std::optional<Application::Failure> Application::Start() {
   const WorkEnvironment environment{
       scheduler_.get(),          &cache_,      &metrics_,         opener_.get(),
       config_.context_samples(), device_name_, resources_.workers};
-  const RequestLimits limits{config_.max_input_pixels(), config_.max_output_pixels(),
-                             config_.max_query_coordinates(), config_.tile_size(),
-                             resources_.tiles_ahead};
+  const Limits limits{config_.max_input_pixels(), config_.max_output_pixels(),
+                      config_.max_query_coordinates(), config_.tile_size(), resources_.tiles_ahead};
   upscaling_ = std::make_unique<Upscaling>(registry_.get(), environment, limits);
   querying_ = std::make_unique<Querying>(registry_.get(), environment, limits);
   front_bytes_ = std::make_unique<ByteBudget>(resources_.memory_bytes / 4);
@@ -311,11 +308,15 @@ void Application::OnModelChange(const ModelStatus& status) {
 void Application::CalibrateEstimates(const ModelStatus& status) {
   const Pace& pace = status.facts.pace;
   // The unit of work is an output pixel decoded, see ImageWork.
-  for (const char* stage : {kEncodeStage, kQueryStage})
-    scheduler_->Calibrate(status.name, stage, pace.decoded_pixels);
-  scheduler_->Calibrate(status.name, kContextStage, pace.context_samples);
-  // What decoding a file costs is for the client to decide.
-  scheduler_->Calibrate(status.name, kDecodeStage, kDecodedPerSecond, 2);
+  const auto calibrate = [&](Stage stage, double per_second, double most_drift = 0) {
+    scheduler_->Calibrate(status.name, StageName(stage), per_second, most_drift);
+  };
+  calibrate(Stage::kEncode, pace.decoded_pixels);
+  calibrate(Stage::kQuery, pace.decoded_pixels);
+  calibrate(Stage::kContext, pace.context_samples);
+  // What decoding or encoding a file costs is for the client to decide.
+  calibrate(Stage::kDecode, kDecodedPerSecond, 2);
+  calibrate(Stage::kFile, kFilePixelsPerSecond, 2);
 }
 
 void Application::UpdateHealth() {

@@ -1,7 +1,9 @@
 #include "model/upscaler/cost.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "model/decoders/decoder.h"
 #include "model/encoders/encoder.h"
@@ -49,9 +51,13 @@ int64_t MemoryFootprint::RenderPeak(int workers) const {
 WorkCost CostOf(const ModelConfig& config, const EngineCost& engine, const EncodingPlan& plan,
                 Grid grid, const Region& region, int64_t samples) {
   WorkCost cost;
+  // Of hundreds of blocks there are few sizes, and an encoder counts all of its layers.
+  std::map<std::pair<int64_t, int64_t>, double> known;
   for (int block = 0; block < static_cast<int>(plan.blocks.size()); ++block) {
     const Region read = plan.Read(block);
-    cost.encode.push_back(config.encoder->Cost(read.height, read.width));
+    const auto [size, is_new] = known.try_emplace({read.height, read.width});
+    if (is_new) size->second = config.encoder->Cost(read.height, read.width);
+    cost.encode.push_back(size->second);
   }
   cost.encode.insert(cost.encode.end(), engine.parts.begin(), engine.parts.end());
   if (HasContext(config)) {

@@ -2,11 +2,14 @@
 
 #include <ATen/Parallel.h>
 
+#include <initializer_list>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "model/decoders/decoder.h"
 #include "model/engine/engines.h"
@@ -79,6 +82,18 @@ absl::StatusOr<std::optional<float>> ColourSlack(const Checkpoint& checkpoint) {
   return slack;
 }
 
+template <typename T>
+absl::StatusOr<T> Named(absl::string_view name,
+                        std::initializer_list<std::pair<absl::string_view, T>> all) {
+  std::vector<absl::string_view> names;
+  for (const auto& [known, value] : all) {
+    if (known == name) return value;
+    names.push_back(known);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", name, "\" is none of ", absl::StrJoin(names, ", ")));
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Features>> Upscaler::Encode(
@@ -96,6 +111,20 @@ absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpo
   HIIF_ASSIGN_OR_RETURN(auto upscaler, Guard([&] { return Make(checkpoint, options); }));
   if (!slack) return upscaler;
   return std::make_unique<ColourLimit>(std::move(upscaler), *slack);
+}
+
+absl::StatusOr<Backend> ParseBackend(absl::string_view name) {
+  return Named<Backend>(name, {{"auto", Backend::kAuto},
+                               {"reference", Backend::kReference},
+                               {"torch", Backend::kTorch},
+                               {"fused", Backend::kFused}});
+}
+
+absl::StatusOr<Precision> ParsePrecision(absl::string_view name) {
+  return Named<Precision>(name, {{"auto", Precision::kAuto},
+                                 {"float32", Precision::kFloat32},
+                                 {"bfloat16", Precision::kBFloat16},
+                                 {"float16", Precision::kFloat16}});
 }
 
 void SetIntraOpThreads(int threads) { at::set_num_threads(threads); }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/upscaler/upscaler.h"
 
@@ -30,6 +31,11 @@ struct UpscalerOptions {
   Precision precision = Precision::kAuto;
   std::string device = "cpu";  // or "cuda", "cuda:N"
 };
+
+// By the names that users say: "auto", "reference", "torch", "fused"; "auto", "float32",
+// "bfloat16", "float16". InvalidArgument says them.
+absl::StatusOr<Backend> ParseBackend(absl::string_view name);
+absl::StatusOr<Precision> ParsePrecision(absl::string_view name);
 
 // Unimplemented when the backend does not serve this decoder, precision or device on this machine;
 // InvalidArgument for a device that is none, and where HIIF_FORCE_ISA names what the machine has

@@ -33,6 +33,7 @@ void LogCall(CallName name, const Call& call, absl::string_view trace_id, const 
     fields.emplace_back("encode_seconds", report.times.encode());
     fields.emplace_back("context_seconds", report.times.context());
     fields.emplace_back("query_seconds", report.times.query());
+    fields.emplace_back("file_seconds", report.times.file());
     fields.emplace_back("send_seconds", report.times.send());
   }
   if (!report.warnings.empty())

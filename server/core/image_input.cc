@@ -7,24 +7,10 @@
 #include "base/digest.h"
 #include "base/status_macros.h"
 #include "server/core/errors.h"
+#include "server/core/proto_types.h"
 
 namespace hiif::server {
 namespace {
-
-absl::StatusOr<SampleType> TypeOf(v1::SampleType type) {
-  switch (type) {
-    case v1::SAMPLE_TYPE_UNSPECIFIED:
-    case v1::SAMPLE_TYPE_U8:
-      return SampleType::kU8;
-    case v1::SAMPLE_TYPE_U16:
-      return SampleType::kU16;
-    case v1::SAMPLE_TYPE_F32:
-      return SampleType::kF32;
-    default:
-      return InvalidField("image.raw.sample_type",
-                          absl::StrCat(type, " is not a value of SampleType"));
-  }
-}
 
 absl::StatusOr<ImageFacts> RawFacts(const v1::RawImage& raw, int64_t max_pixels) {
   if (raw.width() < 1) return InvalidField("image.raw.width", "1 or more is allowed");
@@ -33,7 +19,8 @@ absl::StatusOr<ImageFacts> RawFacts(const v1::RawImage& raw, int64_t max_pixels)
     return InvalidField("image.raw.channels",
                         "1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha) is allowed");
   ImageFacts facts;
-  HIIF_ASSIGN_OR_RETURN(facts.type, TypeOf(raw.sample_type()));
+  HIIF_ASSIGN_OR_RETURN(facts.type,
+                        FromProto("image.raw.sample_type", raw.sample_type(), SampleType::kU8));
   facts.channels = raw.channels();
   facts.size = {raw.height(), raw.width()};
   const int64_t pixels = facts.size.height * facts.size.width;

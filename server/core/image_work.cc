@@ -42,10 +42,10 @@ ImageWork::ImageWork(const WorkEnvironment& environment, WorkInput input)
   features_cached_ = features_ != nullptr;
   environment_.metrics->FeatureCache(features_cached_);
   if (features_cached_) context_ = environment_.cache->FindContext(key, input_.grid);
-  if (input_.image) kinds_.push_back(Kind::kDecode);
-  if (!features_cached_ && input_.image) kinds_.push_back(Kind::kEncode);
-  if (context_ == nullptr) kinds_.push_back(Kind::kContext);
-  kinds_.push_back(Kind::kFinal);
+  if (input_.image) stages_.push_back(Stage::kDecode);
+  if (!features_cached_ && input_.image) stages_.push_back(Stage::kEncode);
+  if (context_ == nullptr) stages_.push_back(Stage::kContext);
+  stages_.push_back(Stage::kQuery);
 }
 
 ImageWork::~ImageWork() {
@@ -80,34 +80,37 @@ scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t byte
   spec.priority = priority;
   spec.deadline = call.deadline();
   spec.bytes = bytes;
-  for (const Kind kind : kinds_) {
-    switch (kind) {
-      case Kind::kDecode:
-        spec.stages.push_back(
-            {kDecodeStage, {1 + input_.image->pixels() / kDecodedPixelsPerCoordinate}, 0, 0});
-        break;
-      case Kind::kEncode: {
-        const WorkCost cost = upscaler().Cost(InputSize(), input_.grid, input_.region,
-                                              {.samples = environment_.context_samples});
-        std::vector<int64_t> blocks;
-        for (const double work : cost.encode) blocks.push_back(model().EncodeCoordinates(work));
-        spec.stages.push_back({kEncodeStage, std::move(blocks), 0, 0,
-                               /*spreads=*/!upscaler().config().encoder->one_thread()});
-        break;
-      }
-      case Kind::kContext: {
-        const int64_t all = input_.grid.height * input_.grid.width;
-        const int64_t samples =
-            environment_.context_samples <= 0 ? all : std::min(all, environment_.context_samples);
-        spec.stages.push_back({kContextStage, {samples * variants()}, 0, 0});
-        break;
-      }
-      case Kind::kFinal:
-        spec.stages.push_back(FinalStage());
-        break;
-    }
-  }
+  for (const Stage stage : stages_) spec.stages.push_back(Describe(stage));
+  if (std::optional<scheduling::Stage> file = FileStage()) spec.stages.push_back(*std::move(file));
   return spec;
+}
+
+scheduling::Stage ImageWork::Describe(Stage stage) {
+  scheduling::Stage described;
+  described.name = StageName(stage);
+  switch (stage) {
+    case Stage::kDecode:
+      described.costs = {1 + input_.image->pixels() / kDecodedPixelsPerCoordinate};
+      return described;
+    case Stage::kEncode: {
+      const WorkCost cost = upscaler().Cost(InputSize(), input_.grid, input_.region,
+                                            {.samples = environment_.context_samples});
+      std::vector<int64_t> blocks;
+      for (const double work : cost.encode) blocks.push_back(model().EncodeCoordinates(work));
+      described.costs = std::move(blocks);
+      described.spreads = !upscaler().config().encoder->one_thread();
+      return described;
+    }
+    case Stage::kContext: {
+      const int64_t all = input_.grid.height * input_.grid.width;
+      const int64_t samples =
+          environment_.context_samples <= 0 ? all : std::min(all, environment_.context_samples);
+      described.costs = {samples * variants()};
+      return described;
+    }
+    default:
+      return FinalStage();
+  }
 }
 
 absl::StatusOr<scheduling::Admission> ImageWork::Estimate(const Call& call, int priority,
@@ -178,26 +181,21 @@ absl::Status ImageWork::Run(int stage, int64_t piece, int threads) {
   const absl::Time start = SteadyNow();
   int64_t unset = -1;
   queue_ns_.compare_exchange_strong(unset, absl::ToInt64Nanoseconds(start - submitted_));
-  switch (kinds_[stage]) {
-    case Kind::kDecode: {
-      const absl::Status status = Decode();
-      AddTime(Stage::kDecode, SteadyNow() - start);
-      return status;
-    }
-    case Kind::kEncode: {
-      const absl::Status status = EncodeBlock(piece, threads);
-      AddTime(Stage::kEncode, SteadyNow() - start);
-      return status;
-    }
-    case Kind::kContext: {
-      const absl::Status status = MakeContext();
-      AddTime(Stage::kContext, SteadyNow() - start);
-      return status;
-    }
-    case Kind::kFinal:
+  if (stage == static_cast<int>(stages_.size())) return RunFile(piece);
+  const auto timed = [&](const absl::Status& status) {
+    AddTime(stages_[stage], SteadyNow() - start);
+    return status;
+  };
+  switch (stages_[stage]) {
+    case Stage::kDecode:
+      return timed(Decode());
+    case Stage::kEncode:
+      return timed(EncodeBlock(piece, threads));
+    case Stage::kContext:
+      return timed(MakeContext());
+    default:
       return RunFinal(piece);
   }
-  return absl::InternalError("no such stage");
 }
 
 std::optional<RenderTile> ImageWork::PrepareTile(int, int64_t) { return std::nullopt; }
@@ -252,22 +250,21 @@ void ImageWork::AddTime(Stage stage, absl::Duration time) {
 }
 
 void ImageWork::ReportStages() {
-  for (const Stage stage :
-       {Stage::kDecode, Stage::kEncode, Stage::kContext, Stage::kQuery, Stage::kSend}) {
+  for (const Stage stage : kAllStages) {
     const int64_t time = stage_ns_[static_cast<int>(stage)].load();
     if (time > 0) environment_.metrics->StageTime(stage, absl::Nanoseconds(time));
   }
 }
 
 std::vector<StageSpan> ImageWork::Spans() const {
-  static constexpr const char* kNames[] = {"decode", "encode", "context", "query", "send"};
   std::vector<StageSpan> spans;
   if (id_ == 0) return spans;
   spans.push_back({"queue", submitted_, submitted_ + absl::Seconds(Times().queue()), 0});
-  for (int at = 0; at < 5; ++at) {
+  for (const Stage stage : kAllStages) {
+    const int at = static_cast<int>(stage);
     const int64_t begin = stage_begin_[at].load();
     if (begin == 0) continue;
-    spans.push_back({kNames[at], absl::FromUnixNanos(begin),
+    spans.push_back({StageName(stage), absl::FromUnixNanos(begin),
                      absl::FromUnixNanos(stage_end_[at].load()),
                      static_cast<double>(stage_ns_[at].load()) * 1e-9});
   }
@@ -289,6 +286,7 @@ v1::StageTimes ImageWork::Times() const {
   times.set_encode(seconds(Stage::kEncode));
   times.set_context(seconds(Stage::kContext));
   times.set_query(seconds(Stage::kQuery));
+  times.set_file(seconds(Stage::kFile));
   times.set_send(seconds(Stage::kSend));
   return times;
 }

@@ -1,6 +1,7 @@
 // A request as the scheduler's job: what every request about an image begins with.
 //
-//   decode (1 piece) -> encode (blocks) -> context (1 piece) -> whatever the request is about
+//   decode (1 piece) -> encode (blocks) -> context (1 piece) -> whatever the request is about ->
+//   file (where it is about one)
 //
 // Stages whose result the feature cache has are left out. The pieces run on the scheduler's
 // workers; the thread that handles the call waits for results. Lives in a shared_ptr, which the
@@ -34,16 +35,13 @@
 
 namespace hiif::server {
 
-// The kinds of work, each with its speed in the scheduler. Costs are in output pixels decoded; of
-// decoding a file, see kDecodedPerSecond.
-inline constexpr char kDecodeStage[] = "decode";
-inline constexpr char kEncodeStage[] = "encode";
-inline constexpr char kContextStage[] = "context";
-inline constexpr char kQueryStage[] = "query";
+// Costs are in output pixels decoded.
 // Decoding a file is charged a coordinate for each 400 pixels; so many coordinates a second, 30
 // megapixels, is what a core does about.
 inline constexpr int64_t kDecodedPixelsPerCoordinate = 400;
 inline constexpr double kDecodedPerSecond = 75'000;
+// Of output pixels, into a file.
+inline constexpr double kFilePixelsPerSecond = 2'000'000;
 
 // What a request needs from the server. Everything outlives every request.
 struct WorkEnvironment {
@@ -114,13 +112,16 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   // The stage behind those of the picture.
   virtual scheduling::Stage FinalStage() = 0;
   virtual absl::Status RunFinal(int64_t piece) = 0;
+  // What follows it, if anything.
+  virtual std::optional<scheduling::Stage> FileStage() { return std::nullopt; }
+  virtual absl::Status RunFile(int64_t /*piece*/) { return absl::OkStatus(); }
 
   // Waits until `ready` (looked at under the lock), the end of the work, or of the call. OK: it is
   // ready.
   absl::Status WaitUntil(const Call& call, const std::function<bool()>& ready)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Whether a stage of the scheduler is the final one.
-  bool IsFinal(int stage) const { return kinds_[stage] == Kind::kFinal; }
+  // Its number in the scheduler; that of the file is the next.
+  int final_stage() const { return static_cast<int>(stages_.size()) - 1; }
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   const WorkEnvironment environment_;
@@ -134,7 +135,7 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   std::shared_ptr<const Context> context_;
 
  private:
-  enum class Kind { kDecode, kEncode, kContext, kFinal };
+  scheduling::Stage Describe(Stage stage);
   scheduling::JobSpec Spec(const Call& call, int priority, int64_t bytes);
   FeatureCache::Key CacheKey() const;
   Grid InputSize() const;
@@ -142,17 +143,17 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   absl::Status EncodeBlock(int64_t block, int threads);
   absl::Status MakeContext();
 
-  std::vector<Kind> kinds_;
+  std::vector<Stage> stages_;  // of the job
   bool features_cached_ = false;
   std::unique_ptr<Encoding> encoding_;
   absl::Time submitted_;
   int64_t admitted_bytes_ = 0;
   std::atomic<bool> cancelled_ = false;
   std::atomic<int64_t> queue_ns_ = -1;
-  std::array<std::atomic<int64_t>, 5> stage_ns_{};  // by Stage
+  std::array<std::atomic<int64_t>, kStages> stage_ns_{};  // by Stage
   // Nanoseconds of the Unix epoch at which a stage first began and last ended; 0: it did not run.
-  std::array<std::atomic<int64_t>, 5> stage_begin_{};
-  std::array<std::atomic<int64_t>, 5> stage_end_{};
+  std::array<std::atomic<int64_t>, kStages> stage_begin_{};
+  std::array<std::atomic<int64_t>, kStages> stage_end_{};
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,46 +1,60 @@
-// From tiles in order to messages: raw tiles, or the chunks of one encoded file.
+// From results in order to messages: raw tiles, or the chunks of one encoded file.
 #ifndef SERVER_CORE_OUTPUT_H_
 #define SERVER_CORE_OUTPUT_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "imaging/picture.h"
+#include "absl/strings/string_view.h"
 #include "server/core/call.h"
 #include "server/core/plan.h"
 
 namespace hiif::server {
 
+// What has gone into a stream.
 class Output {
  public:
-  virtual ~Output() = default;
-  // Tiles in order. Errors of the stream come back as they are.
-  virtual absl::Status AddTile(int64_t index, std::string samples) = 0;
-  // After the last one.
-  virtual absl::Status Finish() = 0;
-
-  // What of the picture's metadata the output does not hold, a sentence each.
-  virtual std::vector<std::string> warnings() const { return {}; }
-
+  explicit Output(UpscaleStream* stream) : stream_(stream) {}
   uint32_t crc32c() const { return crc32c_; }  // of all payloads so far
   int64_t messages() const { return messages_; }
 
  protected:
+  // Counts a payload; its CRC-32C.
+  uint32_t Count(absl::string_view payload);
+
+  UpscaleStream* const stream_;
+  v1::UpscaleResponse response_;
+
+ private:
   uint32_t crc32c_ = 0;
   int64_t messages_ = 0;
 };
 
-// Each tile a message.
-std::unique_ptr<Output> MakeTileOutput(const Plan& plan, UpscaleStream* stream);
+// Each tile a message. Errors of the stream come back as they are.
+class TileOutput : public Output {
+ public:
+  TileOutput(const Plan& plan, UpscaleStream* stream) : Output(stream), plan_(plan) {}
+  absl::Status AddTile(int64_t index, std::string samples);
 
-// A file, as plan.format says, in chunks of at most kMaxPayloadBytes; each is sent as soon as it is
-// full. The metadata are those of the picture unless `strip`.
-absl::StatusOr<std::unique_ptr<Output>> MakeFileOutput(const Plan& plan, const Picture& picture,
-                                                       bool strip, UpscaleStream* stream);
+ private:
+  const Plan plan_;
+};
+
+// Chunks of at most kMaxPayloadBytes; each is sent as soon as it is full.
+class ChunkOutput : public Output {
+ public:
+  using Output::Output;
+  absl::Status Append(absl::string_view bytes);
+  // After the last byte.
+  absl::Status Finish();
+
+ private:
+  absl::Status Send();
+
+  std::string pending_;
+  int64_t offset_ = 0;
+};
 
 }  // namespace hiif::server
 

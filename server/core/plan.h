@@ -10,8 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/image.h"
-#include "hiif/v1/super_resolution.pb.h"
-#include "imaging/format.h"
+#include "server/core/limits.h"
+#include "server/core/order.h"
 
 namespace hiif::server {
 
@@ -27,11 +27,6 @@ struct ImageFacts {
   SampleType type = SampleType::kU8;
 };
 
-struct PlanLimits {
-  int64_t max_output_pixels = 400'000'000;
-  int default_tile_size = 256;
-};
-
 struct Plan {
   Grid input;
   Grid output;    // the whole, whatever the region
@@ -40,8 +35,7 @@ struct Plan {
   SampleType type = SampleType::kU8;  // of what leaves the server
   int tile_size = 256;
   int64_t first_tile = 0;
-  std::optional<ImageFormat> format;  // unset: raw tiles
-  int quality = 0;
+  std::optional<FileOrder> file;  // unset: raw tiles
 
   int64_t columns() const { return (region.width + tile_size - 1) / tile_size; }
   int64_t rows() const { return (region.height + tile_size - 1) / tile_size; }
@@ -51,21 +45,15 @@ struct Plan {
   Region Tile(int64_t index) const;
 };
 
-// What is wrong whatever the image. InvalidArgument naming the field.
-absl::Status CheckParameters(const v1::UpscaleParameters& parameters);
-
 // InvalidArgument naming the field; Unimplemented: a format this build does not write.
-absl::StatusOr<Plan> MakePlan(const v1::UpscaleParameters& parameters, const ImageFacts& image,
-                              const PlanLimits& limits);
+absl::StatusOr<Plan> MakePlan(const UpscaleOrder& order, const ImageFacts& image,
+                              const Limits& limits);
 
 // Identifies pixels: equal tokens promise equal tiles. image_digest and weights_digest as SHA-256.
 std::string ResumeToken(const Plan& plan, bool convert_to_srgb, bool self_ensemble,
                         absl::string_view image_digest, absl::string_view weights_digest,
                         absl::string_view backend, absl::string_view precision,
                         int64_t context_samples);
-
-v1::SampleType ToProto(SampleType type);
-v1::FileFormat ToProto(ImageFormat format);
 
 }  // namespace hiif::server
 

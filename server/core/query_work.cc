@@ -33,7 +33,7 @@ int64_t QueryWork::Bytes() const {
 
 scheduling::Stage QueryWork::FinalStage() {
   scheduling::Stage stage;
-  stage.name = kQueryStage;
+  stage.name = StageName(Stage::kQuery);
   const auto all = static_cast<int64_t>(coordinates_.size());
   std::vector<int64_t> costs;
   for (int64_t begin = 0; begin < all; begin += kPieceCoordinates)

@@ -14,7 +14,7 @@ namespace hiif::server {
 // Stateless but for what it is given; any thread.
 class Querying {
  public:
-  Querying(ModelRegistry* registry, const WorkEnvironment& environment, RequestLimits limits)
+  Querying(ModelRegistry* registry, const WorkEnvironment& environment, Limits limits)
       : registry_(registry), environment_(environment), limits_(limits) {}
 
   // Blocks until the answer is complete or the call ends. NotFound: an image named by a digest that
@@ -29,7 +29,7 @@ class Querying {
 
   ModelRegistry* const registry_;
   const WorkEnvironment environment_;
-  const RequestLimits limits_;
+  const Limits limits_;
 };
 
 }  // namespace hiif::server

@@ -1,9 +1,10 @@
 #include "server/core/upscale_work.h"
 
 #include <algorithm>
-#include <cmath>
+#include <thread>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
@@ -11,17 +12,45 @@
 #include "imaging/writer.h"
 
 namespace hiif::server {
+namespace {
+
+// What formats that are written whole take to encode, about: coordinates a pixel, at
+// kFilePixelsPerSecond.
+constexpr int64_t kFileCoordinates = 2;
+
+// Says every second that work is getting on, where an encoder cannot: for so long at most, that one
+// that hangs is found out.
+class BeatFor {
+ public:
+  BeatFor(scheduling::Scheduler* scheduler, absl::Duration most)
+      : thread_([this, scheduler, most] {
+          const absl::Time end = SteadyNow() + most;
+          while (SteadyNow() < end && !over_.WaitForNotificationWithTimeout(absl::Seconds(1)))
+            scheduler->Beat();
+        }) {}
+  ~BeatFor() {
+    over_.Notify();
+    thread_.join();
+  }
+
+ private:
+  absl::Notification over_;
+  std::thread thread_;
+};
+
+}  // namespace
 
 UpscaleWork::UpscaleWork(const WorkEnvironment& environment, WorkInput input, Plan plan,
                          int tiles_ahead)
     : ImageWork(environment, std::move(input)),
       plan_(std::move(plan)),
       tiles_ahead_(tiles_ahead),
-      strips_(plan_) {}
+      strips_(plan_),
+      next_tile_(plan_.first_tile) {}
 
 scheduling::Stage UpscaleWork::FinalStage() {
   scheduling::Stage stage;
-  stage.name = kQueryStage;
+  stage.name = StageName(Stage::kQuery);
   stage.costs = {strips_.count(), strips_.TotalCost(variants()),
                  [this](int64_t piece) { return strips_.Cost(piece, variants()); }};
   stage.batch_key = 2 * static_cast<uint64_t>(model().serial()) + (input_.self_ensemble ? 1 : 0);
@@ -34,12 +63,12 @@ int64_t UpscaleWork::Bytes() const {
                        std::min<int64_t>(plan_.tile_size, plan_.region.height);
   int64_t bytes = PreparationBytes() + (tiles_ahead_ + 1) * tile * plan_.pixel_bytes() +
                   2 * Strips::kPixels * 3 * static_cast<int64_t>(sizeof(float));
-  if (plan_.format) {
-    // A row of tiles, and what the format's writer keeps.
+  if (plan_.file) {
+    // A row of tiles, its bytes, and what the format's writer keeps.
     const int64_t rows = std::min<int64_t>(plan_.tile_size, plan_.region.height);
-    bytes += rows * plan_.region.width * plan_.pixel_bytes() +
-             WriterBytes(*plan_.format, {plan_.region.height, plan_.region.width}, plan_.channels,
-                         plan_.type);
+    bytes += 2 * rows * plan_.region.width * plan_.pixel_bytes() +
+             WriterBytes(plan_.file->format, {plan_.region.height, plan_.region.width},
+                         plan_.channels, plan_.type);
   }
   return bytes;
 }
@@ -60,7 +89,7 @@ absl::Status UpscaleWork::RunFinal(int64_t piece) {
 }
 
 std::optional<RenderTile> UpscaleWork::PrepareTile(int stage, int64_t piece) {
-  if (!IsFinal(stage)) return std::nullopt;
+  if (stage != final_stage()) return std::nullopt;
   const Strip strip = strips_[piece];
   if (strip.region.pixels() == 0) return std::nullopt;
   absl::MutexLock lock(&mutex_);
@@ -102,8 +131,116 @@ absl::Status UpscaleWork::Compose(const Strip& strip, absl::Span<const float> ne
     absl::MutexLock lock(&mutex_);
     if (--output->strips_left > 0) return absl::OkStatus();
   }
+  if (plan_.file) return EncodeTiles();
   Wake();
   return absl::OkStatus();
+}
+
+bool UpscaleWork::StillWanted() const {
+  environment_.scheduler->Beat();
+  return !cancelled();
+}
+
+absl::Status UpscaleWork::EncodeTiles() {
+  bool mine = false;
+  while (true) {
+    std::string samples;
+    std::shared_ptr<const Picture> picture;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (bytes_.busy && !mine) return absl::OkStatus();
+      const auto next = outputs_.find(next_tile_);
+      bytes_.busy = mine = next != outputs_.end() && next->second.strips_left == 0;
+      if (!mine) return absl::OkStatus();
+      samples = std::move(outputs_.extract(next).mapped().samples);
+      picture = picture_;
+    }
+    const absl::Time start = SteadyNow();
+    if (file_ == nullptr) {
+      HIIF_ASSIGN_OR_RETURN(
+          file_, EncodedFile::Create(plan_, *picture, [this] { return !StillWanted(); }));
+      absl::MutexLock lock(&mutex_);
+      bytes_.warnings = file_->warnings();
+    }
+    HIIF_RETURN_IF_ERROR(file_->AddTile(next_tile_, samples));
+    AddTime(Stage::kFile, SteadyNow() - start);
+    const int64_t pixels = plan_.Tile(next_tile_).pixels();
+    environment_.metrics->TileSent(pixels);
+    Publish(file_->Take(), strips_.per_tile(), pixels, /*done=*/false);
+    absl::MutexLock lock(&mutex_);
+    ++next_tile_;
+  }
+}
+
+// Two pieces: the second waits until the handler has taken everything, so that what it has not
+// taken is counted as this job's.
+std::optional<scheduling::Stage> UpscaleWork::FileStage() {
+  if (!plan_.file) return std::nullopt;
+  scheduling::Stage stage;
+  stage.name = StageName(Stage::kFile);
+  stage.uncut = WrittenWhole(plan_.file->format);
+  stage.costs = {1 + (stage.uncut ? plan_.region.pixels() * kFileCoordinates : 0), 1};
+  stage.max_ahead = 1;
+  return stage;
+}
+
+absl::Status UpscaleWork::RunFile(int64_t piece) {
+  if (piece > 0) return absl::OkStatus();
+  const absl::Time start = SteadyNow();
+  std::optional<BeatFor> beating;
+  if (WrittenWhole(plan_.file->format))
+    beating.emplace(environment_.scheduler,
+                    absl::Seconds(10) + absl::Microseconds(10) * plan_.region.pixels());
+  HIIF_RETURN_IF_ERROR(file_->Finish());
+  AddTime(Stage::kFile, SteadyNow() - start);
+  Publish(file_->Take(), 0, 0, /*done=*/true);
+  file_.reset();
+  return absl::OkStatus();
+}
+
+void UpscaleWork::Publish(std::string bytes, int64_t strips, int64_t pixels, bool done) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (bytes_.pending.empty()) {
+      bytes_.pending = std::move(bytes);
+    } else {
+      bytes_.pending += bytes;
+    }
+    bytes_.uncredited += strips;
+    bytes_.pixels += pixels;
+    bytes_.done = done;
+  }
+  Wake();
+}
+
+absl::StatusOr<std::string> UpscaleWork::TakeBytes(const Call& call) {
+  while (true) {
+    HIIF_RETURN_IF_ERROR(WaitUntil(call, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return !bytes_.pending.empty() || bytes_.uncredited > 0 || bytes_.done;
+    }));
+    std::string bytes;
+    int64_t credit = 0;
+    bool done = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      bytes = std::exchange(bytes_.pending, {});
+      credit = std::exchange(bytes_.uncredited, 0);
+      done = bytes_.done;
+    }
+    if (credit > 0) environment_.scheduler->Credit(id_, final_stage(), credit);
+    if (done && bytes.empty()) environment_.scheduler->Credit(id_, final_stage() + 1, 1);
+    if (done || !bytes.empty()) return bytes;
+  }
+}
+
+int64_t UpscaleWork::FilePixels() {
+  absl::MutexLock lock(&mutex_);
+  return bytes_.pixels;
+}
+
+std::vector<std::string> UpscaleWork::FileWarnings() {
+  absl::MutexLock lock(&mutex_);
+  return bytes_.warnings;
 }
 
 absl::StatusOr<std::string> UpscaleWork::TakeTile(int64_t index, const Call& call) {
@@ -116,7 +253,7 @@ absl::StatusOr<std::string> UpscaleWork::TakeTile(int64_t index, const Call& cal
     absl::MutexLock lock(&mutex_);
     samples = std::move(outputs_.extract(index).mapped().samples);
   }
-  environment_.scheduler->Credit(id_, strips_.per_tile());
+  environment_.scheduler->Credit(id_, final_stage(), strips_.per_tile());
   return samples;
 }
 

@@ -11,6 +11,7 @@
 #include "server/core/device_memory.h"
 #include "server/core/errors.h"
 #include "server/core/output.h"
+#include "server/core/proto_types.h"
 #include "server/core/upscale_work.h"
 
 namespace hiif::server {
@@ -18,7 +19,6 @@ namespace {
 
 // What the messages around the tiles say of a request.
 struct Request {
-  const v1::UpscaleParameters& parameters;
   Plan plan;
   std::shared_ptr<const LoadedModel> model;
   std::string resume_token;
@@ -47,8 +47,8 @@ v1::UpscaleResponse MakeHeader(const Request& request, int orientation, const st
   if (static_cast<int64_t>(icc.size()) <= kMaxPayloadBytes / 2) header->set_icc_profile(icc);
   header->set_estimated_seconds(absl::ToDoubleSeconds(estimate));
   header->set_request_id(request_id);
-  if (plan.format) {
-    header->set_format(ToProto(*plan.format));
+  if (plan.file) {
+    header->set_format(ToProto(plan.file->format));
   } else {
     header->mutable_grid()->set_tile_size(plan.tile_size);
     header->mutable_grid()->set_columns(static_cast<int32_t>(plan.columns()));
@@ -58,6 +58,7 @@ v1::UpscaleResponse MakeHeader(const Request& request, int orientation, const st
   return response;
 }
 
+// output: nullptr where nothing was sent.
 v1::UpscaleResponse MakeTrailer(const CallReport& report, const Output* output,
                                 int64_t peak_memory) {
   v1::UpscaleResponse response;
@@ -85,25 +86,73 @@ void AddWarnings(const std::vector<std::string>& warnings, CallReport* report) {
   }
 }
 
+// From the workers to the stream, on the thread of the call.
+struct Sender {
+  absl::Status Send(TileOutput& output) {
+    for (int64_t index = plan.first_tile; index < plan.tiles(); ++index) {
+      HIIF_RETURN_IF_ERROR(call.Alive());
+      HIIF_ASSIGN_OR_RETURN(std::string samples, work.TakeTile(index, call));
+      const absl::Time start = SteadyNow();
+      HIIF_RETURN_IF_ERROR(output.AddTile(index, std::move(samples)));
+      const int64_t pixels = plan.Tile(index).pixels();
+      environment.metrics->TileSent(pixels);
+      Sent(start, report.output_pixels + pixels, index + 1 == plan.tiles(), output);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Send(ChunkOutput& output) {
+    while (true) {
+      HIIF_RETURN_IF_ERROR(call.Alive());
+      HIIF_ASSIGN_OR_RETURN(const std::string bytes, work.TakeBytes(call));
+      const absl::Time start = SteadyNow();
+      HIIF_RETURN_IF_ERROR(bytes.empty() ? output.Finish() : output.Append(bytes));
+      Sent(start, work.FilePixels(), bytes.empty(), output);
+      if (bytes.empty()) break;
+    }
+    AddWarnings(work.FileWarnings(), &report);
+    return absl::OkStatus();
+  }
+
+  void Sent(absl::Time start, int64_t output_pixels, bool last, const Output& output) {
+    const absl::Time sent = SteadyNow();
+    work.AddTime(Stage::kSend, sent - start);
+    if (report.messages == 0 && output.messages() > 0) {
+      report.first_tile = sent - call.arrival();
+      environment.metrics->FirstTile(report.first_tile);
+      peak_memory = DeviceBytesInUse(environment.device);
+    }
+    report.messages = output.messages();
+    report.output_pixels = output_pixels;
+    if (last) peak_memory = std::max(peak_memory, DeviceBytesInUse(environment.device));
+  }
+
+  const Plan& plan;
+  const WorkEnvironment& environment;
+  UpscaleWork& work;
+  const Call& call;
+  CallReport& report;
+  int64_t peak_memory = 0;
+};
+
 // The profile that describes the pixels as they leave: none when they were converted to sRGB.
-std::string ProfileOf(const ImageInput& input, const v1::UpscaleParameters& parameters) {
-  return parameters.convert_to_srgb() ? "" : input.icc();
+std::string ProfileOf(const ImageInput& input, const UpscaleOrder& order) {
+  return order.convert_to_srgb ? "" : input.icc();
 }
 
-absl::StatusOr<Request> MakeRequest(const v1::UpscaleParameters& parameters,
-                                    const ImageInput& input, const std::string& digest,
-                                    std::shared_ptr<const LoadedModel> model,
-                                    const RequestLimits& limits, int64_t context_samples) {
-  HIIF_ASSIGN_OR_RETURN(Plan plan, MakePlan(parameters, input.facts(),
-                                            {limits.max_output_pixels, limits.default_tile_size}));
+absl::StatusOr<Request> MakeRequest(const UpscaleOrder& order, const ImageInput& input,
+                                    const std::string& digest,
+                                    std::shared_ptr<const LoadedModel> model, const Limits& limits,
+                                    int64_t context_samples) {
+  HIIF_ASSIGN_OR_RETURN(Plan plan, MakePlan(order, input.facts(), limits));
   HIIF_RETURN_IF_ERROR(
       UnderField("parameters.size", model->upscaler().CheckGrid(plan.input, plan.output)));
   const ModelFacts& facts = model->facts();
-  Request request{parameters, plan, std::move(model), ""};
+  Request request{plan, std::move(model), ""};
   request.resume_token =
-      ResumeToken(plan, parameters.convert_to_srgb(), parameters.self_ensemble(), digest,
-                  facts.digest, facts.identity, facts.precision, context_samples);
-  if (!parameters.resume_token().empty() && parameters.resume_token() != request.resume_token)
+      ResumeToken(plan, order.convert_to_srgb, order.self_ensemble, digest, facts.digest,
+                  facts.identity, facts.precision, context_samples);
+  if (!order.resume_token.empty() && order.resume_token != request.resume_token)
     return ErrorWithReason(absl::StatusCode::kFailedPrecondition, kReasonResumeToken,
                            "parameters.resume_token: not of this image, these parameters and this "
                            "server's model; start again without it");
@@ -112,58 +161,53 @@ absl::StatusOr<Request> MakeRequest(const v1::UpscaleParameters& parameters,
 
 }  // namespace
 
-InputOptions Upscaling::InputOptionsOf(const v1::UpscaleParameters& parameters,
-                                       const Call& call) const {
-  return {limits_.max_input_pixels, parameters.clip(), parameters.frame(), environment_.opener,
+InputOptions Upscaling::InputOptionsOf(const UpscaleOrder& order, const Call& call) const {
+  return {limits_.max_input_pixels, order.clip, order.frame, environment_.opener,
           [&call] { return !call.Alive().ok(); }};
 }
 
-absl::Status Upscaling::Run(const v1::ImageSource& source, const v1::UpscaleParameters& parameters,
-                            Call* call, UpscaleStream* stream, CallReport* report) const {
-  HIIF_RETURN_IF_ERROR(CheckParameters(parameters));
+absl::Status Upscaling::Run(const v1::ImageSource& source, const UpscaleOrder& order, Call* call,
+                            UpscaleStream* stream, CallReport* report) const {
   HIIF_ASSIGN_OR_RETURN(ImageInput input,
-                        ImageInput::FromSource(source, InputOptionsOf(parameters, *call)));
-  return RunInput(std::move(input), parameters, call, stream, report);
+                        ImageInput::FromSource(source, InputOptionsOf(order, *call)));
+  return RunInput(std::move(input), order, call, stream, report);
 }
 
 absl::Status Upscaling::RunFile(absl::string_view file, absl::string_view field,
-                                const v1::UpscaleParameters& parameters, Call* call,
-                                UpscaleStream* stream, CallReport* report) const {
-  HIIF_RETURN_IF_ERROR(CheckParameters(parameters));
+                                const UpscaleOrder& order, Call* call, UpscaleStream* stream,
+                                CallReport* report) const {
   HIIF_ASSIGN_OR_RETURN(ImageInput input,
-                        ImageInput::FromFile(file, field, InputOptionsOf(parameters, *call)));
-  return RunInput(std::move(input), parameters, call, stream, report);
+                        ImageInput::FromFile(file, field, InputOptionsOf(order, *call)));
+  return RunInput(std::move(input), order, call, stream, report);
 }
 
-absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& parameters,
-                                 Call* call, UpscaleStream* stream, CallReport* report) const {
-  HIIF_ASSIGN_OR_RETURN(auto model,
-                        registry_->Acquire(parameters.model(), parameters.model_version()));
+absl::Status Upscaling::RunInput(ImageInput input, const UpscaleOrder& order, Call* call,
+                                 UpscaleStream* stream, CallReport* report) const {
+  HIIF_ASSIGN_OR_RETURN(auto model, registry_->Acquire(order.model, order.model_version));
   report->model = model->name();
   const std::string digest = input.Digest();
-  HIIF_ASSIGN_OR_RETURN(const Request request,
-                        MakeRequest(parameters, input, digest, std::move(model), limits_,
-                                    environment_.context_samples));
+  HIIF_ASSIGN_OR_RETURN(const Request request, MakeRequest(order, input, digest, std::move(model),
+                                                           limits_, environment_.context_samples));
   const Plan& plan = request.plan;
   report->input_pixels = input.pixels();
   HIIF_RETURN_IF_ERROR(call->Alive());
 
-  const std::string icc = ProfileOf(input, parameters);
+  const std::string icc = ProfileOf(input, order);
   const int orientation = input.orientation();
   const std::vector<std::string> warnings = input.warnings();
   const auto work = std::make_shared<UpscaleWork>(
       environment_,
-      WorkInput{request.model, std::move(input), digest, parameters.convert_to_srgb(),
-                parameters.self_ensemble(), plan.output, plan.region},
+      WorkInput{request.model, std::move(input), digest, order.convert_to_srgb, order.self_ensemble,
+                plan.output, plan.region},
       plan, limits_.tiles_ahead);
   report->features_cached = work->features_cached();
   // A stream that broke before its trailer alone has no tiles left to compute.
   const bool all_sent = plan.first_tile == plan.tiles();
-  if (parameters.validate_only() || all_sent) {
+  if (order.validate_only || all_sent) {
     absl::Duration estimate;
     if (!all_sent) {
       HIIF_ASSIGN_OR_RETURN(const auto admission,
-                            work->Estimate(*call, parameters.priority(), work->Bytes()));
+                            work->Estimate(*call, order.priority, work->Bytes()));
       estimate = admission.estimate;
     }
     AddWarnings(warnings, report);
@@ -172,8 +216,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
     return stream->Write(MakeTrailer(*report, nullptr, DeviceBytesInUse(environment_.device)));
   }
 
-  HIIF_ASSIGN_OR_RETURN(const auto admission,
-                        work->Submit(*call, parameters.priority(), work->Bytes()));
+  HIIF_ASSIGN_OR_RETURN(const auto admission, work->Submit(*call, order.priority, work->Bytes()));
   call->WhenDead([&work] { work->Wake(); });
   const auto end = absl::MakeCleanup([&] {
     call->WhenDead(nullptr);
@@ -188,37 +231,15 @@ absl::Status Upscaling::RunInput(ImageInput input, const v1::UpscaleParameters& 
   HIIF_ASSIGN_OR_RETURN(const auto picture, work->WaitForPicture(*call));
   HIIF_RETURN_IF_ERROR(stream->Write(MakeHeader(request, orientation, picture->metadata.icc,
                                                 admission.estimate, call->request_id())));
-  std::unique_ptr<Output> output;
-  if (plan.format) {
-    HIIF_ASSIGN_OR_RETURN(output,
-                          MakeFileOutput(plan, *picture, parameters.strip_metadata(), stream));
-  } else {
-    output = MakeTileOutput(plan, stream);
-  }
   AddWarnings(picture->warnings, report);
-  AddWarnings(output->warnings(), report);
-  int64_t peak_memory = 0;
-  for (int64_t index = plan.first_tile; index < plan.tiles(); ++index) {
-    HIIF_RETURN_IF_ERROR(call->Alive());
-    HIIF_ASSIGN_OR_RETURN(std::string samples, work->TakeTile(index, *call));
-    const absl::Time start = SteadyNow();
-    HIIF_RETURN_IF_ERROR(output->AddTile(index, std::move(samples)));
-    const absl::Time sent = SteadyNow();
-    work->AddTime(Stage::kSend, sent - start);
-    environment_.metrics->TileSent(plan.Tile(index).pixels());
-    report->output_pixels += plan.Tile(index).pixels();
-    report->messages = output->messages();
-    if (index == plan.first_tile) {
-      report->first_tile = sent - call->arrival();
-      environment_.metrics->FirstTile(report->first_tile);
-    }
-    if (index == plan.first_tile || index + 1 == plan.tiles())
-      peak_memory = std::max(peak_memory, DeviceBytesInUse(environment_.device));
-  }
-  HIIF_RETURN_IF_ERROR(output->Finish());
-  report->messages = output->messages();
+  Sender sender{plan, environment_, *work, *call, *report};
+  TileOutput tiles(plan, stream);
+  ChunkOutput chunks(stream);
+  HIIF_RETURN_IF_ERROR(plan.file ? sender.Send(chunks) : sender.Send(tiles));
   report->times = work->Times();
-  return stream->Write(MakeTrailer(*report, output.get(), peak_memory));
+  const Output* sent = &tiles;
+  if (plan.file) sent = &chunks;
+  return stream->Write(MakeTrailer(*report, sent, sender.peak_memory));
 }
 
 }  // namespace hiif::server

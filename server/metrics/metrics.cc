@@ -33,7 +33,6 @@ const Buckets& PowersOfTwo(int first, int last) {
   return *buckets;
 }
 
-constexpr const char* kStages[] = {"decode", "encode", "context", "query", "send"};
 // What each front offers; `model`: it runs one, and its series are known per model.
 struct Method {
   const char* front;
@@ -166,7 +165,9 @@ Metrics::Metrics(const std::string& device)
       } {
   AddGauge(registry_, "hiif_build_info", "1, with the version as a label", {{"version", kVersion}})
       .Set(1);
-  for (int i = 0; i < 5; ++i) stages_[i] = &stage_duration_.Add({{"stage", kStages[i]}}, Seconds());
+  for (const Stage stage : kAllStages)
+    stages_[static_cast<int>(stage)] =
+        &stage_duration_.Add({{"stage", StageName(stage)}}, Seconds());
   for (const Method& method : kMethods) {
     request_duration_.Add({{"front", method.front}, {"method", method.name}, {"code", "OK"}},
                           Seconds());

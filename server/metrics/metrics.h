@@ -21,10 +21,9 @@
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
 #include "server/metrics/exemplars.h"
+#include "server/metrics/stage.h"
 
 namespace hiif::server {
-
-enum class Stage { kDecode, kEncode, kContext, kQuery, kSend };
 
 // Any thread.
 class Metrics {
@@ -111,7 +110,7 @@ class Metrics {
   prometheus::Histogram& first_tile_;
   prometheus::Histogram& batch_coordinates_;
   prometheus::Histogram& batch_requests_;
-  std::array<prometheus::Histogram*, 5> stages_;
+  std::array<prometheus::Histogram*, kStages> stages_;
   prometheus::Gauge& inflight_;
   prometheus::Counter& output_pixels_;
   prometheus::Counter& tiles_;

@@ -17,7 +17,8 @@ grpc::Status SuperResolutionServiceImpl::Upscale(grpc::ServerContext* context,
         GrpcStream stream(
             call, [writer](const v1::UpscaleResponse& message) { return writer->Write(message); },
             metrics_);
-        return upscaling_->Run(request->image(), request->parameters(), call, &stream, report);
+        HIIF_ASSIGN_OR_RETURN(const UpscaleOrder order, UpscaleOrder::Parse(request->parameters()));
+        return upscaling_->Run(request->image(), order, call, &stream, report);
       });
 }
 

@@ -8,9 +8,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "base/steady_now.h"
 #include "server/core/errors.h"
-#include "server/core/plan.h"
+#include "server/core/order.h"
 #include "server/rpc/grpc_stream.h"
 #include "server/security/tokens.h"
 
@@ -185,17 +186,18 @@ class UpscaleUpload final : public Upload<UpscaleReactor, v1::UpscaleUploadReque
   absl::Status TakeFirst(v1::UpscaleUploadRequest* message) override {
     if (!message->has_parameters())
       return InvalidField("parameters", "the first message must be the parameters");
-    parameters_ = std::move(*message->mutable_parameters());
-    return CheckParameters(parameters_);
+    request_id_ = message->parameters().request_id();
+    HIIF_ASSIGN_OR_RETURN(order_, UpscaleOrder::Parse(message->parameters()));
+    return absl::OkStatus();
   }
-  AskedRequestId id() const override { return {"parameters.request_id", parameters_.request_id()}; }
+  AskedRequestId id() const override { return {"parameters.request_id", request_id_}; }
   absl::Status RunPicture(v1::ImageSource image, GrpcCall* call, CallReport* report) override {
     GrpcStream responses(
         call, [this](const v1::UpscaleResponse& response) { return Write(response); },
         environment_.metrics);
     if (image.has_raw())
-      return environment_.upscaling->Run(image, parameters_, call, &responses, report);
-    return environment_.upscaling->RunFile(image.encoded(), "chunk", parameters_, call, &responses,
+      return environment_.upscaling->Run(image, order_, call, &responses, report);
+    return environment_.upscaling->RunFile(image.encoded(), "chunk", order_, call, &responses,
                                            report);
   }
 
@@ -212,7 +214,8 @@ class UpscaleUpload final : public Upload<UpscaleReactor, v1::UpscaleUploadReque
     return write_ok_;
   }
 
-  v1::UpscaleParameters parameters_;
+  std::string request_id_;
+  UpscaleOrder order_;
   absl::Mutex mutex_;
   bool written_ ABSL_GUARDED_BY(mutex_) = false;
   bool write_ok_ ABSL_GUARDED_BY(mutex_) = false;

@@ -73,6 +73,7 @@ def test_a_folder_of_models(folder, start_server, photo):
         list(stub.Upscale(request(photo, model="broken"), timeout=60))
     assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert stub.GetModel(pb.GetModelRequest(), timeout=10).model == best
+    assert best.identity.startswith("cpu/")
 
 
 def test_models_come_and_go_while_serving(folder, start_server, photo):

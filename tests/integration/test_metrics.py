@@ -63,6 +63,7 @@ def test_every_metric_moves(start_server, photo):
     assert total(after, "hiif_feature_cache_misses_total") >= 1
     assert total(after, "hiif_feature_cache_bytes") > 0
     assert total(after, "hiif_model_memory_bytes", 'kind="weights"') > 5_000_000
+    assert total(after, "hiif_model_info", 'identity="cpu/') >= 1
     assert total(after, "hiif_model_memory_bytes", 'kind="features"') > 0
     assert total(after, "hiif_device_memory_used_bytes", 'device="cpu"') > 50_000_000
     assert total(after, "hiif_device_memory_size_bytes") > 0

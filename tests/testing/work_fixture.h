@@ -64,9 +64,8 @@ class WorkFixture : public ::testing::Test {
     model_ = std::make_shared<const server::LoadedModel>("fake", facts,
                                                          std::make_unique<FakeUpscaler>(&script_));
     metrics_.AddModel("fake");
-    for (const char* stage :
-         {server::kDecodeStage, server::kEncodeStage, server::kContextStage, server::kQueryStage})
-      scheduler_->Calibrate("fake", stage, 1e6);
+    for (const server::Stage stage : server::kAllStages)
+      scheduler_->Calibrate("fake", server::StageName(stage), 1e6);
   }
 
   // A grey picture of height x width, enlarged twice, in tiles of 32. `image` names its content.

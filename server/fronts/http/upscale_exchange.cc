@@ -8,7 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "server/core/errors.h"
-#include "server/core/plan.h"
+#include "server/core/order.h"
 #include "server/core/request_id.h"
 #include "server/fronts/http/multipart.h"
 #include "server/fronts/http/problem.h"
@@ -76,7 +76,7 @@ absl::Status UpscaleExchange::TakeRequestId(const std::string& asked) {
 absl::Status UpscaleExchange::ParseOptions() {
   HIIF_RETURN_IF_ERROR(ChooseFormat());
   HIIF_ASSIGN_OR_RETURN(options_, ParseUpscaleOptions(fields_));
-  HIIF_RETURN_IF_ERROR(CheckParameters(options_.parameters));
+  HIIF_ASSIGN_OR_RETURN(order_, UpscaleOrder::Parse(options_.parameters));
   HIIF_RETURN_IF_ERROR(TakeRequestId(options_.parameters.request_id()));
   call_.set_deadline(call_.arrival() + options_.timeout);
   return absl::OkStatus();
@@ -132,8 +132,7 @@ absl::Status UpscaleExchange::Upscale(absl::string_view body, Responder* respond
   HIIF_ASSIGN_OR_RETURN(const absl::string_view file, FileOf(body));
   HIIF_RETURN_IF_ERROR(call_.Alive());
   UpscaleAnswer answer(options_, responder, environment_.metrics);
-  return environment_.upscaling->RunFile(file, "body", options_.parameters, &call_, &answer,
-                                         report);
+  return environment_.upscaling->RunFile(file, "body", order_, &call_, &answer, report);
 }
 
 void UpscaleExchange::Run(std::string body, Responder* responder) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "server/core/order.h"
 #include "server/fronts/http/exchange.h"
 #include "server/fronts/http/http_call.h"
 #include "server/fronts/http/routes.h"
@@ -36,6 +37,7 @@ class UpscaleExchange : public Exchange {
   const Request request_;
   HttpCall call_;
   UpscaleOptions options_;
+  UpscaleOrder order_;
   Fields fields_;
   std::string boundary_;  // of a form, or empty
   int http_status_ = 0;   // for Problem(), where HTTP has a better word for what is wrong

@@ -8,6 +8,7 @@
 #include "base/steady_now.h"
 #include "server/config/version.h"
 #include "server/core/errors.h"
+#include "server/core/order.h"
 #include "server/fronts/kserve/descriptions.h"
 #include "server/fronts/kserve/infer_answer.h"
 #include "server/fronts/kserve/infer_parameters.h"
@@ -158,13 +159,13 @@ absl::Status InferenceServiceImpl::Upscale(const inference::ModelInferRequest& r
   HIIF_ASSIGN_OR_RETURN(const InferInput input, ReadInput(request));
   HIIF_ASSIGN_OR_RETURN(const UpscaleOptions options, ReadParameters(request, input));
   call->set_deadline(std::min(call->deadline(), SteadyNow() + options.timeout));
+  HIIF_ASSIGN_OR_RETURN(const UpscaleOrder order, UpscaleOrder::Parse(options.parameters));
   InferAnswer answer(environment_.outputs);
   if (input.file) {
-    HIIF_RETURN_IF_ERROR(environment_.upscaling->RunFile(
-        *input.file, "inputs.IMAGE", options.parameters, call, &answer, report));
-  } else {
     HIIF_RETURN_IF_ERROR(
-        environment_.upscaling->Run(input.pixels, options.parameters, call, &answer, report));
+        environment_.upscaling->RunFile(*input.file, "inputs.IMAGE", order, call, &answer, report));
+  } else {
+    HIIF_RETURN_IF_ERROR(environment_.upscaling->Run(input.pixels, order, call, &answer, report));
   }
   answer.MoveTo(response);
   return absl::OkStatus();

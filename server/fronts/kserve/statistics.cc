@@ -26,7 +26,7 @@ void Statistics::Add(const CallReport& report, bool ok, absl::Duration duration)
   Count(report.times.decode(), stats->mutable_compute_input());
   Count(report.times.encode() + report.times.context() + report.times.query(),
         stats->mutable_compute_infer());
-  Count(report.times.send(), stats->mutable_compute_output());
+  Count(report.times.file() + report.times.send(), stats->mutable_compute_output());
   if (report.features_cached) Count(absl::ToDoubleSeconds(duration), stats->mutable_cache_hit());
 }
 

@@ -20,16 +20,23 @@ v1::UpscaleParameters Scaled(double rx, double ry = 0) {
 
 const ImageFacts kPhoto{.size = {300, 451}, .channels = 3, .type = SampleType::kU8};
 
+absl::StatusOr<Plan> PlanOf(const v1::UpscaleParameters& parameters, const ImageFacts& image,
+                            const Limits& limits) {
+  const auto order = UpscaleOrder::Parse(parameters);
+  if (!order.ok()) return order.status();
+  return MakePlan(*order, image, limits);
+}
+
 std::string Refusal(const v1::UpscaleParameters& parameters, const ImageFacts& image = kPhoto,
-                    const PlanLimits& limits = {}) {
-  const auto plan = MakePlan(parameters, image, limits);
+                    const Limits& limits = {}) {
+  const auto plan = PlanOf(parameters, image, limits);
   if (plan.ok()) return "accepted";
   EXPECT_TRUE(absl::IsInvalidArgument(plan.status())) << plan.status();
   return std::string(plan.status().message());
 }
 
 TEST(Plan, SizesAndTilesOfTheDemo) {
-  const auto plan = MakePlan(Scaled(2.7, 3.1), kPhoto, {});
+  const auto plan = PlanOf(Scaled(2.7, 3.1), kPhoto, {});
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->output.width, 1218);  // 451 * 2.7 = 1217.7
   EXPECT_EQ(plan->output.height, 930);
@@ -47,7 +54,7 @@ TEST(Plan, TilesCoverEveryPixelOfTheRegionOnce) {
   parameters.mutable_region()->set_width(97);
   parameters.mutable_region()->set_height(65);
   parameters.set_tile_size(32);
-  const auto plan = MakePlan(parameters, kPhoto, {});
+  const auto plan = PlanOf(parameters, kPhoto, {});
   ASSERT_TRUE(plan.ok()) << plan.status();
   std::vector<int> seen(97 * 65);
   for (int64_t i = 0; i < plan->tiles(); ++i) {
@@ -61,7 +68,7 @@ TEST(Plan, TilesCoverEveryPixelOfTheRegionOnce) {
 TEST(Plan, TargetSizeKeepsTheAspectRatioWhereOneSideIsGiven) {
   v1::UpscaleParameters parameters;
   parameters.mutable_target()->set_width(902);
-  const auto plan = MakePlan(parameters, kPhoto, {});
+  const auto plan = PlanOf(parameters, kPhoto, {});
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->output.height, 600);
 }
@@ -75,7 +82,7 @@ TEST(Plan, ATileFitsIntoAMessage) {
       ImageFacts image = kPhoto;
       image.size = {4000, 4000};
       image.channels = channels;
-      const auto plan = MakePlan(parameters, image, {.max_output_pixels = int64_t{1} << 40});
+      const auto plan = PlanOf(parameters, image, {.max_output_pixels = int64_t{1} << 40});
       ASSERT_TRUE(plan.ok()) << plan.status();
       const int64_t bytes = plan->pixel_bytes() * plan->tile_size * plan->tile_size;
       EXPECT_LE(bytes, kMaxPayloadBytes);
@@ -87,13 +94,13 @@ TEST(Plan, ATileFitsIntoAMessage) {
 TEST(Plan, OutputTypeIsTheInputsUnlessAskedFor) {
   ImageFacts deep = kPhoto;
   deep.type = SampleType::kU16;
-  EXPECT_EQ(MakePlan(Scaled(2), deep, {})->type, SampleType::kU16);
+  EXPECT_EQ(PlanOf(Scaled(2), deep, {})->type, SampleType::kU16);
   auto parameters = Scaled(2);
   parameters.set_sample_type(v1::SAMPLE_TYPE_F32);
-  EXPECT_EQ(MakePlan(parameters, deep, {})->type, SampleType::kF32);
+  EXPECT_EQ(PlanOf(parameters, deep, {})->type, SampleType::kF32);
   parameters = Scaled(2);
   parameters.mutable_encoded()->set_format(v1::FILE_FORMAT_JPEG);
-  EXPECT_EQ(MakePlan(parameters, deep, {})->type, SampleType::kU8);
+  EXPECT_EQ(PlanOf(parameters, deep, {})->type, SampleType::kU8);
 }
 
 TEST(Plan, RefusalsNameTheField) {
@@ -164,7 +171,7 @@ TEST(Plan, LimitsAndTheRest) {
 }
 
 TEST(ResumeToken, ChangesWithWhateverChangesPixels) {
-  const Plan plan = *MakePlan(Scaled(2), kPhoto, {});
+  const Plan plan = *PlanOf(Scaled(2), kPhoto, {});
   const auto token = [&](const Plan& p, bool srgb = false, const char* image = "i",
                          const char* weights = "w", const char* backend = "fused",
                          const char* precision = "float32", int64_t samples = 2304,

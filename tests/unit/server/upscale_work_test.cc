@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "imaging/sink.h"
+#include "imaging/writer.h"
 #include "server/core/errors.h"
 #include "server/core/query_work.h"
 #include "tests/testing/work_fixture.h"
@@ -201,6 +203,104 @@ TEST_F(UpscaleWorkTest, ManyRequestsAtOnce) {
   for (std::thread& handler : handlers) handler.join();
   EXPECT_EQ(scheduler_->Statistics().jobs, 0);
   EXPECT_EQ(scheduler_->Statistics().bytes, 0);
+}
+
+class FileWorkTest : public UpscaleWorkTest {
+ protected:
+  std::shared_ptr<UpscaleWork> FileWork(ImageFormat format, int tiles_ahead = 4) {
+    plan_.file = FileOrder{.format = format};
+    return Work(50, 45, "a", tiles_ahead);
+  }
+  std::string TakeFile(UpscaleWork& work, const Call& call) {
+    std::string file;
+    while (true) {
+      const auto bytes = work.TakeBytes(call);
+      EXPECT_TRUE(bytes.ok()) << bytes.status();
+      if (!bytes.ok() || bytes->empty()) return file;
+      file += *bytes;
+    }
+  }
+  // The file that a writer makes of all rows at once.
+  std::string Expected() const {
+    std::string rows;
+    for (int64_t y = 0; y < plan_.region.height; ++y) {
+      for (int64_t x = 0; x < plan_.region.width; ++x) {
+        for (int c = 0; c < 3; ++c)
+          rows += static_cast<char>(hiif::testing::FakeUpscaler::Sample(y, x, c));
+      }
+    }
+    WriterOptions options;
+    options.format = plan_.file->format;
+    options.size = {plan_.region.height, plan_.region.width};
+    StringSink string;
+    StreamSink sink([&](absl::string_view bytes) { return string.Append(bytes); });
+    const auto writer = ImageWriter::Create(options, &sink);
+    EXPECT_TRUE(writer.ok() && (*writer)->WriteRows(rows).ok() && (*writer)->Finish().ok());
+    return string.bytes();
+  }
+};
+
+TEST_F(FileWorkTest, TheWorkersMakeTheFile) {
+  Start({.workers = 3});
+  for (const ImageFormat format :
+       {ImageFormat::kPng, ImageFormat::kJpeg, ImageFormat::kTiff, ImageFormat::kWebp}) {
+    FakeCall call;
+    const auto work = FileWork(format);
+    ASSERT_TRUE(Submit(work, call).ok());
+    const std::string file = TakeFile(*work, call);
+    EXPECT_EQ(work->FilePixels(), plan_.region.pixels());
+    EXPECT_EQ(file, Expected()) << FormatName(format);
+    work->Cancel(absl::CancelledError("done"));
+    EXPECT_GT(work->Times().file(), 0);
+  }
+  EXPECT_EQ(scheduler_->Statistics().jobs, 0);
+}
+
+// The bytes are the client's to take: until then no more tiles are made than `tiles_ahead`.
+TEST_F(FileWorkTest, AReaderThatDoesNotReadHoldsTheTilesBack) {
+  Start({.workers = 2});
+  FakeCall call;
+  const auto work = FileWork(ImageFormat::kPng, /*tiles_ahead=*/2);
+  ASSERT_TRUE(Submit(work, call).ok());
+  for (int i = 0; i < 500 && script_.renders < 2; ++i) absl::SleepFor(absl::Milliseconds(1));
+  absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_EQ(script_.renders, 2);
+  EXPECT_EQ(TakeFile(*work, call), Expected());
+  work->Cancel(absl::CancelledError("done"));
+}
+
+// What has not been taken is memory of the job.
+TEST_F(FileWorkTest, TheJobLastsUntilItsFileIsTaken) {
+  Start({.workers = 2});
+  FakeCall call;
+  const auto work = FileWork(ImageFormat::kWebp, /*tiles_ahead=*/100);
+  ASSERT_TRUE(Submit(work, call).ok());
+  const auto bytes = work->TakeBytes(call);  // all of it: WebP comes whole
+  ASSERT_TRUE(bytes.ok());
+  EXPECT_EQ(*bytes, Expected());
+  EXPECT_GT(scheduler_->Statistics().bytes, 0);
+  EXPECT_EQ(*work->TakeBytes(call), "");
+  for (int i = 0; i < 500 && scheduler_->Statistics().jobs > 0; ++i)
+    absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_EQ(scheduler_->Statistics().bytes, 0);
+  work->Cancel(absl::CancelledError("done"));
+}
+
+TEST_F(FileWorkTest, AFileThatNobodyWantsIsGivenUp) {
+  Start({.workers = 1});
+  FakeCall call;
+  absl::Notification begun;
+  script_.on_render = [&](absl::Span<const RenderTile> tiles) {
+    if (tiles[0].region.y == 32 && !begun.HasBeenNotified()) begun.Notify();
+    return absl::OkStatus();
+  };
+  const auto work = FileWork(ImageFormat::kPng, /*tiles_ahead=*/5);
+  ASSERT_TRUE(Submit(work, call).ok());
+  begun.WaitForNotification();
+  work->Cancel(absl::CancelledError("the client left"));
+  EXPECT_LT(work->FilePixels(), plan_.region.pixels());
+  EXPECT_TRUE(absl::IsCancelled(work->TakeBytes(call).status()));
+  EXPECT_EQ(scheduler_->Statistics().jobs, 0);
 }
 
 TEST_F(UpscaleWorkTest, AQueryIsAnsweredInOrder) {
