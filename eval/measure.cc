@@ -8,6 +8,7 @@
 #include "base/psnr.h"
 #include "base/status_macros.h"
 #include "eval/enlarge.h"
+#include "eval/released_chunks.h"
 #include "eval/ssim.h"
 #include "model/upscaler/self_ensemble.h"
 
@@ -17,10 +18,33 @@ int ThreadsOf(int option) {
   return option > 0 ? option : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
+namespace {
+
+absl::StatusOr<std::vector<float>> ReleasedOutputOf(const Upscaler& upscaler, const Pair& pair,
+                                                    const MeasureOptions& options) {
+  const Grid grid{pair.high.height, pair.high.width};
+  std::vector<float> out;
+  if (options.released_tile > 0) {
+    HIIF_ASSIGN_OR_RETURN(out,
+                          RenderReleasedTiles(upscaler, *pair.low, grid,
+                                              {options.released_tile, options.released_overlap}));
+  } else {
+    HIIF_ASSIGN_OR_RETURN(const auto features, upscaler.Encode(pair.low));
+    HIIF_ASSIGN_OR_RETURN(out, RenderReleasedStrips(upscaler, *features, grid, options.strip_rows));
+  }
+  for (float& value : out) value = ToUnit(value);
+  return out;
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<float>> OutputOf(const Upscaler& upscaler, const Pair& pair,
                                             const MeasureOptions& options) {
   const SelfEnsemble ensemble(&upscaler);
   const Upscaler& used = options.self_ensemble ? ensemble : upscaler;
+  if (options.strip_rows > 0 || options.released_tile > 0) {
+    return ReleasedOutputOf(upscaler, pair, options);
+  }
   return Enlarge(
       used, pair.low, {pair.high.height, pair.high.width},
       {.threads = ThreadsOf(options.threads), .context_samples = options.context_samples});

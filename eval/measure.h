@@ -18,6 +18,10 @@ struct MeasureOptions {
   int64_t context_samples = kDefaultContextSamples;
   bool ssim = false;
   bool self_ensemble = false;
+  // As released evaluations work (eval/released_chunks.h); 0: not.
+  int64_t strip_rows = 0;
+  int64_t released_tile = 0;  // side, low-resolution pixels
+  int64_t released_overlap = 32;
   bool rgb = false;  // protocol of DIV2K: RGB, scale + 6 pixels shaved; else Y, scale pixels
 };
 

@@ -85,6 +85,15 @@ int PsnrTable(const Arguments& arguments) {
       ->capture_default_str();
   app.add_flag("--ssim", options.measure.ssim, "structural similarity too");
   app.add_flag("--rgb", options.measure.rgb, "all channels, scale + 6 pixels shaved, as for DIV2K");
+  app.add_option("--strip-rows", options.measure.strip_rows,
+                 "as HIIF's and SRNO's released evaluation: a context for every so many rows")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--released-tile", options.measure.released_tile,
+                 "as CiaoSR's released evaluation: tiles of this side (192 there) that overlap")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--released-overlap", options.measure.released_overlap, "by so many pixels")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_flag("--self-ensemble", options.measure.self_ensemble, "mean over eight flips");
   app.add_option("--context-samples", options.measure.context_samples,
                  "pixels the attention context is taken over; 0: all")

@@ -15,6 +15,7 @@
 #include "eval/commands.h"
 #include "eval/measure.h"
 #include "eval/model_option.h"
+#include "eval/tables.h"
 
 namespace hiif::eval {
 namespace {
@@ -26,6 +27,9 @@ struct Options {
   std::string scales = "2,3,4";
   std::string paper = "eval/paper_tables.csv";
   std::string csv;
+  std::string tables;
+  std::string cost_size = "128";
+  std::string cost_scale = "4";
   MeasureOptions measure;
 };
 
@@ -71,6 +75,22 @@ std::string AblationName(const ModelConfig& config) {
   return "";
 }
 
+absl::Status WriteTables(const Options& options, const std::vector<PsnrRow>& rows) {
+  std::vector<CostRow> costs;
+  for (const std::string& name : options.models) {
+    ModelOption option = options.model;
+    option.model = name;
+    HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, option.Open());
+    HIIF_ASSIGN_OR_RETURN(const ModelCost cost,
+                          MeasureCost(option, options.cost_size, options.cost_scale));
+    costs.push_back({option.Name(), DecoderName(checkpoint.config().decoder), cost});
+  }
+  const std::string title = absl::StrFormat("%s input, x%s, %d threads", options.cost_size,
+                                            options.cost_scale, ThreadsOf(options.measure.threads));
+  return WriteFileAtomically(options.tables,
+                             TablesMarkdown(rows, costs, title, /*trained_to=*/4.0));
+}
+
 absl::Status Run(const Options& options, bool ablation) {
   HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scales));
   HIIF_ASSIGN_OR_RETURN(const auto paper, ReadPaper(ablation ? "" : options.paper));
@@ -83,6 +103,7 @@ absl::Status Run(const Options& options, bool ablation) {
       "| model | encoder | %s | data set | scale | PSNR dB | paper |\n"
       "| --- | --- | --- | --- | --- | --- | --- |\n",
       ablation ? "variant" : "decoder");
+  std::vector<PsnrRow> rows;
   const auto row = [&](const std::string& model, const std::string& encoder,
                        const std::string& decoder, const std::string& variant,
                        const std::string& set, const EvalScale& scale, double psnr) {
@@ -92,6 +113,8 @@ absl::Status Run(const Options& options, bool ablation) {
                 (ablation ? variant : decoder).c_str(), set.c_str(), scale.ToString().c_str(), psnr,
                 theirs.c_str());
     std::fflush(stdout);
+    rows.push_back({model, encoder, decoder, variant, set, scale.ToString(), psnr,
+                    theirs == "-" ? "" : theirs});
     absl::StrAppendFormat(&csv, "%s,%s,%s,%s,%s,%s,%.6f,%s\n", model, encoder, decoder, variant,
                           set, scale.ToString(), psnr, theirs == "-" ? "" : theirs);
   };
@@ -118,7 +141,8 @@ absl::Status Run(const Options& options, bool ablation) {
       }
     }
   }
-  return options.csv.empty() ? absl::OkStatus() : WriteFileAtomically(options.csv, csv);
+  if (!options.csv.empty()) HIIF_RETURN_IF_ERROR(WriteFileAtomically(options.csv, csv));
+  return options.tables.empty() ? absl::OkStatus() : WriteTables(options, rows);
 }
 
 int Parse(const Arguments& arguments, bool ablation) {
@@ -136,6 +160,13 @@ int Parse(const Arguments& arguments, bool ablation) {
   app.add_option("--scales", options.scales, "factors")->capture_default_str();
   if (!ablation)
     app.add_option("--paper", options.paper, "the published numbers")->capture_default_str();
+  if (!ablation) {
+    app.add_option("--tables", options.tables,
+                   "write the paper's tables 1 to 4 to this Markdown file");
+    app.add_option("--cost-size", options.cost_size, "input of table 3: SIDE or WIDTHxHEIGHT")
+        ->capture_default_str();
+    app.add_option("--cost-scale", options.cost_scale, "scale of table 3")->capture_default_str();
+  }
   app.add_option("--threads", options.measure.threads, "0: one a core")->capture_default_str();
   app.add_option("--csv", options.csv, "write the table to this file too");
   return RunCommand(&app, arguments, [&] { return Run(options, ablation); });

@@ -25,29 +25,36 @@ Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConf
   std::vector<at::Tensor> images;
   std::vector<at::Tensor> targets;
   std::vector<QueryTensors> queries;
+  Batch batch;
   for (const Sample& sample : samples) {
     images.push_back(
         Normalised(sample.patch, patch * patch).t().reshape({1, 3, patch, patch}).contiguous());
     const Positions positions = RegionPositions(config, {patch, patch}, {sample.side, sample.side},
                                                 {0, 0, sample.side, sample.side});
-    std::vector<Query> asked;
-    for (size_t q = 0; q < sample.rows.size(); ++q) {
-      asked.push_back(positions.At(sample.rows[q], sample.columns[q]));
+    if (positions.by_points()) {
+      std::vector<QueryPoint>& points = batch.points.emplace_back();
+      for (size_t q = 0; q < sample.rows.size(); ++q) {
+        points.push_back(positions.PointAt(sample.rows[q], sample.columns[q]));
+      }
+    } else {
+      std::vector<Query> asked;
+      for (size_t q = 0; q < sample.rows.size(); ++q) {
+        asked.push_back(positions.At(sample.rows[q], sample.columns[q]));
+      }
+      queries.push_back(MakeQueries(asked, levels, positions.cell));
     }
-    queries.push_back(MakeQueries(asked, levels, positions.cell));
-    at::Tensor target = Normalised(sample.colours, static_cast<int64_t>(asked.size()));
+    at::Tensor target = Normalised(sample.colours, static_cast<int64_t>(sample.rows.size()));
     if (config.decoder->residual()) {
       const RgbImage image{SampleType::kU8, patch, patch, sample.patch};
       at::Tensor residual = at::zeros_like(target);
       float* rgb = residual.mutable_data_ptr<float>();
-      for (size_t q = 0; q < asked.size(); ++q) {
+      for (size_t q = 0; q < sample.rows.size(); ++q) {
         AddResidual(image, positions, sample.rows[q], sample.columns[q], rgb + q * 3);
       }
       target = target - residual;
     }
     targets.push_back(target.unsqueeze(0));
   }
-  Batch batch;
   std::vector<at::Tensor> latents;
   batch.open = at::ones({static_cast<int64_t>(samples.size()), 1, 1}, at::kFloat);
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -61,6 +68,7 @@ Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConf
   if (latents.size() == samples.size()) batch.latents = at::cat(latents);
   batch.images = at::cat(images);
   batch.target = at::cat(targets);
+  if (queries.empty()) return batch;
   const auto join = [&](at::Tensor QueryTensors::*member) {
     std::vector<at::Tensor> parts;
     for (const QueryTensors& part : queries) parts.push_back(part.*member);
@@ -82,6 +90,7 @@ Batch ToDevice(const Batch& batch, const at::Device& device) {
   out.target = batch.target.to(device);
   out.open = batch.open.to(device);
   if (batch.latents.defined()) out.latents = batch.latents.to(device);
+  if (!batch.points.empty()) return out;
   for (at::Tensor QueryTensors::*member :
        {&QueryTensors::neighbour, &QueryTensors::weight, &QueryTensors::distance,
         &QueryTensors::bits, &QueryTensors::local, &QueryTensors::cell}) {

@@ -4,19 +4,23 @@
 
 #include <ATen/ATen.h>
 
+#include <vector>
+
 #include "absl/types/span.h"
 #include "model/decoders/queries.h"
+#include "model/layers/axis_position.h"
 #include "train/sample.h"
 
 namespace hiif::train {
 
 // N patches of p x p low-resolution pixels with Q queries each.
 struct Batch {
-  at::Tensor images;     // (N,3,p,p), normalised to [-1,1]
-  QueryTensors queries;  // of the N patches
-  at::Tensor target;     // (N,Q,3): normalised colour less the bilinear residual
-  at::Tensor open;       // (N,1,1): 0 where the target is final, 1 where a teacher may move it
-  at::Tensor latents;    // (N,C,p,p); undefined where the samples bring none
+  at::Tensor images;                            // (N,3,p,p), normalised to [-1,1]
+  QueryTensors queries;                         // of the N patches, for HIIF and LIIF
+  std::vector<std::vector<QueryPoint>> points;  // of each patch, for every other decoder
+  at::Tensor target;   // (N,Q,3): normalised colour less the bilinear residual
+  at::Tensor open;     // (N,1,1): 0 where the target is final, 1 where a teacher may move it
+  at::Tensor latents;  // (N,C,p,p); undefined where the samples bring none
 };
 
 // `samples` all of patches of `patch` x `patch` pixels with the same number of queries. On the CPU.

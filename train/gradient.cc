@@ -8,6 +8,7 @@
 #include <exception>
 #include <thread>
 
+#include "model/decoders/point_decoder.h"
 #include "model/decoders/queries.h"
 #include "model/layers/autocast.h"
 #include "train/batch.h"
@@ -15,11 +16,27 @@
 namespace hiif::train {
 namespace {
 
-at::Tensor Decode(const Network& network, const at::Tensor& latents, const QueryTensors& queries) {
+// Patch by patch.
+at::Tensor DecodePoints(const PointDecoder& decoder, const Network& network,
+                        const at::Tensor& latents, const Batch& batch) {
+  std::vector<at::Tensor> out;
+  for (size_t i = 0; i < batch.points.size(); ++i) {
+    const auto n = static_cast<int64_t>(i);
+    const ImageCodes image =
+        MakeImageCodes(decoder, network.parameters, latents.slice(0, n, n + 1));
+    out.push_back(DecodeInOneCall(decoder, network.parameters, image, batch.points[i]));
+  }
+  return at::stack(out).to(at::kFloat);
+}
+
+at::Tensor Decode(const Network& network, const at::Tensor& latents, const Batch& batch) {
+  const DecoderConfig& decoder = network.config.decoder;
+  if (decoder->points() != nullptr) {
+    return DecodePoints(*decoder->points(), network, latents, batch);
+  }
   const at::Tensor features = DecoderFeatures(network, latents).flatten(2).transpose(1, 2);
-  const at::Tensor out = network.config.decoder.hiif() != nullptr
-                             ? HiifDecode(network, features, queries)
-                             : LiifDecode(network, features, queries);
+  const at::Tensor out = decoder.hiif() != nullptr ? HiifDecode(network, features, batch.queries)
+                                                   : LiifDecode(network, features, batch.queries);
   return out.to(at::kFloat);
 }
 
@@ -29,7 +46,7 @@ at::Tensor TeacherError(const Teacher& teacher, const at::Tensor& latents, const
   const at::AutoGradMode grad(false);
   const at::Tensor own =
       teacher.shares_encoder ? latents : EncodeImage(teacher.network, batch.images);
-  return Decode(teacher.network, own, batch.queries) - batch.target;
+  return Decode(teacher.network, own, batch) - batch.target;
 }
 
 at::Tensor FeatureLoss(const Teacher& teacher, const at::Tensor& latents, const Batch& batch) {
@@ -52,7 +69,7 @@ at::Tensor Loss(const Network& network, const GradientOptions& options, const Ba
   if (teacher != nullptr) {
     target = target + teacher->weight * batch.open * TeacherError(*teacher, latents, teacher_batch);
   }
-  const at::Tensor difference = Decode(network, latents, batch.queries) - target;
+  const at::Tensor difference = Decode(network, latents, batch) - target;
   return options.squares ? difference.square().mean() : difference.abs().mean();
 }
 

@@ -23,7 +23,17 @@ absl::StatusOr<Checkpoint> OpenAny(const std::string& path) {
                                                      : Checkpoint::OpenForeign(path);
 }
 
-// Weights are named *.weight with as many dimensions as the layer has, norms have one.
+// Weights are named *.weight with as many dimensions as the layer has; norms have one, or (SRNO) a
+// row for each head.
+bool IsNorm(const std::vector<int64_t>& shape) {
+  return shape.size() == 1 || (shape.size() == 3 && shape[1] == 1);
+}
+
+// Of a PReLU (CiaoSR).
+bool IsSlope(const std::string& name) {
+  return absl::StartsWith(name, "cs_attn.") && absl::EndsWith(name, ".1.weight");
+}
+
 Parameters RandomParameters(const ModelConfig& config, uint64_t seed) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   const auto shapes = ParameterShapes(config);
@@ -34,8 +44,10 @@ Parameters RandomParameters(const ModelConfig& config, uint64_t seed) {
     at::Tensor value = at::empty(shape, at::kFloat);
     if (absl::EndsWith(name, "relative_position_bias_table")) {
       value.normal_(0.0, 0.02, generator);
-    } else if (absl::EndsWith(name, ".weight") && shape.size() == 1) {
-      value.fill_(1.0);  // of a norm
+    } else if (IsSlope(name)) {
+      value.fill_(0.25);
+    } else if (absl::EndsWith(name, ".weight") && IsNorm(shape)) {
+      value.fill_(1.0);
     } else if (absl::EndsWith(name, ".temperature")) {
       value.fill_(1.0);
     } else if (absl::EndsWith(name, ".weight")) {
@@ -49,7 +61,7 @@ Parameters RandomParameters(const ModelConfig& config, uint64_t seed) {
       // A bias: of a norm or of a transformer's linear layers 0, else uniform as its weight.
       const std::string prefix = name.substr(0, name.size() - 4);
       const std::vector<int64_t>& weight = shapes.at(prefix + "weight");
-      if (weight.size() == 1 ||
+      if (IsNorm(weight) ||
           (transformer && weight.size() == 2 && absl::StartsWith(name, "encoder."))) {
         value.zero_();
       } else {

@@ -12,7 +12,8 @@ int64_t Columns(const at::Tensor& weight) { return weight.numel() / weight.size(
 }  // namespace
 
 bool MuonFits(const at::Tensor& weight) {
-  return weight.dim() >= 2 && Rows(weight) >= 16 && Columns(weight) >= 16;
+  const bool matrix = weight.dim() == 2 || weight.dim() == 4;  // SRNO's norms have three
+  return matrix && Rows(weight) >= 16 && Columns(weight) >= 16;
 }
 
 at::Tensor Orthogonalised(const at::Tensor& matrix) {

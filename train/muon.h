@@ -9,7 +9,7 @@
 namespace hiif::train {
 
 // Whether it is for this weight: (out,in) or (out,in,k,k) with 16 rows and columns at least.
-// Vectors and the last layer, of three colours, are Adam's.
+// Vectors, norms and the last layer, of three colours, are Adam's.
 bool MuonFits(const at::Tensor& weight);
 
 // The nearest matrix (out, in k k) with orthonormal rows or columns, roughly: five iterations of a

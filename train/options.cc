@@ -11,147 +11,12 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/decoders/decoder.h"
 
 namespace hiif::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Paper (model.md 5): an epoch of 1,000 steps of 16, or of 500 steps of 32 for SwinIR.
-TrainOptions Paper(const std::string& encoder) {
-  TrainOptions o;
-  o.encoder = encoder;
-  o.decoder = "hiif";
-  o.milestones = {200'000, 400'000, 600'000, 800'000};
-  o.average = 0.999;
-  return o;
-}
-
-TrainOptions PaperSwinIr() {
-  TrainOptions o = Paper("swinir");
-  o.batch = 32;
-  o.learning_rate = 2e-4;
-  o.steps = 500'000;
-  o.milestones = {250'000, 400'000, 450'000, 475'000};
-  return o;
-}
-
-TrainOptions Released(const std::string& encoder) {
-  TrainOptions o = Paper(encoder);
-  o.learning_rate = 4e-4;
-  o.schedule = "cosine";
-  o.warmup = 50'000;
-  o.steps = 1'050'000;
-  o.milestones.clear();
-  return o;
-}
-
-// What runs of hours, not weeks, have in common.
-TrainOptions Short() {
-  TrainOptions o;
-  o.queries = 1024;
-  o.schedule = "cosine";
-  o.warmup = 200;
-  o.steps = 20'000;
-  o.clip = 1.0;
-  return o;
-}
-
-// Goes on from weights that are good already.
-TrainOptions EdsrFinetune() {
-  TrainOptions o = Short();
-  o.batch = 8;
-  o.learning_rate = 1e-4;
-  o.encoder_rate = 0.25;
-  o.final_rate = 0.02;
-  o.average = 0.9995;
-  return o;
-}
-
-// For real photographs: the patches have been through a lens, a sensor and JPEG.
-TrainOptions PhotoFinetune() {
-  TrainOptions o = EdsrFinetune();
-  o.degrade = true;
-  o.encoder_rate = 1.0;  // the encoder has to learn to clean
-  return o;
-}
-
-// A narrow decoder for CPU serving, on an encoder that is good already.
-TrainOptions Fast() {
-  TrainOptions o = Short();
-  o.encoder = "edsr-baseline";
-  o.decoder = "hiif-fast";
-  o.encoder_rate = 0;
-  o.learning_rate = 1e-3;
-  return o;
-}
-
-// A decoder on a frozen DAT-light, from a cache of its latent codes (hiif-data cache).
-TrainOptions Dat(const std::string& decoder) {
-  TrainOptions o = Fast();
-  o.encoder = "dat-light";
-  o.decoder = decoder;
-  o.patch = 64;
-  o.batch = 8;
-  o.teacher_weight = 0.9;
-  o.optimizer = "muon";
-  o.learning_rate = 2e-3;
-  o.warmup = 50;
-  o.final_rate = 0.01;
-  o.steps = 2000;
-  o.average = 0.99;
-  o.shards = 1;
-  return o;
-}
-
-// About a million parameters, for a few cores; the decoder of another backbone by --init-decoder.
-TrainOptions Small(const std::string& encoder) {
-  TrainOptions o = Short();
-  o.encoder = encoder;
-  o.decoder = "hiif";
-  o.learning_rate = 4e-4;
-  o.warmup = 500;
-  o.steps = 50'000;
-  return o;
-}
-
-// Table 4 of the paper at an equal, short budget: the four differ in the decoder alone.
-TrainOptions AblationOf(const std::string& decoder) {
-  TrainOptions o = Fast();
-  o.decoder = decoder;
-  o.steps = 10'000;
-  return o;
-}
-
-struct NamedPreset {
-  const char* name;
-  const char* help;
-  TrainOptions (*make)();
-};
-
-constexpr NamedPreset kPresets[] = {
-    {"ablation-full", "table 4, the full decoder; --init-encoder gives the encoder",
-     [] { return AblationOf("hiif"); }},
-    {"ablation-v1-H", "table 4, without the hierarchy", [] { return AblationOf("hiif-v1-H"); }},
-    {"ablation-v2-MS", "table 4, all bits at one level", [] { return AblationOf("hiif-v2-MS"); }},
-    {"ablation-v3-MH", "table 4, without attention", [] { return AblationOf("hiif-v3-MH"); }},
-    {"dat", "a decoder on a frozen DAT-light, from a cache; --init-encoder gives the encoder",
-     [] { return Dat("hiif"); }},
-    {"dat-fast", "the same, a narrow decoder", [] { return Dat("hiif-fast"); }},
-    {"edsr-fast", "a narrow decoder on a frozen encoder that --init-encoder gives", Fast},
-    {"edsr-finetune", "go on from --init at low rates, the encoder at a quarter", EdsrFinetune},
-    {"paper-edsr", "the paper's recipe, EDSR-baseline", [] { return Paper("edsr-baseline"); }},
-    {"paper-rdn", "the paper's recipe, RDN", [] { return Paper("rdn"); }},
-    {"paper-swinir", "the paper's recipe, SwinIR", PaperSwinIr},
-    {"photo-finetune", "go on from --init with blurred, noisy patches that were JPEG",
-     PhotoFinetune},
-    {"rdn-small", "RDN of about a million parameters", [] { return Small("rdn-small"); }},
-    {"released-edsr", "the released configuration, EDSR-baseline",
-     [] { return Released("edsr-baseline"); }},
-    {"released-rdn", "the released configuration, RDN", [] { return Released("rdn"); }},
-    {"released-swinir", "the released configuration, SwinIR", [] { return Released("swinir"); }},
-    {"swinir-small", "SwinIR of about a million parameters", [] { return Small("swinir-small"); }},
-};
 
 HiifConfig Ablated(Ablation ablation) {
   HiifConfig config;
@@ -181,6 +46,13 @@ const std::map<std::string, DecoderConfig>& Decoders() {
   static const auto* const kDecoders = new std::map<std::string, DecoderConfig>{
       {"hiif", HiifConfig{}},
       {"hiif-fast", HiifConfig{.width = 96}},  // 0.29 of the query time, by AMX too (128: 0.42)
+      {"ciaosr", CiaoSrConfig{}},
+      {"clit", ClitConfig{}},
+      {"clit-1", ClitConfig{.stages = 1}},
+      {"liif", LiifConfig{}},
+      {"lte", LteConfig{}},
+      {"metasr", MetaSrConfig{}},
+      {"srno", SrnoConfig{}},
       {"hiif-v1-H", Ablated(Ablation::kNoHierarchy)},
       {"hiif-v2-MS", Ablated(Ablation::kSingleScale)},
       {"hiif-v3-MH", Ablated(Ablation::kNoAttention)},
@@ -222,21 +94,6 @@ bool Fits(const Json& json, const std::vector<T>&) {
 }
 
 }  // namespace
-
-std::vector<std::pair<std::string, std::string>> Presets() {
-  std::vector<std::pair<std::string, std::string>> out;
-  for (const NamedPreset& preset : kPresets) out.emplace_back(preset.name, preset.help);
-  return out;
-}
-
-absl::StatusOr<TrainOptions> Preset(const std::string& name) {
-  for (const NamedPreset& preset : kPresets) {
-    if (name == preset.name) return preset.make();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "no preset \"", name, "\"; there are ",
-      absl::StrJoin(kPresets, ", ", [](std::string* out, const auto& p) { *out += p.name; })));
-}
 
 absl::Status Validate(const TrainOptions& o) {
   const auto error = [](const auto&... parts) {
@@ -379,8 +236,20 @@ absl::StatusOr<ModelConfig> NetworkOf(const TrainOptions& options, const ModelCo
   }
   metadata["coordinates"] = options.coordinates;
   HIIF_ASSIGN_OR_RETURN(const ModelConfig config, ConfigFromMetadata(metadata));
-  if (config.decoder.hiif() == nullptr) {
-    return absl::InvalidArgumentError("only the decoder hiif can be trained");
+  if (config.decoder->filters()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the decoder ", DecoderName(config.decoder), " has nothing to train"));
+  }
+  if (config.normalisation != Normalisation{}) {
+    return absl::InvalidArgumentError(
+        "networks that take (x-mean)/std cannot be trained: the data is (x-0.5)/0.5");
+  }
+  constexpr int64_t kSide = 1000;
+  const auto largest = static_cast<int64_t>(kSide * options.max_scale);
+  if (const absl::Status reach = config.decoder->CheckGrid({kSide, kSide}, {largest, largest});
+      !reach.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(reach.message(), ": lower --max-scale, or take more stages"));
   }
   return config;
 }

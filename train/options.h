@@ -96,7 +96,9 @@ void VisitOptions(Options& o, Visit visit) {
   visit("margin", o.margin, "low-resolution pixels at the edge of a cached patch left out", true);
   visit("encoder", o.encoder,
         "edsr-baseline, dat-light, rdn, rdn-small, swinir, swinir-small, or NAME {JSON}", true);
-  visit("decoder", o.decoder, "hiif, hiif-fast, hiif-v1-H, hiif-v2-MS, hiif-v3-MH, or NAME {JSON}",
+  visit("decoder", o.decoder,
+        "hiif, hiif-fast, hiif-v1-H, hiif-v2-MS, hiif-v3-MH, liif, metasr, lte, clit, clit-1, "
+        "ciaosr, srno, or NAME {JSON}",
         true);
   visit("coordinates", o.coordinates, "exact or reference", true);
   visit("init", o.init, "checkpoint with the first weights of encoder and decoder", true);

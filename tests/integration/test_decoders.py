@@ -3,13 +3,12 @@
 import os
 import pathlib
 import re
-import sys
-import unittest.mock
 
 import numpy
 import pytest
 from PIL import Image
 
+from conversion import convert
 from processes import ROOT, assemble, hiif, run_server
 
 SHARED = pathlib.Path(os.environ.get("HIIF_SHARED", ROOT.parent / "shared"))
@@ -24,22 +23,14 @@ TILES = (16, 48, 4096)
 needs_recordings = pytest.mark.skipif(not NAMES, reason=f"{RECORDED} is not here")
 
 
-def convert(source, output, *options):
-    """By the converter in this process: LibTorch is slow to load."""
-    sys.path.insert(0, str(ROOT / "scripts" / "lib"))
-    import convert_checkpoint
-    with unittest.mock.patch("sys.argv", ["convert-checkpoint", str(source), str(output), *options]):
-        convert_checkpoint.main()
-
-
 def one_stage(folder):
     """CLIT without its later stages: it enlarges by 4 at most."""
-    import torch
     import convert_checkpoint
+    import torch
     tensors, _ = convert_checkpoint.read_safetensors(RECORDED / "clit-edsr-baseline.weights.safetensors")
     kept = {name: tensor for name, tensor in tensors.items() if not re.match(r"(conv_[qkv]s|imnets)\.[1-9]", name)}
     torch.save({"model": {"name": "clit", "args": {}, "sd": kept}}, folder / "one.pth")
-    convert(folder / "one.pth", folder / f"{ONE_STAGE}.safetensors")
+    assert not convert(folder / "one.pth", folder / f"{ONE_STAGE}.safetensors")
     (folder / "one.pth").unlink()
 
 
@@ -49,7 +40,8 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     for name in NAMES + EXACT:
         weights = RECORDED / f"{name.removesuffix('-exact')}.weights.safetensors"
-        convert(weights, folder / f"{name}.safetensors", *(["--coordinates", "exact"] if name in EXACT else []))
+        options = ["--coordinates", "exact"] if name in EXACT else []
+        assert not convert(weights, folder / f"{name}.safetensors", *options)
     if NAMES:
         one_stage(folder)
     for name in FILTERS:

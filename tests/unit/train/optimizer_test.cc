@@ -138,9 +138,14 @@ TEST(OptionsTest, RefusesWhatItDoesNotKnow) {
   options.encoder = "vgg";
   EXPECT_THAT(std::string(NetworkOf(options, {}).status().message()), HasSubstr("rdn-small"));
   options.encoder.clear();
-  options.decoder = R"(liif {"hidden":[8]})";
+  options.encoder = "none {}";
+  options.decoder = "bicubic {}";
   EXPECT_THAT(std::string(NetworkOf(options, {}).status().message()),
-              HasSubstr("only the decoder"));
+              HasSubstr("nothing to train"));
+  options.encoder.clear();
+  options.decoder = "clit-1";
+  options.max_scale = 6;
+  EXPECT_THAT(std::string(NetworkOf(options, {}).status().message()), HasSubstr("--max-scale"));
 }
 
 // A checkpoint of random weights.
