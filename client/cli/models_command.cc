@@ -1,11 +1,16 @@
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/status_macros.h"
 #include "client/cli/commands.h"
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
@@ -16,6 +21,8 @@
 
 namespace hiif::cli {
 namespace {
+
+constexpr absl::Duration kPrivateServerLoads = absl::Seconds(60);
 
 std::string StateOf(const v1::Model& model) {
   absl::string_view name = v1::ModelState_Name(model.state());
@@ -72,6 +79,13 @@ void PrintOne(const v1::Model& model) {
     std::cout << absl::StrFormat("%-12s %s\n", Visible(key), Visible(value));
 }
 
+// A private server answers once it can serve its default and loads the others meanwhile; what they
+// say of themselves is known then.
+bool Loading(const std::vector<v1::Model>& models) {
+  return std::ranges::any_of(
+      models, [](const v1::Model& m) { return m.state() == v1::MODEL_STATE_LOADING; });
+}
+
 }  // namespace
 
 int RunModels(const ModelsFlags& flags, const Interrupt& interrupt) {
@@ -79,17 +93,22 @@ int RunModels(const ModelsFlags& flags, const Interrupt& interrupt) {
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (!connection.ok()) return Fail("models", connection.status());
   client::Client& client = (*connection)->client();
-  if (!flags.name.empty()) {
-    const auto model = client.GetModel(flags.name, (*connection)->call());
-    if (!model.ok()) return Fail("models", (*connection)->Explain(model.status()));
-    if (flags.json) return PrintJson({*model});
-    PrintOne(*model);
-    return kExitOk;
+  const auto fetch = [&]() -> absl::StatusOr<std::vector<v1::Model>> {
+    if (flags.name.empty()) return client.ListModels((*connection)->call());
+    HIIF_ASSIGN_OR_RETURN(v1::Model model, client.GetModel(flags.name, (*connection)->call()));
+    return std::vector<v1::Model>{std::move(model)};
+  };
+  const absl::Time until = absl::Now() + kPrivateServerLoads;
+  auto models = fetch();
+  while (flags.connection.server.empty() && models.ok() && Loading(*models) &&
+         absl::Now() < until && interrupt.exit_code() == 0) {
+    absl::SleepFor(absl::Milliseconds(50));
+    models = fetch();
   }
-  const auto models = client.ListModels((*connection)->call());
+  if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (!models.ok()) return Fail("models", (*connection)->Explain(models.status()));
   if (flags.json) return PrintJson(*models);
-  PrintTable(*models);
+  flags.name.empty() ? PrintTable(*models) : PrintOne(models->front());
   return kExitOk;
 }
 
