@@ -118,6 +118,17 @@ def test_a_wrong_model_name_suggests_the_right_one(server, photo, tmp_path):
     assert not (tmp_path / "o.png").exists()
 
 
+def test_models_say_how_good_and_how_fast_they_are():
+    """By a private server, which is still loading when it answers first."""
+    lines = hiif("models").stdout.splitlines()
+    assert "PSNR" in lines[0] and "SPEED" in lines[0]
+    of = {line.split()[0]: line for line in lines}
+    assert "Set5 x2 37.9" in of["edsr-baseline-hiif-fast"] and of["edsr-baseline-hiif-fast"].endswith("(default)")
+    assert "Set5 x2 38.1" in of["dat-light-hiif-fast"] and "kpx/s" in of["dat-light-hiif-fast"]
+    one = hiif("models", "dat-light-hiif-fast").stdout
+    assert "colour_slack 0.25" in one and "kpx/s" in one
+
+
 def test_several_servers_share_the_work(start_server, folder, tmp_path):
     servers = [start_server() for _ in range(2)]
     hiif("upscale", folder, "-r", "-o", tmp_path / "out", "-s", 2, "--jobs", 4, "--server",
