@@ -20,6 +20,10 @@ std::string Quoted(absl::string_view text);
 // kept. It is never cut within a UTF-8 character.
 std::string Shorten(absl::string_view text, size_t max_bytes);
 
+// Control characters, which could move a terminal's cursor or forge a line, as "\x1b"; everything
+// else as it is. keep_lines: but for ends of lines.
+std::string Visible(absl::string_view text, bool keep_lines = false);
+
 }  // namespace hiif
 
 #endif  // BASE_TEXT_H_

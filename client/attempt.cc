@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 namespace hiif::client {
@@ -23,13 +24,19 @@ absl::Status FromGrpc(const grpc::Status& status) {
 }
 
 Attempt::Attempt(ServerPool* pool, const CallOptions& call, absl::Time deadline)
-    : lease_(pool->Acquire()), stop_(call.stop, [this] { context_.TryCancel(); }) {
+    : lease_(pool->Acquire()),
+      stop_(call.stop, [this] { context_.TryCancel(); }),
+      stall_timeout_(call.stall_timeout),
+      watch_(call.stall_timeout, [this] { context_.TryCancel(); }) {
   if (deadline != absl::InfiniteFuture()) context_.set_deadline(absl::ToChronoTime(deadline));
   if (!pool->authorization().empty()) context_.AddMetadata("authorization", pool->authorization());
 }
 
 Failure Attempt::Failed(const grpc::Status& status) {
   Failure failure{FromGrpc(status)};
+  if (watch_.stalled())
+    failure.status = absl::UnavailableError(absl::StrCat(
+        "the server was silent for ", absl::FormatDuration(stall_timeout_), " and is given up"));
   failure.retry_info = RetryInfoFromDetails(status.error_details());
   int64_t millis = 0;
   if (const auto pushback = TrailerOf(context_, "grpc-retry-pushback-ms"))

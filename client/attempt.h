@@ -12,6 +12,7 @@
 #include "client/options.h"
 #include "client/retry.h"
 #include "client/server_pool.h"
+#include "client/stall_watch.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/status.h"
 
@@ -25,6 +26,8 @@ class Attempt {
 
   const std::shared_ptr<grpc::Channel>& channel() const { return lease_->channel(); }
   grpc::ClientContext* context() { return &context_; }
+  // For each wait for the server.
+  StallWatch* watch() { return &watch_; }
   // After the call ended. The server is avoided for a while where it was its fault.
   Failure Failed(const grpc::Status& status);
 
@@ -32,6 +35,8 @@ class Attempt {
   std::unique_ptr<ServerPool::Lease> lease_;
   grpc::ClientContext context_;
   std::stop_callback<std::function<void()>> stop_;
+  const absl::Duration stall_timeout_;
+  StallWatch watch_;
 };
 
 // Runs attempts until one succeeds or its failure is final. attempt returns nullopt for success;

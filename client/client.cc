@@ -27,11 +27,22 @@ absl::StatusOr<Response> Unary(ServerPool* pool, const ClientOptions& options,
   Response response;
   const auto attempt = [&](Attempt& current, RetryState&) -> std::optional<Failure> {
     Stub stub(current.channel());
+    const StallWatch::Wait wait(current.watch());
     const grpc::Status status = (stub.*method)(current.context(), request, &response);
     if (status.ok()) return std::nullopt;
     return current.Failed(status);
   };
   HIIF_RETURN_IF_ERROR(RunAttempts(pool, options.retry, call, attempt));
+  return response;
+}
+
+absl::StatusOr<v1::QueryResponse> Checked(const v1::QueryRequest& request,
+                                          absl::StatusOr<v1::QueryResponse> response) {
+  // R, G, B for each row and column.
+  if (response.ok() && int64_t{2} * response->rgb_size() != int64_t{3} * request.coordinates_size())
+    return absl::DataLossError(
+        absl::StrCat("the server's answer is damaged: ", response->rgb_size(), " values for ",
+                     request.coordinates_size() / 2, " positions"));
   return response;
 }
 
@@ -75,7 +86,8 @@ absl::StatusOr<v1::QueryResponse> Client::Query(const v1::QueryRequest& request,
   ImageInput image{.encoded = request.image().encoded()};
   if (request.image().has_raw()) image.raw = &request.image().raw();
   if (!MustUpload(image, options_.upload_above_bytes))
-    return Unary(pool_.get(), options_, call, request, &v1::SuperResolutionService::Stub::Query);
+    return Checked(request, Unary(pool_.get(), options_, call, request,
+                                  &v1::SuperResolutionService::Stub::Query));
   v1::QueryUploadRequest first;
   *first.mutable_query() = request;
   first.mutable_query()->clear_image();
@@ -84,13 +96,15 @@ absl::StatusOr<v1::QueryResponse> Client::Query(const v1::QueryRequest& request,
     const auto stub = v1::SuperResolutionService::NewStub(current.channel());
     const auto stream = stub->QueryUpload(current.context(), &response);
     // Where the server closed the stream, its status says why.
-    if (stream->Write(first)) SendImage<v1::QueryUploadRequest>(image, stream.get());
+    if (stream->Write(first))
+      SendImage<v1::QueryUploadRequest>(image, stream.get(), current.watch());
+    const StallWatch::Wait wait(current.watch());
     const grpc::Status status = stream->Finish();
     if (status.ok()) return std::nullopt;
     return current.Failed(status);
   };
   HIIF_RETURN_IF_ERROR(RunAttempts(pool_.get(), options_.retry, call, attempt));
-  return response;
+  return Checked(request, std::move(response));
 }
 
 absl::StatusOr<std::vector<v1::Model>> Client::ListModels(const CallOptions& call) {

@@ -54,6 +54,10 @@ struct ClientOptions {
 struct CallOptions {
   // For the whole call with its retries.
   absl::Duration timeout = absl::InfiniteDuration();
+  // Longest wait for the next message of an answer, or for the server to take one of a request.
+  // After it the server is given up as if it were gone (Unavailable, with retries). The first one
+  // comes when the request's turn has come and the picture is decoded.
+  absl::Duration stall_timeout = absl::InfiniteDuration();
   // A stop request ends the call with CANCELLED.
   std::stop_token stop;
   // Told before each wait for another attempt. May be empty.

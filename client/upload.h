@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "client/client.h"
+#include "client/stall_watch.h"
 
 namespace hiif::client {
 
@@ -25,7 +26,7 @@ inline bool MustUpload(const ImageInput& image, int64_t limit) {
 // The messages behind the first one; Request: UpscaleUploadRequest or QueryUploadRequest. False
 // when the server closed the stream; its status says why.
 template <typename Request, typename Stream>
-bool SendImage(const ImageInput& image, Stream* stream) {
+bool SendImage(const ImageInput& image, Stream* stream, StallWatch* watch) {
   Request message;
   if (image.raw != nullptr) {
     v1::RawImage* raw = message.mutable_raw();
@@ -38,6 +39,7 @@ bool SendImage(const ImageInput& image, Stream* stream) {
   const absl::string_view bytes = BytesOf(image);
   for (size_t i = 0; i < bytes.size(); i += kChunkBytes) {
     message.set_chunk(std::string(bytes.substr(i, kChunkBytes)));
+    const StallWatch::Wait wait(watch);
     if (!stream->Write(message)) return false;
   }
   return stream->WritesDone();

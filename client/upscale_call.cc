@@ -50,7 +50,8 @@ std::optional<Failure> UpscaleCall::Try(Attempt& attempt, RetryState& retry) {
   v1::UpscaleUploadRequest first;
   *first.mutable_parameters() = request_.parameters();
   // Where the server closed the stream, its status says why.
-  if (stream->Write(first)) SendImage<v1::UpscaleUploadRequest>(image_, stream.get());
+  if (stream->Write(first))
+    SendImage<v1::UpscaleUploadRequest>(image_, stream.get(), attempt.watch());
   return Receive(*stream, attempt, retry);
 }
 
@@ -60,7 +61,11 @@ std::optional<Failure> UpscaleCall::Receive(Reader& reader, Attempt& attempt, Re
   ResponseChecker checker(&request_.parameters(), resumed ? next_tile_ : 0);
   v1::UpscaleResponse response;
   absl::Status refused;
-  while (refused.ok() && reader.Read(&response)) {
+  const auto read = [&] {
+    const StallWatch::Wait wait(attempt.watch());
+    return reader.Read(&response);
+  };
+  while (refused.ok() && read()) {
     refused = Accept(response, &checker);
     if (refused.ok() && response.part_case() != v1::UpscaleResponse::kHeader) retry.Progress();
   }

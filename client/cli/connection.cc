@@ -62,6 +62,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionFla
   HIIF_ASSIGN_OR_RETURN(connection->client_, client::Client::Create(options));
   connection->call_.stop = stop;
   if (flags.timeout_s > 0) connection->call_.timeout = absl::Seconds(flags.timeout_s);
+  if (flags.stall_timeout_s > 0)
+    connection->call_.stall_timeout = absl::Seconds(flags.stall_timeout_s);
   if (connection->server_ != nullptr) {
     HIIF_RETURN_IF_ERROR(connection->WaitForPrivate(stop));
   } else {

@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <string>
 
+#include "base/text.h"
 #include "client/cli/exit_code.h"
-#include "client/cli/visible.h"
 
 namespace hiif::cli {
 

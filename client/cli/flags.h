@@ -19,8 +19,9 @@ struct ConnectionFlags {
   std::string token_file;
   bool insecure_token = false;
   double connect_timeout_s = 5;
-  double timeout_s = 0;  // of a request; 0: none
-  int retries = 7;       // after the first attempt
+  double timeout_s = 0;           // of a request; 0: none
+  double stall_timeout_s = 3600;  // 0: none
+  int retries = 7;                // after the first attempt
   // Of the private server.
   std::string model_dir;
   std::string device;

@@ -11,11 +11,11 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "client/cli/commands.h"
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
-#include "client/cli/visible.h"
 #include "google/protobuf/util/json_util.h"
 #include "proto/print_defaults.h"
 

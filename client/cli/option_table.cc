@@ -59,6 +59,9 @@ void AddConnection(CLI::App* app, ConnectionFlags& f) {
       ->check(Silent(CLI::NonNegativeNumber));
   Value(app, "--timeout", f.timeout_s, "of a request with its retries (0: none)", "SECONDS", g)
       ->check(Silent(CLI::NonNegativeNumber));
+  Value(app, "--stall-timeout", f.stall_timeout_s,
+        "of a server that is silent: another attempt after it (3600; 0: none)", "SECONDS", g)
+      ->check(Silent(CLI::NonNegativeNumber));
   Value(app, "--retries", f.retries, "in a row, of a request that breaks (7)", "N", g)
       ->check(Silent(CLI::Range(0, 1000)));
 }

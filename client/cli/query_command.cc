@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "client/cli/commands.h"
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
@@ -55,6 +56,8 @@ absl::Status Query(const QueryFlags& flags, Connection& connection) {
   request.set_cell_column(2 / (static_cast<double>(info->size.width) * flags.scale));
   HIIF_ASSIGN_OR_RETURN(const v1::QueryResponse response,
                         connection.client().Query(request, connection.call()));
+  for (const std::string& warning : response.warnings())
+    std::cerr << "warning " << Visible(absl::StrCat(flags.input, ": ", warning)) << "\n";
   for (size_t i = 0; i < positions.size(); ++i)
     std::cout << absl::StrFormat(
         "%s\t%.6f\t%.6f\t%.6f\n", positions[i], response.rgb(static_cast<int>(3 * i)),

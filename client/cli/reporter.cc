@@ -13,7 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "client/cli/visible.h"
+#include "base/text.h"
 #include "nlohmann/json.hpp"
 
 namespace hiif::cli {

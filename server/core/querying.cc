@@ -55,7 +55,7 @@ absl::StatusOr<int64_t> PixelsOf(absl::string_view field, double cell, int64_t l
 }  // namespace
 
 absl::Status Querying::FindImage(const v1::QueryRequest& request, const Call& call,
-                                 WorkInput* input, Grid* size) const {
+                                 WorkInput* input, Grid* size, CallReport* report) const {
   const v1::ImageSource& source = request.image();
   std::optional<ImageInput> image;
   if (source.source_case() == v1::ImageSource::kDigest) {
@@ -70,6 +70,7 @@ absl::Status Querying::FindImage(const v1::QueryRequest& request, const Call& ca
                                         .opener = environment_.opener,
                                         .cancelled = [&call] { return !call.Alive().ok(); }}));
     input->image_digest = image->Digest();
+    AddWarnings(image->warnings(), report);
   }
   const auto features = environment_.cache->FindFeatures(
       {input->model->name(), input->model->serial(), input->image_digest, false, false});
@@ -93,7 +94,7 @@ absl::Status Querying::Run(const v1::QueryRequest& request, Call* call, v1::Quer
   HIIF_ASSIGN_OR_RETURN(input.model, registry_->Acquire(request.model(), ""));
   report->model = input.model->name();
   Grid size;
-  HIIF_RETURN_IF_ERROR(FindImage(request, *call, &input, &size));
+  HIIF_RETURN_IF_ERROR(FindImage(request, *call, &input, &size, report));
   HIIF_ASSIGN_OR_RETURN(input.grid.height, PixelsOf("cell_row", request.cell_row(), size.height));
   HIIF_ASSIGN_OR_RETURN(input.grid.width,
                         PixelsOf("cell_column", request.cell_column(), size.width));
@@ -123,7 +124,10 @@ absl::Status Querying::Run(const v1::QueryRequest& request, Call* call, v1::Quer
     report->stages = work->Spans();
     work->ReportStages();
   });
+  HIIF_ASSIGN_OR_RETURN(const auto picture, work->WaitForPicture(*call));
+  if (picture != nullptr) AddWarnings(picture->warnings, report);
   HIIF_ASSIGN_OR_RETURN(const std::vector<float> rgb, work->TakeResult(*call));
+  for (const std::string& warning : report->warnings) response->add_warnings(warning);
   response->mutable_rgb()->Add(rgb.begin(), rgb.end());
   *response->mutable_times() = work->Times();
   return absl::OkStatus();

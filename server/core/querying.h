@@ -23,9 +23,9 @@ class Querying {
                    CallReport* report) const;
 
  private:
-  // The image, or that its features are cached already; and its size.
+  // The image, or that its features are cached already; its size, and what is left out of it.
   absl::Status FindImage(const v1::QueryRequest& request, const Call& call, WorkInput* input,
-                         Grid* size) const;
+                         Grid* size, CallReport* report) const;
 
   ModelRegistry* const registry_;
   const WorkEnvironment environment_;

@@ -74,18 +74,6 @@ v1::UpscaleResponse MakeTrailer(const CallReport& report, const Output* output,
   return response;
 }
 
-// Those of a picture and of its output, each once, cut to what a message and a log line may hold.
-void AddWarnings(const std::vector<std::string>& warnings, CallReport* report) {
-  constexpr size_t kMost = 32;
-  constexpr size_t kMaxBytes = 400;
-  for (const std::string& warning : warnings) {
-    const std::string text = warning.substr(0, kMaxBytes);
-    if (report->warnings.size() < kMost &&
-        std::find(report->warnings.begin(), report->warnings.end(), text) == report->warnings.end())
-      report->warnings.push_back(text);
-  }
-}
-
 // From the workers to the stream, on the thread of the call.
 struct Sender {
   absl::Status Send(TileOutput& output) {
@@ -160,6 +148,17 @@ absl::StatusOr<Request> MakeRequest(const UpscaleOrder& order, const ImageInput&
 }
 
 }  // namespace
+
+void AddWarnings(const std::vector<std::string>& warnings, CallReport* report) {
+  constexpr size_t kMost = 32;
+  constexpr size_t kMaxBytes = 400;
+  for (const std::string& warning : warnings) {
+    const std::string text = warning.substr(0, kMaxBytes);
+    if (report->warnings.size() < kMost &&
+        std::find(report->warnings.begin(), report->warnings.end(), text) == report->warnings.end())
+      report->warnings.push_back(text);
+  }
+}
 
 InputOptions Upscaling::InputOptionsOf(const UpscaleOrder& order, const Call& call) const {
   return {limits_.max_input_pixels, order.clip, order.frame, environment_.opener,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "hiif/v1/super_resolution.pb.h"
@@ -16,6 +17,9 @@
 #include "server/models/registry.h"
 
 namespace hiif::server {
+
+// Those of a picture and of its output, each once, cut to what a message and a log line may hold.
+void AddWarnings(const std::vector<std::string>& warnings, CallReport* report);
 
 // Stateless but for what it is given; any thread.
 class Upscaling {

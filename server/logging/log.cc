@@ -85,7 +85,7 @@ std::string FormatLog(bool json, LogLevel level, absl::string_view message,
   for (const LogField& field : fields)
     absl::StrAppend(&line, " ", field.name, "=",
                     field.quoted && NeedsQuotes(field.value) ? Quote(field.value) : field.value);
-  return line;
+  return Visible(line);
 }
 
 void StartLog(bool json, LogLevel level) {

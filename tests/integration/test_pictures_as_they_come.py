@@ -170,6 +170,11 @@ def test_warnings_are_in_the_trailer_the_log_and_python(server, tmp_path):
     assert "extra plane" in lines[0]["warnings"]
     with client.Client(server.address) as python, pytest.warns(client.LossWarning, match="extra plane"):
         python.upscale(data, 2, model=FAST[1])
+    with client.Client(server.address) as python, pytest.warns(client.LossWarning, match="extra plane"):
+        python.query(data, [(1, 1)], model=FAST[1])
+    (tmp_path / "rgbx.tif").write_bytes(data)
+    asked = hiif("query", tmp_path / "rgbx.tif", "1,1", *FAST, "--server", server.address)
+    assert "warning" in asked.stderr and "extra plane" in asked.stderr
     with client.Client(server.address) as python, warnings.catch_warnings():
         warnings.simplefilter("error")
         python.upscale(saved("PNG"), 2, model=FAST[1])

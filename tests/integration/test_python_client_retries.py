@@ -15,10 +15,12 @@ SIZE = 12  # 3 x 3 tiles
 
 
 class Script:
-    """One entry a call: a function of (context, tile index) before every tile and the trailer, or None."""
+    """One entry a call: a function of (context, tile index) before every tile and the trailer, or None. lie: changes
+    every header and trailer."""
 
-    def __init__(self, *steps):
+    def __init__(self, *steps, lie=lambda message: None):
         self.steps = list(steps)
+        self.lie = lie
         self.calls = []
 
 
@@ -34,9 +36,13 @@ def serve(script):
             step = script.steps.pop(0) if script.steps else None
             if step is not None:
                 step(context, None, None)
-            yield pb.UpscaleResponse(header=pb.UpscaleHeader(
+            header = pb.UpscaleHeader(
                 output_width=SIZE, output_height=SIZE, region=pb.Region(width=SIZE, height=SIZE), channels=1,
-                sample_type=pb.SAMPLE_TYPE_U8, resume_token=b"token"))
+                sample_type=pb.SAMPLE_TYPE_U8, resume_token=b"token", input_width=4, input_height=4,
+                grid=pb.TileGrid(tile_size=TILE, columns=3, rows=3), orientation_applied=1)
+            script.lie(header)
+            yield pb.UpscaleResponse(header=header)
+            trailer = pb.UpscaleTrailer()
             for index in range(request.parameters.first_tile, 9):
                 samples = bytes([index]) * TILE * TILE
                 tile = pb.Tile(index=index, x=index % 3 * TILE, y=index // 3 * TILE, width=TILE, height=TILE,
@@ -44,13 +50,23 @@ def serve(script):
                 if step is not None and step(context, index, tile) == "end":
                     return
                 yield pb.UpscaleResponse(tile=tile)
-            yield pb.UpscaleResponse(trailer=pb.UpscaleTrailer())
+                trailer.crc32c = crc32c(samples, trailer.crc32c)
+                trailer.messages_sent += 1
+            script.lie(trailer)
+            yield pb.UpscaleResponse(trailer=trailer)
+
+        def Query(self, request, context):
+            response = pb.QueryResponse(rgb=[0.5] * (len(request.coordinates) // 2 * 3), warnings=["a loss"])
+            script.lie(response)
+            return response
 
         def ListModels(self, request, context):
             step = script.steps.pop(0) if script.steps else None
             if step is not None:
                 step(context, None, None)
-            return pb.ListModelsResponse(models=[pb.Model(name="m")])
+            response = pb.ListModelsResponse(models=[pb.Model(name="m")])
+            script.lie(response)
+            return response
 
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
     rpc.add_SuperResolutionServiceServicer_to_server(Service(), server)
@@ -180,3 +196,73 @@ def test_models_are_asked_again():
     with hiif.Client(address) as client:
         assert [model.name for model in client.models()] == ["m"]
     server.stop(None)
+
+
+def changed(kind, **fields):
+    """Sets fields, of messages within by "outer__inner", of every message of a kind."""
+    def lie(message):
+        if type(message).__name__ != kind:
+            return
+        for name, value in fields.items():
+            outer, _, inner = name.rpartition("__")
+            setattr(getattr(message, outer) if outer else message, inner, value)
+    return lie
+
+
+@pytest.mark.parametrize("lie,words", [
+    (changed("UpscaleHeader", output_width=16), "factor"),
+    (changed("UpscaleHeader", output_width=2**31 - 1, output_height=2**31 - 1), "32 times"),
+    (changed("UpscaleHeader", output_width=0), "size"),
+    (changed("UpscaleHeader", input_width=8, output_width=24, region__width=24, grid__columns=6), "shape"),
+    (changed("UpscaleHeader", region__width=8), "region"),
+    (changed("UpscaleHeader", region__x=-1), "size"),
+    (changed("UpscaleHeader", channels=4), "shape"),
+    (changed("UpscaleHeader", channels=0), "size"),
+    (changed("UpscaleHeader", sample_type=3), "type"),
+    (changed("UpscaleHeader", sample_type=0), "size"),
+    (changed("UpscaleHeader", grid__tile_size=8192), "tiles"),
+    (changed("UpscaleHeader", grid__columns=4), "tiles"),
+    (changed("UpscaleHeader", format=1), "file"),
+    (changed("UpscaleHeader", model="other"), "model"),
+    (changed("UpscaleTrailer", messages_sent=8), "messages"),
+    (changed("UpscaleTrailer", crc32c=1), "checksum"),
+])
+def test_answers_are_held_against_what_was_asked(call, lie, words):
+    script = Script(lie=lie)
+    error, _ = call(script, attempts=1, sample_type=1, model="m" if words == "model" else "")
+    assert getattr(error, "code", error) == grpc.StatusCode.DATA_LOSS, error
+    assert words in str(error)
+
+
+@pytest.mark.parametrize("change", [
+    {"x": 1}, {"y": -4}, {"width": 3}, {"height": 2**30}, {"samples": b""}, {"samples": b"1" * 17}, {"index": -1},
+    {"index": 9}])
+def test_tiles_elsewhere_are_refused(call, change):
+    def step(context, index, tile):
+        if index == 4:
+            for name, value in change.items():
+                setattr(tile, name, value)
+            tile.crc32c = crc32c(tile.samples)
+    error, _ = call(Script(step), attempts=1)
+    assert getattr(error, "code", error) == grpc.StatusCode.DATA_LOSS, error
+
+
+def test_lists_and_colours_are_held_against_what_was_asked():
+    import hiif
+    picture = numpy.zeros((4, 4), numpy.uint8)
+    for lie in (lambda m: m.rgb.pop(), lambda m: m.rgb.extend([0.5] * 3), lambda m: m.rgb.__setitem__(0, float("nan")),
+                lambda m: m.rgb.__setitem__(0, 2.0)):
+        address, server = serve(Script(lie=lie))
+        with hiif.Client(address) as client, pytest.raises(hiif.Error, match="damaged"):
+            client.query(picture, [(1, 1), (2, 2)])
+        server.stop(None)
+    address, server = serve(Script())
+    with hiif.Client(address) as client, pytest.warns(hiif.LossWarning, match="a loss"):
+        assert client.query(picture, [(1, 1), (2, 2)]).shape == (2, 3)
+    server.stop(None)
+    for lie in (lambda m: setattr(m, "next_page_token", "again"),
+                lambda m: (m.ClearField("models"), setattr(m, "next_page_token", "again"))):
+        address, server = serve(Script(lie=lie))
+        with hiif.Client(address) as client, pytest.raises(hiif.Error, match="list of models"):
+            client.models()
+        server.stop(None)

@@ -9,8 +9,8 @@ import grpc
 import numpy as np
 from PIL import Image
 
-from hiif._common import (UPLOAD_ABOVE, Assembly, Error, Progress, Retries, call_metadata, channel_of, colours_of,
-                          error_of, parameters_of, query_of, query_uploads, shape_request,
+from hiif._common import (UPLOAD_ABOVE, Assembly, Error, Progress, Retries, add_page, call_metadata, channel_of,
+                          colours_of, error_of, parameters_of, query_of, query_uploads, shape_of, shape_request,
                           uploads)
 from hiif._pictures import Picture, Source, source_of
 from hiif.v1 import super_resolution_pb2 as pb
@@ -59,6 +59,7 @@ class Client:
         assembly = Assembly(parameters_of(scale, size, region, model=model, **parameters), source, progress)
         retries = Retries(self._attempts, timeout)
         while assembly.trailer is None:
+            assembly.begin()
             try:
                 for response in self._call(source, assembly.parameters, retries.left()):
                     if assembly.add(response):
@@ -99,9 +100,9 @@ class Client:
         if source.size() > UPLOAD_ABOVE:
             return colours_of(self._unary(
                 lambda request, **how: self._stub.QueryUpload(query_uploads(source, request), **how), query,
-                timeout))
+                timeout), len(positions))
         query.image.CopyFrom(source.message)
-        return colours_of(self._unary(self._stub.Query, query, timeout))
+        return colours_of(self._unary(self._stub.Query, query, timeout), len(positions))
 
     def _shape(self, source: Source, timeout: Optional[float]) -> Tuple[int, int]:
         """Width and height, of a file as the server turns it."""
@@ -113,7 +114,7 @@ class Client:
             try:
                 for response in self._call(source, parameters, retries.left()):
                     if response.WhichOneof("part") == "header":
-                        return response.header.input_width, response.header.input_height
+                        return shape_of(response.header)
                 raise Error(grpc.StatusCode.DATA_LOSS, "the stream ended without a header")
             except (grpc.RpcError, Error) as failure:
                 time.sleep(retries.wait(error_of(failure)))
@@ -124,7 +125,6 @@ class Client:
         token = ""
         while True:
             page = self._unary(self._stub.ListModels, pb.ListModelsRequest(page_token=token), timeout)
-            found.extend(page.models)
-            token = page.next_page_token
+            token = add_page(found, page)
             if not token:
                 return found

@@ -6,19 +6,15 @@ import ipaddress
 import random
 import time
 import warnings
-from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import grpc
 import numpy as np
 from grpc_status import rpc_status
 from PIL import Image
 
-try:
-    from google_crc32c import value as crc32c
-except ImportError:  # without it the checksums of tiles are not compared
-    crc32c = None
-
 from google.rpc import error_details_pb2
+from hiif._checks import MAX_MODELS, Error, ResponseChecker, check_query, require
 from hiif._pictures import DTYPES, Source
 from hiif.v1 import super_resolution_pb2 as pb
 
@@ -35,16 +31,6 @@ MAX_OVERLOAD_WAIT = 600.0
 
 class LossWarning(UserWarning):
     """Something of a picture that its result does not hold, or holds in another form."""
-
-
-class Error(Exception):
-    """What the server said. `code` is a grpc.StatusCode; `retry_after` seconds, or None."""
-
-    def __init__(self, code: grpc.StatusCode, message: str, retry_after: Optional[float] = None):
-        super().__init__(f"{code.name}: {message}")
-        self.code = code
-        self.message = message
-        self.retry_after = retry_after
 
 
 def error_of(error: Union[grpc.RpcError, Error]) -> Error:
@@ -164,20 +150,29 @@ class Assembly:
         self._header: Optional[pb.UpscaleHeader] = None
         self._pixels: Optional[np.ndarray] = None
         self._done = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Another stream begins, of self.parameters."""
+        message = self._source.message
+        self._checker = ResponseChecker(self.parameters,
+                                        message.raw if message.WhichOneof("source") == "raw" else None)
 
     def add(self, response: pb.UpscaleResponse) -> bool:
-        """One message, in the order of the stream; whether it was a tile. Raises Error (DATA_LOSS) where a tile
-        is damaged or missing."""
+        """One message, in the order of the stream; whether it was a tile. Raises Error (DATA_LOSS) where the answer
+        is damaged, or another one than was asked for."""
+        require(self.trailer is None, "it goes on after its trailer")
         part = response.WhichOneof("part")
         if part == "header":
+            self._checker.header(response.header)
             if self._header is None or response.header.resume_token != self._header.resume_token:
+                if self.parameters.first_tile:  # from its beginning, then
+                    raise Error(grpc.StatusCode.FAILED_PRECONDITION, "the output changed while it was resumed")
                 self._begin(response.header)
         elif part == "tile":
             tile, header, pixels = response.tile, self._header, self._pixels
-            if header is None or pixels is None or tile.index != self.parameters.first_tile:
-                raise Error(grpc.StatusCode.DATA_LOSS, f"tile {tile.index} came where another one was due")
-            if crc32c is not None and crc32c(tile.samples) != tile.crc32c:
-                raise Error(grpc.StatusCode.DATA_LOSS, f"tile {tile.index} does not fit its checksum")
+            self._checker.tile(tile)
+            assert header is not None and pixels is not None
             top, left = tile.y - header.region.y, tile.x - header.region.x
             pixels[top:top + tile.height, left:left + tile.width] = np.frombuffer(
                 tile.samples, pixels.dtype).reshape(tile.height, tile.width, -1)
@@ -187,9 +182,10 @@ class Assembly:
                 self._progress(self._done, self._all())
             return True
         elif part == "trailer":
-            if self._done != self._all():
-                raise Error(grpc.StatusCode.DATA_LOSS, "the stream ended before its last tile")
+            self._checker.trailer(response.trailer)
             self.trailer = response.trailer
+        else:
+            require(False, "a part that this client does not know")
         return False
 
     def _all(self) -> int:
@@ -200,8 +196,12 @@ class Assembly:
         self._source.check_result(header.channels, header.sample_type)
         self._header = header
         self._done = 0
-        self._pixels = np.zeros((header.region.height, header.region.width, header.channels),
-                                DTYPES[header.sample_type])
+        shape = header.region.height, header.region.width, header.channels
+        try:  # pages of zeros, which take memory as tiles come
+            self._pixels = np.zeros(shape, DTYPES[header.sample_type])
+        except (MemoryError, ValueError) as error:
+            raise MemoryError(f"an output of {shape[1]} x {shape[0]} pixels does not fit into memory: ask for regions "
+                              "of it") from error
         self.parameters.resume_token = header.resume_token
 
     def start_over(self) -> None:
@@ -233,9 +233,25 @@ def query_of(width: int, height: int, positions: Sequence[Tuple[float, float]], 
     return request
 
 
-def colours_of(response: pb.QueryResponse) -> np.ndarray:
-    """(positions, 3) of float32 in [0, 1]."""
+def colours_of(response: pb.QueryResponse, positions: int) -> np.ndarray:
+    """(positions, 3) of float32 in [0, 1]. Tells of losses; raises Error (DATA_LOSS)."""
+    check_query(response, positions)
+    warn(response.warnings)
     return np.array(response.rgb, np.float32).reshape(-1, 3)
+
+
+def shape_of(header: pb.UpscaleHeader) -> Tuple[int, int]:
+    """Width and height of the picture that was sent. Raises Error (DATA_LOSS)."""
+    require(header.input_width >= 1 and header.input_height >= 1, "a header without a valid size")
+    return header.input_width, header.input_height
+
+
+def add_page(found: List[pb.Model], page: pb.ListModelsResponse) -> str:
+    """Adds the models of a page; the token of the next one. Raises Error (DATA_LOSS)."""
+    require(bool(page.models) or not page.next_page_token, "a list of models with an empty page")
+    found.extend(page.models)
+    require(len(found) <= MAX_MODELS, "a list of models without an end")
+    return page.next_page_token
 
 
 def channel_of(server: str, credentials: Optional[grpc.ChannelCredentials], plain: Any, secure: Any) -> Any:

@@ -36,5 +36,14 @@ TEST(Quoted, IsShortAndPrintable) {
   EXPECT_EQ(Quoted(std::string(1 << 20, 'a')).size(), 66);
 }
 
+TEST(Text, VisibleLeavesNothingToATerminal) {
+  EXPECT_EQ(Visible("a\x1b[2Jb\r\n\t\x7f"), "a\\x1b[2Jb\\x0d\\x0a\\x09\\x7f");
+  EXPECT_EQ(Visible("two\nlines\r", /*keep_lines=*/true), "two\nlines\\x0d");
+  EXPECT_EQ(Visible("gro\xc3\x9f \xc2\x9b"
+                    "31m"),
+            "gro\xc3\x9f \\x9b31m")
+      << "C1 in UTF-8";
+}
+
 }  // namespace
 }  // namespace hiif

@@ -26,6 +26,13 @@ TEST(FormatLog, CutsWhatClientsSent) {
 TEST(FormatLog, KeepsControlBytesOutOfTheTerminal) {
   const std::string line = FormatLog(false, LogLevel::kInfo, "call", {{"id", "a\x1b[31m\nb"}});
   for (const char c : line) EXPECT_GE(c, ' ') << line;
+  // Without an ESC: DEL, and the CSI of U+009B.
+  const std::string others = FormatLog(false, LogLevel::kInfo, "a\x1b[1mb",
+                                       {{"id",
+                                         "\x7f \xc2\x9b"
+                                         "31m"}});
+  EXPECT_THAT(others, HasSubstr("a\\x1b[1mb"));
+  EXPECT_THAT(others, HasSubstr("\\x7f \\x9b31m"));
 }
 
 }  // namespace
