@@ -85,6 +85,14 @@ bool SaysResolution(const VImage& image, ImageFormat format) {
 void AddMetadata(const VImage& image, ImageFormat format, Metadata* m) {
   m->icc = Blob(image, VIPS_META_ICC_NAME);
   if (m->xmp.empty()) m->xmp = Blob(image, VIPS_META_XMP_NAME);
+  // Of AVIF and HEIC, libvips takes for XMP what begins with its element; a packet may as well
+  // begin with a processing instruction.
+  constexpr int kMostItems = 8;
+  for (int i = 0; m->xmp.empty() && i < kMostItems; ++i) {
+    std::string item = Blob(image, absl::StrCat("heif-mime-", i).c_str());
+    if (absl::StrContains(absl::string_view(item).substr(0, 1024), "<x:xmpmeta"))
+      m->xmp = std::move(item);
+  }
   if (m->iptc.empty()) m->iptc = IptcRecords(Blob(image, VIPS_META_IPTC_NAME));
   if (m->ppi_x == 0 && SaysResolution(image, format)) {
     constexpr double kMillimetres = 25.4;
@@ -141,6 +149,18 @@ absl::StatusOr<VImage> Simplify(VImage image, ImageFormat format) {
 // The colours with transparency behind them, straight, and nothing else.
 VImage Select(const VImage& image, const Planes& planes) {
   VImage colours = image.extract_band(0, VImage::option()->set("n", planes.colours));
+  if (planes.ycc) {
+    constexpr double kMatrix[] = {1, 0, 1.402, 1, -0.344136, -0.714136, 1, 1.772, 0};
+    constexpr double kMiddle = 128;
+    const VImage matrix =
+        VImage::new_matrixv(3, 3, kMatrix[0], kMatrix[1], kMatrix[2], kMatrix[3], kMatrix[4],
+                            kMatrix[5], kMatrix[6], kMatrix[7], kMatrix[8]);
+    return colours.linear({1, 1, 1}, {0, -kMiddle, -kMiddle})
+        .recomb(matrix)
+        .rint()
+        .cast(VIPS_FORMAT_UCHAR)
+        .copy(VImage::option()->set("interpretation", VIPS_INTERPRETATION_sRGB));
+  }
   if (planes.alpha < 0) return colours;
   VImage out = colours.bandjoin(image.extract_band(planes.alpha));
   if (!planes.associated) return out;

@@ -24,6 +24,7 @@ struct Planes {
   int colours = 0;          // first
   int alpha = -1;           // which of those behind them is transparency; -1: none
   bool associated = false;  // colours are multiplied with it
+  bool ycc = false;         // colours are Y, Cb and Cr of 8 bits (BT.601, full range)
 };
 
 struct Container {

@@ -3,8 +3,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "imaging/container/bytes.h"
 #include "imaging/container/container.h"
 
 namespace hiif {
@@ -46,9 +48,14 @@ bool IsSide(absl::string_view word, int64_t* side) {
          absl::SimpleAtoi(word, side) && *side > 0;
 }
 
-// P1 to P3: a word for each sample (a digit for P1), which libvips makes zeros of where they are
-// missing.
-absl::Status CheckWords(Words words, bool bits, int64_t samples, int64_t most) {
+// Of 0 to `most`, as 8 or 16 bits of the whole range, big-endian.
+void AppendSample(int64_t value, int64_t most, std::string* out) {
+  const int64_t full = most > 255 ? 65535 : 255;
+  AppendBigEndian((std::min(value, most) * full + most / 2) / most, most > 255 ? 2 : 1, out);
+}
+
+// P1 to P3: a word for each sample (a digit for P1, where 1 is black).
+absl::Status ReadWords(Words words, bool bits, int64_t samples, int64_t most, std::string* out) {
   for (int64_t i = 0; i < samples; ++i) {
     const absl::string_view word = words.Next(bits ? 1 : 12);
     if (word.empty()) return Damaged(absl::StrFormat("%d samples of %d", i, samples));
@@ -57,6 +64,7 @@ absl::Status CheckWords(Words words, bool bits, int64_t samples, int64_t most) {
                                     [](unsigned char c) { return absl::ascii_isdigit(c); });
     if (!digits || !absl::SimpleAtoi(word, &value) || value > most)
       return Damaged(absl::StrFormat("sample %d is \"%s\"", i, Printable(word, 12)));
+    AppendSample(bits ? 1 - value : value, most, out);
   }
   return absl::OkStatus();
 }
@@ -75,16 +83,29 @@ absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& li
   const bool is_float = kind == 'f' || kind == 'F';
   const int64_t samples = width * height * (kind == '3' || kind == '6' || kind == 'F' ? 3 : 1);
   int64_t most = 1;
+  absl::string_view scale_word;
   if (is_float) {
     double scale = 0;
-    if (!absl::SimpleAtod(words.Next(), &scale)) return Damaged("the scale is no number");
+    scale_word = words.Next();
+    if (!absl::SimpleAtod(scale_word, &scale)) return Damaged("the scale is no number");
   } else if (kind != '1' && kind != '4') {
     if (!IsSide(words.Next(), &most) || most > 65535)
       return Damaged("the largest value is no number of 1 to 65535");
   }
+  // libvips takes comments for numbers, wants blanks between bits, and knows no largest values but
+  // two: it gets a plain header, and samples of the whole range.
+  Container out;
+  std::string& made = out.made.emplace_back();
+  const auto header = [&](const char* magic, absl::string_view last) {
+    made = absl::StrFormat("%s\n%d %d\n%s", magic, width, height, last);
+  };
+  const char* plain = samples == width * height ? "P5" : "P6";
+  const char* largest = most > 255 ? "65535\n" : "255\n";
   if (kind >= '1' && kind <= '3') {
-    HIIF_RETURN_IF_ERROR(CheckWords(words, kind == '1', samples, most));
-    return Container();
+    header(plain, largest);
+    HIIF_RETURN_IF_ERROR(ReadWords(words, kind == '1', samples, most, &made));
+    out.pieces.emplace_back(made);
+    return out;
   }
   const int64_t needed = is_float      ? samples * 4
                          : kind == '4' ? (width + 7) / 8 * height
@@ -92,7 +113,20 @@ absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& li
   const auto there = static_cast<int64_t>(bytes.size()) - static_cast<int64_t>(words.at()) - 1;
   if (there < needed)
     return Damaged(absl::StrFormat("%d bytes of %d", std::max<int64_t>(there, 0), needed));
-  return Container();
+  const absl::string_view raster = bytes.substr(words.at() + 1, needed);
+  const bool whole_range = kind == '4' || is_float || most == 255 || most == 65535;
+  if (is_float)
+    header(kind == 'F' ? "PF" : "Pf", absl::StrCat(scale_word, "\n"));
+  else
+    header(kind == '4' ? "P4" : plain, kind == '4' ? "" : largest);
+  if (!whole_range) {
+    const size_t each = most > 255 ? 2 : 1;
+    for (size_t at = 0; at < raster.size(); at += each)
+      AppendSample(static_cast<int64_t>(BigEndian(raster, at, each)), most, &made);
+  }
+  out.pieces.emplace_back(made);
+  if (whole_range) out.pieces.push_back(raster);
+  return out;
 }
 
 }  // namespace hiif

@@ -17,6 +17,7 @@ enum Tag : uint16_t {
   kWidth = 256,
   kLength = 257,
   kBitsPerSample = 258,
+  kCompression = 259,
   kPhotometric = 262,
   kOrientation = 274,
   kSamplesPerPixel = 277,
@@ -28,6 +29,7 @@ enum Tag : uint16_t {
   kInkSet = 332,
   kExtraSamples = 338,
   kSampleFormat = 339,
+  kYccSubsampling = 530,
   kModelPixelScale = 33550,
   kModelTiepoint = 33922,
   kIcc = 34675,
@@ -36,7 +38,14 @@ enum Tag : uint16_t {
   kDngVersion = 50706,
 };
 
-enum Photometric : uint16_t { kPalette = 3, kSeparated = 5, kCfa = 32803, kLinearRaw = 34892 };
+enum Photometric : uint16_t {
+  kPalette = 3,
+  kSeparated = 5,
+  kYcc = 6,
+  kCfa = 32803,
+  kLinearRaw = 34892
+};
+enum Compression : uint16_t { kOldJpeg = 6, kJpeg = 7 };
 
 // Entries of all directories together, and directories: files of scanners have some thousands.
 constexpr size_t kMaxPages = 10'000;
@@ -139,6 +148,16 @@ absl::Status FindPlanes(const Page& page, Container* out) {
   if (photometric == kSeparated && page.fields.Integer(kInkSet, 1) != 1)
     return absl::InvalidArgumentError("a TIFF of other inks than CMYK is not supported");
   const int colours = photometric < 2 ? 1 : photometric == kSeparated ? 4 : 3;
+  // JPEG's are converted by its decoder, subsampled ones by libtiff; others would be taken for RGB.
+  const uint64_t compression = page.fields.Integer(kCompression, 1);
+  const TiffField* steps = page.fields.Find(kYccSubsampling);
+  if (photometric == kYcc && compression != kJpeg && compression != kOldJpeg && steps != nullptr &&
+      steps->Integer(0) == 1 && steps->Integer(1) == 1) {
+    if (page.fields.Integer(kBitsPerSample, 1) != 8 || samples != colours)
+      return absl::InvalidArgumentError("a TIFF of YCbCr of other than 8 bits is not supported");
+    out->planes = Planes{.colours = colours, .ycc = true};
+    return absl::OkStatus();
+  }
   const TiffField* extra = page.fields.Find(kExtraSamples);
   // Without the tag one more sample is taken for transparency, as others take it.
   if (samples <= colours || (extra == nullptr && samples == colours + 1)) return absl::OkStatus();

@@ -330,6 +330,22 @@ TEST(ReadTiff, UnsupportedIsNotDamaged) {
               HasSubstr("camera"));
 }
 
+// Uncompressed, which a decoder takes for RGB.
+TEST(ReadTiff, YccIsNotRgb) {
+  const std::vector<std::string> page = {
+      Entry(256, 3, 1, 1), Entry(257, 3, 1, 1), Entry(258, 3, 1, 8),
+      Entry(259, 3, 1, 1), Entry(262, 3, 1, 6), Entry(277, 3, 1, 3),
+      Entry(278, 3, 1, 1), Entry(279, 4, 1, 3), Entry(530, 3, 2, 0x00010001)};
+  std::string file = Tiff({page}, 3);
+  file.replace(file.size() - 3, 3, "\x51\x5a\xf0");  // red
+  const auto picture = Decode(file);
+  ASSERT_TRUE(picture.ok()) << picture.status();
+  const auto& samples = picture->colour->samples;
+  EXPECT_GT(samples[0], 230);
+  EXPECT_LT(samples[1], 20);
+  EXPECT_LT(samples[2], 20);
+}
+
 TEST(ReadTiff, DirectoriesInALoopEnd) {
   std::string file = Tiff({Grey(8, 8), Grey(8, 8)}, 64);
   const size_t link = 8 + 2 + 10 * 12;
@@ -379,6 +395,33 @@ TEST(ReadPpm, EverySampleIsThere) {
         "P2 2 2 255 1 2 3 256", "P1 2 2 011", "P1 2 2 0112", "P5 20 20 255\nabc", "P6 4 4 70000\n",
         "P6 -4 4 255\n", "P4 90 9\nab"})
     EXPECT_THAT(Probe(file).status().message(), HasSubstr("damaged or truncated")) << file;
+}
+
+std::vector<int> GreyOf(const std::string& file) {
+  const auto picture = Decode(file);
+  EXPECT_TRUE(picture.ok()) << picture.status();
+  if (!picture.ok()) return {};
+  std::vector<int> out;
+  const auto& samples = picture->colour->samples;
+  if (picture->type == SampleType::kU8)
+    for (size_t i = 0; i < samples.size(); i += 3) out.push_back(samples[i]);
+  else
+    for (size_t i = 0; i < samples.size() / 2; i += 3)
+      out.push_back(testing::At<uint16_t>(samples, static_cast<int64_t>(i)));
+  return out;
+}
+
+// libvips takes comments for numbers, and every largest value for the whole range.
+TEST(ReadPpm, CommentsAndAnyLargestValue) {
+  EXPECT_THAT(GreyOf("P5 # by hand\n# two\n2#x\n1 # high\n#\n255\n\x07\xc8"), ElementsAre(7, 200));
+  EXPECT_THAT(GreyOf(std::string("P5\n3 1\n100\n\0\x32\x64", 14)), ElementsAre(0, 128, 255));
+  EXPECT_THAT(GreyOf(std::string("P5\n3 1\n1023\n\0\0\x02\0\x03\xff", 18)),
+              ElementsAre(0, 32800, 65535));
+  EXPECT_THAT(GreyOf(std::string("P5\n2 1\n65535\n\x01\x02\xff\xff", 17)), ElementsAre(258, 65535));
+  EXPECT_THAT(GreyOf("P2\n3 1\n# most\n4\n0 2 4\n"), ElementsAre(0, 128, 255));
+  EXPECT_THAT(GreyOf("P1\n4 1\n0110\n"), ElementsAre(255, 0, 0, 255));
+  EXPECT_THAT(GreyOf("P1 4 1 0 1 1 # a comment\n0\n"), ElementsAre(255, 0, 0, 255));
+  EXPECT_THAT(GreyOf("P4 # bits\n4 1\n\x60"), ElementsAre(255, 0, 0, 255));
 }
 
 TEST(ReadGifAndWebp, LateFramesAreWork) {
