@@ -1,14 +1,14 @@
 #include "client/cli/upscale_file.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
-#include <iostream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -30,10 +30,30 @@ using Outcome = FileResult::Outcome;
 // Only headers are read here; the server has the limit.
 constexpr int64_t kNoPixelLimit = int64_t{1} << 40;
 
-// Into memory: what is mapped ends the whole run where somebody cuts the file meanwhile.
+// Into memory: what is mapped ends the whole run where somebody cuts the file meanwhile. No more
+// than its beginning where that is no picture's: it may be a film, or have no end at all.
 absl::StatusOr<std::string> Read(const std::string& path) {
-  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  return ReadFile(path);
+  constexpr size_t kHead = 64;
+  constexpr size_t kPiece = size_t{1} << 20;
+  std::FILE* file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
+  if (file == nullptr) return ReadFile(path);  // says why
+  const absl::Cleanup close = [file] {
+    if (file != stdin) std::fclose(file);
+  };
+  std::string bytes;
+  while (true) {
+    const size_t before = bytes.size();
+    const size_t more = before == 0 ? kHead : kPiece;
+    bytes.resize(before + more);
+    const size_t read = std::fread(bytes.data() + before, 1, more, file);
+    bytes.resize(before + read);
+    if (before == 0 && read == kHead && !SniffFormat(bytes))
+      return absl::InvalidArgumentError(
+          absl::StrCat("not an image of a known format; allowed are ", ReadableFormats()));
+    if (read == more) continue;
+    if (std::ferror(file) != 0) return ReadFile(path);
+    return bytes;
+  }
 }
 
 // One picture of a file.

@@ -114,7 +114,19 @@ def test_pictures_are_found_by_their_first_bytes(upscale, picture, tmp_path):
         copy(picture, source / name)
     (source / "notes").write_text("P is a letter")
     upscale(source, "-o", f"{tmp_path}/out/")
-    assert made(tmp_path / "out") == ["a_x2.png", "b_x2.png", "c_x2.png", "d.mpo_x2.png"]
+    assert made(tmp_path / "out") == ["a_x2.png", "b_x2.png", "c_x2.apng", "d.mpo_x2.png"]
+
+
+def test_what_is_no_picture_is_not_read_to_its_end(upscale, tmp_path):
+    """A device without an end, a film of half a terabyte: known by their beginnings."""
+    film = tmp_path / "film.png"
+    with open(film, "wb") as file:
+        file.truncate(1 << 39)
+    for source in ("/dev/zero", film):
+        assert "not an image" in upscale(source, "-o", tmp_path / "o.png", check=1, timeout=60).stderr
+    with open("/dev/zero", "rb") as endless:
+        assert "not an image" in upscale("-", "-o", tmp_path / "o.png", check=1, timeout=60, stdin=endless).stderr
+    assert "empty" in upscale("/dev/null", "-o", tmp_path / "o.png", check=1).stderr
 
 
 def test_k20_links_pipes_and_devices(upscale, picture, tmp_path):
