@@ -149,7 +149,7 @@ class Dat : public Encoder {
     const int64_t window = int64_t{config_.window_short} * config_.window_long;
     const int64_t heads = *std::max_element(config_.heads.begin(), config_.heads.end());
     return (height * width * dim * 7 + rows * columns * (6 * dim + 2 * config_.ffn_hidden) +
-            std::min(kWindowsAtOnce, rows * columns / window) * window * window * heads) *
+            std::min(kWindowsAtOnce, rows * columns / window) * window * window * heads * 3 / 2) *
            static_cast<int64_t>(sizeof(float));
   }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kFloatBytes = sizeof(float);
 // Layers take and give back tensors of many sizes: of what they hold, this much is in memory, since
 // the allocator (tcmalloc) cannot put every tensor where another one was.
-constexpr double kAllocator = 1.25;
+constexpr double kAllocator = 1.3;
 
 int64_t SamplesOf(Grid grid, int64_t samples) {
   const int64_t all = grid.height * grid.width;

@@ -81,7 +81,7 @@ def test_what_is_not_finite_in_bfloat16_is_computed_again(start_server, photo, t
     that is 0."""
     shipped = ROOT / "models" / "edsr-baseline-hiif-fast.safetensors"
     with safe_open(shipped, "numpy") as file:
-        metadata = file.metadata()
+        metadata = {key: value for key, value in file.metadata().items() if key != "data_sha256"}
         tensors = {name: file.get_tensor(name).astype(numpy.float32) for name in file.keys()}
     tensors["fc_layers.0.fc1.weight"][0] = 0
     tensors["fc_layers.0.fc1.bias"][0] = 0
