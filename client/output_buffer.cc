@@ -1,8 +1,10 @@
 #include "client/output_buffer.h"
 
 #include <cstring>
+#include <new>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "client/response_checker.h"
 
 namespace hiif::client {
@@ -10,9 +12,18 @@ namespace hiif::client {
 absl::Status OutputBuffer::Begin(const v1::UpscaleHeader& header) {
   output_.header = header;
   output_.samples.clear();
-  if (header.format() == v1::FILE_FORMAT_UNSPECIFIED)
-    output_.samples.resize(header.region().width() * header.region().height() * header.channels() *
-                           SampleBytes(header.sample_type()));
+  if (header.format() != v1::FILE_FORMAT_UNSPECIFIED) return absl::OkStatus();
+  // How large a file's picture is, the server alone says.
+  const double bytes = static_cast<double>(header.region().width()) *
+                       static_cast<double>(header.region().height()) * header.channels() *
+                       SampleBytes(header.sample_type());
+  try {
+    if (bytes > static_cast<double>(output_.samples.max_size())) throw std::bad_alloc();
+    output_.samples.resize(static_cast<size_t>(bytes));
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("no memory for the output of %.0f bytes that the server announces", bytes));
+  }
   return absl::OkStatus();
 }
 

@@ -74,6 +74,9 @@ absl::Status ResponseChecker::AsAsked(const v1::UpscaleHeader& header) const {
   };
   const int64_t width = header.output_width();
   const int64_t height = header.output_height();
+  if (raw_ != nullptr &&
+      (header.input_width() != raw_->width() || header.input_height() != raw_->height()))
+    return Broken("another input than was sent");
   if (width > kMaxScale * header.input_width() + 1 ||
       height > kMaxScale * header.input_height() + 1)
     return Broken("an output of more than 32 times its input");

@@ -19,9 +19,10 @@ int SampleBytes(v1::SampleType type);
 class ResponseChecker {
  public:
   // asked: outlives the checker; null: anything that a server may send. first: index of the first
-  // tile that was asked for.
-  explicit ResponseChecker(const v1::UpscaleParameters* asked = nullptr, int64_t first = 0)
-      : asked_(asked), next_(first) {}
+  // tile that was asked for. raw: the pixels that were sent, null for a file.
+  explicit ResponseChecker(const v1::UpscaleParameters* asked = nullptr, int64_t first = 0,
+                           const v1::RawImage* raw = nullptr)
+      : asked_(asked), raw_(raw), next_(first) {}
 
   absl::Status Header(const v1::UpscaleHeader& header);
   absl::Status Tile(const v1::Tile& tile);
@@ -39,6 +40,7 @@ class ResponseChecker {
   absl::Status AsAsked(const v1::UpscaleHeader& header) const;
 
   const v1::UpscaleParameters* const asked_;
+  const v1::RawImage* const raw_;
   bool has_header_ = false;
   bool has_trailer_ = false;
   v1::UpscaleHeader header_;  // without the profile

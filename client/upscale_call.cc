@@ -58,7 +58,7 @@ std::optional<Failure> UpscaleCall::Try(Attempt& attempt, RetryState& retry) {
 template <typename Reader>
 std::optional<Failure> UpscaleCall::Receive(Reader& reader, Attempt& attempt, RetryState& retry) {
   const bool resumed = !request_.parameters().resume_token().empty();
-  ResponseChecker checker(&request_.parameters(), resumed ? next_tile_ : 0);
+  ResponseChecker checker(&request_.parameters(), resumed ? next_tile_ : 0, image_.raw);
   v1::UpscaleResponse response;
   absl::Status refused;
   const auto read = [&] {

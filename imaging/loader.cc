@@ -203,6 +203,7 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
   info.warnings = std::move(container.warnings);
   if (container.pieces.empty()) container.pieces.push_back(bytes);
   loader->made_ = std::move(container.made);
+  loader->strict_ = container.strict;
   loader->source_ = std::make_unique<PieceSource>(std::move(container.pieces));
   try {
     // By name, not by what libvips makes of the bytes: what they are has been seen.
@@ -281,6 +282,8 @@ absl::Status Loader::ReadRows(int64_t y, int64_t count, uint8_t* out) {
     const int64_t bytes = row_bytes();
     for (int64_t row = 0; row < count; ++row)
       std::memcpy(out + row * bytes, region.addr(0, static_cast<int>(y + row)), bytes);
+    // What libvips is told of the last rows it does not hand on.
+    if (strict_ && y + count == info_.stored.height) return CheckJpegData(source_->pieces());
     return absl::OkStatus();
   } catch (const vips::VError& error) {
     return Damaged(info_.format, error);

@@ -51,6 +51,7 @@ class Loader {
   ColourSpace space_ = ColourSpace::kRgb;
   std::deque<std::string> made_;  // parts of the source
   std::unique_ptr<PieceSource> source_;
+  bool strict_ = false;           // as Container's
   std::unique_ptr<Image> image_;  // reads the source
 };
 

@@ -90,7 +90,9 @@ absl::StatusOr<pid_t> Spawn(const std::string& program, int socket) {
 const char* Reason(DecoderEnd end) {
   switch (end) {
     case DecoderEnd::kCrash:
-      return "this file is damaged: its decoder crashed";
+      return "this file is damaged, or takes more memory than a picture of its size may: its "
+             "decoder "
+             "crashed";
     case DecoderEnd::kMemory:
       return "decoding this file takes more memory than a picture of its size may";
     case DecoderEnd::kTime:

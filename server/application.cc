@@ -179,9 +179,12 @@ std::optional<Application::Failure> Application::Start() {
   if (http_ != nullptr)
     for (Acceptor::Door& door : http_->TakeDoors()) doors.push_back(std::move(door));
   acceptor_ = std::make_unique<Acceptor>(
-      AcceptorOptions{config_.max_connections(), config_.max_connections_per_address()},
+      AcceptorOptions{config_.max_connections(),
+                      config_.max_connections_per_address(),
+                      {config_.max_streams_per_connection(), config_.max_receive_bytes()}},
       std::move(doors), [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
-  probe_ = std::make_unique<SelfProbe>(grpc_->first(), !config_.tls_certificate().empty());
+  probe_ = std::make_unique<SelfProbe>([this](int fd) { grpc_->Give(fd); }, grpc_->first(),
+                                       !config_.tls_certificate().empty());
   registry_->TellAll();
   if (const absl::Status status = StartManagement(); !status.ok())
     return Failure{status, kExitCannotListen};
@@ -247,14 +250,16 @@ absl::Status Application::StartManagement() {
         }},
        {"/livez",
         [this, answer](absl::string_view) {
-          if (!probe_->answered() && !draining_)
-            return answer(false, "deaf: a health check of the server's own port got no answer\n");
+          if ((!probe_->answered() || !acceptor_->Accepting()) && !draining_)
+            return answer(false, "deaf: a health check of the server's own got no answer\n");
           const bool alive =
               !device_lost_ && scheduler_->Statistics().stalled < ToDuration(config_.stuck_after());
           return answer(alive, "stuck: work is pending and nothing is finished\n");
         }},
        {"/readyz", [this, answer](absl::string_view) {
           if (draining_) return answer(false, "draining\n");
+          if (!probe_->reachable())
+            return answer(false, "full: a new connection to the server's own port got no answer\n");
           return answer(registry_->DefaultReady(), "the default model is not ready\n");
         }}});
   if (!server.ok())

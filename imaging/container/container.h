@@ -43,7 +43,7 @@ struct Container {
   // Of the pages of a TIFF, by the decoder's count, those that are pictures of their own.
   std::vector<int> pages;
   std::optional<Planes> planes;
-  // The decoder must not be satisfied with less than everything.
+  // A JPEG without its end: CheckJpegData() says whether more than that is missing.
   bool strict = false;
   // Of the frames of an animation, in milliseconds; times it is played, 0: for ever.
   std::vector<int> durations_ms;
@@ -68,6 +68,9 @@ absl::StatusOr<Container> ReadTiff(absl::string_view bytes, std::optional<int> f
 absl::StatusOr<Container> ReadHeif(absl::string_view bytes);
 absl::StatusOr<Container> ReadJxl(absl::string_view bytes);
 absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& limits);
+
+// InvalidArgument where a JPEG of these pieces has not all of its data. A pass of entropy decoding.
+absl::Status CheckJpegData(const std::vector<absl::string_view>& pieces);
 
 // Adds bytes[begin, end) to the pieces, to the last one where it goes on there.
 void AddPiece(absl::string_view bytes, size_t begin, size_t end, Container* container);

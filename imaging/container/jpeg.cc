@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <csetjmp>
+#include <cstdio>
 #include <map>
 
 #include "absl/strings/match.h"
@@ -11,8 +13,44 @@
 #include "imaging/container/container.h"
 #include "imaging/iptc.h"
 
+// After <cstdio>, which it needs and does not include.
+#include <jpeglib.h>
+
 namespace hiif {
 namespace {
+
+// libjpeg reports errors by a jump.
+struct Errors {
+  jpeg_error_mgr manager;
+  std::jmp_buf jump;
+};
+
+// Whether libjpeg finds all data of a file: nothing is made here that a jump would leave behind.
+bool ReadsWhole(const std::string& file, JSAMPLE* row) {
+  jpeg_decompress_struct jpeg = {};
+  Errors errors = {};
+  jpeg.err = jpeg_std_error(&errors.manager);
+  errors.manager.error_exit = [](j_common_ptr common) {
+    std::longjmp(reinterpret_cast<Errors*>(common->err)->jump, 1);
+  };
+  errors.manager.output_message = [](j_common_ptr) {};
+  if (setjmp(errors.jump) != 0) {
+    jpeg_destroy_decompress(&jpeg);
+    return false;
+  }
+  jpeg_create_decompress(&jpeg);
+  jpeg_mem_src(&jpeg, reinterpret_cast<const unsigned char*>(file.data()), file.size());
+  jpeg_read_header(&jpeg, TRUE);
+  jpeg.scale_num = 1;
+  jpeg.scale_denom = 8;  // a pixel of each block
+  jpeg.out_color_space = jpeg.jpeg_color_space;
+  jpeg_start_decompress(&jpeg);
+  while (jpeg.output_scanline < jpeg.output_height) jpeg_read_scanlines(&jpeg, &row, 1);
+  jpeg_finish_decompress(&jpeg);
+  const bool whole = errors.manager.num_warnings == 0;
+  jpeg_destroy_decompress(&jpeg);
+  return whole;
+}
 
 constexpr int kMaxScans = 100;
 // Each scan of a progressive file is a pass over its pixels; usual files have ten.
@@ -219,6 +257,16 @@ class JpegReader {
 };
 
 }  // namespace
+
+absl::Status CheckJpegData(const std::vector<absl::string_view>& pieces) {
+  std::string file;
+  for (const absl::string_view piece : pieces) absl::StrAppend(&file, piece);
+  constexpr size_t kMaxRow = MAX_COMPONENTS * (65536 / 8 + 1);
+  std::vector<JSAMPLE> row(kMaxRow);
+  if (ReadsWhole(file, row.data())) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "the JPEG data are damaged or truncated (the file ends in the middle)");
+}
 
 absl::StatusOr<Container> ReadJpeg(absl::string_view bytes) { return JpegReader(bytes).Read(); }
 

@@ -17,6 +17,7 @@ class PieceSource {
   PieceSource(const PieceSource&) = delete;
   PieceSource& operator=(const PieceSource&) = delete;
 
+  const std::vector<absl::string_view>& pieces() const { return pieces_; }
   // A source at the start. One at a time is read.
   vips::VSource Open();
 

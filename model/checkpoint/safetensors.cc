@@ -191,7 +191,9 @@ absl::Status Safetensors::ReadData() {
   const auto checksum = metadata_.find(kChecksum);
   if (checksum != metadata_.end() && checksum->second != Sha256Hex(Text(data)))
     return absl::DataLossError(
-        "its values do not have the checksum of its metadata: copy it again");
+        "its values do not have the checksum data_sha256 of its metadata: copy it again, or leave "
+        "the "
+        "checksum out of a file whose values were changed on purpose");
   return absl::OkStatus();
 }
 

@@ -2,12 +2,16 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +19,7 @@
 #include <climits>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/steady_now.h"
@@ -25,6 +30,17 @@ namespace {
 constexpr absl::Duration kSweepEvery = absl::Seconds(1);
 // At most as often where something would be refused.
 constexpr absl::Duration kEarlySweepEvery = absl::Milliseconds(5);
+// While connections are open; and looks take a tenth of a processor at most.
+constexpr absl::Duration kLookEvery = absl::Milliseconds(50);
+constexpr int kLookPart = 10;
+// What a connection may bring between two looks without its door being asked what it is.
+constexpr int64_t kQuietBytes = 4096;
+constexpr absl::Duration kLookOnProbation = absl::Milliseconds(10);
+constexpr int64_t kAbandonedOnProbation = 20;
+constexpr int64_t kMessagePartOnProbation = 8;
+// Connections that wait for their turn, of addresses on probation.
+constexpr size_t kMaxWaiting = 64;
+constexpr absl::Duration kSilent = absl::Seconds(10);
 // Connections taken from one socket before the others get their turn.
 constexpr int kAtOnce = 64;
 // Connections from this machine that are taken above max_connections.
@@ -59,6 +75,25 @@ std::string HostOf(const sockaddr_storage& name) {
   return host;
 }
 
+// Of this thread: waiting for a processor, which a flood keeps busy, is no reason to look less.
+absl::Duration OwnProcessorTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return absl::DurationFromTimespec(time);
+}
+
+// Without what still waits in the socket. False: not a TCP connection.
+bool ReadTraffic(int fd, Traffic* traffic) {
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+  int waiting = 0;
+  ioctl(fd, SIOCINQ, &waiting);
+  traffic->received_bytes = static_cast<int64_t>(info.tcpi_bytes_received) - waiting;
+  traffic->sent_bytes = static_cast<int64_t>(info.tcpi_bytes_acked);
+  return true;
+}
+
 bool OutOfDescriptors(int error) { return error == EMFILE || error == ENFILE; }
 
 }  // namespace
@@ -83,6 +118,7 @@ Acceptor::Acceptor(const AcceptorOptions& options, std::vector<Door> doors, OnRe
     : options_(options),
       doors_(std::move(doors)),
       on_refused_(std::move(on_refused)),
+      last_round_ns_(absl::ToUnixNanos(SteadyNow())),
       spare_fd_(open("/dev/null", O_RDONLY | O_CLOEXEC)),
       wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       thread_([this] { Watch(); }) {}
@@ -94,6 +130,7 @@ void Acceptor::Stop() {
   eventfd_write(wake_fd_, 1);
   thread_.join();
   CloseDoors(doors_);
+  for (const Newcomer& newcomer : waiting_) close(newcomer.fd);
   for (const int fd : {spare_fd_, wake_fd_})
     if (fd >= 0) close(fd);
 }
@@ -103,18 +140,37 @@ void Acceptor::Watch() {
   for (const Door& door : doors_) polled.push_back({door.socket.fd, POLLIN, 0});
   polled.push_back({wake_fd_, POLLIN, 0});
   absl::Time next_sweep = SteadyNow() + kSweepEvery;
+  absl::Time next_look = SteadyNow();
+  absl::Duration until_look = kLookEvery;
   while (true) {
-    const int ready = poll(polled.data(), polled.size(),
-                           static_cast<int>(absl::ToInt64Milliseconds(kSweepEvery)));
+    const absl::Duration wait = !waiting_.empty()      ? kLookOnProbation
+                                : connections_.empty() ? kSweepEvery
+                                                       : until_look;
+    const int ready =
+        poll(polled.data(), polled.size(), static_cast<int>(absl::ToInt64Milliseconds(wait)));
     if (polled.back().revents != 0) return;
+    const absl::Time now = SteadyNow();
+    last_round_ns_ = absl::ToUnixNanos(now);
     if (ready > 0)
       for (size_t i = 0; i < doors_.size(); ++i)
         if (polled[i].revents != 0) AcceptFrom(doors_[i]);
-    if (SteadyNow() >= next_sweep) {
-      Sweep();
-      next_sweep = SteadyNow() + kSweepEvery;
+    TakeWaiting(now);
+    if (now >= next_look) {
+      const absl::Duration before = OwnProcessorTime();
+      const bool more = CloseFloods(now);
+      until_look =
+          std::max(more ? kLookOnProbation : kLookEvery, kLookPart * (OwnProcessorTime() - before));
+      next_look = now + until_look;
+    }
+    if (now >= next_sweep) {
+      Sweep(now);
+      next_sweep = now + kSweepEvery;
     }
   }
+}
+
+bool Acceptor::Accepting() const {
+  return SteadyNow() - absl::FromUnixNanos(last_round_ns_) < kSilent;
 }
 
 void Acceptor::AcceptFrom(const Door& door) {
@@ -132,30 +188,55 @@ void Acceptor::AcceptFrom(const Door& door) {
     sockaddr_storage own{};
     size = sizeof(own);
     getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size);
-    std::string address = HostOf(peer);
-    const bool local = address == "unix" || address == HostOf(own);
-    const absl::string_view objection = LastingObjection(fd, address, local);
-    if (!objection.empty()) {
-      on_refused_(objection);
-      close(fd);
-      continue;
+    Newcomer newcomer{fd, &door, HostOf(peer), peer, false};
+    newcomer.local = newcomer.address == "unix" || newcomer.address == HostOf(own);
+    absl::string_view objection = LastingObjection(fd, newcomer.address, newcomer.local);
+    if (objection.empty()) {
+      const FloodPenalties::Answer answer = penalties_.Ask(newcomer.address, SteadyNow());
+      if (answer == FloodPenalties::Answer::kTake) {
+        Take(newcomer);
+        continue;
+      }
+      if (answer == FloodPenalties::Answer::kWait && waiting_.size() < kMaxWaiting) {
+        waiting_.push_back(newcomer);
+        continue;
+      }
+      objection = kRefusedFlood;
     }
-    // Its descriptor may be that of a connection that was closed since the last sweep.
-    if (const auto old = connections_.find(fd); old != connections_.end()) {
-      if (--by_address_[old->second.address] == 0) by_address_.erase(old->second.address);
-      connections_.erase(old);
+    on_refused_(objection);
+    close(fd);
+  }
+}
+
+void Acceptor::Take(const Newcomer& newcomer) {
+  // Its descriptor may be that of a connection that was closed since the last sweep.
+  if (const auto old = connections_.find(newcomer.fd); old != connections_.end()) {
+    if (--by_address_[old->second.address] == 0) by_address_.erase(old->second.address);
+    connections_.erase(old);
+  }
+  ++by_address_[newcomer.address];
+  connections_.insert_or_assign(
+      newcomer.fd, Connection{InodeOf(newcomer.fd), newcomer.door, newcomer.address, newcomer.peer,
+                              newcomer.local, FloodMeter(SteadyNow())});
+  open_ = static_cast<int>(connections_.size());
+  newcomer.door->give(newcomer.fd);
+}
+
+void Acceptor::TakeWaiting(absl::Time now) {
+  for (auto newcomer = waiting_.begin(); newcomer != waiting_.end();) {
+    if (penalties_.Ask(newcomer->address, now) == FloodPenalties::Answer::kTake) {
+      Take(*newcomer);
+      newcomer = waiting_.erase(newcomer);
+    } else {
+      ++newcomer;
     }
-    ++by_address_[address];
-    connections_[fd] = {InodeOf(fd), std::move(address)};
-    open_ = static_cast<int>(connections_.size());
-    door.give(fd);
   }
 }
 
 absl::string_view Acceptor::LastingObjection(int fd, const std::string& address, bool local) {
   const absl::string_view objection = Objection(fd, address, local);
   if (objection.empty() || SteadyNow() < next_early_sweep_) return objection;
-  Sweep();
+  Sweep(SteadyNow());
   next_early_sweep_ = SteadyNow() + kEarlySweepEvery;
   return Objection(fd, address, local);
 }
@@ -175,7 +256,37 @@ absl::string_view Acceptor::Objection(int fd, const std::string& address, bool l
   return "";
 }
 
-void Acceptor::Sweep() {
+bool Acceptor::CloseFloods(absl::Time now) {
+  bool probation = false;
+  for (auto& [fd, connection] : connections_) {
+    FloodLimits limits = options_.floods;
+    if (penalties_.OnProbation(connection.address, now)) {
+      limits.abandoned_at_once = kAbandonedOnProbation;
+      limits.max_message_bytes /= kMessagePartOnProbation;
+      probation = true;
+    }
+    Traffic traffic;
+    if (!connection.door->count || !ReadTraffic(fd, &traffic) ||
+        traffic.received_bytes - connection.received_bytes < kQuietBytes)
+      continue;
+    // Held by a descriptor of our own: the other may be closed, and be another's, at any time.
+    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own < 0) continue;
+    const auto closer = absl::MakeCleanup([own] { close(own); });
+    if (InodeOf(own) != connection.inode || !ReadTraffic(own, &traffic) ||
+        !connection.door->count(connection.peer, &traffic))
+      continue;
+    connection.received_bytes = traffic.received_bytes;
+    if (!connection.meter.Floods(traffic, limits, now)) continue;
+    shutdown(own, SHUT_RDWR);
+    on_refused_(kRefusedFlood);
+    penalties_.Punish(connection.address, connection.local, now);
+    probation = true;
+  }
+  return probation;
+}
+
+void Acceptor::Sweep(absl::Time now) {
   for (auto connection = connections_.begin(); connection != connections_.end();) {
     if (InodeOf(connection->first) == connection->second.inode) {
       ++connection;
@@ -186,6 +297,7 @@ void Acceptor::Sweep() {
     connection = connections_.erase(connection);
   }
   open_ = static_cast<int>(connections_.size());
+  penalties_.Sweep(now);
 }
 
 void Acceptor::RefuseBySpare(int listening_fd) {

@@ -2,9 +2,12 @@
 //
 // gRPC 1.51 stops listening for ever when the process has no descriptor left for a connection; this
 // does not. It keeps some descriptors for files and for connections from this machine, and closes
-// at once what comes beyond its limits, so that a client learns of it.
+// at once what comes beyond its limits, so that a client learns of it. Connections that flood
+// (flood_meter.h) are closed; their address gets none for a while, and is trusted less afterwards.
 #ifndef SERVER_FRONTS_ACCEPTOR_H_
 #define SERVER_FRONTS_ACCEPTOR_H_
+
+#include <sys/socket.h>
 
 #include <atomic>
 #include <cstdint>
@@ -17,6 +20,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/config/listen.h"
+#include "server/fronts/flood_meter.h"
+#include "server/fronts/flood_penalties.h"
 
 namespace hiif::server {
 
@@ -24,11 +29,14 @@ namespace hiif::server {
 inline constexpr char kRefusedDescriptors[] = "DESCRIPTORS";
 inline constexpr char kRefusedConnections[] = "CONNECTIONS";
 inline constexpr char kRefusedAddress[] = "ADDRESS";
+// Of a connection that was open too.
+inline constexpr char kRefusedFlood[] = "FLOOD";
 
 struct AcceptorOptions {
   int max_connections = 0;  // 0: as many as there are descriptors
   int max_connections_per_address =
       0;  // of one client's address, this machine's apart; 0: no limit
+  FloodLimits floods;
 };
 
 class Acceptor {
@@ -36,6 +44,9 @@ class Acceptor {
   struct Door {
     ListeningSocket socket;
     std::function<void(int fd)> give;  // takes the connection over, and closes it
+    // Fills streams and messages of the connection with that peer; false: not known (yet). Empty:
+    // connections of this door are not judged.
+    std::function<bool(const sockaddr_storage& peer, Traffic* traffic)> count = nullptr;
   };
   using OnRefused = std::function<void(absl::string_view reason)>;
 
@@ -49,21 +60,41 @@ class Acceptor {
   void Stop();
   // Open connections, as of the last second. Any thread.
   int connections() const { return open_; }
+  // Whether its thread came round lately. Any thread.
+  bool Accepting() const;
 
  private:
   struct Connection {
     uint64_t inode = 0;  // of the socket: the descriptor may be another's by now
+    const Door* door = nullptr;
     std::string address;
+    sockaddr_storage peer{};
+    bool local = false;
+    FloodMeter meter;
+    int64_t received_bytes = 0;  // at the last look
+  };
+  // Accepted, and not handed over yet.
+  struct Newcomer {
+    int fd;
+    const Door* door;
+    std::string address;
+    sockaddr_storage peer;
+    bool local;
   };
 
   void Watch();
   void AcceptFrom(const Door& door);
   // What Objection() says even after connections that are closed by now were forgotten.
   absl::string_view LastingObjection(int fd, const std::string& address, bool local);
+  void Take(const Newcomer& newcomer);
+  // Those of addresses on probation whose turn it is.
+  void TakeWaiting(absl::Time now);
   // Why it is not taken, or empty.
   absl::string_view Objection(int fd, const std::string& address, bool local) const;
-  // Forgets connections that are closed.
-  void Sweep();
+  // Closes connections that flood. True: more of it is likely.
+  bool CloseFloods(absl::Time now);
+  // Forgets connections that are closed, and penalties that are long over.
+  void Sweep(absl::Time now);
   // With no descriptor left: takes one connection by means of the spare one and closes it.
   void RefuseBySpare(int listening_fd);
 
@@ -73,7 +104,10 @@ class Acceptor {
   std::map<int, Connection> connections_;  // by descriptor
   std::map<std::string, int> by_address_;
   absl::Time next_early_sweep_ = absl::InfinitePast();
+  std::vector<Newcomer> waiting_;
+  FloodPenalties penalties_;
   std::atomic<int> open_ = 0;
+  std::atomic<int64_t> last_round_ns_;
   int spare_fd_ = -1;
   int wake_fd_ = -1;
   std::thread thread_;

@@ -58,7 +58,7 @@ constexpr const char* kCodes[] = {
 constexpr const char* kRejections[] = {"QUEUE_FULL", "DEADLINE_OUT_OF_REACH", "MEMORY", "DRAINING",
                                        "MODEL_LOADING"};
 constexpr const char* kDecoderEnds[] = {"CRASH", "MEMORY", "TIME", "CANCELLED"};
-constexpr const char* kConnectionRefusals[] = {"DESCRIPTORS", "CONNECTIONS", "ADDRESS"};
+constexpr const char* kConnectionRefusals[] = {"DESCRIPTORS", "CONNECTIONS", "ADDRESS", "FLOOD"};
 
 Counter& AddCounter(Registry& registry, const char* name, const char* help) {
   return BuildCounter().Name(name).Help(help).Register(registry).Add({});

@@ -13,10 +13,19 @@
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "server/config/listen.h"
+#include "server/rpc/stream_counts.h"
 #include "server/rpc/tls.h"
 
 namespace hiif::server {
 namespace {
+
+using Connections = grpc::experimental::ExternalConnectionAcceptor;
+
+void HandOver(int fd, Connections* connections) {
+  Connections::NewConnectionParameters parameters;
+  parameters.fd = fd;
+  connections->HandleNewConnection(&parameters);
+}
 
 // 0 is "never", which gRPC writes as the largest int.
 int Milliseconds(const google::protobuf::Duration& duration, bool zero_is_never) {
@@ -42,8 +51,11 @@ void SetArguments(const ServerConfig& config, int64_t buffer_bytes, grpc::Server
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                               Milliseconds(config.keepalive_timeout(), true));
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // Clients may probe every 10 s too.
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+  // Pings too many only get their answer. Counting them costs gRPC 1.51 more than they do: each
+  // that comes behind the last allowed one in the same read is added to an error that is copied
+  // each time (64 KiB of pings take 100 ms). FloodMeter ends what is a flood.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // what FloodMeter is told
   // A thread each call; some more, so that refusing what is too much has threads left.
   grpc::ResourceQuota quota("hiif-server");
   quota.SetMaxThreads(config.max_rpcs() + 32);
@@ -61,8 +73,6 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(
 
 }  // namespace
 
-using Connections = grpc::experimental::ExternalConnectionAcceptor;
-
 struct GrpcServer::Ending {
   absl::Notification done;
   std::thread thread;
@@ -77,6 +87,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   grpc::ServerBuilder builder;
   SetArguments(config, buffer_bytes, &builder);
   std::vector<Acceptor::Door>& doors = result->doors_;
+  const auto counts = std::make_shared<StreamCounts>();
   for (const std::string& listen : config.listen()) {
     HIIF_ASSIGN_OR_RETURN(const Address address, ParseAddress(listen));
     HIIF_ASSIGN_OR_RETURN(auto credentials, CredentialsFor(address, config));
@@ -88,13 +99,15 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
     for (const ListeningSocket& socket : *sockets) {
       if (result->first_.port == 0 && !socket.address.unix_socket) result->first_ = socket.address;
-      doors.push_back({socket, [connections](int fd) {
-                         Connections::NewConnectionParameters parameters;
-                         parameters.fd = fd;
-                         connections->HandleNewConnection(&parameters);
+      doors.push_back({socket, [connections](int fd) { HandOver(fd, connections.get()); },
+                       [counts](const sockaddr_storage& peer, Traffic* traffic) {
+                         return counts->Fill(peer, traffic);
                        }});
     }
   }
+  result->own_connections_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   for (grpc::Service* service : services) builder.RegisterService(service);
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr) return absl::InternalError("gRPC did not start");
@@ -115,8 +128,17 @@ void GrpcServer::SetHealth(const std::string& service, bool serving) {
   health->SetServingStatus(service, serving);
 }
 
+void GrpcServer::Give(int fd) {
+  if (ended_) {
+    close(fd);
+  } else {
+    HandOver(fd, own_connections_.get());
+  }
+}
+
 void GrpcServer::BeginShutdown() {
   if (ending_ != nullptr) return;
+  ended_ = true;
   ending_ = std::make_unique<Ending>();
   ending_->thread = std::thread([this] {
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::hours(24));

@@ -2,6 +2,7 @@
 #ifndef SERVER_RPC_GRPC_SERVER_H_
 #define SERVER_RPC_GRPC_SERVER_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 #include "server/config/config.h"
 #include "server/fronts/acceptor.h"
 
@@ -32,6 +34,8 @@ class GrpcServer {
   const Address& first() const { return first_; }
   // Where its connections come in; once. The addresses listen already.
   std::vector<Acceptor::Door> TakeDoors() { return std::exchange(doors_, {}); }
+  // Takes a connection of this process itself, in clear text and beside all limits. Any thread.
+  void Give(int fd);
   // grpc.health.v1; "" is the whole server. Names never set: NOT_FOUND.
   void SetHealth(const std::string& service, bool serving);
 
@@ -46,7 +50,9 @@ class GrpcServer {
   GrpcServer() = default;
   std::unique_ptr<grpc::Server> server_;
   std::vector<Acceptor::Door> doors_;  // that nobody has taken
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> own_connections_;
   Address first_;
+  std::atomic<bool> ended_ = false;  // takes no connections any more
   struct Ending;
   std::unique_ptr<Ending> ending_;
 };

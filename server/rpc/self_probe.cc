@@ -1,6 +1,8 @@
 #include "server/rpc/self_probe.h"
 
 #include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <memory>
@@ -11,6 +13,7 @@
 #include "base/steady_now.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/create_channel.h"
+#include "grpcpp/create_channel_posix.h"
 #include "grpcpp/security/credentials.h"
 
 namespace hiif::server {
@@ -25,19 +28,27 @@ Address Own(Address address) {
   return address;
 }
 
+grpc::Status Check(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout) {
+  const auto stub = grpc::health::v1::Health::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  grpc::health::v1::HealthCheckResponse response;
+  return stub->Check(&context, {}, &response);
+}
+
+bool IsAnswer(const grpc::Status& status) {
+  return status.ok() || status.error_code() == grpc::StatusCode::NOT_FOUND;
+}
+
 }  // namespace
 
 bool AnswersHealthCheck(const Address& address, absl::Duration timeout) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
-  const auto stub = grpc::health::v1::Health::NewStub(
-      grpc::CreateCustomChannel(address.ToString(), grpc::InsecureChannelCredentials(), arguments));
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-  grpc::health::v1::HealthCheckResponse response;
-  const grpc::Status status = stub->Check(&context, {}, &response);
-  return status.ok() || status.error_code() == grpc::StatusCode::NOT_FOUND;
+  return IsAnswer(Check(
+      grpc::CreateCustomChannel(address.ToString(), grpc::InsecureChannelCredentials(), arguments),
+      timeout));
 }
 
 bool AnswersTlsHandshake(const Address& address, absl::Duration timeout) {
@@ -62,8 +73,11 @@ bool AnswersTlsHandshake(const Address& address, absl::Duration timeout) {
   return false;
 }
 
-SelfProbe::SelfProbe(Address address, bool tls)
-    : address_(Own(std::move(address))), tls_(tls), thread_([this] { Watch(); }) {}
+SelfProbe::SelfProbe(std::function<void(int fd)> give, Address address, bool tls)
+    : give_(std::move(give)),
+      address_(Own(std::move(address))),
+      tls_(tls),
+      thread_([this] { Watch(); }) {}
 
 SelfProbe::~SelfProbe() {
   {
@@ -79,10 +93,28 @@ void SelfProbe::Watch() {
       absl::MutexLock lock(&mutex_);
       if (mutex_.AwaitWithTimeout(absl::Condition(&stop_), kEvery)) return;
     }
-    const bool answered = tls_ && !address_.unix_socket ? AnswersTlsHandshake(address_, kTimeout)
-                                                        : AnswersHealthCheck(address_, kTimeout);
-    failures_ = answered ? 0 : failures_ + 1;
+    failures_ = AskKept() ? 0 : failures_ + 1;
+    const bool reached = tls_ && !address_.unix_socket ? AnswersTlsHandshake(address_, kTimeout)
+                                                       : AnswersHealthCheck(address_, kTimeout);
+    strangers_failures_ = reached ? 0 : strangers_failures_ + 1;
   }
+}
+
+bool SelfProbe::AskKept() {
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (kept_ == nullptr) {
+      int ends[2];
+      if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
+        return false;
+      give_(ends[0]);
+      kept_ = grpc::CreateInsecureChannelFromFd("self-probe", ends[1]);
+    }
+    const grpc::Status status = Check(kept_, kTimeout);
+    if (IsAnswer(status)) return true;
+    kept_ = nullptr;
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
+  }
+  return false;
 }
 
 }  // namespace hiif::server

@@ -1,43 +1,55 @@
-// Whether the server answers on its own port.
+// Whether the server answers.
 #ifndef SERVER_RPC_SELF_PROBE_H_
 #define SERVER_RPC_SELF_PROBE_H_
 
 #include <atomic>
+#include <functional>
+#include <memory>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "grpcpp/channel.h"
 #include "server/config/address.h"
 
 namespace hiif::server {
 
-// A thread that connects to the server each second, as a stranger would: a health check over a new
-// connection or, with TLS, a handshake. What is deaf (no descriptors, no threads, a listener that
-// was closed) is found so, which the state of the process does not tell.
+// A thread that asks the server for its health each second, in two ways: over a connection that it
+// keeps, which needs no new descriptor and no room among the others (whether the process is alive);
+// and over a new one, as a stranger would (whether strangers get in).
 class SelfProbe {
  public:
-  // address: where the server listens, a wildcard for any of its own addresses.
-  SelfProbe(Address address, bool tls);
+  // give: hands one end of a connection to gRPC, in clear text. address: where the server listens,
+  // a wildcard for any of its own addresses. tls: strangers are asked for a handshake only.
+  SelfProbe(std::function<void(int fd)> give, Address address, bool tls);
   ~SelfProbe();
   SelfProbe(const SelfProbe&) = delete;
   SelfProbe& operator=(const SelfProbe&) = delete;
 
-  // False after two probes in a row without an answer. Any thread.
+  // False after two probes in a row without an answer: of the kept connection; of new ones. Any
+  // thread.
   bool answered() const { return failures_ < 2; }
+  bool reachable() const { return strangers_failures_ < 2; }
 
  private:
   void Watch();
+  // Makes the connection where there is none, or where it was ended (for its age, say).
+  bool AskKept();
 
+  const std::function<void(int fd)> give_;
   const Address address_;
   const bool tls_;
+  std::shared_ptr<grpc::Channel> kept_;
   std::atomic<int> failures_ = 0;
+  std::atomic<int> strangers_failures_ = 0;
   absl::Mutex mutex_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
-// One probe. Any answer of the health service counts: not serving is not deaf.
+// One probe over a new connection. Any answer of the health service counts: not serving is not
+// deaf.
 bool AnswersHealthCheck(const Address& address, absl::Duration timeout);
 bool AnswersTlsHandshake(const Address& address, absl::Duration timeout);
 

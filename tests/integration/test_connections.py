@@ -154,3 +154,22 @@ def test_ipv6_everywhere(start_server):
     assert requests.get(f"http://[::1]:{port}/livez", timeout=5).text == "ok\n"
     server.address = f"[::1]:{server.port}"
     still_serves(server)
+
+
+def test_alive_though_full(start_server):
+    """Connections of this machine use up all descriptors: not ready, but alive."""
+    server = start_server(nofile=256)
+    small_request(server, 20)
+    with connections(server.port, 400, PREFACE):
+        end = time.monotonic() + 20
+        codes = []
+        while time.monotonic() < end and 503 not in codes:
+            time.sleep(1)
+            codes.append(requests.get(server.management + "/readyz", timeout=5).status_code)
+            assert requests.get(server.management + "/livez", timeout=5).status_code == 200
+        assert 503 in codes
+    assert small_request(server, 5) < 5
+    end = time.monotonic() + 10
+    while requests.get(server.management + "/readyz", timeout=5).status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.5)

@@ -112,3 +112,18 @@ def test_a_wrong_certificate(start_server, certificates):  # noqa: F811
         rpc.SuperResolutionServiceStub(channel).ListModels(pb.ListModelsRequest(), timeout=10)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert connect(running, certificates).ListModels(pb.ListModelsRequest(), timeout=10).models
+
+
+def test_an_expired_certificate(start_server, certificates, photo):  # noqa: F811
+    """A client's that has expired is refused, those that have not are served."""
+    from hiif.v1 import super_resolution_pb2 as pb, super_resolution_pb2_grpc as rpc
+    openssl(certificates, "x509", "-req", "-in", "client.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "-1", "-extfile", "san", "-out", "expired.pem")
+    running = start_server("--tls-certificate", certificates / "server.pem", "--tls-key", certificates / "server.key",
+                           "--tls-client-ca", certificates / "ca.pem")
+    channel = grpc.secure_channel(f"localhost:{running.port}", grpc.ssl_channel_credentials(
+        *((certificates / name).read_bytes() for name in ("ca.pem", "client.key", "expired.pem"))))
+    with pytest.raises(grpc.RpcError) as caught:
+        rpc.SuperResolutionServiceStub(channel).ListModels(pb.ListModelsRequest(), timeout=10)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert connect(running, certificates, client=True).ListModels(pb.ListModelsRequest(), timeout=10).models

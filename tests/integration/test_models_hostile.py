@@ -18,6 +18,7 @@ SOURCE = ROOT / "models" / "edsr-baseline-hiif-fast.safetensors"
 RAW = SOURCE.read_bytes()
 HEADER_BYTES = struct.unpack("<Q", RAW[:8])[0]
 HEADER = json.loads(RAW[8:8 + HEADER_BYTES])
+HEADER["__metadata__"].pop("data_sha256")  # what is made of it here has other values
 DATA = RAW[8 + HEADER_BYTES:]
 DEFAULT = "good"
 

@@ -242,6 +242,7 @@ grpc::Status TileServer::Serve(grpc::ServerContext* context, const v1::ImageSour
   header->set_input_width(static_cast<int32_t>(source->size.width));
   header->set_input_height(static_cast<int32_t>(source->size.height));
   header->set_resume_token(token);
+  if (step.lie) step.lie(header);
   if (!writer->Write(response)) return grpc::Status::CANCELLED;
 
   uint32_t crc = 0;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct Step {
   int64_t corrupt_tile = -1;    // its samples do not fit its checksum
   bool no_trailer = false;
   absl::Duration before_tile = absl::ZeroDuration();
+  std::function<void(v1::UpscaleHeader*)> lie;  // changes the header; may be empty
 };
 
 // google.rpc.Status with a RetryInfo, as the trailer grpc-status-details-bin carries it.

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstring>
+#include <functional>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -161,6 +163,50 @@ TEST(ClientTest, NeverTakesDamageForTruth) {
   output = client->UpscaleToMemory({.raw = &image}, Twice());
   EXPECT_EQ(output.status().code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(output.status().message(), HasSubstr("without a trailer"));
+}
+
+// Of a server that says what was not asked for, nothing is taken and nothing is allocated.
+TEST(ClientTest, BelievesNoHeaderButOfWhatWasAskedFor) {
+  const std::vector<std::function<void(v1::UpscaleHeader*)>> lies = {
+      [](v1::UpscaleHeader* h) {
+        h->set_output_width(1 << 30);
+        h->set_output_height(1 << 30);
+      },
+      [](v1::UpscaleHeader* h) {
+        h->set_output_width(1 << 30);
+        h->set_input_width(1 << 29);
+        h->mutable_region()->set_width(1 << 30);
+        h->mutable_grid()->set_columns(1 << 24);
+      },
+      [](v1::UpscaleHeader* h) { h->mutable_region()->set_x(int64_t{1} << 62); },
+      [](v1::UpscaleHeader* h) {
+        h->mutable_region()->set_width(std::numeric_limits<int64_t>::max());
+      },
+      [](v1::UpscaleHeader* h) {
+        h->mutable_region()->set_width(1);
+        h->mutable_grid()->set_columns(1);
+      },
+      [](v1::UpscaleHeader* h) { h->set_sample_type(v1::SAMPLE_TYPE_F32); },
+      [](v1::UpscaleHeader* h) { h->set_format(v1::FILE_FORMAT_PNG); },
+      [](v1::UpscaleHeader* h) { h->set_channels(5); },
+      [](v1::UpscaleHeader* h) {
+        h->mutable_grid()->set_tile_size(1 << 20);
+        h->mutable_grid()->set_columns(1);
+        h->mutable_grid()->set_rows(1);
+      },
+  };
+  for (size_t i = 0; i < lies.size(); ++i) {
+    TileServer server;
+    server.SetScript({{.lie = lies[i]}});
+    const auto image = Image(100, 50);
+    v1::UpscaleParameters parameters = Twice();
+    parameters.set_sample_type(v1::SAMPLE_TYPE_U8);
+    CountingReceiver receiver;
+    const auto result = Connect(server.address(), {.max_attempts = 1})
+                            ->Upscale({.raw = &image}, parameters, &receiver);
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kDataLoss) << i << result.status();
+    EXPECT_EQ(receiver.begins, 0) << i;
+  }
 }
 
 TEST(ClientTest, GivesUpAfterTheAttempts) {

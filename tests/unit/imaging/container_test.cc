@@ -86,6 +86,12 @@ TEST(ReadJpeg, WithoutItsEndMarker) {
           Decode(whole.substr(0, static_cast<size_t>(part * static_cast<double>(whole.size()))))
               .ok())
           << options << part;
+    // To the last row: what is taken is the whole picture.
+    for (size_t cut = 3; cut < 60; ++cut) {
+      const auto less = Decode(whole.substr(0, whole.size() - cut));
+      if (!less.ok()) continue;
+      EXPECT_EQ(less->colour->samples, Decode(whole)->colour->samples) << options << cut;
+    }
   }
 }
 

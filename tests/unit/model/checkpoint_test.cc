@@ -311,6 +311,7 @@ TEST(ShippedModel, IsTheDefaultNetwork) {
   EXPECT_EQ(checkpoint->config(), ModelConfig());
   EXPECT_EQ(checkpoint->parameters(), 1'735'071 + 1'220'416);
   EXPECT_FALSE(checkpoint->metadata().at("license").empty());
+  EXPECT_TRUE(checkpoint->metadata().contains("data_sha256"));
 }
 
 }  // namespace

@@ -1,0 +1,55 @@
+// Judges whether a connection floods: costs far more than it asks for.
+//
+// gRPC 1.51 counts neither streams that their client gives up at once (rapid resets, the class of
+// CVE-2023-44487: each costs it 15 KB until its threads come round to it) nor bytes of which
+// nothing comes (headers without an end, CVE-2023-33953; pings).
+#ifndef SERVER_FRONTS_FLOOD_METER_H_
+#define SERVER_FRONTS_FLOOD_METER_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace hiif::server {
+
+// What a connection has done since it began.
+struct Traffic {
+  int64_t received_bytes = 0;  // that gRPC has taken from the socket
+  int64_t sent_bytes = 0;
+  int64_t streams = 0;    // begun by the client
+  int64_t succeeded = 0;  // of these: answered to the end, with whatever status
+  int64_t failed = 0;     // of these: over without that
+  int64_t messages = 0;   // received whole
+};
+
+struct FloodLimits {
+  int64_t max_streams = 100;  // open at once, as gRPC is told
+  int64_t max_message_bytes = int64_t{32} << 20;
+  // Streams that a client may give up at once; lately it has flooded: fewer.
+  int64_t abandoned_at_once = 500;
+};
+
+// Of one connection.
+class FloodMeter {
+ public:
+  // Streams that clients give up: so many a second for long.
+  static constexpr int64_t kAbandonedPerSecond = 100;
+  // Bytes beside the messages of open streams. What gRPC has taken from the socket it may not have
+  // looked at yet.
+  static constexpr int64_t kIdleBytesAtOnce = int64_t{4} << 20;
+  static constexpr int64_t kIdleBytesPerSecond = 16 << 10;
+
+  explicit FloodMeter(absl::Time begun) : last_time_(begun) {}
+  // Each look in turn. True: close it.
+  bool Floods(const Traffic& traffic, const FloodLimits& limits, absl::Time now);
+
+ private:
+  Traffic last_;
+  absl::Time last_time_;
+  double abandoned_ = 0;   // streams, less what was allowed since
+  double idle_bytes_ = 0;  // without a message, less what was allowed since
+};
+
+}  // namespace hiif::server
+
+#endif  // SERVER_FRONTS_FLOOD_METER_H_
