@@ -10,6 +10,8 @@
 namespace hiif::server {
 namespace {
 
+constexpr size_t kMaxFieldBytes = 256;
+
 using google::rpc::BadRequest;
 using google::rpc::ErrorInfo;
 using google::rpc::RetryInfo;
@@ -42,12 +44,14 @@ void AttachReason(absl::string_view reason, absl::Status* status) {
 }  // namespace
 
 absl::Status InvalidField(absl::string_view field, absl::string_view text) {
+  // Some protocols have names that the client chooses; trailers are small.
+  const std::string path = Shorten(field, kMaxFieldBytes);
   const std::string allowed = Shorten(text, kMaxErrorBytes);
-  absl::Status status = absl::InvalidArgumentError(absl::StrCat(field, ": ", allowed));
+  absl::Status status = absl::InvalidArgumentError(absl::StrCat(path, ": ", allowed));
   AttachReason(kReasonInvalidField, &status);
   BadRequest bad;
   auto* violation = bad.add_field_violations();
-  violation->set_field(std::string(field));
+  violation->set_field(path);
   violation->set_description(allowed);
   Attach(bad, &status);
   return status;

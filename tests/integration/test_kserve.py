@@ -167,6 +167,15 @@ def test_bad_input(front, client, photo):
         with pytest.raises(grpc.RpcError) as caught:
             stub.ModelInfer(message, timeout=30)
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    # Names and shapes that would not fit into an answer.
+    message = pb.ModelInferRequest(model_name=MODEL)
+    message.parameters["sequence_" + "x" * 100_000].int64_param = 1
+    message.inputs.add(name="I" * 100_000, datatype="BYTES", shape=[1] * 1_000_000)
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.ModelInfer(message, timeout=30)
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT and len(caught.value.details()) < 2000
+        message.inputs[0].name = "IMAGE"
     assert client.infer(MODEL, inputs(file)).as_numpy("IMAGE") is not None
 
 

@@ -15,12 +15,18 @@ namespace {
 
 using Tensor = inference::ModelInferRequest::InferInputTensor;
 
+// Of a shape: more are not looked at.
+constexpr int kMaxSizes = 8;
+
 std::string FieldOfTensor(const Tensor& tensor) {
   return absl::StrCat("inputs.", tensor.name().substr(0, 64));
 }
 
 // Number of elements; InvalidArgument where a size is not positive or they are too many.
 absl::StatusOr<int64_t> Elements(const Tensor& tensor) {
+  if (tensor.shape_size() > kMaxSizes)
+    return InvalidField(FieldOfTensor(tensor),
+                        absl::StrCat("shape: ", kMaxSizes, " sizes at most are allowed"));
   int64_t elements = 1;
   for (const int64_t size : tensor.shape()) {
     if (size < 1 || elements > INT32_MAX / size)
