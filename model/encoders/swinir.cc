@@ -145,7 +145,7 @@ class SwinIr : public Encoder {
   int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
     const int64_t values = Up(height) * Up(width) * config_.embed_dim;
     const int64_t windows = Up(height) * Up(width) / (config_.window * config_.window);
-    const int64_t convolution = values * (2 * value_bytes + (value_bytes < 4 ? value_bytes : 0));
+    const int64_t convolution = values * 2 * value_bytes;
     return values * (8 + value_bytes) +
            std::max(convolution,
                     std::min(windows, BandWindows(Up(width))) * WindowBytes(value_bytes));
