@@ -87,12 +87,12 @@ class Rdn : public Encoder {
     return config_.base_features + int64_t{layers} * config_.growth;
   }
   // Of a pixel in a dense block: all channels, what its last layer reads and gives, and what the
-  // fusion gives before and after x is added.
+  // fusion gives before and after x is added, and once more where it goes to.
   int64_t LayerBytes(int value_bytes) const {
     return (Channels(config_.layers_per_block) + Channels(config_.layers_per_block - 1) +
             config_.growth + int64_t{config_.base_features}) *
                value_bytes +
-           4 * int64_t{config_.base_features};
+           8 * int64_t{config_.base_features};
   }
   // Rows of a band, without those around it that its layers read.
   int64_t BandRows(int64_t width) const {
