@@ -117,7 +117,9 @@ std::optional<Application::Failure> Application::Start() {
 
   scheduling::SchedulerOptions scheduling;
   scheduling.workers = resources_.workers;
-  scheduling.batch_coordinates = device_name_ == "cpu" ? 0 : config_.batch_coordinates();
+  // The torch backend takes tiles of several images in a call, on a CPU too where it is asked for.
+  const bool batches = device_name_ != "cpu" || config_.backend() == "torch";
+  scheduling.batch_coordinates = batches ? config_.batch_coordinates() : 0;
   if (ToDuration(config_.max_queue_time()) > absl::ZeroDuration())
     scheduling.max_queue_time = ToDuration(config_.max_queue_time());
   scheduling.max_bytes = resources_.memory_bytes - resources_.feature_cache_bytes;
