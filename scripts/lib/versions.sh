@@ -8,5 +8,5 @@ CUDA_TORCH_INDEX=https://download.pytorch.org/whl/cu130
 CUDA_NVCC_VERSION=13.0.88
 CUDA_RUNTIME_VERSION=13.0.96
 CUDA_CCCL_VERSION=13.0.85
-# What GPU machines have, and scripts/gpu-kit is built against.
+# What bare GPU machines often have, for LIBTORCH_ROOT of the preset gpu-kit.
 GPU_TORCH_VERSION=2.11.0
