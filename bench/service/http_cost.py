@@ -31,7 +31,9 @@ def main():
     options = arguments(__doc__, times=4, size=364, scale=3.885)  # 1414 x 1414 out
     costs = {by_grpc: [], by_http: []}
     totals = []
-    with run_server(FOLDER, "--feature-cache-bytes", "0", "--workers", "1", "--http-listen", "127.0.0.1:0") as server:
+    # The model of the paper's size, as service_cost.py.
+    with run_server(FOLDER, "--feature-cache-bytes", "0", "--workers", "1", "--http-listen", "127.0.0.1:0", "--default-model",
+                    "edsr-baseline-hiif") as server:
         by_http(server, request(picture(64, 64, 1), 2.0))
         for i in range(options.times):
             for call in (by_grpc, by_http) if i % 2 else (by_http, by_grpc):
