@@ -31,7 +31,7 @@ constexpr absl::Duration kSweepEvery = absl::Seconds(1);
 // At most as often where something would be refused.
 constexpr absl::Duration kEarlySweepEvery = absl::Milliseconds(5);
 // While connections are open; and looks take a tenth of a processor at most.
-constexpr absl::Duration kLookEvery = absl::Milliseconds(50);
+constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
 constexpr int kLookPart = 10;
 // What a connection may bring between two looks without its door being asked what it is.
 constexpr int64_t kQuietBytes = 4096;
