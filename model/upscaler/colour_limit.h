@@ -8,41 +8,20 @@
 #ifndef MODEL_UPSCALER_COLOUR_LIMIT_H_
 #define MODEL_UPSCALER_COLOUR_LIMIT_H_
 
-#include <cstdint>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "model/upscaler/upscaler.h"
+#include "model/upscaler/wrapped_upscaler.h"
 
 namespace hiif {
 
-// Features are its own, not those of `limited`. The same promise holds: a pixel does not depend,
-// to the last bit, on how the grid is cut.
-class ColourLimit : public Upscaler {
+class ColourLimit : public WrappedUpscaler {
  public:
   // slack >= 0.
   ColourLimit(std::unique_ptr<Upscaler> limited, float slack)
-      : limited_(std::move(limited)), slack_(slack) {}
+      : WrappedUpscaler(limited.get()), limited_(std::move(limited)), slack_(slack) {}
 
-  const ModelConfig& config() const override { return limited_->config(); }
-  std::string backend() const override { return limited_->backend(); }
-  std::string identity() const override { return limited_->identity(); }
-  std::string precision() const override { return limited_->precision(); }
-  int64_t weights_bytes() const override { return limited_->weights_bytes(); }
-  WorkCost Cost(Grid input, Grid grid, const Region& region,
-                const ContextOptions& options) const override {
-    return limited_->Cost(input, grid, region, options);
-  }
-  MemoryFootprint Footprint(Grid input, Grid grid, const Region& region,
-                            const ContextOptions& options) const override {
-    return limited_->Footprint(input, grid, region, options);
-  }
-
-  absl::Status CheckGrid(Grid input, Grid grid) const override {
-    return limited_->CheckGrid(input, grid);
-  }
   absl::StatusOr<std::unique_ptr<Encoding>> StartEncoding(
       std::shared_ptr<const RgbImage> image) const override;
   absl::StatusOr<std::shared_ptr<const Context>> MakeContext(

@@ -126,7 +126,7 @@ WorkCost SelfEnsemble::Cost(Grid input, Grid grid, const Region& region,
   for (int i = 0; i < kVariants; ++i) {
     const Variant variant(i);
     const WorkCost one =
-        single_->Cost(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options);
+        inner().Cost(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options);
     sum.encode.insert(sum.encode.end(), one.encode.begin(), one.encode.end());
     sum.context += one.context;
     sum.coordinate += one.coordinate;
@@ -141,7 +141,7 @@ MemoryFootprint SelfEnsemble::Footprint(Grid input, Grid grid, const Region& reg
   for (int i = 0; i < kVariants; ++i) {
     const Variant variant(i);
     const MemoryFootprint one =
-        single_->Footprint(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options);
+        inner().Footprint(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options);
     // The features of all are held, with the turned image; the rest is done one by one.
     most.features += one.features +
                      (i == 0 ? 0 : input.height * input.width * 3 * SampleBytes(SampleType::kF32));
@@ -161,7 +161,7 @@ absl::StatusOr<std::unique_ptr<Encoding>> SelfEnsemble::StartEncoding(
     std::shared_ptr<const RgbImage> image) const {
   std::vector<std::unique_ptr<Encoding>> parts(kVariants);
   for (int i = 0; i < kVariants; ++i) {
-    HIIF_ASSIGN_OR_RETURN(parts[i], single_->StartEncoding(Turn(image, i)));
+    HIIF_ASSIGN_OR_RETURN(parts[i], inner().StartEncoding(Turn(image, i)));
   }
   return std::make_unique<EnsembleEncoding>(std::move(parts));
 }
@@ -175,7 +175,7 @@ absl::StatusOr<std::shared_ptr<const Context>> SelfEnsemble::MakeContext(
     ContextOptions turned = options;
     if (options.strip) turned.strip = variant.Of(*options.strip, grid);
     HIIF_ASSIGN_OR_RETURN(context->parts[i],
-                          single_->MakeContext(*features.parts[i], variant.Of(grid), turned));
+                          inner().MakeContext(*features.parts[i], variant.Of(grid), turned));
   }
   return context;
 }
@@ -194,7 +194,7 @@ absl::Status SelfEnsemble::Render(absl::Span<const RenderTile> tiles) const {
       const Variant variant(i);
       const RenderTile one{features.parts[i].get(), context.parts[i].get(),
                            variant.Of(tile.region, context.grid()), absl::MakeSpan(turned)};
-      HIIF_RETURN_IF_ERROR(single_->Render({&one, 1}));
+      HIIF_RETURN_IF_ERROR(inner().Render({&one, 1}));
       for (int64_t row = 0; row < size.height; ++row) {
         for (int64_t column = 0; column < size.width; ++column) {
           const float* from = turned.data() + variant.Index(row, column, size) * 3;
@@ -220,8 +220,8 @@ absl::Status SelfEnsemble::Query(const Features& any, const Context& any_context
   for (int i = 0; i < kVariants; ++i) {
     const Variant variant(i);
     for (size_t k = 0; k < turned.size(); ++k) turned[k] = variant.Of(coordinates[k]);
-    HIIF_RETURN_IF_ERROR(single_->Query(*features.parts[i], *context.parts[i], variant.Of(cell),
-                                        turned, absl::MakeSpan(values)));
+    HIIF_RETURN_IF_ERROR(inner().Query(*features.parts[i], *context.parts[i], variant.Of(cell),
+                                       turned, absl::MakeSpan(values)));
     for (size_t k = 0; k < out.size(); ++k) out[k] += values[k] / kVariants;
   }
   return absl::OkStatus();
