@@ -63,6 +63,16 @@ at::Tensor EncodePlanned(const Network& network, const at::Device& device, at::S
       .permute({1, 2, 0});
 }
 
+void Store(const at::Tensor& values, int64_t rows, float* out) {
+  const at::Tensor host = values.slice(0, 0, rows).to(at::kCPU, at::kFloat).contiguous();
+  std::copy_n(host.const_data_ptr<float>(), host.numel(), out);
+}
+
+std::vector<float> PlaneValues(const at::Tensor& planes) {
+  const at::Tensor host = planes.to(at::kCPU, at::kFloat).contiguous();
+  return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
+}
+
 int64_t ParameterBytes(const Parameters& parameters) {
   int64_t bytes = 0;
   for (const auto& [name, tensor] : parameters) bytes += static_cast<int64_t>(tensor.nbytes());

@@ -125,19 +125,9 @@ class PointEngine : public Engine {
   }
   std::vector<double> ContextSum(int block, const float* x, int64_t rows) const override {
     const c10::InferenceMode inference;
-    std::vector<double> sum;
-    for (int64_t begin = 0; begin < rows; begin += call_) {
-      const at::Tensor part =
-          decoder_
-              .ContextSum(network_.parameters, block,
-                          Rows(x + begin * width(), std::min(call_, rows - begin)))
-              .to(at::kCPU, at::kDouble)
-              .contiguous();
-      const double* values = part.const_data_ptr<double>();
-      sum.resize(part.numel());
-      for (size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
-    }
-    return sum;
+    return SumOfCalls(rows, call_, [&](int64_t begin, int64_t count) {
+      return decoder_.ContextSum(network_.parameters, block, Rows(x + begin * width(), count));
+    });
   }
   void Fold(absl::Span<const double> kv, Attention& attention) const override {
     // heads matrices of d x d, heads d = width.
@@ -174,11 +164,11 @@ class PointEngine : public Engine {
   }
 
   std::vector<float> FeaturePlanes(const Latents& latents) const override {
-    return Planes(static_cast<const PointLatents&>(latents).image.codes);
+    return PlaneValues(static_cast<const PointLatents&>(latents).image.codes.t());
   }
   std::vector<float> JoinedPlanes(const Latents& latents) const override {
     const at::Tensor& map = static_cast<const PointLatents&>(latents).image.map;
-    return map.defined() ? Planes(map) : std::vector<float>();
+    return map.defined() ? PlaneValues(map.t()) : std::vector<float>();
   }
 
  private:
@@ -200,15 +190,6 @@ class PointEngine : public Engine {
 
   at::Tensor Rows(const float* x, int64_t rows) const {
     return at::from_blob(const_cast<float*>(x), {rows, width()}, at::kFloat).to(device_);
-  }
-  static void Store(const at::Tensor& values, int64_t rows, float* out) {
-    const at::Tensor host = values.slice(0, 0, rows).to(at::kCPU).contiguous();
-    std::copy_n(host.const_data_ptr<float>(), host.numel(), out);
-  }
-  static std::vector<float> Planes(const at::Tensor& rows) {  // (h*w,C)
-    const at::Tensor planes = rows.t().to(at::kCPU).contiguous();
-    const float* values = planes.const_data_ptr<float>();
-    return {values, values + planes.numel()};
   }
 
   const Network network_;

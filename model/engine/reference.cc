@@ -106,17 +106,9 @@ class ReferenceEngine : public Engine {
   }
   std::vector<double> ContextSum(int block, const float* x, int64_t rows) const override {
     const c10::InferenceMode inference;
-    std::vector<double> sum;
-    for (int64_t begin = 0; begin < rows; begin += kRows) {
-      const at::Tensor part =
-          HiifContextSum(network_, block, Rows(x + begin * width(), std::min(kRows, rows - begin)))
-              .to(at::kDouble)
-              .contiguous();
-      const double* values = part.const_data_ptr<double>();
-      sum.resize(part.numel());
-      for (size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
-    }
-    return sum;
+    return SumOfCalls(rows, kRows, [&](int64_t begin, int64_t count) {
+      return HiifContextSum(network_, block, Rows(x + begin * width(), count));
+    });
   }
   void Fold(absl::Span<const double> kv, Attention& attention) const override {
     const int64_t heads = hiif_->heads;
@@ -159,10 +151,7 @@ class ReferenceEngine : public Engine {
   }
 
   std::vector<float> FeaturePlanes(const Latents& latents) const override {
-    const at::Tensor planes =
-        static_cast<const ReferenceLatents&>(latents).pixels.permute({2, 0, 1}).contiguous();
-    const float* values = planes.const_data_ptr<float>();
-    return {values, values + planes.numel()};
+    return PlaneValues(static_cast<const ReferenceLatents&>(latents).pixels.permute({2, 0, 1}));
   }
 
  private:
@@ -204,11 +193,6 @@ class ReferenceEngine : public Engine {
       std::copy_n(x + std::min(row, rows - 1) * width(), width(), to + row * width());
     }
     return out.slice(1, 0, rows);
-  }
-
-  static void Store(const at::Tensor& values, int64_t rows, float* out) {
-    const at::Tensor contiguous = values.slice(0, 0, rows).contiguous();
-    std::copy_n(contiguous.const_data_ptr<float>(), contiguous.numel(), out);
   }
 
   const Network network_;

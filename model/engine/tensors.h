@@ -4,6 +4,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
 #include "model/checkpoint/checkpoint.h"
 #include "model/network.h"
 #include "model/upscaler/plan.h"
@@ -33,6 +37,26 @@ class ScopedThreads {
  private:
   const int before_;
 };
+
+// Sums of attention are taken of calls of a fixed size and added in double, so that they do not
+// depend on what memory there is: sum_of(begin, count) of all `rows`, `call` at a time.
+template <class F>
+std::vector<double> SumOfCalls(int64_t rows, int64_t call, const F& sum_of) {
+  std::vector<double> sum;
+  for (int64_t begin = 0; begin < rows; begin += call) {
+    const at::Tensor part =
+        sum_of(begin, std::min(call, rows - begin)).to(at::kCPU, at::kDouble).contiguous();
+    const double* values = part.template const_data_ptr<double>();
+    sum.resize(part.numel());
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += values[i];
+  }
+  return sum;
+}
+
+// The values of the first `rows` rows, one after the other, from wherever they are.
+void Store(const at::Tensor& values, int64_t rows, float* out);
+// (C,h,w) or (C,h w), float32, plane after plane.
+std::vector<float> PlaneValues(const at::Tensor& planes);
 
 // Bytes of the parameters.
 int64_t ParameterBytes(const Parameters& parameters);

@@ -131,7 +131,7 @@ class TorchEngine : public Engine {
     for (size_t begin = 0; begin < group.queries.size(); begin += shape_.queries) {
       part.queries = group.queries.subspan(begin, shape_.queries);
       const Call call = Prepare({&part, 1});
-      Store(decoder_.Begin(call.pixels, call.queries).slice(0, 0, part.queries.size()),
+      Store(decoder_.Begin(call.pixels, call.queries), std::ssize(part.queries),
             x + begin * width());
     }
   }
@@ -152,7 +152,7 @@ class TorchEngine : public Engine {
   void Attend(int block, const Attention& attention, int64_t rows, float* x) const override {
     const c10::InferenceMode inference;
     const std::vector<const Attention*> one = {&attention};
-    Store(Attend(block, Rows(x, rows), one), x);
+    Store(Attend(block, Rows(x, rows), one), rows, x);
   }
 
   void Decode(absl::Span<const Group> groups, float* rgb) const override {
@@ -211,7 +211,8 @@ class TorchEngine : public Engine {
                        static_cast<int64_t>(parts.size()) * low_rows_, group.queries});
       Project(group, parts);
     }
-    Store(block_decoder_->Decode(Joined(parts), asked), rgb);
+    const at::Tensor colours = block_decoder_->Decode(Joined(parts), asked);
+    Store(colours, colours.size(0), rgb);
   }
 
   // The tensors of up to shape_.groups groups, filled up by repeating the last.
@@ -260,10 +261,6 @@ class TorchEngine : public Engine {
 
   at::Tensor Rows(const float* x, int64_t rows) const {
     return at::from_blob(const_cast<float*>(x), {rows, width()}, at::kFloat).to(device_, type_);
-  }
-  static void Store(const at::Tensor& x, float* out) {
-    const at::Tensor host = x.to(at::kCPU, at::kFloat).contiguous();
-    std::copy_n(host.const_data_ptr<float>(), host.numel(), out);
   }
 
   const Network network_;  // the encoder's parameters
