@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "imaging/container/boxes.h"
 #include "imaging/container/bytes.h"
 #include "imaging/container/container.h"
 #include "imaging/exif.h"
@@ -17,11 +18,6 @@ namespace {
 constexpr int kMaxDepth = 8;  // of boxes, and of images made of images
 constexpr size_t kMaxReferences = 1 << 16;
 constexpr int64_t kMaxDerivedParts = 4096;  // images that one is made of, all levels together
-
-struct Box {
-  absl::string_view type;
-  absl::string_view body;
-};
 
 absl::Status Damaged(absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrFormat("the AVIF or HEIC data are damaged (%s)", why));
@@ -46,19 +42,10 @@ class HeifReader {
  private:
   absl::Status Walk(absl::string_view boxes, int depth) {
     if (depth > kMaxDepth) return Damaged("boxes within boxes");
-    for (size_t at = 0; at + 8 <= boxes.size();) {
-      uint64_t size = BigEndian(boxes, at, 4);
-      size_t header = 8;
-      if (size == 1) {
-        size = BigEndian(boxes, at + 8, 8);
-        header = 16;
-      }
-      if (size == 0) size = boxes.size() - at;
-      if (size < header) break;
-      HIIF_RETURN_IF_ERROR(
-          Visit({boxes.substr(at + 4, 4), Slice(boxes, at + header, size - header)}, depth));
-      if (size > boxes.size() - at) break;
-      at += size;
+    size_t at = 0;
+    while (const auto box = NextBox(boxes, at)) {
+      HIIF_RETURN_IF_ERROR(Visit(*box, depth));
+      at = box->end;
     }
     return absl::OkStatus();
   }

@@ -1,4 +1,5 @@
 #include "absl/strings/match.h"
+#include "imaging/container/boxes.h"
 #include "imaging/container/bytes.h"
 #include "imaging/container/container.h"
 
@@ -9,17 +10,9 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
   out.turned = true;
   if (absl::StartsWith(bytes, "\xff\x0a")) return out;  // a bare codestream
   // Boxes as of ISO base media files; the decoder knows which of them hold pixels.
-  for (size_t at = 0; bytes.size() - at >= 8;) {
-    uint64_t size = BigEndian(bytes, at, 4);
-    size_t header = 8;
-    if (size == 1) {
-      size = BigEndian(bytes, at + 8, 8);
-      header = 16;
-    }
-    if (size == 0) size = bytes.size() - at;
-    if (size < header || size > bytes.size() - at) break;
-    const absl::string_view type = bytes.substr(at + 4, 4);
-    const absl::string_view data = Slice(bytes, at + header, size - header);
+  for (auto box = NextBox(bytes, 0); box && box->whole; box = NextBox(bytes, box->end)) {
+    const absl::string_view type = box->type;
+    const absl::string_view data = box->body;
     if (type == "Exif" && data.size() > 4 && out.metadata.exif.empty())
       out.metadata.exif = std::string(Slice(data, 4 + BigEndian(data, 0, 4)));
     if (type == "xml " && out.metadata.xmp.empty()) out.metadata.xmp = std::string(data);
@@ -31,7 +24,6 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
     if (type == "jumb")
       out.warnings.emplace_back(
           "content credentials (C2PA) are left out: they are of the original");
-    at += size;
   }
   UseExif(&out);
   return out;
