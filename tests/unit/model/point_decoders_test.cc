@@ -11,6 +11,7 @@
 #include "model/upscaler/factory.h"
 #include "model/upscaler/self_ensemble.h"
 #include "tests/testing/random_checkpoint.h"
+#include "tests/testing/rendering.h"
 
 namespace hiif {
 namespace {
@@ -65,18 +66,10 @@ class PointDecoderTest : public ::testing::TestWithParam<std::pair<std::string, 
     context_ = *context;
   }
   std::vector<float> Render(Region region) const {
-    std::vector<float> out(region.pixels() * 3);
-    const RenderTile tile{features_.get(), context_.get(), region, absl::MakeSpan(out)};
-    EXPECT_TRUE(upscaler_->Render({tile}).ok());
-    return out;
+    return testing::RenderRegion(*upscaler_, *features_, *context_, region);
   }
   static std::vector<float> Cut(const std::vector<float>& whole, Region region) {
-    std::vector<float> out;
-    for (int64_t y = region.y; y < region.y + region.height; ++y) {
-      const auto row = whole.begin() + (y * kGrid.width + region.x) * 3;
-      out.insert(out.end(), row, row + region.width * 3);
-    }
-    return out;
+    return testing::Cut(whole, kGrid.width, region);
   }
 
   static constexpr Grid kGrid{73, 81};  // x4.87 and x4.26: two stages of CLIT

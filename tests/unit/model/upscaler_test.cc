@@ -22,6 +22,7 @@
 #include "model/upscaler/self_ensemble.h"
 #include "tests/testing/environment.h"
 #include "tests/testing/paths.h"
+#include "tests/testing/rendering.h"
 
 namespace hiif {
 namespace {
@@ -73,18 +74,10 @@ class UpscalerTest : public ::testing::TestWithParam<Setting> {
 
   std::vector<float> Render(Region region) const { return Render(*upscaler_, region); }
   std::vector<float> Render(const Upscaler& upscaler, Region region) const {
-    std::vector<float> out(region.pixels() * 3);
-    const RenderTile tile{features_.get(), context_.get(), region, absl::MakeSpan(out)};
-    EXPECT_TRUE(upscaler.Render({tile}).ok());
-    return out;
+    return testing::RenderRegion(upscaler, *features_, *context_, region);
   }
   static std::vector<float> Cut(const std::vector<float>& whole, Region region) {
-    std::vector<float> out;
-    for (int64_t y = region.y; y < region.y + region.height; ++y) {
-      const auto row = whole.begin() + (y * kGrid.width + region.x) * 3;
-      out.insert(out.end(), row, row + region.width * 3);
-    }
-    return out;
+    return testing::Cut(whole, kGrid.width, region);
   }
 
   static constexpr Grid kGrid{37, 43};
