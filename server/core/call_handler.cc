@@ -77,7 +77,7 @@ void CallHandler::Finish(CallName name, const Call& call, const std::string& tra
   std::string trace_id = TraceId(traceparent);
   if (options_.tracer != nullptr) {
     const std::string own = options_.tracer->Record(
-        {name.method, status, call.request_id(), trace_id.empty() ? "" : traceparent,
+        {name.front, name.method, status, call.request_id(), trace_id.empty() ? "" : traceparent,
          call.arrival(), call.arrival() + duration},
         report);
     if (trace_id.empty()) trace_id = own;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/core/call.h"
 
@@ -12,7 +13,8 @@ namespace hiif::server {
 
 // One call that is over.
 struct TracedCall {
-  std::string method;  // "Upscale", ...
+  absl::string_view front;  // "grpc", "http", "kserve"
+  std::string method;       // "Upscale", ...
   absl::Status status;
   std::string request_id;
   std::string traceparent;  // of the client, well formed, or empty: the trace begins here

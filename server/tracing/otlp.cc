@@ -30,7 +30,6 @@ namespace sdk = opentelemetry::sdk;
 using opentelemetry::common::SteadyTimestamp;
 using opentelemetry::common::SystemTimestamp;
 
-constexpr char kService[] = "hiif.v1.SuperResolutionService";
 constexpr auto kExportTimeout = std::chrono::seconds(2);
 constexpr size_t kMaxQueued = 2048;
 constexpr size_t kBatch = 512;
@@ -64,6 +63,15 @@ api::EndSpanOptions Until(absl::Time end) {
   api::EndSpanOptions options;
   options.end_steady_time = Steady(end);
   return options;
+}
+
+// The gRPC service of a method, as it is called on the wire; empty: another protocol.
+absl::string_view ServiceOf(const TracedCall& call) {
+  if (call.front == "http") return "";
+  if (call.front == "kserve") return "inference.GRPCInferenceService";
+  return call.method == "LoadModel" || call.method == "UnloadModel"
+             ? "hiif.v1.ModelControlService"
+             : "hiif.v1.SuperResolutionService";
 }
 
 // "00-<32 hex>-<16 hex>-<2 hex>", checked by the caller.
@@ -119,17 +127,22 @@ class OtlpTracer : public Tracer {
     api::StartSpanOptions options = From(call.begin);
     options.kind = api::SpanKind::kServer;
     if (!call.traceparent.empty()) options.parent = Parent(call.traceparent);
-    const auto span = tracer_->StartSpan(absl::StrCat(kService, "/", call.method),
-                                         {{"rpc.system", "grpc"},
-                                          {"rpc.service", kService},
-                                          {"rpc.method", View(call.method)},
-                                          {"rpc.grpc.status_code", call.status.raw_code()},
-                                          {"hiif.request_id", View(call.request_id)},
-                                          {"hiif.model", View(report.model)},
-                                          {"hiif.input_pixels", report.input_pixels},
-                                          {"hiif.output_pixels", report.output_pixels},
-                                          {"hiif.features_cached", report.features_cached}},
-                                         options);
+    const std::string service(ServiceOf(call));
+    const auto span =
+        tracer_->StartSpan(absl::StrCat(service.empty() ? "http" : service, "/", call.method),
+                           {{"hiif.front", std::string(call.front)},
+                            {"hiif.request_id", View(call.request_id)},
+                            {"hiif.model", View(report.model)},
+                            {"hiif.input_pixels", report.input_pixels},
+                            {"hiif.output_pixels", report.output_pixels},
+                            {"hiif.features_cached", report.features_cached}},
+                           options);
+    if (!service.empty()) {
+      span->SetAttribute("rpc.system", "grpc");
+      span->SetAttribute("rpc.service", View(service));
+      span->SetAttribute("rpc.method", View(call.method));
+      span->SetAttribute("rpc.grpc.status_code", call.status.raw_code());
+    }
     if (IsFailure(call.status.code()))
       span->SetStatus(api::StatusCode::kError, std::string(call.status.message()));
     const bool sampled = span->GetContext().IsSampled();

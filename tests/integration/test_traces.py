@@ -10,6 +10,7 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from http_front import upscale
 from processes import BIN
 from test_upscale import request
 
@@ -88,7 +89,7 @@ def test_a_request_is_a_span_and_its_stages_are_children(start_server, collector
     assert root.name == "hiif.v1.SuperResolutionService/Upscale" and root.kind == root.SPAN_KIND_SERVER
     assert root.trace_id.hex() == TRACE and root.parent_span_id.hex() == PARENT
     known = attributes(root)
-    assert known["rpc.grpc.status_code"] == 0 and known["hiif.model"] == "edsr-baseline-hiif"
+    assert known["rpc.grpc.status_code"] == 0 and known["hiif.model"] == "edsr-baseline-hiif-fast"
     assert known["hiif.request_id"] and known["hiif.output_pixels"] > known["hiif.input_pixels"] > 0
     assert begin <= root.start_time_unix_nano <= root.end_time_unix_nano <= end
     children = {s.name: s for s in spans if s is not root}
@@ -152,3 +153,20 @@ def test_wrong_endpoints_are_refused():
     result = subprocess.run([BIN / "hiif-server", "--trace-endpoint", "collector:4317"], capture_output=True, text=True,
                             check=False, timeout=60)
     assert result.returncode == 64 and "--trace-endpoint" in result.stdout + result.stderr
+
+
+def test_spans_say_by_which_door_a_request_came(start_server, collector, photo):
+    from hiif.v1 import super_resolution_pb2 as pb, super_resolution_pb2_grpc as rpc
+    server = start_server("--trace-endpoint", collector.endpoint, "--http-listen", "127.0.0.1:0", "--enable-model-control")
+    assert upscale(server.http, "scale=1.5&format=png", photo.read_bytes(),
+                   {"traceparent": f"00-{TRACE}-{PARENT}-01"})[0] == 200
+    rpc.ModelControlServiceStub(server.channel()).LoadModel(pb.LoadModelRequest(name="bicubic"), timeout=60)
+    deadline = time.monotonic() + 20
+    while len(roots := {s.name: s for s in collector.spans if attributes(s).get("hiif.front")}) < 2:
+        assert time.monotonic() < deadline, collector.spans
+        time.sleep(0.05)
+    http_call, control = roots["http/Upscale"], roots["hiif.v1.ModelControlService/LoadModel"]
+    assert http_call.trace_id.hex() == TRACE and http_call.parent_span_id.hex() == PARENT
+    assert attributes(http_call)["hiif.front"] == "http" and "rpc.system" not in attributes(http_call)
+    assert {s.name for s in collector.spans if s.parent_span_id == http_call.span_id} >= {"decode", "query", "queue"}
+    assert attributes(control)["hiif.front"] == "grpc" and attributes(control)["rpc.service"] == "hiif.v1.ModelControlService"
