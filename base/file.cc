@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -75,19 +76,23 @@ mode_t Umask() {
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
+absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Errno("cannot open", path);
   const absl::Cleanup closer = [fd] { close(fd); };
   std::string out;
   struct stat info {};
-  if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) out.reserve(info.st_size);
+  if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
+    out.reserve(std::min<int64_t>(info.st_size, max_bytes));
   char buffer[1 << 16];
   while (true) {
     const ssize_t n = read(fd, buffer, sizeof(buffer));
     if (n == 0) return out;
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Errno("cannot read", path);
+    if (n > max_bytes - static_cast<int64_t>(out.size()))
+      return absl::InvalidArgumentError(absl::StrCat(path, ": longer than ", max_bytes,
+                                                     " bytes; is it the file that was meant?"));
     out.append(buffer, n);
   }
 }

@@ -16,8 +16,12 @@
 
 namespace hiif {
 
+// Settings, keys and lists are smaller; a device or a mistake has no end.
+inline constexpr int64_t kMaxTextBytes = int64_t{64} << 20;
+
 // Errors carry the path and the system's reason: NotFound, PermissionDenied, or Unknown.
-absl::StatusOr<std::string> ReadFile(const std::string& path);
+// InvalidArgument: longer than max_bytes; no more than that is read.
+absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes = kMaxTextBytes);
 
 // A regular file, read by position. For files that others may overwrite or cut meanwhile, which
 // ends the process that has them mapped (SIGBUS).

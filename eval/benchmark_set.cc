@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -67,7 +68,8 @@ absl::StatusOr<std::vector<EvalScale>> ParseScales(const std::string& text) {
 }
 
 absl::StatusOr<RgbImage> ReadRgb(const std::string& path) {
-  HIIF_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
+  HIIF_ASSIGN_OR_RETURN(const std::string bytes,
+                        ReadFile(path, std::numeric_limits<int64_t>::max()));
   const auto picture = Decode(bytes, {.limits = {.max_pixels = 400'000'000}});
   if (!picture.ok())
     return absl::Status(picture.status().code(),

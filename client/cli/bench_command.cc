@@ -11,12 +11,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "base/file.h"
 #include "base/status_macros.h"
 #include "client/cli/commands.h"
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/picture_bytes.h"
 #include "nlohmann/json.hpp"
 
 namespace hiif::cli {
@@ -157,7 +157,7 @@ int RunBench(const BenchFlags& flags, const Interrupt& interrupt) {
   if (const absl::Status status = CheckFlags(flags); !status.ok()) return Fail("bench", status);
   std::vector<std::string> files;
   for (const std::string& path : flags.inputs) {
-    auto bytes = ReadFile(path);
+    auto bytes = ReadPicture(path);
     if (!bytes.ok()) return Fail("bench", bytes.status());
     files.push_back(*std::move(bytes));
   }

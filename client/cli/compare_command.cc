@@ -15,6 +15,7 @@
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/picture_bytes.h"
 #include "imaging/decode.h"
 #include "imaging/sheet.h"
 
@@ -60,7 +61,7 @@ absl::StatusOr<RgbImage> ByModel(client::Client& client, const Connection& conne
 }
 
 absl::Status Compare(const CompareFlags& flags, Connection& connection) {
-  HIIF_ASSIGN_OR_RETURN(const std::string file, ReadFile(flags.input));
+  HIIF_ASSIGN_OR_RETURN(const std::string file, ReadPicture(flags.input));
   const auto picture = Decode(file, {.convert_to_srgb = true});
   if (!picture.ok())
     return absl::Status(picture.status().code(),

@@ -6,13 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "base/file.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "client/cli/commands.h"
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/picture_bytes.h"
 #include "imaging/probe.h"
 
 namespace hiif::cli {
@@ -38,7 +38,7 @@ absl::Status Query(const QueryFlags& flags, Connection& connection) {
   if (!(flags.scale >= 1 && flags.scale <= 32))
     return absl::InvalidArgumentError("--scale: a factor of 1 to 32 is allowed");
   v1::QueryRequest request;
-  HIIF_ASSIGN_OR_RETURN(*request.mutable_image()->mutable_encoded(), ReadFile(flags.input));
+  HIIF_ASSIGN_OR_RETURN(*request.mutable_image()->mutable_encoded(), ReadPicture(flags.input));
   const auto info = Probe(request.image().encoded());
   if (!info.ok())
     return absl::Status(info.status().code(),

@@ -18,6 +18,7 @@
 #include "client/cli/animation.h"
 #include "client/cli/file_output.h"
 #include "client/cli/parameters.h"
+#include "client/cli/picture_bytes.h"
 #include "imaging/animation.h"
 #include "imaging/probe.h"
 
@@ -29,32 +30,6 @@ using Outcome = FileResult::Outcome;
 
 // Only headers are read here; the server has the limit.
 constexpr int64_t kNoPixelLimit = int64_t{1} << 40;
-
-// Into memory: what is mapped ends the whole run where somebody cuts the file meanwhile. No more
-// than its beginning where that is no picture's: it may be a film, or have no end at all.
-absl::StatusOr<std::string> Read(const std::string& path) {
-  constexpr size_t kHead = 64;
-  constexpr size_t kPiece = size_t{1} << 20;
-  std::FILE* file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
-  if (file == nullptr) return ReadFile(path);  // says why
-  const absl::Cleanup close = [file] {
-    if (file != stdin) std::fclose(file);
-  };
-  std::string bytes;
-  while (true) {
-    const size_t before = bytes.size();
-    const size_t more = before == 0 ? kHead : kPiece;
-    bytes.resize(before + more);
-    const size_t read = std::fread(bytes.data() + before, 1, more, file);
-    bytes.resize(before + read);
-    if (before == 0 && read == kHead && !SniffFormat(bytes))
-      return absl::InvalidArgumentError(
-          absl::StrCat("not an image of a known format; allowed are ", ReadableFormats()));
-    if (read == more) continue;
-    if (std::ferror(file) != 0) return ReadFile(path);
-    return bytes;
-  }
-}
 
 // One picture of a file.
 class Enlargement {
@@ -136,7 +111,7 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
     result->output = output.path = decision.path;
     if (!decision.write) return absl::OkStatus();
   }
-  HIIF_ASSIGN_OR_RETURN(const std::string bytes, Read(input.path));
+  HIIF_ASSIGN_OR_RETURN(const std::string bytes, ReadPicture(input.path));
   HIIF_ASSIGN_OR_RETURN(const ImageInfo info, Probe(bytes, {.max_pixels = kNoPixelLimit}));
   result->input_size = info.size;
   for (const std::string& warning : info.warnings) Warn(warning, result);

@@ -129,6 +129,20 @@ def test_what_is_no_picture_is_not_read_to_its_end(upscale, tmp_path):
     assert "empty" in upscale("/dev/null", "-o", tmp_path / "o.png", check=1).stderr
 
 
+@pytest.mark.parametrize("command", [("query", "0,0"), ("compare", "--scale", "2", "-o", "o.png"), ("bench",)],
+                         ids=lambda words: words[0])
+def test_nor_by_other_commands(tiles, tmp_path, command):
+    done = hiif(command[0], "/dev/zero", *command[1:], "--server", tiles, check=None, timeout=60, cwd=tmp_path)
+    assert done.returncode not in (0, -6, -9, -11) and "/dev/zero: not an image" in done.stderr, done
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_a_token_without_an_end_is_refused(tiles, picture, tmp_path):
+    done = hiif("upscale", picture, "-o", tmp_path / "o.png", "--server", tiles, "--token-file", "/dev/zero", check=None,
+                timeout=60)
+    assert done.returncode != 0 and "/dev/zero: longer than" in done.stderr, done
+
+
 def test_k20_links_pipes_and_devices(upscale, picture, tmp_path):
     (tmp_path / "real").mkdir()
     target = tmp_path / "real" / "x.png"

@@ -32,6 +32,9 @@ def run(*arguments, **options):
     (["--config", "/no/such/file.json"], 64, "/no/such/file.json"),
     (["--model-dir", "/no/such/folder"], 66, "/no/such/folder"),
     (["--token-file", "/no/such/tokens.json"], 78, "tokens.json"),
+    (["--token-file", "/dev/zero"], 78, "/dev/zero: longer than"),
+    (["--config", "/dev/zero"], 64, "/dev/zero: longer than"),
+    (["--tls-certificate", "/dev/zero", "--tls-key", "/dev/zero"], 78, "/dev/zero: longer than"),
 ])
 def test_a_wrong_start_says_what_to_do(arguments, code, words):
     base = ["--listen", "127.0.0.1:0", "--management-listen", "127.0.0.1:0", "--model-dir",

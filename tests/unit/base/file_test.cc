@@ -91,6 +91,16 @@ TEST_F(FileTest, OpeningNeverWaits) {
   }
 }
 
+TEST_F(FileTest, WhatHasNoEndIsNotReadToIt) {
+  const absl::Status endless = ReadFile("/dev/zero").status();
+  EXPECT_EQ(endless.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(std::string(endless.message()).find("/dev/zero: longer than"), 0u) << endless;
+  const std::string path = (folder_ / "text").string();
+  ASSERT_TRUE(WriteFileAtomically(path, "four").ok());
+  EXPECT_EQ(*ReadFile(path, 4), "four");
+  EXPECT_EQ(ReadFile(path, 3).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(FileTest, LinksMayBeKeptWithinAFolder) {
   const std::string inside = (folder_ / "in").string();
   fs::create_directories(inside + "/data");
