@@ -19,7 +19,7 @@
 #include "imaging/decode.h"
 #include "jail/jail.h"
 #include "server/core/device_memory.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 #include "server/logging/log.h"
 #include "server/memory.h"
 #include "server/metrics/open_metrics.h"

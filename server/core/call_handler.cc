@@ -3,8 +3,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_join.h"
 #include "base/steady_now.h"
-#include "server/core/errors.h"
 #include "server/core/trace_id.h"
+#include "server/errors/errors.h"
 #include "server/logging/log.h"
 
 namespace hiif::server {

@@ -7,8 +7,8 @@
 
 #include "absl/time/time.h"
 #include "base/steady_now.h"
-#include "server/core/errors.h"
 #include "server/core/image_work.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

@@ -6,8 +6,8 @@
 #include "absl/strings/str_format.h"
 #include "base/digest.h"
 #include "base/status_macros.h"
-#include "server/core/errors.h"
 #include "server/core/proto_types.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

@@ -3,9 +3,9 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "imaging/geometry.h"
-#include "server/core/errors.h"
 #include "server/core/proto_types.h"
 #include "server/core/request_id.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/digest.h"
 #include "base/status_macros.h"
 #include "imaging/geometry.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

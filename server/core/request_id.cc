@@ -5,7 +5,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_format.h"
 #include "base/text.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

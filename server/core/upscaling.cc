@@ -9,10 +9,10 @@
 #include "base/status_macros.h"
 #include "base/steady_now.h"
 #include "server/core/device_memory.h"
-#include "server/core/errors.h"
 #include "server/core/output.h"
 #include "server/core/proto_types.h"
 #include "server/core/upscale_work.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

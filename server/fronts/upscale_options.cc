@@ -16,7 +16,7 @@
 #include "base/crop_flag.h"
 #include "base/status_macros.h"
 #include "imaging/format.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

@@ -1,6 +1,6 @@
 #include "server/models/model_messages.h"
 
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 #include "server/logging/log.h"
 
 namespace hiif::server {

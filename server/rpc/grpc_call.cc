@@ -9,7 +9,7 @@
 #include "absl/time/clock.h"
 #include "base/steady_now.h"
 #include "grpc/grpc.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "google/rpc/status.pb.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 

@@ -10,8 +10,8 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
-#include "server/core/errors.h"
 #include "server/core/order.h"
+#include "server/errors/errors.h"
 #include "server/rpc/grpc_stream.h"
 #include "server/security/tokens.h"
 

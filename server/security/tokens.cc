@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/status_macros.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server {
 namespace {

@@ -9,7 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "boost/beast/http/status.hpp"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server::http {
 namespace {

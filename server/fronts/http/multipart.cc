@@ -8,7 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server::http {
 namespace {

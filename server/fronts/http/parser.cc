@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "boost/beast/http/error.hpp"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server::http {
 namespace {

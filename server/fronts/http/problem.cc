@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "boost/beast/http/status.hpp"
 #include "nlohmann/json.hpp"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server::http {
 namespace {

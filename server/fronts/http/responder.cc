@@ -8,7 +8,7 @@
 #include "base/status_macros.h"
 #include "base/steady_now.h"
 #include "boost/asio/post.hpp"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 #include "server/fronts/http/session.h"
 
 namespace hiif::server::http {

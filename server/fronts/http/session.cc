@@ -10,7 +10,7 @@
 #include "base/steady_now.h"
 #include "boost/asio/post.hpp"
 #include "boost/beast/http/error.hpp"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server::http {
 namespace {

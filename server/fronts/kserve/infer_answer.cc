@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 #include "server/fronts/kserve/tensors.h"
 
 namespace hiif::server::kserve {

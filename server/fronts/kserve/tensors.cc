@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 namespace hiif::server::kserve {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 #include "tests/testing/work_fixture.h"
 
 namespace hiif::server {

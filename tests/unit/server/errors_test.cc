@@ -1,4 +1,4 @@
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"

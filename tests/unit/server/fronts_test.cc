@@ -3,7 +3,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/core/errors.h"
+#include "server/errors/errors.h"
 #include "server/fronts/http/message.h"
 #include "server/fronts/http/multipart.h"
 #include "server/fronts/http/parser.h"

@@ -10,8 +10,8 @@
 #include "absl/synchronization/notification.h"
 #include "imaging/sink.h"
 #include "imaging/writer.h"
-#include "server/core/errors.h"
 #include "server/core/query_work.h"
+#include "server/errors/errors.h"
 #include "tests/testing/work_fixture.h"
 
 namespace hiif::server {

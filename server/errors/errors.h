@@ -1,8 +1,8 @@
 // Errors of the service as absl::Status: the code says what the client should do
 // (docs/reliability.md), the payloads are the google.rpc messages that say it to programs. Nothing
 // here knows a transport.
-#ifndef SERVER_CORE_ERRORS_H_
-#define SERVER_CORE_ERRORS_H_
+#ifndef SERVER_ERRORS_ERRORS_H_
+#define SERVER_ERRORS_ERRORS_H_
 
 #include <cstddef>
 #include <optional>
@@ -58,4 +58,4 @@ std::optional<absl::Duration> RetryDelayOf(const absl::Status& status);
 
 }  // namespace hiif::server
 
-#endif  // SERVER_CORE_ERRORS_H_
+#endif  // SERVER_ERRORS_ERRORS_H_
