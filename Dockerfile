@@ -9,7 +9,6 @@ FROM ${BASE} AS dependencies
 WORKDIR /src
 COPY scripts/setup scripts/
 COPY scripts/lib/common.sh scripts/lib/packages.txt scripts/lib/versions.sh scripts/lib/
-COPY scripts/build scripts/stage-runtime scripts/
 
 FROM dependencies AS dependencies-cpu
 RUN scripts/setup
@@ -21,7 +20,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && python3 -m venv /opt/torch \
  && . scripts/lib/versions.sh \
- && /opt/torch/bin/pip install --no-cache-dir --index-url "${CUDA_TORCH_INDEX}" "torch==${CUDA_TORCH_VERSION}" \
+ && /opt/torch/bin/pip install --no-cache-dir "torch==${CUDA_TORCH_VERSION}" \
  && ln -s /opt/torch/lib/python3*/site-packages/torch /opt/libtorch
 ENV LIBTORCH_ROOT=/opt/libtorch
 RUN scripts/setup

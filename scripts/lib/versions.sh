@@ -1,9 +1,8 @@
 # Sourced: the one place for what is pinned. LibTorch comes from wheels of PyTorch.
 # shellcheck shell=bash disable=SC2034
 TORCH_VERSION=2.13.0
-# The CUDA build that scripts/verify cuda-links tests and the Dockerfile's target cuda has.
+# The CUDA build, as the Python Package Index has it, that scripts/verify cuda-links tests and the Dockerfile's target cuda has.
 CUDA_TORCH_VERSION=2.14.1
-CUDA_TORCH_INDEX=https://download.pytorch.org/whl/cu130
 # NVIDIA's wheels of the CUDA compiler, where the system has none, for model/kernels/cuda.
 CUDA_NVCC_VERSION=13.0.88
 CUDA_RUNTIME_VERSION=13.0.96

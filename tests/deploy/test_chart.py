@@ -271,9 +271,3 @@ def test_the_table_of_values_is_up_to_date():
     result = subprocess.run([sys.executable, ROOT / "scripts/lib/chart_pages.py", "--check"], capture_output=True,
                             text=True, check=False)
     assert result.returncode == 0, result.stderr
-
-
-def test_dockerfile():
-    result = subprocess.run([ROOT / ".venv/bin/hadolint", ROOT / "Dockerfile"], capture_output=True,
-                            text=True, check=False)
-    assert result.returncode == 0, result.stdout
