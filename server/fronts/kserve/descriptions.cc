@@ -1,5 +1,9 @@
 #include "server/fronts/kserve/descriptions.h"
 
+#include <cstdint>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "server/fronts/kserve/tensors.h"
 
 namespace hiif::server::kserve {
@@ -25,9 +29,14 @@ void SetConfig(const char* name, inference::DataType type, std::initializer_list
 
 }  // namespace
 
+std::string VersionNumber(absl::string_view version) {
+  int64_t number = 0;
+  return absl::SimpleHexAtoi(version, &number) ? absl::StrCat(number) : "";
+}
+
 void Describe(const ModelStatus& model, inference::ModelMetadataResponse* metadata) {
   metadata->set_name(model.name);
-  if (!model.facts.version.empty()) metadata->add_versions(model.facts.version);
+  if (!model.facts.version.empty()) metadata->add_versions(VersionNumber(model.facts.version));
   metadata->set_platform(kPlatform);
   SetTensor(kImage, "UINT8", {-1, -1, -1}, metadata->add_inputs());
   SetTensor(kScale, "FP32", {2}, metadata->add_inputs());
@@ -49,7 +58,7 @@ void Describe(const ModelStatus& model, inference::ModelConfig* config) {
 
 void Describe(const ModelStatus& model, inference::RepositoryIndexResponse::ModelIndex* index) {
   index->set_name(model.name);
-  index->set_version(model.facts.version);
+  index->set_version(VersionNumber(model.facts.version));
   const bool ready = model.state == ModelState::kReady;
   index->set_state(ready ? "READY" : "UNAVAILABLE");
   if (!ready) index->set_reason(model.error.empty() ? StateName(model.state) : model.error);

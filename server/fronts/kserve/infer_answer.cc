@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/errors/errors.h"
+#include "server/fronts/kserve/descriptions.h"
 #include "server/fronts/kserve/tensors.h"
 
 namespace hiif::server::kserve {
@@ -82,7 +83,7 @@ absl::Status InferAnswer::Write(const v1::UpscaleResponse& response) {
 
 void InferAnswer::MoveTo(inference::ModelInferResponse* response) {
   response->set_model_name(header_.model());
-  response->set_model_version(header_.model_version());
+  response->set_model_version(VersionNumber(header_.model_version()));
   auto* output = response->add_outputs();
   output->set_name(kImage);
   if (header_.format() != v1::FILE_FORMAT_UNSPECIFIED) {

@@ -91,7 +91,6 @@ absl::StatusOr<UpscaleOptions> ReadParameters(const inference::ModelInferRequest
   if (input.file && !options.parameters.has_encoded())
     return InvalidField("parameters.format", "tiles are for the streams of hiif.v1 and HTTP");
   options.parameters.set_model(request.model_name());
-  options.parameters.set_model_version(request.model_version());
   return options;
 }
 

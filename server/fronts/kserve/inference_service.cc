@@ -32,9 +32,10 @@ absl::Status NotEnabled() {
 absl::StatusOr<ModelStatus> InferenceServiceImpl::Model(const std::string& name,
                                                         const std::string& version) const {
   HIIF_ASSIGN_OR_RETURN(ModelStatus model, environment_.registry->Get(name));
-  if (!version.empty() && version != model.facts.version)
-    return absl::NotFoundError(absl::StrCat("model \"", model.name, "\" has the version \"",
-                                            model.facts.version, "\" alone"));
+  const std::string served = VersionNumber(model.facts.version);
+  if (!version.empty() && version != served)
+    return absl::NotFoundError(
+        absl::StrCat("model \"", model.name, "\" has the version \"", served, "\" alone"));
   return model;
 }
 
@@ -103,11 +104,11 @@ grpc::Status InferenceServiceImpl::ModelStatistics(grpc::ServerContext* context,
         if (!request->name().empty()) {
           HIIF_ASSIGN_OR_RETURN(const ModelStatus model,
                                 Model(request->name(), request->version()));
-          *response->add_model_stats() = statistics_.Of(model.name, model.facts.version);
+          *response->add_model_stats() = statistics_.Of(model.name, VersionNumber(model.facts.version));
           return absl::OkStatus();
         }
         for (const ModelStatus& model : environment_.registry->List())
-          *response->add_model_stats() = statistics_.Of(model.name, model.facts.version);
+          *response->add_model_stats() = statistics_.Of(model.name, VersionNumber(model.facts.version));
         return absl::OkStatus();
       });
 }
@@ -157,7 +158,12 @@ absl::Status InferenceServiceImpl::Upscale(const inference::ModelInferRequest& r
       return InvalidField("outputs.IMAGE", "it is a picture, not classes");
   }
   HIIF_ASSIGN_OR_RETURN(const InferInput input, ReadInput(request));
-  HIIF_ASSIGN_OR_RETURN(const UpscaleOptions options, ReadParameters(request, input));
+  HIIF_ASSIGN_OR_RETURN(UpscaleOptions options, ReadParameters(request, input));
+  if (!request.model_version().empty()) {
+    HIIF_ASSIGN_OR_RETURN(const ModelStatus model,
+                          Model(request.model_name(), request.model_version()));
+    options.parameters.set_model_version(model.facts.version);
+  }
   call->set_deadline(std::min(call->deadline(), SteadyNow() + options.timeout));
   HIIF_ASSIGN_OR_RETURN(const UpscaleOrder order, UpscaleOrder::Parse(options.parameters));
   InferAnswer answer(environment_.outputs);
