@@ -9,11 +9,11 @@
 #include "server/config/version.h"
 #include "server/core/order.h"
 #include "server/errors/errors.h"
+#include "server/fronts/grpc/status_translator.h"
 #include "server/fronts/kserve/descriptions.h"
 #include "server/fronts/kserve/infer_answer.h"
 #include "server/fronts/kserve/infer_parameters.h"
 #include "server/fronts/kserve/tensors.h"
-#include "server/rpc/status_translator.h"
 #include "server/security/tokens.h"
 
 namespace hiif::server::kserve {
@@ -104,11 +104,13 @@ grpc::Status InferenceServiceImpl::ModelStatistics(grpc::ServerContext* context,
         if (!request->name().empty()) {
           HIIF_ASSIGN_OR_RETURN(const ModelStatus model,
                                 Model(request->name(), request->version()));
-          *response->add_model_stats() = statistics_.Of(model.name, VersionNumber(model.facts.version));
+          *response->add_model_stats() =
+              statistics_.Of(model.name, VersionNumber(model.facts.version));
           return absl::OkStatus();
         }
         for (const ModelStatus& model : environment_.registry->List())
-          *response->add_model_stats() = statistics_.Of(model.name, VersionNumber(model.facts.version));
+          *response->add_model_stats() =
+              statistics_.Of(model.name, VersionNumber(model.facts.version));
         return absl::OkStatus();
       });
 }

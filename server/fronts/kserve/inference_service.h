@@ -11,9 +11,9 @@
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/core/byte_budget.h"
 #include "server/core/upscaling.h"
+#include "server/fronts/grpc/handler.h"
 #include "server/fronts/kserve/statistics.h"
 #include "server/models/registry.h"
-#include "server/rpc/handler.h"
 
 namespace hiif::server::kserve {
 

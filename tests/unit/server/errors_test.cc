@@ -4,7 +4,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
-#include "server/rpc/status_translator.h"
+#include "server/fronts/grpc/status_translator.h"
 
 namespace hiif::server {
 namespace {

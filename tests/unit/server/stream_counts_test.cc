@@ -1,4 +1,4 @@
-#include "server/rpc/stream_counts.h"
+#include "server/fronts/grpc/stream_counts.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // What gRPC has counted of its connections (channelz).
-#ifndef SERVER_RPC_STREAM_COUNTS_H_
-#define SERVER_RPC_STREAM_COUNTS_H_
+#ifndef SERVER_FRONTS_GRPC_STREAM_COUNTS_H_
+#define SERVER_FRONTS_GRPC_STREAM_COUNTS_H_
 
 #include <sys/socket.h>
 
@@ -37,4 +37,4 @@ void ParseServerSockets(absl::string_view json, std::map<std::string, int64_t>* 
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_STREAM_COUNTS_H_
+#endif  // SERVER_FRONTS_GRPC_STREAM_COUNTS_H_

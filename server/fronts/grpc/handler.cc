@@ -1,10 +1,10 @@
-#include "server/rpc/handler.h"
+#include "server/fronts/grpc/handler.h"
 
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "server/core/request_id.h"
-#include "server/rpc/status_translator.h"
+#include "server/fronts/grpc/status_translator.h"
 
 namespace hiif::server {
 

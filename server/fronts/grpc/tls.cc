@@ -1,4 +1,4 @@
-#include "server/rpc/tls.h"
+#include "server/fronts/grpc/tls.h"
 
 #include <openssl/bio.h>
 #include <openssl/pem.h>

@@ -1,4 +1,4 @@
-#include "server/rpc/grpc_server.h"
+#include "server/fronts/grpc/grpc_server.h"
 
 #include <climits>
 #include <thread>
@@ -13,8 +13,8 @@
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "server/config/listen.h"
-#include "server/rpc/stream_counts.h"
-#include "server/rpc/tls.h"
+#include "server/fronts/grpc/stream_counts.h"
+#include "server/fronts/grpc/tls.h"
 
 namespace hiif::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/rpc/grpc_call.h"
+#include "server/fronts/grpc/grpc_call.h"
 
 #include <chrono>
 #include <utility>

@@ -1,10 +1,10 @@
 // hiif.v1.ModelControlService: models loaded and unloaded while serving.
-#ifndef SERVER_RPC_MODEL_CONTROL_SERVICE_H_
-#define SERVER_RPC_MODEL_CONTROL_SERVICE_H_
+#ifndef SERVER_FRONTS_GRPC_MODEL_CONTROL_SERVICE_H_
+#define SERVER_FRONTS_GRPC_MODEL_CONTROL_SERVICE_H_
 
 #include "hiif/v1/super_resolution.grpc.pb.h"
+#include "server/fronts/grpc/handler.h"
 #include "server/models/registry.h"
-#include "server/rpc/handler.h"
 
 namespace hiif::server {
 
@@ -26,4 +26,4 @@ class ModelControlServiceImpl final : public v1::ModelControlService::Service {
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_MODEL_CONTROL_SERVICE_H_
+#endif  // SERVER_FRONTS_GRPC_MODEL_CONTROL_SERVICE_H_

@@ -1,6 +1,6 @@
 // A gRPC call as the core sees it.
-#ifndef SERVER_RPC_GRPC_CALL_H_
-#define SERVER_RPC_GRPC_CALL_H_
+#ifndef SERVER_FRONTS_GRPC_GRPC_CALL_H_
+#define SERVER_FRONTS_GRPC_GRPC_CALL_H_
 
 #include <atomic>
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/server_context.h"
 #include "server/core/call.h"
-#include "server/rpc/call_monitor.h"
+#include "server/fronts/grpc/call_monitor.h"
 
 namespace hiif::server {
 
@@ -73,4 +73,4 @@ std::string PeerAddress(absl::string_view peer);
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_GRPC_CALL_H_
+#endif  // SERVER_FRONTS_GRPC_GRPC_CALL_H_

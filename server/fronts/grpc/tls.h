@@ -1,6 +1,6 @@
 // Server credentials from PEM files that may be replaced while the server runs.
-#ifndef SERVER_RPC_TLS_H_
-#define SERVER_RPC_TLS_H_
+#ifndef SERVER_FRONTS_GRPC_TLS_H_
+#define SERVER_FRONTS_GRPC_TLS_H_
 
 #include <memory>
 #include <string>
@@ -25,4 +25,4 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsCredentials(const Tl
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_TLS_H_
+#endif  // SERVER_FRONTS_GRPC_TLS_H_

@@ -1,6 +1,6 @@
 // The core's CallHandler around a gRPC call, and the translation of its outcome.
-#ifndef SERVER_RPC_HANDLER_H_
-#define SERVER_RPC_HANDLER_H_
+#ifndef SERVER_FRONTS_GRPC_HANDLER_H_
+#define SERVER_FRONTS_GRPC_HANDLER_H_
 
 #include <functional>
 #include <string>
@@ -11,8 +11,8 @@
 #include "grpcpp/support/status.h"
 #include "server/core/call.h"
 #include "server/core/call_handler.h"
-#include "server/rpc/call_monitor.h"
-#include "server/rpc/grpc_call.h"
+#include "server/fronts/grpc/call_monitor.h"
+#include "server/fronts/grpc/grpc_call.h"
 
 namespace hiif::server {
 
@@ -52,4 +52,4 @@ class RpcHandler {
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_HANDLER_H_
+#endif  // SERVER_FRONTS_GRPC_HANDLER_H_

@@ -1,8 +1,8 @@
-#include "server/rpc/super_resolution_service.h"
+#include "server/fronts/grpc/super_resolution_service.h"
 
 #include "base/status_macros.h"
+#include "server/fronts/grpc/grpc_stream.h"
 #include "server/models/model_messages.h"
-#include "server/rpc/grpc_stream.h"
 #include "server/security/tokens.h"
 
 namespace hiif::server {

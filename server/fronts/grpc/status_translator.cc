@@ -1,4 +1,4 @@
-#include "server/rpc/status_translator.h"
+#include "server/fronts/grpc/status_translator.h"
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"

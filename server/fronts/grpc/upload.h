@@ -3,8 +3,8 @@
 // The chunks are taken by gRPC's callbacks: a stream that sends nothing holds no thread. In order:
 // authorisation from the metadata, then the parameters, then the picture, each within its time and
 // bytes; a thread only when all of it is here.
-#ifndef SERVER_RPC_UPLOAD_H_
-#define SERVER_RPC_UPLOAD_H_
+#ifndef SERVER_FRONTS_GRPC_UPLOAD_H_
+#define SERVER_FRONTS_GRPC_UPLOAD_H_
 
 #include <atomic>
 #include <cstdint>
@@ -16,7 +16,7 @@
 #include "server/core/querying.h"
 #include "server/core/upscaling.h"
 #include "server/fronts/call_threads.h"
-#include "server/rpc/handler.h"
+#include "server/fronts/grpc/handler.h"
 
 namespace hiif::server {
 
@@ -48,4 +48,4 @@ grpc::ServerReadReactor<v1::QueryUploadRequest>* StartQueryUpload(
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_UPLOAD_H_
+#endif  // SERVER_FRONTS_GRPC_UPLOAD_H_

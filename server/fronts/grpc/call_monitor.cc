@@ -1,8 +1,8 @@
-#include "server/rpc/call_monitor.h"
+#include "server/fronts/grpc/call_monitor.h"
 
 #include "absl/time/clock.h"
 #include "base/steady_now.h"
-#include "server/rpc/grpc_call.h"
+#include "server/fronts/grpc/grpc_call.h"
 
 namespace hiif::server {
 

@@ -1,6 +1,6 @@
 // Messages of an Upscale to a gRPC stream.
-#ifndef SERVER_RPC_GRPC_STREAM_H_
-#define SERVER_RPC_GRPC_STREAM_H_
+#ifndef SERVER_FRONTS_GRPC_GRPC_STREAM_H_
+#define SERVER_FRONTS_GRPC_GRPC_STREAM_H_
 
 #include <functional>
 #include <utility>
@@ -8,8 +8,8 @@
 #include "absl/time/time.h"
 #include "hiif/v1/super_resolution.pb.h"
 #include "server/core/call.h"
+#include "server/fronts/grpc/grpc_call.h"
 #include "server/metrics/metrics.h"
-#include "server/rpc/grpc_call.h"
 
 namespace hiif::server {
 
@@ -43,4 +43,4 @@ class GrpcStream : public UpscaleStream {
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_GRPC_STREAM_H_
+#endif  // SERVER_FRONTS_GRPC_GRPC_STREAM_H_

@@ -1,4 +1,4 @@
-#include "server/rpc/model_control_service.h"
+#include "server/fronts/grpc/model_control_service.h"
 
 #include "base/status_macros.h"
 #include "server/models/model_messages.h"

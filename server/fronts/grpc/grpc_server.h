@@ -1,6 +1,6 @@
 // The gRPC server itself: addresses, limits of connections, services, and its end.
-#ifndef SERVER_RPC_GRPC_SERVER_H_
-#define SERVER_RPC_GRPC_SERVER_H_
+#ifndef SERVER_FRONTS_GRPC_GRPC_SERVER_H_
+#define SERVER_FRONTS_GRPC_GRPC_SERVER_H_
 
 #include <atomic>
 #include <memory>
@@ -59,4 +59,4 @@ class GrpcServer {
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_GRPC_SERVER_H_
+#endif  // SERVER_FRONTS_GRPC_GRPC_SERVER_H_

@@ -1,6 +1,6 @@
 // Whether the server answers.
-#ifndef SERVER_RPC_SELF_PROBE_H_
-#define SERVER_RPC_SELF_PROBE_H_
+#ifndef SERVER_FRONTS_GRPC_SELF_PROBE_H_
+#define SERVER_FRONTS_GRPC_SELF_PROBE_H_
 
 #include <atomic>
 #include <functional>
@@ -55,4 +55,4 @@ bool AnswersTlsHandshake(const Address& address, absl::Duration timeout);
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_SELF_PROBE_H_
+#endif  // SERVER_FRONTS_GRPC_SELF_PROBE_H_

@@ -1,7 +1,7 @@
 // Watches the calls being handled, because gRPC's synchronous API tells nobody that a client is
 // gone.
-#ifndef SERVER_RPC_CALL_MONITOR_H_
-#define SERVER_RPC_CALL_MONITOR_H_
+#ifndef SERVER_FRONTS_GRPC_CALL_MONITOR_H_
+#define SERVER_FRONTS_GRPC_CALL_MONITOR_H_
 
 #include <set>
 #include <thread>
@@ -40,4 +40,4 @@ class CallMonitor {
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_CALL_MONITOR_H_
+#endif  // SERVER_FRONTS_GRPC_CALL_MONITOR_H_

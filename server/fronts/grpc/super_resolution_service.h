@@ -1,13 +1,13 @@
 // hiif.v1.SuperResolutionService: thin adapters of the core to gRPC.
-#ifndef SERVER_RPC_SUPER_RESOLUTION_SERVICE_H_
-#define SERVER_RPC_SUPER_RESOLUTION_SERVICE_H_
+#ifndef SERVER_FRONTS_GRPC_SUPER_RESOLUTION_SERVICE_H_
+#define SERVER_FRONTS_GRPC_SUPER_RESOLUTION_SERVICE_H_
 
 #include "hiif/v1/super_resolution.grpc.pb.h"
 #include "server/core/querying.h"
 #include "server/core/upscaling.h"
+#include "server/fronts/grpc/handler.h"
+#include "server/fronts/grpc/upload.h"
 #include "server/models/registry.h"
-#include "server/rpc/handler.h"
-#include "server/rpc/upload.h"
 
 namespace hiif::server {
 
@@ -51,4 +51,4 @@ class SuperResolutionServiceImpl final
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_SUPER_RESOLUTION_SERVICE_H_
+#endif  // SERVER_FRONTS_GRPC_SUPER_RESOLUTION_SERVICE_H_

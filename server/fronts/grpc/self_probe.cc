@@ -1,4 +1,4 @@
-#include "server/rpc/self_probe.h"
+#include "server/fronts/grpc/self_probe.h"
 
 #include <openssl/ssl.h>
 #include <sys/socket.h>

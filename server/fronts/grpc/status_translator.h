@@ -1,6 +1,6 @@
 // The only place where an absl::Status becomes a grpc::Status.
-#ifndef SERVER_RPC_STATUS_TRANSLATOR_H_
-#define SERVER_RPC_STATUS_TRANSLATOR_H_
+#ifndef SERVER_FRONTS_GRPC_STATUS_TRANSLATOR_H_
+#define SERVER_FRONTS_GRPC_STATUS_TRANSLATOR_H_
 
 #include <optional>
 #include <string>
@@ -23,4 +23,4 @@ grpc::Status Finish(const absl::Status& status, grpc::ServerContextBase* context
 
 }  // namespace hiif::server
 
-#endif  // SERVER_RPC_STATUS_TRANSLATOR_H_
+#endif  // SERVER_FRONTS_GRPC_STATUS_TRANSLATOR_H_

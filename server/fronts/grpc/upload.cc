@@ -1,4 +1,4 @@
-#include "server/rpc/upload.h"
+#include "server/fronts/grpc/upload.h"
 
 #include <algorithm>
 #include <string>
@@ -12,7 +12,7 @@
 #include "base/steady_now.h"
 #include "server/core/order.h"
 #include "server/errors/errors.h"
-#include "server/rpc/grpc_stream.h"
+#include "server/fronts/grpc/grpc_stream.h"
 #include "server/security/tokens.h"
 
 namespace hiif::server {
