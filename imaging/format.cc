@@ -1,5 +1,6 @@
 #include "imaging/format.h"
 
+#include <algorithm>
 #include <array>
 
 #include "absl/strings/ascii.h"
@@ -13,6 +14,12 @@
 namespace hiif {
 namespace {
 
+enum class Channels {
+  kAny,     // 1 to 4
+  kOpaque,  // grey or RGB
+  kColour,  // RGB, with alpha or without
+};
+
 struct Format {
   ImageFormat format;
   absl::string_view name;
@@ -20,22 +27,35 @@ struct Format {
   const char* loader;            // nicknames of libvips' operations
   const char* saver;             // "": our own writer; nullptr: none
   int64_t max_side;              // of an output
+  SampleType deepest;
+  Channels channels;
+  bool whole;  // as WrittenWhole() says
 };
 
 constexpr int64_t kMaxSide = (int64_t{1} << 31) - 1;
 
 // AVIF and HEIC share a container; the AV1 encoder of libheif stops at 16,384.
 constexpr std::array kFormats = {
-    Format{ImageFormat::kPng, "PNG", "png apng", "pngload_source", "", kMaxSide},
-    Format{ImageFormat::kJpeg, "JPEG", "jpg jpeg jpe jfif", "jpegload_source", "", 65500},
-    Format{ImageFormat::kWebp, "WebP", "webp", "webpload_source", "", 16383},
-    Format{ImageFormat::kTiff, "TIFF", "tif tiff", "tiffload_source", "", kMaxSide},
-    Format{ImageFormat::kAvif, "AVIF", "avif", "heifload_source", "heifsave_target", 16384},
-    Format{ImageFormat::kHeic, "HEIC", "heic heif", "heifload_source", nullptr, 0},
-    Format{ImageFormat::kJxl, "JPEG XL", "jxl", "jxlload_source", "jxlsave_target", kMaxSide},
-    Format{ImageFormat::kGif, "GIF", "gif", "gifload_source", "gifsave_target", 65535},
-    Format{ImageFormat::kPpm, "PPM", "ppm pgm pnm pbm pfm", "ppmload_source", "", kMaxSide},
+    Format{ImageFormat::kPng, "PNG", "png apng", "pngload_source", "", kMaxSide, SampleType::kU16,
+           Channels::kAny, false},
+    Format{ImageFormat::kJpeg, "JPEG", "jpg jpeg jpe jfif", "jpegload_source", "", 65500,
+           SampleType::kU8, Channels::kOpaque, false},
+    Format{ImageFormat::kWebp, "WebP", "webp", "webpload_source", "", 16383, SampleType::kU8,
+           Channels::kColour, true},
+    Format{ImageFormat::kTiff, "TIFF", "tif tiff", "tiffload_source", "", kMaxSide,
+           SampleType::kF32, Channels::kAny, false},
+    Format{ImageFormat::kAvif, "AVIF", "avif", "heifload_source", "heifsave_target", 16384,
+           SampleType::kU8, Channels::kAny, true},
+    Format{ImageFormat::kHeic, "HEIC", "heic heif", "heifload_source", nullptr, 0, SampleType::kU8,
+           Channels::kAny, false},
+    Format{ImageFormat::kJxl, "JPEG XL", "jxl", "jxlload_source", "jxlsave_target", kMaxSide,
+           SampleType::kF32, Channels::kAny, true},
+    Format{ImageFormat::kGif, "GIF", "gif", "gifload_source", "gifsave_target", 65535,
+           SampleType::kU8, Channels::kColour, true},
+    Format{ImageFormat::kPpm, "PPM", "ppm pgm pnm pbm pfm", "ppmload_source", "", kMaxSide,
+           SampleType::kU16, Channels::kOpaque, false},
 };
+static_assert(InOrderOfFormats(kFormats));
 
 const Format& Of(ImageFormat format) { return kFormats[static_cast<size_t>(format)]; }
 
@@ -124,17 +144,17 @@ std::string ReadableFormats() { return Join(&CanRead); }
 std::string WritableFormats() { return Join(&CanWrite); }
 
 SampleType StoredType(ImageFormat format, SampleType type) {
-  switch (format) {
-    case ImageFormat::kTiff:
-    case ImageFormat::kJxl:
-      return type;
-    case ImageFormat::kPng:
-    case ImageFormat::kPpm:
-      return type == SampleType::kU8 ? SampleType::kU8 : SampleType::kU16;
-    default:
-      return SampleType::kU8;
-  }
+  return std::min(type, Of(format).deepest);
 }
+
+int StoredChannels(ImageFormat format, int channels) {
+  const Channels held = Of(format).channels;
+  if (held == Channels::kAny) return channels;
+  if (held == Channels::kOpaque) return channels < 3 ? 1 : 3;
+  return channels % 2 == 0 ? 4 : 3;
+}
+
+bool WrittenWhole(ImageFormat format) { return Of(format).whole; }
 
 absl::Status CheckWritable(ImageFormat format, Grid size) {
   if (!CanWrite(format))

@@ -2,6 +2,8 @@
 #ifndef IMAGING_FORMAT_H_
 #define IMAGING_FORMAT_H_
 
+#include <cstddef>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +16,16 @@
 namespace hiif {
 
 enum class ImageFormat { kPng, kJpeg, kWebp, kTiff, kAvif, kHeic, kJxl, kGif, kPpm };
+inline constexpr size_t kImageFormats = 9;
+
+// Whether a table has a row a format, each with its `format`, in the order above: then the format
+// is the index. For static_assert.
+template <class Table>
+constexpr bool InOrderOfFormats(const Table& table) {
+  for (size_t i = 0; i < std::size(table); ++i)
+    if (table[i].format != static_cast<ImageFormat>(i)) return false;
+  return std::size(table) == kImageFormats;
+}
 
 // "PNG", "JPEG", "WebP", ...
 absl::string_view FormatName(ImageFormat format);
@@ -37,6 +49,11 @@ std::string WritableFormats();
 
 // The type samples get in the format: u16 becomes u8 in JPEG, f32 becomes u16 in PNG.
 SampleType StoredType(ImageFormat format, SampleType type);
+// The channels that images of `channels` (1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha) get in it.
+int StoredChannels(ImageFormat format, int channels);
+// Whether its encoder takes the whole image at once, at the end: then that is where the time goes,
+// and nothing is written before.
+bool WrittenWhole(ImageFormat format);
 
 // Unimplemented where the format is not built in; InvalidArgument where it cannot hold an image of
 // that size, naming the limit and a format that can.

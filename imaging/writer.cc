@@ -47,19 +47,6 @@ class BufferedSink : public ByteSink {
   std::string buffer_;
 };
 
-int StoredChannels(ImageFormat format, int channels) {
-  switch (format) {
-    case ImageFormat::kJpeg:
-    case ImageFormat::kPpm:
-      return channels < 3 ? 1 : 3;
-    case ImageFormat::kWebp:
-    case ImageFormat::kGif:
-      return channels % 2 == 0 ? 4 : 3;
-    default:
-      return channels;
-  }
-}
-
 // Of texts and comments that the format does not hold; empty where it holds them.
 std::string TextWarning(const StoredImage& image) {
   constexpr size_t kNamed = 3;
@@ -75,22 +62,18 @@ std::string TextWarning(const StoredImage& image) {
                       " holds no such texts; left out: ", absl::StrJoin(names, ", "));
 }
 
-EncoderOr NewEncoder(const StoredImage& image, ByteSink* sink) {
-  switch (image.format) {
-    case ImageFormat::kPng:
-      return NewPngEncoder(image, sink);
-    case ImageFormat::kJpeg:
-      return NewJpegEncoder(image, sink);
-    case ImageFormat::kTiff:
-      return NewTiffEncoder(image, sink);
-    case ImageFormat::kWebp:
-      return NewWebpEncoder(image, sink);
-    case ImageFormat::kPpm:
-      return NewPpmEncoder(image, sink);
-    default:
-      return NewVipsEncoder(image, sink);
-  }
-}
+struct EncoderOfFormat {
+  ImageFormat format;
+  EncoderOr (*make)(const StoredImage& image, ByteSink* sink);
+};
+constexpr EncoderOfFormat kEncoders[] = {
+    {ImageFormat::kPng, NewPngEncoder},   {ImageFormat::kJpeg, NewJpegEncoder},
+    {ImageFormat::kWebp, NewWebpEncoder}, {ImageFormat::kTiff, NewTiffEncoder},
+    {ImageFormat::kAvif, NewVipsEncoder}, {ImageFormat::kHeic, nullptr},  // CheckWritable()
+    {ImageFormat::kJxl, NewVipsEncoder},  {ImageFormat::kGif, NewVipsEncoder},
+    {ImageFormat::kPpm, NewPpmEncoder},
+};
+static_assert(InOrderOfFormats(kEncoders));
 
 class ConvertingWriter : public ImageWriter {
  public:
@@ -106,7 +89,8 @@ class ConvertingWriter : public ImageWriter {
   }
 
   absl::Status Start() {
-    HIIF_ASSIGN_OR_RETURN(encoder_, NewEncoder(image_, &sink_));
+    HIIF_ASSIGN_OR_RETURN(encoder_,
+                          kEncoders[static_cast<size_t>(image_.format)].make(image_, &sink_));
     warnings_ = image_.metadata.warnings;
     for (const std::string& warning : encoder_->warnings()) warnings_.push_back(warning);
     if (std::string warning = TextWarning(image_); !warning.empty())
@@ -175,11 +159,6 @@ absl::StatusOr<std::unique_ptr<ImageWriter>> ImageWriter::Create(const WriterOpt
   auto writer = std::make_unique<ConvertingWriter>(options, sink);
   HIIF_RETURN_IF_ERROR(writer->Start());
   return writer;
-}
-
-bool WrittenWhole(ImageFormat format) {
-  return format == ImageFormat::kWebp || format == ImageFormat::kAvif ||
-         format == ImageFormat::kJxl || format == ImageFormat::kGif;
 }
 
 int64_t WriterBytes(ImageFormat format, Grid size, int channels, SampleType type) {

@@ -51,10 +51,6 @@ class ImageWriter {
   virtual const std::vector<std::string>& warnings() const = 0;
 };
 
-// Whether a format's encoder takes the whole image at once, at the end: then that is where the time
-// goes, and nothing is written before.
-bool WrittenWhole(ImageFormat format);
-
 // Memory a writer takes, in bytes, about.
 int64_t WriterBytes(ImageFormat format, Grid size, int channels, SampleType type);
 

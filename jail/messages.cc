@@ -132,7 +132,7 @@ absl::StatusOr<ImageInfo> InfoOf(const jail::v1::Answer& answer) {
   const jail::v1::Info& in = answer.info();
   ImageInfo info;
   info.format = static_cast<ImageFormat>(in.format());
-  if (in.format() < 0 || info.format > ImageFormat::kPpm) return Broken();
+  if (in.format() < 0 || static_cast<size_t>(in.format()) >= kImageFormats) return Broken();
   info.stored = {in.stored_height(), in.stored_width()};
   info.size = {in.height(), in.width()};
   for (const int64_t side :

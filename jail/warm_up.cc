@@ -35,7 +35,7 @@ constexpr uint8_t kAvif[] = {
 
 void WarmUpCodecs() {
   // libvips loads a module when it is first asked for.
-  for (int format = 0; format <= static_cast<int>(ImageFormat::kPpm); ++format)
+  for (size_t format = 0; format < kImageFormats; ++format)
     CanRead(static_cast<ImageFormat>(format));
   // libheif its plugins. Whether it is decoded does not matter: a build without AVIF has nothing to
   // load.

@@ -7,28 +7,36 @@
 
 namespace hiif {
 
+namespace {
+
+// What a reader of a container may look at.
+struct Input {
+  absl::string_view bytes;
+  const ImageLimits& limits;
+  std::optional<int> frame;
+};
+struct ReaderOfFormat {
+  ImageFormat format;
+  absl::StatusOr<Container> (*read)(const Input& in);
+};
+constexpr ReaderOfFormat kReaders[] = {
+    {ImageFormat::kPng, [](const Input& in) { return ReadPng(in.bytes); }},
+    {ImageFormat::kJpeg, [](const Input& in) { return ReadJpeg(in.bytes); }},
+    {ImageFormat::kWebp, [](const Input& in) { return ReadWebp(in.bytes, in.frame); }},
+    {ImageFormat::kTiff, [](const Input& in) { return ReadTiff(in.bytes, in.frame); }},
+    {ImageFormat::kAvif, [](const Input& in) { return ReadHeif(in.bytes); }},
+    {ImageFormat::kHeic, [](const Input& in) { return ReadHeif(in.bytes); }},
+    {ImageFormat::kJxl, [](const Input& in) { return ReadJxl(in.bytes); }},
+    {ImageFormat::kGif, [](const Input& in) { return ReadGif(in.bytes, in.frame); }},
+    {ImageFormat::kPpm, [](const Input& in) { return ReadPpm(in.bytes, in.limits); }},
+};
+static_assert(InOrderOfFormats(kReaders));
+
+}  // namespace
+
 absl::StatusOr<Container> ReadContainer(ImageFormat format, absl::string_view bytes,
                                         const ImageLimits& limits, std::optional<int> frame) {
-  switch (format) {
-    case ImageFormat::kJpeg:
-      return ReadJpeg(bytes);
-    case ImageFormat::kPng:
-      return ReadPng(bytes);
-    case ImageFormat::kWebp:
-      return ReadWebp(bytes, frame);
-    case ImageFormat::kGif:
-      return ReadGif(bytes, frame);
-    case ImageFormat::kTiff:
-      return ReadTiff(bytes, frame);
-    case ImageFormat::kAvif:
-    case ImageFormat::kHeic:
-      return ReadHeif(bytes);
-    case ImageFormat::kJxl:
-      return ReadJxl(bytes);
-    case ImageFormat::kPpm:
-      return ReadPpm(bytes, limits);
-  }
-  return Container();
+  return kReaders[static_cast<size_t>(format)].read({bytes, limits, frame});
 }
 
 void AddPiece(absl::string_view bytes, size_t begin, size_t end, Container* container) {
