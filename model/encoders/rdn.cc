@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/object_reader.h"
+#include "model/encoders/bands.h"
 #include "model/encoders/encoder.h"
 #include "model/network.h"
 
@@ -53,8 +54,10 @@ class Rdn : public Encoder {
     const Scope fusion = scope.Below("GFF");
     const at::Tensor weight = fusion.Below("0").At("weight");
     at::Tensor fused;
+    const int64_t rows = BandRows(x.size(2), x.size(3) * x.size(0)) + 2 * config_.layers_per_block;
+    Buffers buffers{x.size(0) * std::min(x.size(2), rows) * x.size(3), {}, {}};
     for (int i = 0; i < config_.blocks; ++i) {
-      x = Block(scope.Below(absl::StrCat("RDBs.", i)), x, beat);
+      x = Block(scope.Below(absl::StrCat("RDBs.", i)), x, beat, &buffers);
       const at::Tensor part =
           at::conv2d(x, weight.slice(1, int64_t{i} * features(), int64_t{i + 1} * features()),
                      i == 0 ? fusion.Below("0").At("bias") : at::Tensor());
@@ -77,7 +80,7 @@ class Rdn : public Encoder {
 
   // The first layer, x before and after a block, the sum, and a band of a block.
   int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
-    const int64_t rows = std::min(height, BandRows(width) + 2 * config_.layers_per_block);
+    const int64_t rows = std::min(height, BandRows(height, width) + 2 * config_.layers_per_block);
     return height * width * features() * (value_bytes + 12) +
            rows * width * LayerBytes(value_bytes);
   }
@@ -95,8 +98,10 @@ class Rdn : public Encoder {
            8 * int64_t{config_.base_features};
   }
   // Rows of a band, without those around it that its layers read.
-  int64_t BandRows(int64_t width) const {
-    return std::max<int64_t>(8 * config_.layers_per_block, kBandBytes / (width * LayerBytes(4)));
+  int64_t BandRows(int64_t height, int64_t width) const {
+    const int64_t most =
+        std::max<int64_t>(8 * config_.layers_per_block, kBandBytes / (width * LayerBytes(4)));
+    return height <= most + 2 * config_.layers_per_block ? height : EvenBand(height, most);
   }
 
   at::Tensor Layer(const Scope& block, int layer, const at::Tensor& dense,
@@ -105,26 +110,35 @@ class Rdn : public Encoder {
     return Conv(dense, block.Below(absl::StrCat("convs.", layer, ".conv.0"))).relu_();
   }
 
-  // Layers write their channels into one tensor, and what a layer reads of it is put together in
-  // another: of tensors that grow with every layer none fits where the one before it was.
-  at::Tensor Layers(const Scope& block, const at::Tensor& x, const Heartbeat& beat) const {
+  // What layers write their channels into, and what a layer reads of it is put together in: of
+  // tensors that grow with every layer none would fit where the one before it was. All bands have
+  // the same.
+  struct Buffers {
+    int64_t pixels;  // of the largest band
+    at::Tensor all;
+    at::Tensor read;
+  };
+
+  at::Tensor Layers(const Scope& block, const at::Tensor& x, const Heartbeat& beat,
+                    Buffers* buffers) const {
     at::Tensor grown = Layer(block, 0, x, beat);
     const int layers = config_.layers_per_block;
-    const int64_t pixels = x.size(0) * x.size(2) * x.size(3);
-    const at::Tensor all = at::empty({pixels * Channels(layers)}, grown.options());
-    const at::Tensor read = at::empty({pixels * Channels(layers - 1)}, grown.options());
+    if (!buffers->all.defined()) {
+      buffers->all = at::empty({buffers->pixels * Channels(layers)}, grown.options());
+      buffers->read = at::empty({buffers->pixels * Channels(layers - 1)}, grown.options());
+    }
     const auto planes = [&](const at::Tensor& flat, int layer) {  // channels last
       const int64_t channels = Channels(layer);
-      return flat.narrow(0, 0, pixels * channels)
+      return flat.narrow(0, 0, x.size(0) * x.size(2) * x.size(3) * channels)
           .view({x.size(0), x.size(2), x.size(3), channels})
           .permute({0, 3, 1, 2});
     };
-    const at::Tensor dense = planes(all, layers);
+    const at::Tensor dense = planes(buffers->all, layers);
     dense.slice(1, 0, Channels(0)).copy_(x);
     for (int layer = 0;; ++layer) {
       dense.slice(1, Channels(layer), Channels(layer + 1)).copy_(grown);
       if (layer + 1 == layers) break;
-      const at::Tensor input = planes(read, layer + 1);
+      const at::Tensor input = planes(buffers->read, layer + 1);
       input.copy_(dense.slice(1, 0, Channels(layer + 1)));
       grown = Layer(block, layer + 1, input, beat);
     }
@@ -142,17 +156,19 @@ class Rdn : public Encoder {
     return Conv(dense, block.Below("LFF")) + x;
   }
 
-  at::Tensor Block(const Scope& block, const at::Tensor& x, const Heartbeat& beat) const {
+  at::Tensor Block(const Scope& block, const at::Tensor& x, const Heartbeat& beat,
+                   Buffers* buffers) const {
     const int64_t height = x.size(2);
     const int64_t halo = config_.layers_per_block;
-    const int64_t band = BandRows(x.size(3) * x.size(0));
+    const int64_t band = BandRows(height, x.size(3) * x.size(0));
     if (TakesGradient()) return LayersKept(block, x, beat);
-    if (height <= band + 2 * halo) return Layers(block, x, beat);
+    if (height <= band) return Layers(block, x, beat, buffers);
     at::Tensor out = at::empty_like(x);
     for (int64_t begin = 0; begin < height; begin += band) {
       const int64_t end = std::min(height, begin + band);
       const int64_t from = std::max<int64_t>(0, begin - halo);
-      const at::Tensor part = Layers(block, x.slice(2, from, std::min(height, end + halo)), beat);
+      const at::Tensor part =
+          Layers(block, x.slice(2, from, std::min(height, end + halo)), beat, buffers);
       out.slice(2, begin, end).copy_(part.slice(2, begin - from, end - from));
     }
     return out;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/object_reader.h"
+#include "model/encoders/bands.h"
 #include "model/encoders/encoder.h"
 #include "model/encoders/windows.h"
 #include "model/network.h"
@@ -140,15 +141,13 @@ class SwinIr : public Encoder {
     return static_cast<double>(Up(height) * Up(width)) * (MultiplyAdds(shapes()) + attention);
   }
 
-  // The first convolution, x before and in a group; beside them a band of windows, or what the
-  // group's convolution reads and writes.
+  // The first convolution, x before and in a group, in the type of the products, since a LayerNorm
+  // keeps what it gets; beside them a band of windows, or what the group's convolution gives.
   int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
     const int64_t values = Up(height) * Up(width) * config_.embed_dim;
-    const int64_t windows = Up(height) * Up(width) / (config_.window * config_.window);
-    const int64_t convolution = values * 2 * value_bytes;
-    return values * (8 + value_bytes) +
-           std::max(convolution,
-                    std::min(windows, BandWindows(Up(width))) * WindowBytes(value_bytes));
+    return 3 * values * value_bytes +
+           std::max(values * value_bytes,
+                    BandWindows(Up(height), Up(width)) * WindowBytes(value_bytes));
   }
 
  private:
@@ -165,9 +164,10 @@ class SwinIr : public Encoder {
     return std::max(attention, mlp) + pixels * config_.embed_dim * 8;
   }
   // Windows of a band: whole rows of them, one at least.
-  int64_t BandWindows(int64_t width) const {
+  int64_t BandWindows(int64_t height, int64_t width) const {
     const int64_t row = width / config_.window;
-    return row * std::max<int64_t>(1, kBandBytes / (row * WindowBytes(4)));
+    const int64_t most = std::max<int64_t>(1, kBandBytes / (row * WindowBytes(4)));
+    return row * EvenBand(height / config_.window, most);
   }
 
   // Attention of a band, (N, rows, width, dim), whose rows have been shifted.
@@ -205,7 +205,7 @@ class SwinIr : public Encoder {
       x = x + (shifted ? at::roll(y, {shift}, {1}) : y);
       return x + Mlp(block, x);
     }
-    const int64_t step = BandWindows(width) / (width / window) * window;
+    const int64_t step = BandWindows(height, width) / (width / window) * window;
     for (int64_t begin = 0; begin < height; begin += step) {
       Beat(beat);
       // The rows of the band, of which the last may have come round from the top.
