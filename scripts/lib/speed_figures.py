@@ -2,18 +2,19 @@
 
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 
 BIN = pathlib.Path(sys.argv[1])
 FIGURE = sys.argv[2]
-SIZE = sys.argv[3] if len(sys.argv) > 3 else "128"
+SIZE = sys.argv[3] if len(sys.argv) > 3 and FIGURE != "fused-before" else "128"
 ROUNDS = 3
 
 
-def speed(*flags):
+def speed(*flags, folder=BIN):
     """hiif-eval speed as a dictionary."""
-    result = subprocess.run([BIN / "hiif-eval", "speed", "--json", "--size", SIZE, "--scale", "4", *flags],
+    result = subprocess.run([folder / "hiif-eval", "speed", "--json", "--size", SIZE, "--scale", "4", *flags],
                             check=True, capture_output=True, text=True)
     return json.loads(result.stdout)
 
@@ -65,6 +66,25 @@ def fused_peak():
             f"{share * 100:.0f} % (>= 45)")
 
 
+def fused_before():
+    """Against a build of an earlier commit, with its checkpoint, in pairs: a machine's speed drifts."""
+    earlier = pathlib.Path(sys.argv[3])
+    flags = ("--backend", "fused", "--threads", "2", "--repeat", "2",
+             "--model", str(earlier / "models/edsr-baseline-hiif.safetensors"))
+    medians = {}
+    for precision in ("bfloat16", "float32"):
+        ratios = []
+        for _ in range(2 * ROUNDS + 1):
+            now, then = (speed(*flags, "--precision", precision, folder=folder)
+                         for folder in (BIN, earlier / "build/release/bin"))
+            ratios.append(now["output_pixels_per_s"] / then["output_pixels_per_s"])
+        medians[precision] = statistics.median(ratios)
+        print(f"{precision}: {min(ratios):.3f}, {medians[precision]:.3f}, {max(ratios):.3f} x (least, median, most)",
+              flush=True)
+    verdict(min(medians.values()) >= 0.97, "pixels/s against the build in " + str(earlier) + ": "
+            + ", ".join(f"{kind} {ratio:.3f} x" for kind, ratio in medians.items()) + " (>= 0.97)")
+
+
 def two_cores():
     """Two threads against one."""
     first, second = best_in_turn(("--backend", "fused", "--threads", "1"), ("--backend", "fused", "--threads", "2"))
@@ -74,4 +94,4 @@ def two_cores():
             f"{first['encode_s']:.2f} s and {second['encode_s']:.2f} s")
 
 
-{"fused-ratio": fused_ratio, "fused-peak": fused_peak, "two-cores": two_cores}[FIGURE]()
+{"fused-ratio": fused_ratio, "fused-peak": fused_peak, "fused-before": fused_before, "two-cores": two_cores}[FIGURE]()

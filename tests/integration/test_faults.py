@@ -2,6 +2,7 @@
 
 import io
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -80,6 +81,24 @@ def test_millions_of_tiles_cost_nothing(start_server, photo):
         time.sleep(0.02)
     assert {code for code, _ in errors} <= {"RESOURCE_EXHAUSTED"}, errors
     assert most - before < 300 << 20, (most - before) >> 20
+
+
+def test_a_region_costs_nothing_of_the_whole_axes(start_server):
+    """One pixel of an image a million wide, at x32: tables of 32 million columns were 1.5 GB."""
+    from hiif.v1 import super_resolution_pb2 as pb
+    running = start_server("--feature-cache-bytes", "0")
+    image = pb.ImageSource(raw=pb.RawImage(width=1_000_000, height=1, channels=1, samples=bytes(1_000_000)))
+
+    def peak_of(factor):
+        one = pb.UpscaleParameters(model="bicubic", scale=pb.Scale(rx=factor),
+                                   region=pb.Region(x=int(factor) * 500_000, y=0, width=1, height=1))
+        parts = list(running.stub().Upscale(pb.UpscaleRequest(image=image, parameters=one), timeout=60))
+        assert parts[0].header.output_width == int(factor) * 1_000_000
+        status = pathlib.Path(f"/proc/{running.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) << 10
+
+    before = peak_of(1.0)
+    assert peak_of(32.0) - before < 64 << 20
 
 
 def test_memory_is_given_back(start_server, photo):
