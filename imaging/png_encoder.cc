@@ -85,8 +85,9 @@ class PngEncoder : public Encoder {
       png_set_iCCP(png_, info_, "ICC profile", PNG_COMPRESSION_TYPE_BASE,
                    reinterpret_cast<png_const_bytep>(m.icc.data()),
                    static_cast<png_uint_32>(m.icc.size()));
-    if (m.ppi_x > 0 && m.ppi_y > 0) {
-      constexpr double kMetre = 0.0254;
+    constexpr double kMetre = 0.0254;
+    constexpr double kMost = kMetre * PNG_UINT_31_MAX;
+    if (m.ppi_x > 0 && m.ppi_y > 0 && m.ppi_x < kMost && m.ppi_y < kMost) {
       png_set_pHYs(png_, info_, static_cast<png_uint_32>(std::lround(m.ppi_x / kMetre)),
                    static_cast<png_uint_32>(std::lround(m.ppi_y / kMetre)), PNG_RESOLUTION_METER);
     }

@@ -16,8 +16,8 @@ To Narrow(From v) {
   if constexpr (std::is_same_v<To, From>) return v;
   if constexpr (std::is_same_v<From, uint16_t> && std::is_same_v<To, uint8_t>)
     return static_cast<uint8_t>((v * 255u + 32767u) / 65535u);
-  if constexpr (std::is_same_v<From, float>)
-    return static_cast<To>(std::clamp(v, 0.0f, 1.0f) * kFull<To> + 0.5f);
+  if constexpr (std::is_same_v<From, float>)  // 0 for NaN
+    return static_cast<To>((v > 0 ? std::min(v, 1.0f) : 0.0f) * kFull<To> + 0.5f);
   return static_cast<To>(v);  // wider than before: never asked for
 }
 

@@ -156,6 +156,7 @@ std::string UpdatedXmp(absl::string_view xmp, const XmpChanges& changes) {
       pugi::parse_default | pugi::parse_pi | pugi::parse_comments | pugi::parse_ws_pcdata;
   if (!document.load_buffer(xmp.data(), xmp.size(), kParse)) return {};
   if (!Updater(&document, changes).Run()) return {};
+  if (!document.document_element()) return {};  // all of it spoke of the rest of the file
   StringWriter writer;
   document.save(writer, "", pugi::format_raw | pugi::format_no_declaration, pugi::encoding_utf8);
   return std::move(writer.text);

@@ -205,6 +205,25 @@ TEST(ImageWriter, FewerBitsAreRounded) {
   EXPECT_EQ(values[3], 65535);
 }
 
+// Defect: what is no number became whatever the processor makes of it.
+TEST(ImageWriter, WhatIsNoNumberIsBlack) {
+  const float floats[] = {std::nanf(""), -std::nanf(""), HUGE_VALF, -HUGE_VALF};
+  StringSink png;
+  ASSERT_TRUE(Write(Options(ImageFormat::kPng, {1, 4}, 1, SampleType::kF32),
+                    {reinterpret_cast<const char*>(floats), sizeof(floats)}, &png)
+                  .ok());
+  EXPECT_EQ(PixelsOf(Read(png.bytes())), std::string("\0\0\0\0\xff\xff\0\0", 8));
+}
+
+// Defect: 60 million dots an inch were cut to 32 bits.
+TEST(ImageWriter, AResolutionThatDoesNotFitIsLeftOut) {
+  WriterOptions options = Options(ImageFormat::kPng, {1, 1}, 1, SampleType::kU8);
+  options.metadata.ppi_x = options.metadata.ppi_y = 6e7;
+  StringSink sink;
+  ASSERT_TRUE(Write(options, "a", &sink).ok());
+  EXPECT_THAT(std::string(sink.bytes()), ::testing::Not(HasSubstr("pHYs")));
+}
+
 TEST(ImageWriter, AlphaIsLaidOnWhiteWhereThereIsNone) {
   const std::string rgba("\x00\x40\xff\x80", 4);
   StringSink ppm;
