@@ -153,17 +153,19 @@ class Attacks:
 
 
 def main():
-    options = arguments(__doc__, seconds=10.0, repeat=20)
+    options = arguments(__doc__, seconds=10.0, repeat=20, only="")  # --only floods, or part of a name
     with run_server(FOLDER, "--default-model", MODEL, "--memory-bytes", MEMORY, "--max-queue-time", "1h") as server:
         confined = confine(server.process.pid, MEMORY + MEMORY // 10)
         attacks = Attacks(server)
         print(f"a small request alone takes {attacks.alone * 1e3:.0f} ms; in a cgroup of 1.1 GiB: {confined}", flush=True)
         for name, (data, frame) in files().items():
-            attacks.file(name, data, frame, options.repeat)
-        for path in sorted(SHARED.glob("*")) if SHARED.is_dir() else []:
+            if options.only in name:
+                attacks.file(name, data, frame, options.repeat)
+        for path in sorted(SHARED.glob(f"*{options.only}*")) if SHARED.is_dir() else []:
             attacks.file(path.name, path.read_bytes(), 0, max(1, options.repeat // 5))
         for name, make in FLOODS.items():
-            attacks.flood(name, make(), options.seconds)
+            if options.only in name or options.only == "floods":
+                attacks.flood(name, make(), options.seconds)
         most = attacks.peak / MEMORY
     if most > 1.1:
         attacks.failures.append(f"memory {most:.2f} of --memory-bytes")

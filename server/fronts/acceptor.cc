@@ -36,6 +36,10 @@ constexpr int kLookPart = 10;
 // What a connection may bring between two looks without its door being asked what it is.
 constexpr int64_t kQuietBytes = 4096;
 constexpr absl::Duration kLookOnProbation = absl::Milliseconds(10);
+// Between two looks at a connection that brought so much since the last: floods over fast lines
+// bring a gigabyte a second.
+constexpr int64_t kFastBytes = 64 << 10;
+constexpr absl::Duration kLookAtFast = absl::Milliseconds(2);
 constexpr int64_t kAbandonedOnProbation = 20;
 constexpr int64_t kMessagePartOnProbation = 8;
 // Connections that wait for their turn, of addresses on probation.
@@ -157,9 +161,8 @@ void Acceptor::Watch() {
     TakeWaiting(now);
     if (now >= next_look) {
       const absl::Duration before = OwnProcessorTime();
-      const bool more = CloseFloods(now);
-      until_look =
-          std::max(more ? kLookOnProbation : kLookEvery, kLookPart * (OwnProcessorTime() - before));
+      const absl::Duration wanted = CloseFloods(now);
+      until_look = std::max(wanted, kLookPart * (OwnProcessorTime() - before));
       next_look = now + until_look;
     }
     if (now >= next_sweep) {
@@ -256,14 +259,14 @@ absl::string_view Acceptor::Objection(int fd, const std::string& address, bool l
   return "";
 }
 
-bool Acceptor::CloseFloods(absl::Time now) {
-  bool probation = false;
+absl::Duration Acceptor::CloseFloods(absl::Time now) {
+  absl::Duration next = kLookEvery;
   for (auto& [fd, connection] : connections_) {
     FloodLimits limits = options_.floods;
     if (penalties_.OnProbation(connection.address, now)) {
       limits.abandoned_at_once = kAbandonedOnProbation;
       limits.max_message_bytes /= kMessagePartOnProbation;
-      probation = true;
+      next = std::min(next, kLookOnProbation);
     }
     Traffic traffic;
     if (!connection.door->count || !ReadTraffic(fd, &traffic) ||
@@ -276,14 +279,16 @@ bool Acceptor::CloseFloods(absl::Time now) {
     if (InodeOf(own) != connection.inode || !ReadTraffic(own, &traffic) ||
         !connection.door->count(connection.peer, &traffic))
       continue;
+    if (traffic.received_bytes - connection.received_bytes >= kFastBytes)
+      next = std::min(next, kLookAtFast);
     connection.received_bytes = traffic.received_bytes;
     if (!connection.meter.Floods(traffic, limits, now)) continue;
     shutdown(own, SHUT_RDWR);
     on_refused_(kRefusedFlood);
     penalties_.Punish(connection.address, connection.local, now);
-    probation = true;
+    next = std::min(next, kLookOnProbation);
   }
-  return probation;
+  return next;
 }
 
 void Acceptor::Sweep(absl::Time now) {

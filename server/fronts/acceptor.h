@@ -91,8 +91,8 @@ class Acceptor {
   void TakeWaiting(absl::Time now);
   // Why it is not taken, or empty.
   absl::string_view Objection(int fd, const std::string& address, bool local) const;
-  // Closes connections that flood. True: more of it is likely.
-  bool CloseFloods(absl::Time now);
+  // Closes connections that flood; when to look again.
+  absl::Duration CloseFloods(absl::Time now);
   // Forgets connections that are closed, and penalties that are long over.
   void Sweep(absl::Time now);
   // With no descriptor left: takes one connection by means of the spare one and closes it.
