@@ -282,8 +282,9 @@ absl::Status WriteSafetensors(const std::string& path,
       return absl::InvalidArgumentError(
           absl::StrCat("tensor ", name, ": bytes do not fit its shape"));
     }
-    const auto type = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                   [&](const TypeName& t) { return t.type == tensor.type; });
+    const auto type =
+        std::find_if(std::begin(kTypes), std::end(kTypes),
+                     [type = tensor.type](const TypeName& t) { return t.type == type; });
     header[name] = {{"dtype", type->name},
                     {"shape", tensor.shape},
                     {"data_offsets", {position, position + bytes}}};
