@@ -13,3 +13,15 @@ verdict() {
   if [ "$2" = 0 ]; then printf '%s: ok: %s\n' "$1" "$3"; else printf '%s: FALLS SHORT: %s\n' "$1" "$3"; fi
   exit "$2"
 }
+# own_venv NAME PACKAGE...: build/venvs/NAME, for what .venv should not have; it sees .venv's packages behind its own. Made
+# once; $OWN_VENV is its path.
+own_venv() {
+  local purelib='import sysconfig; print(sysconfig.get_paths()["purelib"])'
+  OWN_VENV=build/venvs/$1
+  shift
+  [ "$(cat "$OWN_VENV/packages" 2>/dev/null)" != "$*" ] || return 0
+  [ -x "$OWN_VENV/bin/python" ] || "$VENV/bin/python" -m venv "$OWN_VENV"
+  "$VENV/bin/python" -c "$purelib" >"$("$OWN_VENV/bin/python" -c "$purelib")/shared.pth"
+  "$OWN_VENV/bin/python" -m pip install -q --disable-pip-version-check "$@" || return 1
+  printf '%s' "$*" >"$OWN_VENV/packages"
+}

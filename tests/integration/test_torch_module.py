@@ -127,3 +127,40 @@ def test_files_that_do_not_fit_are_named(tmp_path):
             tensors.pop("more")
             tensors["freq.bias"] = load_file(path)["freq.bias"]
     assert json.loads(metadata["encoder_config"])
+
+
+@pytest.fixture
+def torchvision_operators():
+    """PyPI's torchvision is for CUDA and does not even import beside a CPU build of torch unless these names are there.
+    spandrel uses none of them."""
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    yield
+    del library
+
+
+def test_a_descriptor_for_spandrel(torchvision_operators):
+    """spandrel's own class: what runs models by it runs these, at a whole factor."""
+    pytest.importorskip("torchvision", reason="needs spandrel (scripts/verify python-module)")
+    spandrel = pytest.importorskip("spandrel")
+    import hiif.torch
+    path = ROOT / "models" / "edsr-baseline-hiif-fast.safetensors"
+    model = hiif.torch.descriptor(path, 3)
+    assert isinstance(model, spandrel.ImageModelDescriptor)
+    assert (model.scale, model.input_channels, model.output_channels, model.purpose) == (3, 3, 3, "SR")
+    assert model.architecture.id == "HIIF" and model.tags == ["edsr-baseline", "hiif"]
+    image = torch.rand(1, 3, 17, 21)
+    with torch.inference_mode():
+        expected = hiif.torch.load(path)(image, (51, 63))
+    assert torch.equal(model(image), expected)
+    with pytest.raises(spandrel.UnsupportedDtypeError):
+        model.half()
+    with pytest.raises(ValueError, match="whole factor"):
+        hiif.torch.descriptor(path, 2.7)
+    # In a registry it recognises its own files among spandrel's, and says how to load them.
+    registry = spandrel.MAIN_REGISTRY.copy()
+    registry.add(spandrel.ArchSupport.from_architecture(model.architecture))
+    with pytest.raises(spandrel.UnsupportedModelError, match=r"hiif\.torch\.descriptor"):
+        spandrel.ModelLoader(registry=registry).load_from_file(path)

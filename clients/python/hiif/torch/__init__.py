@@ -12,4 +12,10 @@ from .decoders import Hiif, Liif
 from .encoders import EdsrBaseline, Rdn, SwinIr
 from .network import Network
 
-__all__ = ["EdsrBaseline", "Hiif", "Liif", "Network", "Rdn", "SwinIr", "load"]
+__all__ = ["EdsrBaseline", "Hiif", "Liif", "Network", "Rdn", "SwinIr", "descriptor", "load"]
+
+
+def descriptor(*arguments, **options):
+    """The checkpoint as a spandrel.ImageModelDescriptor: see hiif/torch/_spandrel.py. Needs spandrel."""
+    from ._spandrel import descriptor as make
+    return make(*arguments, **options)
