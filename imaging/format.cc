@@ -156,6 +156,16 @@ int StoredChannels(ImageFormat format, int channels) {
 
 bool WrittenWhole(ImageFormat format) { return Of(format).whole; }
 
+std::vector<std::string> RoundingWarnings(ImageFormat format, SampleType type) {
+  const SampleType stored = StoredType(format, type);
+  if (stored == type) return {};
+  const auto samples = [](SampleType of) {
+    return of == SampleType::kF32 ? "float" : of == SampleType::kU16 ? "16-bit" : "8-bit";
+  };
+  return {absl::StrFormat("%s is written with %s samples; the %s ones of the picture are rounded",
+                          FormatName(format), samples(stored), samples(type))};
+}
+
 absl::Status CheckWritable(ImageFormat format, Grid size) {
   if (!CanWrite(format))
     return absl::UnimplementedError(absl::StrCat(

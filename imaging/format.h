@@ -54,6 +54,9 @@ int StoredChannels(ImageFormat format, int channels);
 // Whether its encoder takes the whole image at once, at the end: then that is where the time goes,
 // and nothing is written before.
 bool WrittenWhole(ImageFormat format);
+// What to tell of samples of `type` that the format holds with fewer bits; nothing where it holds
+// them.
+std::vector<std::string> RoundingWarnings(ImageFormat format, SampleType type);
 
 // Unimplemented where the format is not built in; InvalidArgument where it cannot hold an image of
 // that size, naming the limit and a format that can.

@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "imaging/colour.h"
 #include "imaging/encoder.h"
 #include "imaging/iptc.h"
 
@@ -40,6 +41,8 @@ class PngEncoder : public Encoder {
     if (setjmp(png_jmpbuf(png_)) != 0) return Failure();
     png_set_write_fn(png_, this, OnWrite, nullptr);
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    // That a profile is one of the well-known ones of sRGB is nothing to warn of.
+    png_set_option(png_, PNG_SKIP_sRGB_CHECK_PROFILE, PNG_OPTION_ON);
     png_set_compression_level(png_, kLevel);
     png_set_compression_buffer_size(png_, kBufferBytes);
     constexpr int kColourTypes[] = {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA,
@@ -79,9 +82,11 @@ class PngEncoder : public Encoder {
 
   void SetMetadata() {
     const Metadata& m = image_.metadata;
-    // A profile of other channels is dropped by libpng, by way of a warning.
+    // A profile that libpng finds fault with is dropped, by way of a warning.
     png_set_benign_errors(png_, 1);
-    if (!m.icc.empty())
+    if (image_.channels < 3 && ProfileSpace(m.icc) == ColourSpace::kRgb)
+      warnings_.emplace_back("PNG holds no RGB profile of a grey image; it is left out");
+    else if (!m.icc.empty())
       png_set_iCCP(png_, info_, "ICC profile", PNG_COMPRESSION_TYPE_BASE,
                    reinterpret_cast<png_const_bytep>(m.icc.data()),
                    static_cast<png_uint_32>(m.icc.size()));

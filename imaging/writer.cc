@@ -93,6 +93,9 @@ class ConvertingWriter : public ImageWriter {
                           kEncoders[static_cast<size_t>(image_.format)].make(image_, &sink_));
     warnings_ = image_.metadata.warnings;
     for (const std::string& warning : encoder_->warnings()) warnings_.push_back(warning);
+    if (from_.channels % 2 == 0 && !image_.has_alpha())
+      warnings_.push_back(
+          absl::StrCat(FormatName(image_.format), " holds no transparency; it is laid on white"));
     if (std::string warning = TextWarning(image_); !warning.empty())
       warnings_.push_back(std::move(warning));
     return absl::OkStatus();

@@ -59,7 +59,8 @@ class Enlargement {
             {.encoded = still}, MakeParameters(*job_.flags, plan_, StoredType(format_, info_.type)),
             &receiver, call));
     HIIF_RETURN_IF_ERROR(receiver.Commit());
-    out.warnings.assign(trailer.warnings().begin(), trailer.warnings().end());
+    out.warnings = RoundingWarnings(format_, info_.type);
+    out.warnings.insert(out.warnings.end(), trailer.warnings().begin(), trailer.warnings().end());
     for (const std::string& warning : receiver.warnings()) out.warnings.push_back(warning);
     out.file = receiver.TakeBytes();
     return out;

@@ -64,6 +64,8 @@ class Enlargement {
         job_.connection->client().Upscale({.encoded = bytes}, parameters, &receiver, call);
     HIIF_RETURN_IF_ERROR(trailer.status());
     for (const std::string& warning : trailer->warnings()) Warn(warning, result_);
+    for (const std::string& warning : RoundingWarnings(output.format, info.type))
+      Warn(warning, result_);
     HIIF_RETURN_IF_ERROR(receiver.Commit());
     for (const std::string& warning : receiver.warnings()) Warn(warning, result_);
     return absl::OkStatus();

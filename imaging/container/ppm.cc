@@ -95,6 +95,8 @@ absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& li
   // libvips takes comments for numbers, wants blanks between bits, and knows no largest values but
   // two: it gets a plain header, and samples of the whole range.
   Container out;
+  // PFM has its rows from the bottom up (netpbm, pfm(5)); libvips takes them as they come.
+  if (is_float) out.orientation = 4;
   std::string& made = out.made.emplace_back();
   const auto header = [&](const char* magic, absl::string_view last) {
     made = absl::StrFormat("%s\n%d %d\n%s", magic, width, height, last);

@@ -77,6 +77,7 @@ absl::StatusOr<Plan> MakePlan(const UpscaleOrder& order, const ImageFacts& image
             plan.region.width, plan.region.height, plan.region.pixels(), limits.max_output_pixels));
   plan.file = order.file;
   if (plan.file) {
+    plan.warnings = RoundingWarnings(plan.file->format, plan.type);
     plan.type = StoredType(plan.file->format, plan.type);
     HIIF_RETURN_IF_ERROR(
         AtField("parameters.encoded.format",

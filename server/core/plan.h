@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,6 +37,7 @@ struct Plan {
   int tile_size = 256;
   int64_t first_tile = 0;
   std::optional<FileOrder> file;  // unset: raw tiles
+  std::vector<std::string> warnings;
 
   int64_t columns() const { return (region.width + tile_size - 1) / tile_size; }
   int64_t rows() const { return (region.height + tile_size - 1) / tile_size; }

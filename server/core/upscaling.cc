@@ -188,6 +188,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const UpscaleOrder& order, Ca
   HIIF_ASSIGN_OR_RETURN(const Request request, MakeRequest(order, input, digest, std::move(model),
                                                            limits_, environment_.context_samples));
   const Plan& plan = request.plan;
+  AddWarnings(plan.warnings, report);
   report->input_pixels = input.pixels();
   HIIF_RETURN_IF_ERROR(call->Alive());
 

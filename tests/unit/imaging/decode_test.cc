@@ -100,6 +100,19 @@ TEST(Decode, SixteenBitsAndFloatStayWhatTheyAre) {
               static_cast<float>(unit(i / 3 % 17, i / 51, i % 3)));
 }
 
+// Rows from the bottom up (netpbm, pfm(5)).
+TEST(Decode, PfmBeginsAtItsLastRow) {
+  std::string file = "PF\n1 2\n-1.0\n";
+  const float samples[] = {0, 0.25, 0.5, 0.5, 0.75, 1};
+  file.append(reinterpret_cast<const char*>(samples), sizeof(samples));
+  const auto picture = Decode(file);
+  ASSERT_TRUE(picture.ok()) << picture.status();
+  for (int c = 0; c < 3; ++c) {
+    EXPECT_EQ(At<float>(picture->colour->samples, c), samples[3 + c]);
+    EXPECT_EQ(At<float>(picture->colour->samples, 3 + c), samples[c]);
+  }
+}
+
 TEST(Decode, FloatOutsideTheRangeOnlyClipped) {
   for (const float bad : {-0.01f, 1.01f, 255.0f, std::numeric_limits<float>::quiet_NaN()}) {
     const std::string file =

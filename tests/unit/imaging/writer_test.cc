@@ -13,6 +13,7 @@
 namespace hiif {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using vips::VImage;
@@ -82,6 +83,17 @@ std::string BlobOf(const VImage& image, const char* name) {
   size_t size = 0;
   const void* data = image.get_blob(name, &size);
   return {static_cast<const char*>(data), size};
+}
+
+// One that comes with libvips.
+std::string Profile(const char* name) {
+  VipsBlob* blob = nullptr;
+  EXPECT_EQ(vips_profile_load(name, &blob, nullptr), 0);
+  size_t length = 0;
+  const void* data = vips_blob_get(blob, &length);
+  std::string out(static_cast<const char*>(data), length);
+  vips_area_unref(reinterpret_cast<VipsArea*>(blob));
+  return out;
 }
 
 WriterOptions Options(ImageFormat format, Grid size, int channels, SampleType type) {
@@ -235,16 +247,41 @@ TEST(ImageWriter, AlphaIsLaidOnWhiteWhereThereIsNone) {
   EXPECT_EQ(static_cast<uint8_t>(file[file.size() - 1]), 255);
 }
 
+TEST(ImageWriter, WhatAFormatCannotHoldIsTold) {
+  const auto warnings = [](WriterOptions options) {
+    StringSink sink;
+    auto writer = ImageWriter::Create(options, &sink);
+    EXPECT_TRUE(writer.ok()) << writer.status();
+    return (*writer)->warnings();
+  };
+  const Grid size = {4, 4};
+  for (const ImageFormat format : {ImageFormat::kJpeg, ImageFormat::kPpm}) {
+    EXPECT_THAT(warnings(Options(format, size, 4, SampleType::kU8)),
+                ElementsAre(HasSubstr("transparency")));
+    EXPECT_THAT(warnings(Options(format, size, 3, SampleType::kU8)), IsEmpty());
+  }
+  WriterOptions grey = Options(ImageFormat::kPng, size, 1, SampleType::kU8);
+  grey.metadata.icc = Profile("p3");
+  EXPECT_THAT(warnings(grey), ElementsAre(HasSubstr("RGB profile")));
+  // The one that libpng knows.
+  WriterOptions rgb = Options(ImageFormat::kPng, size, 3, SampleType::kU8);
+  rgb.metadata.icc = Profile("srgb");
+  EXPECT_THAT(warnings(rgb), IsEmpty());
+
+  EXPECT_THAT(RoundingWarnings(ImageFormat::kJpeg, SampleType::kU16),
+              ElementsAre(HasSubstr("8-bit")));
+  EXPECT_THAT(RoundingWarnings(ImageFormat::kAvif, SampleType::kU16),
+              ElementsAre(HasSubstr("8-bit")));
+  EXPECT_THAT(RoundingWarnings(ImageFormat::kPpm, SampleType::kF32),
+              ElementsAre(HasSubstr("16-bit")));
+  EXPECT_THAT(RoundingWarnings(ImageFormat::kTiff, SampleType::kF32), IsEmpty());
+}
+
 TEST(ImageWriter, KeepsMetadata) {
   const Grid size = {8, 8};
   Metadata metadata;
   const VImage base = testing::Make<uint8_t>(8, 8, 3, testing::Pattern);
-  VipsBlob* blob = nullptr;
-  ASSERT_EQ(vips_profile_load("p3", &blob, nullptr), 0);
-  size_t length = 0;
-  const void* data = vips_blob_get(blob, &length);
-  metadata.icc = std::string(static_cast<const char*>(data), length);
-  vips_area_unref(reinterpret_cast<VipsArea*>(blob));
+  metadata.icc = Profile("p3");
   // One text (the camera's make), and an EXIF directory with the exposure time 1/50.
   metadata.exif = std::string(
       "II*\0\x08\0\0\0"
