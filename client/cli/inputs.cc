@@ -135,7 +135,10 @@ class Expansion {
       InputFile file{path.string(), path.lexically_relative(root).string(), true};
       if (!FormatFromPath(file.path).ok()) {
         file.content = ContentOf(file.path);
-        if (!file.content) continue;
+        if (!file.content) {
+          if (options_.left_out != nullptr) options_.left_out->push_back(file.path);
+          continue;
+        }
       }
       AddFile(std::move(file));
     }

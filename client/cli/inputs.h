@@ -26,6 +26,8 @@ struct InputOptions {
   bool recursive = false;
   // Folder of the outputs: not searched, where it lies in a folder of inputs.
   std::string output_folder;
+  // Where not null: gets the files of folders that are no images of a known format.
+  std::vector<std::string>* left_out = nullptr;
 };
 
 // Names as they were given, in that order: a file, "-", a folder (the image files in it by name,

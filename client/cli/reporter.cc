@@ -177,6 +177,18 @@ void Reporter::Print(const FileResult& result) {
   }
 }
 
+void Reporter::LeftOut(const std::vector<std::string>& paths) {
+  absl::MutexLock lock(&mutex_);
+  left_out_ = paths;
+  if (paths.empty() || json_ || flags_.quiet) return;
+  constexpr size_t kNamed = 3;
+  std::string text = absl::StrCat("left out, as no images of a known format: ", Visible(paths[0]));
+  for (size_t i = 1; i < std::min(paths.size(), kNamed); ++i)
+    absl::StrAppend(&text, ", ", Visible(paths[i]));
+  if (paths.size() > kNamed) absl::StrAppend(&text, " and ", paths.size() - kNamed, " more");
+  Line(text);
+}
+
 void Reporter::Summary() {
   absl::MutexLock lock(&mutex_);
   Erase();
@@ -189,6 +201,7 @@ void Reporter::Summary() {
                {"skipped", counts_[Outcome::kSkipped]},
                {"failed", counts_[Outcome::kFailed]},
                {"not_tried", counts_[Outcome::kNotTried]},
+               {"left_out", left_out_},
                {"output_pixels", pixels_},
                {"seconds", seconds}}));
     return;

@@ -47,6 +47,8 @@ class Reporter {
   void Retry(const std::string& input, const absl::Status& error, absl::Duration wait);
   void Done(int64_t index, FileResult result);
 
+  // Files in folders that are no images of a known format. Before the first result.
+  void LeftOut(const std::vector<std::string>& paths);
   // After the last result: what failed and why, and the sums.
   void Summary();
   int64_t failed() const;
@@ -76,6 +78,7 @@ class Reporter {
   std::map<int64_t, FileResult> waiting_ ABSL_GUARDED_BY(mutex_);  // for those before them
   int64_t next_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<int64_t, Running> running_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> left_out_ ABSL_GUARDED_BY(mutex_);
   std::vector<FileResult> failures_ ABSL_GUARDED_BY(mutex_);
   std::map<FileResult::Outcome, int64_t> counts_ ABSL_GUARDED_BY(mutex_);
   int64_t ended_ ABSL_GUARDED_BY(mutex_) = 0;

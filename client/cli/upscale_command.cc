@@ -138,6 +138,7 @@ struct Checked {
   MetadataOptions metadata;
   int jobs;
   std::vector<PlannedFile> files;
+  std::vector<std::string> left_out;
 };
 
 absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
@@ -161,11 +162,13 @@ absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
                                                                 .label = sizing.Label(),
                                                                 .several = several,
                                                                 .animation = flags.animation}));
+  std::vector<std::string> left_out;
   HIIF_ASSIGN_OR_RETURN(std::vector<InputFile> expanded,
-                        ExpandInputs(inputs, {flags.recursive, names.folder()}));
+                        ExpandInputs(inputs, {flags.recursive, names.folder(), &left_out}));
   std::vector<PlannedFile> files = Plan(std::move(expanded), names, exists == Exists::kRename);
   HIIF_ASSIGN_OR_RETURN(files, Shard(std::move(files), flags.shard));
-  return Checked{std::move(sizing), std::move(names), exists, metadata, jobs, std::move(files)};
+  return Checked{std::move(sizing), std::move(names),   exists, metadata, jobs,
+                 std::move(files),  std::move(left_out)};
 }
 
 }  // namespace
@@ -192,6 +195,7 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
   }
 
   Reporter reporter(flags.log, count);
+  reporter.LeftOut(checked->left_out);
   ExistsPolicy exists(checked->exists, flags.resume);
   const UpscaleJob job{.flags = &flags,
                        .sizing = &checked->sizing,

@@ -93,6 +93,7 @@ def test_lines_and_files_keep_the_order(tiles, folder, tmp_path):
     assert [line["event"] for line in files] == ["file"] * 6
     assert inputs_of(result, folder) == ["a.png", "b.png", "c 1.png", "d[x].png", "sub/deep/f.png", "sub/e.png"]
     assert (summary["event"], summary["done"], summary["failed"]) == ("summary", 6, 0)
+    assert [os.path.relpath(path, folder) for path in summary["left_out"]] == ["readme.md"]
     assert names(tmp_path / "out") == ["a_x2.png", "b_x2.png", "c 1_x2.png", "d[x]_x2.png", "sub/deep/f_x2.png",
                                        "sub/e_x2.png"]
     for line in files:

@@ -48,6 +48,13 @@ TEST_F(InputsTest, RecursiveKeepsTheLayoutAndLeavesTheOutputsOut) {
               ElementsAre("a.jpg", "b.png", "sub/c.tif", "sub/deep/d.webp"));
 }
 
+TEST_F(InputsTest, WhatIsNoImageOfAKnownFormatIsNamed) {
+  std::ofstream(root_ / "old.bmp") << "BM";
+  std::vector<std::string> left_out;
+  EXPECT_THAT(Expand({root_.string()}, {.left_out = &left_out}), ElementsAre("a.jpg", "b.png"));
+  EXPECT_THAT(left_out, ElementsAre(At("notes.txt"), At("old.bmp")));
+}
+
 TEST_F(InputsTest, ALinkBackIsNoEndlessLoop) {
   fs::create_directory_symlink(root_, root_ / "sub" / "back");
   EXPECT_THAT(Expand({At("sub")}, {.recursive = true}), ElementsAre("c.tif", "deep/d.webp"));
