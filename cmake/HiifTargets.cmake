@@ -18,6 +18,24 @@ function(hiif_binary name)
   target_link_libraries(${target} PRIVATE hiif_warnings ${ARG_LIBS})
 endfunction()
 
+# hiif_harden(TARGETS...): for what parses the bytes of strangers. Checked in the programs by tests/deploy/test_hardening.py.
+function(hiif_harden)
+  if(HIIF_SANITIZE)
+    return()
+  endif()
+  set(fortify 2)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 12)
+    set(fortify 3)
+  endif()
+  foreach(target ${ARGN})
+    target_compile_options(${target} PRIVATE -fstack-protector-strong
+      $<$<CONFIG:Release>:-U_FORTIFY_SOURCE> $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=${fortify}>)
+    if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
+      target_compile_options(${target} PRIVATE -fcf-protection)
+    endif()
+  endforeach()
+endfunction()
+
 # hiif_test(NAME SOURCES ... LIBS ... [LABELS ...]): a GoogleTest program, one CTest entry each.
 # Tests run in the repository root; data beside the repository is found through tests/testing/paths.h.
 function(hiif_test name)

@@ -54,6 +54,9 @@ def test_tls_and_mutual_tls(start_server, certificates, photo):
     assemble(connect(mutual, certificates, client=True).Upscale(request(photo, 1.5, 1.5), timeout=60))
     with pytest.raises(grpc.RpcError):
         list(connect(mutual, certificates).Upscale(request(photo), timeout=5))
+    # gRPC tells of failed handshakes: in the log's format, as everything else.
+    for server in (running, mutual):
+        assert all(json.loads(line)["level"] for line in server.log.read_text().splitlines())
 
 
 def test_tokens_and_scopes(start_server, photo, tmp_path):

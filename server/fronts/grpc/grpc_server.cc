@@ -13,6 +13,7 @@
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "server/config/listen.h"
+#include "server/fronts/grpc/grpc_log.h"
 #include "server/fronts/grpc/stream_counts.h"
 #include "server/fronts/grpc/tls.h"
 
@@ -80,6 +81,7 @@ struct GrpcServer::Ending {
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const ServerConfig& config, int64_t buffer_bytes, const std::vector<grpc::Service*>& services) {
+  TakeGrpcLog();
   grpc::EnableDefaultHealthCheckService(true);
   if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   if (config.channelz()) grpc::channelz::experimental::InitChannelzService();

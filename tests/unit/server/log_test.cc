@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/fronts/grpc/grpc_log.h"
+
 namespace hiif::server {
 namespace {
 
@@ -33,6 +35,20 @@ TEST(FormatLog, KeepsControlBytesOutOfTheTerminal) {
                                          "31m"}});
   EXPECT_THAT(others, HasSubstr("a\\x1b[1mb"));
   EXPECT_THAT(others, HasSubstr("\\x7f \\x9b31m"));
+}
+
+// What is left out is told.
+TEST(LineBudget, BoundsASecondAndTellsTheRest) {
+  LineBudget budget;
+  const absl::Time start = absl::FromUnixSeconds(1000);
+  int64_t left_out = 0;
+  int written = 0;
+  for (int i = 0; i < 1000; ++i) written += budget.Take(start, &left_out) ? 1 : 0;
+  EXPECT_EQ(written, LineBudget::kPerSecond);
+  EXPECT_TRUE(budget.Take(start + absl::Seconds(1), &left_out));
+  EXPECT_EQ(left_out, 1000 - LineBudget::kPerSecond);
+  EXPECT_TRUE(budget.Take(start + absl::Seconds(1), &left_out));
+  EXPECT_EQ(left_out, 0);
 }
 
 }  // namespace
