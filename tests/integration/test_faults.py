@@ -13,7 +13,7 @@ import grpc
 import pytest
 from PIL import Image
 
-from processes import BIN, ROOT, run_server
+from processes import BIN, ROOT, Server, run_server
 from test_models_hostile import DEFAULT, SOURCE, folder, load, serves, states  # noqa: F401
 from test_security import certificates, connect, openssl  # noqa: F401
 from test_upscale import request
@@ -146,3 +146,46 @@ def test_an_expired_certificate(start_server, certificates, photo):  # noqa: F81
         rpc.SuperResolutionServiceStub(channel).ListModels(pb.ListModelsRequest(), timeout=10)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert connect(running, certificates, client=True).ListModels(pb.ListModelsRequest(), timeout=10).models
+
+
+def test_a_full_disk_under_the_log(folder, tmp_path, photo):  # noqa: F811
+    """Lines that nobody can write are lost, and nothing else."""
+    ports = tmp_path / "ports"
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        process = subprocess.Popen(
+            [BIN / "hiif-server", "--listen", "127.0.0.1:0", "--management-listen", "127.0.0.1:0", "--port-file", ports,
+             "--model-dir", folder, "--default-model", DEFAULT, "--log-format", "json"], stdout=full, stderr=full)
+    try:
+        end = time.monotonic() + 120
+        while not ports.exists():
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.05)
+        running = Server(process, *map(int, ports.read_text().split()[:2]), None)
+        for _ in range(3):
+            assert serves(running, photo)
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root mounts the small disk")
+def test_a_full_disk_under_the_output(tmp_path):
+    """In every format: the error says so, and no part of a file stays."""
+    disk, models = tmp_path / "disk", tmp_path / "models"
+    disk.mkdir()
+    models.mkdir()
+    shutil.copy(ROOT / "models" / "bicubic.safetensors", models)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False).returncode != 0:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        Image.effect_noise((400, 300), 90).convert("RGB").save(tmp_path / "a.png")
+        with run_server(tmp_path, "--default-model", "bicubic", model_dir=models) as server:
+            for name in ("b.png", "b.jpg", "b.webp", "b.tif", "b.ppm"):
+                done = subprocess.run([BIN / "hiif", "upscale", tmp_path / "a.png", "-o", disk / name, "-s", "2",
+                                       "--server", server.address], check=False, capture_output=True, text=True)
+                assert done.returncode != 0 and "No space" in done.stderr, (name, done)
+                assert os.listdir(disk) == [], name
+    finally:
+        subprocess.run(["umount", disk], check=True)

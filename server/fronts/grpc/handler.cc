@@ -27,7 +27,7 @@ grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* metho
   if (status.ok()) status = request_id.status();
   if (status.ok()) status = slot.Check();
   if (status.ok()) status = call->Alive();
-  if (status.ok()) status = body(call, &report);
+  if (status.ok()) status = Guarded([&] { return body(call, &report); });
   calls_->Finish({front_, method}, *call, call->Metadata("traceparent"), report, status);
   return Finish(status, context);
 }

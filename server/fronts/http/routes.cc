@@ -96,7 +96,7 @@ Answer Routes::Models(const Request& request) const {
     answer = Json(page);
     return absl::OkStatus();
   };
-  const absl::Status status = run();
+  const absl::Status status = Guarded(run);
   call.set_caller(std::move(caller));
   environment_.calls->Finish({"http", one ? "GetModel" : "ListModels"}, call, call.traceparent(),
                              {}, status);

@@ -140,7 +140,7 @@ void UpscaleExchange::Run(std::string body, Responder* responder) {
   call_.set_responder(responder);
   CallReport report;
   absl::Status status = slot.Check();
-  if (status.ok()) status = Upscale(body, responder, &report);
+  if (status.ok()) status = Guarded([&] { return Upscale(body, responder, &report); });
   // A write that the end of the call broke off says that the client is gone; the call knows why.
   if (absl::IsCancelled(status) && !call_.Alive().ok()) status = call_.Alive();
   Finish(report, status);

@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 
 #include <new>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "imaging/sink.h"
 #include "imaging/writer.h"
+#include "server/core/call_handler.h"
 #include "server/core/query_work.h"
 #include "server/errors/errors.h"
 #include "tests/testing/work_fixture.h"
@@ -143,20 +145,38 @@ TEST_F(UpscaleWorkTest, AFailedPieceIsTheErrorOfTheCall) {
 // Defect: an exception ended the worker's thread for good, and the client was told INTERNAL.
 TEST_F(UpscaleWorkTest, NoMemoryCostsOneRequestAndNoWorker) {
   Start({.workers = 1});
-  script_.on_render = [](absl::Span<const RenderTile>) -> absl::Status { throw std::bad_alloc(); };
   FakeCall call;
-  const auto work = Work(20, 20, "a");
-  ASSERT_TRUE(Submit(work, call).ok());
-  const absl::Status status = work->TakeTile(0, call).status();
-  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
-  EXPECT_EQ(ReasonOf(status), kReasonMemory);
-  EXPECT_TRUE(RetryDelayOf(status).has_value());
-  work->Cancel(status);
-  script_.on_render = nullptr;
+  for (const bool while_encoding : {true, false}) {
+    if (while_encoding)
+      script_.on_encode = [](int, const Heartbeat&) -> absl::Status { throw std::bad_alloc(); };
+    else
+      script_.on_render = [](absl::Span<const RenderTile>) -> absl::Status {
+        throw std::bad_alloc();
+      };
+    const auto work = Work(20, 20, "a");
+    ASSERT_TRUE(Submit(work, call).ok());
+    const absl::Status status = work->TakeTile(0, call).status();
+    EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+    EXPECT_EQ(ReasonOf(status), kReasonMemory);
+    EXPECT_TRUE(RetryDelayOf(status).has_value());
+    work->Cancel(status);
+    script_.on_encode = nullptr;
+    script_.on_render = nullptr;
+  }
   const auto next = Work(20, 20, "a");
   ASSERT_TRUE(Submit(next, call).ok());
   TakeAll(*next, call);
   next->Cancel(absl::CancelledError("done"));
+}
+
+// Defect: on the thread of an upload or of an HTTP request it ended the process.
+TEST(Guarded, AnExceptionIsTheErrorOfTheCall) {
+  const absl::Status status = Guarded([]() -> absl::Status { throw std::bad_alloc(); });
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(ReasonOf(status), kReasonMemory);
+  EXPECT_TRUE(RetryDelayOf(status).has_value());
+  EXPECT_TRUE(absl::IsInternal(Guarded([]() -> absl::Status { throw std::length_error("x"); })));
+  EXPECT_TRUE(absl::IsNotFound(Guarded([] { return absl::NotFoundError("y"); })));
 }
 
 // Defect: an idle server took whatever came; what never fits is refused for good, with the limit.
