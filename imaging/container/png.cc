@@ -7,11 +7,11 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/hex.h"
 #include "imaging/container/bytes.h"
 #include "imaging/container/container.h"
 #include "imaging/iptc.h"
@@ -54,7 +54,7 @@ std::string RawProfile(absl::string_view text) {
   for (const char c : text)
     if (absl::ascii_isxdigit(static_cast<unsigned char>(c))) digits.push_back(c);
   if (digits.size() % 2 != 0) digits.pop_back();
-  return absl::HexStringToBytes(digits);
+  return BytesOfHex(digits).value_or("");
 }
 
 class PngReader {

@@ -3,17 +3,18 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/crop_flag.h"
+#include "base/hex.h"
 #include "base/status_macros.h"
 #include "imaging/format.h"
 #include "server/errors/errors.h"
@@ -125,11 +126,9 @@ absl::Status SetMember(const FieldDescriptor& member, const std::string& text,
     case FieldDescriptor::CPPTYPE_STRING: {
       std::string value = text;
       if (member.type() == FieldDescriptor::TYPE_BYTES) {
-        for (const char c : text)
-          if (!absl::ascii_isxdigit(static_cast<unsigned char>(c)))
-            return InvalidField(name, "hexadecimal digits are allowed");
-        if (text.size() % 2 != 0) return InvalidField(name, "an even number of digits is allowed");
-        value = absl::HexStringToBytes(text);
+        std::optional<std::string> bytes = BytesOfHex(text);
+        if (!bytes) return InvalidField(name, "pairs of hexadecimal digits are allowed");
+        value = *std::move(bytes);
       }
       reflection->SetString(parameters, &member, std::move(value));
       return absl::OkStatus();

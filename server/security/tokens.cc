@@ -6,6 +6,7 @@
 #include "absl/strings/strip.h"
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/status_macros.h"
 #include "server/errors/errors.h"
@@ -24,12 +25,6 @@ std::string StringMember(const Json& object, const char* name) {
   return member != object.end() && member->is_string() ? member->get<std::string>() : "";
 }
 
-bool IsHex(absl::string_view text) {
-  for (const char c : text)
-    if (!absl::ascii_isxdigit(static_cast<unsigned char>(c))) return false;
-  return true;
-}
-
 absl::Status ReadScopes(size_t index, const Json& entry, std::set<std::string>* scopes) {
   const auto member = entry.find("scopes");
   if (member == entry.end()) {
@@ -38,10 +33,11 @@ absl::Status ReadScopes(size_t index, const Json& entry, std::set<std::string>* 
   }
   if (!member->is_array()) return Refuse(index, "\"scopes\" is a list");
   for (const Json& scope : *member) {
-    if (scope != kScopeUpscale && scope != kScopeQuery && scope != kScopeModels)
+    const std::string name = scope.is_string() ? scope.get<std::string>() : "";
+    if (name != kScopeUpscale && name != kScopeQuery && name != kScopeModels)
       return Refuse(index, absl::StrCat("scope ", scope.dump(),
                                         " is none of \"upscale\", \"query\", \"models\""));
-    scopes->insert(scope.get<std::string>());
+    scopes->insert(name);
   }
   return absl::OkStatus();
 }
@@ -63,7 +59,7 @@ absl::StatusOr<TokenTable> TokenTable::Parse(absl::string_view json) {
     const std::string digest = StringMember(entry, "sha256");
     if (token.empty() == digest.empty())
       return Refuse(index, "exactly one of \"token\" and \"sha256\" is needed");
-    if (!digest.empty() && (digest.size() != 64 || !IsHex(digest)))
+    if (!digest.empty() && (digest.size() != 64 || !BytesOfHex(digest)))
       return Refuse(index, "\"sha256\" is not 64 hexadecimal digits");
     HIIF_RETURN_IF_ERROR(ReadScopes(index, entry, &principal.scopes));
     const std::string key = token.empty() ? absl::AsciiStrToLower(digest) : Sha256Hex(token);
