@@ -160,10 +160,13 @@ def metadata_inputs(folder):
     image = Image.fromarray(samples(3, "u1"))
     for form, name in (("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("TIFF", "tif"), ("AVIF", "avif")):
         path = folder / f"{name}.{name}"
-        image.save(path, form, icc_profile=profile, **({"dpi": (300, 300)} if name in ("png", "jpg", "tif") else {}))
+        dots = name in ("png", "jpg", "tif")
+        image.save(path, form, icc_profile=profile, **({"dpi": (300, 300)} if dots else {}))
+        # exiftool writes 72 into a new EXIF, and versions of libvips differ in which of two resolutions is a PNG's.
+        resolution = ["-IFD0:XResolution=300", "-IFD0:YResolution=300", "-IFD0:ResolutionUnit=inches"] if dots else []
         # In AVIF the orientation is a property of the image, not of its EXIF.
         turned = [] if name == "avif" else ["-IFD0:Orientation#=6"]
-        subprocess.run(["exiftool", "-q", "-overwrite_original", "-IFD0:Artist=A. Painter", *turned,
+        subprocess.run(["exiftool", "-q", "-overwrite_original", "-IFD0:Artist=A. Painter", *turned, *resolution,
                         "-XMP-dc:Title=A picture", "-IPTC:Keywords=seen", path], check=False, capture_output=True)
 
 
