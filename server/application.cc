@@ -183,7 +183,8 @@ std::optional<Application::Failure> Application::Start() {
   acceptor_ = std::make_unique<Acceptor>(
       AcceptorOptions{config_.max_connections(),
                       config_.max_connections_per_address(),
-                      {config_.max_streams_per_connection(), config_.max_receive_bytes()}},
+                      {config_.max_streams_per_connection(), config_.max_receive_bytes()},
+                      2 * ToDuration(config_.write_timeout())},
       std::move(doors), [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
   probe_ = std::make_unique<SelfProbe>([this](int fd) { grpc_->Give(fd); }, grpc_->first(),
                                        !config_.tls_certificate().empty());

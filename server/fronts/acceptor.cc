@@ -222,6 +222,12 @@ void Acceptor::Take(const Newcomer& newcomer) {
       newcomer.fd, Connection{InodeOf(newcomer.fd), newcomer.door, newcomer.address, newcomer.peer,
                               newcomer.local, FloodMeter(SteadyNow())});
   open_ = static_cast<int>(connections_.size());
+  if (options_.stalled > absl::ZeroDuration()) {
+    const unsigned milliseconds = static_cast<unsigned>(
+        std::min<int64_t>(absl::ToInt64Milliseconds(options_.stalled), INT_MAX));
+    // Fails for Unix sockets, whose clients are this machine's.
+    setsockopt(newcomer.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+  }
   newcomer.door->give(newcomer.fd);
 }
 

@@ -37,6 +37,9 @@ struct AcceptorOptions {
   int max_connections_per_address =
       0;  // of one client's address, this machine's apart; 0: no limit
   FloodLimits floods;
+  // After which a connection is given up whose client's system takes nothing; 0: never. A call that
+  // ends cannot get past bytes that are on their way already.
+  absl::Duration stalled = absl::ZeroDuration();
 };
 
 class Acceptor {

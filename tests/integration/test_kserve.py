@@ -3,6 +3,7 @@
 import io
 import json
 import queue
+import subprocess
 import threading
 
 import grpc
@@ -12,7 +13,7 @@ import requests
 from PIL import Image
 
 from http_front import wait_for
-from processes import assemble, run_server
+from processes import ROOT, assemble, run_server
 from test_upscale import request
 
 triton = pytest.importorskip("tritonclient.grpc")
@@ -223,6 +224,28 @@ def test_overload_gives_what_grpc_gives(start_server, photo, two_models):
         wait_for(lambda: "hiif_inflight_requests 1" in requests.get(server.management + "/metrics", timeout=9).text)
         assert "too many" in refused(client, inputs(photo.read_bytes()), "RESOURCE_EXHAUSTED")
         handle.cancel()
+
+
+def test_perf_analyzer(front, tmp_path):
+    """Triton's own load generator, unmodified: calls and streams, several at once, an error ends it."""
+    program = ROOT / "build" / "perf-analyzer" / "perf_analyzer"
+    fetched = subprocess.run([ROOT / "scripts" / "get-perf-analyzer"], capture_output=True, text=True, check=False)
+    if fetched.returncode != 0:
+        pytest.skip("perf_analyzer cannot be had here: " + fetched.stderr[-200:])
+    data = tmp_path / "data.json"
+    pixels = numpy.random.default_rng(1).integers(0, 256, (16, 20, 3))
+    data.write_text(json.dumps({"data": [{"IMAGE": {"content": pixels.ravel().tolist(), "shape": list(pixels.shape)},
+                                          "SCALE": {"content": [2.7, 1.5], "shape": [2]}}]}))
+    for flags in (["--concurrency-range", "4"], ["--concurrency-range", "2", "--streaming"]):
+        report = tmp_path / "report.csv"
+        done = subprocess.run([program, "-m", MODEL, "-u", front.address, "-i", "grpc", "--input-data", data, "--request-count", "40",
+                               "-f", report, *flags], capture_output=True, text=True, check=False, timeout=200)
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
+        assert "Throughput:" in done.stdout and "Request count: 40" in done.stdout, done.stdout
+        assert float(report.read_text().splitlines()[1].split(",")[1]) > 0
+    bad = subprocess.run([program, "-m", "no-such", "-u", front.address, "-i", "grpc"], capture_output=True, text=True,
+                         check=False, timeout=60)
+    assert bad.returncode != 0 and "no-such" in bad.stdout + bad.stderr
 
 
 def test_tokens(start_server, photo, tmp_path, two_models):

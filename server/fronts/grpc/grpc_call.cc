@@ -10,6 +10,7 @@
 #include "base/steady_now.h"
 #include "grpc/grpc.h"
 #include "server/errors/errors.h"
+#include "server/logging/log.h"
 
 namespace hiif::server {
 namespace {
@@ -41,7 +42,12 @@ GrpcCall::GrpcCall(grpc::ServerContextBase* context, CallMonitor* monitor)
   monitor_->Add(this);
 }
 
-GrpcCall::~GrpcCall() { monitor_->Remove(this); }
+GrpcCall::~GrpcCall() {
+  monitor_->Remove(this);
+  if (answered_ && (cut_ != Cut::kNone || context_->IsCancelled()))  // behind the handler's line
+    LogWarning("an answer was given up",
+               {{"request_id", request_id_}, {"caller", caller_}, {"error", Alive().message()}});
+}
 
 absl::Status GrpcCall::Alive() const {
   switch (cut_) {
@@ -78,7 +84,15 @@ std::string GrpcCall::CertificateName() const {
   return identity.empty() ? "" : std::string(identity[0].data(), identity[0].size());
 }
 
-void GrpcCall::BeginWrite() { write_began_ns_ = absl::ToUnixNanos(SteadyNow()); }
+void GrpcCall::BeginWrite(int64_t bytes) {
+  write_bytes_ = bytes;
+  write_began_ns_ = absl::ToUnixNanos(SteadyNow());
+}
+
+void GrpcCall::BeginAnswer(int64_t bytes) {
+  answered_ = true;
+  BeginWrite(bytes);
+}
 
 absl::Duration GrpcCall::EndWrite() {
   return SteadyNow() - absl::FromUnixNanos(write_began_ns_.exchange(0));
@@ -94,7 +108,8 @@ void GrpcCall::LookAfter(absl::Time now, absl::Duration write_timeout) {
   const int64_t began = write_began_ns_;
   if (cut_ == Cut::kNone) {
     if (began != 0 && write_timeout > absl::ZeroDuration() &&
-        now - absl::FromUnixNanos(began) > write_timeout) {
+        now - absl::FromUnixNanos(began) >
+            write_timeout + absl::Seconds(static_cast<double>(write_bytes_) / kLeastSpeed)) {
       CutOff(Cut::kSlowReader, "the client read nothing for too long");
     } else if (absl::ToUnixNanos(now) > expected_ns_) {
       CutOff(Cut::kSlowSender, "the client sent too little for too long");

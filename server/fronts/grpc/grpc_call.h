@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -16,7 +17,7 @@
 
 namespace hiif::server {
 
-// Lives as long as its handler or reactor. Any thread but for the setters.
+// Lives until its answer is sent. Any thread but for the setters.
 class GrpcCall : public Call {
  public:
   GrpcCall(grpc::ServerContextBase* context, CallMonitor* monitor);
@@ -41,14 +42,21 @@ class GrpcCall : public Call {
   // Name in the client's certificate, or empty.
   std::string CertificateName() const;
 
-  // Around each blocking write.
-  void BeginWrite();
+  // Around each blocking write. bytes: of a message that is larger than a tile's; a client that
+  // takes less than kLeastSpeed of it beyond the monitor's time for a write is a slow reader.
+  void BeginWrite(int64_t bytes = 0);
   absl::Duration EndWrite();
+  // The same for the one message of an answer, which gRPC sends when the handler is over.
+  void BeginAnswer(int64_t bytes);
   // What is awaited from the client must come until then, or the call is ended; InfiniteFuture:
   // nothing is awaited.
   void ExpectUntil(absl::Time time) { expected_ns_ = absl::ToUnixNanos(time); }
+  // What the answer holds, until it is sent.
+  void Keep(std::shared_ptr<void> held) { held_ = std::move(held); }
   // For the monitor.
   void LookAfter(absl::Time now, absl::Duration write_timeout);
+
+  static constexpr int64_t kLeastSpeed = 1 << 20;  // bytes a second
 
  private:
   enum class Cut { kNone, kSlowReader, kSlowSender };
@@ -61,7 +69,10 @@ class GrpcCall : public Call {
   absl::Time deadline_;
   std::string caller_;
   std::string request_id_;
+  std::shared_ptr<void> held_;
+  bool answered_ = false;
   std::atomic<int64_t> write_began_ns_ = 0;  // 0: no write under way
+  std::atomic<int64_t> write_bytes_ = 0;
   std::atomic<int64_t> expected_ns_ = absl::ToUnixNanos(absl::InfiniteFuture());
   std::atomic<Cut> cut_ = Cut::kNone;
   absl::Mutex mutex_;  // held while the callback runs

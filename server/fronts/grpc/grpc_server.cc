@@ -13,6 +13,7 @@
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "server/config/listen.h"
+#include "server/fronts/grpc/answers.h"
 #include "server/fronts/grpc/grpc_log.h"
 #include "server/fronts/grpc/stream_counts.h"
 #include "server/fronts/grpc/tls.h"
@@ -68,8 +69,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(
     const Address& address, const ServerConfig& config) {
   if (address.unix_socket || config.tls_certificate().empty())
     return grpc::InsecureServerCredentials();
-  return TlsCredentials({config.tls_certificate(), config.tls_key(), config.tls_client_ca(),
-                         ToDuration(config.tls_reload_interval())});
+  return TlsCredentials(TlsFilesOf(config));
 }
 
 }  // namespace
@@ -82,6 +82,7 @@ struct GrpcServer::Ending {
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const ServerConfig& config, int64_t buffer_bytes, const std::vector<grpc::Service*>& services) {
   TakeGrpcLog();
+  FollowAnswers();
   grpc::EnableDefaultHealthCheckService(true);
   if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   if (config.channelz()) grpc::channelz::experimental::InitChannelzService();

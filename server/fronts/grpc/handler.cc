@@ -1,9 +1,11 @@
 #include "server/fronts/grpc/handler.h"
 
+#include <memory>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "server/core/request_id.h"
+#include "server/fronts/grpc/answers.h"
 #include "server/fronts/grpc/status_translator.h"
 
 namespace hiif::server {
@@ -34,9 +36,11 @@ grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* metho
 
 grpc::Status RpcHandler::Handle(grpc::ServerContext* context, const char* method, const char* scope,
                                 const AskedRequestId& id, const Body& body) {
-  GrpcCall call(context, monitor_);
-  absl::Status authorized = Authorize(scope, &call);
-  return Run(context, method, &call, id, std::move(authorized), body);
+  auto call = std::make_unique<GrpcCall>(context, monitor_);
+  absl::Status authorized = Authorize(scope, call.get());
+  grpc::Status status = Run(context, method, call.get(), id, std::move(authorized), body);
+  KeepUntilSent(context, std::move(call));
+  return status;
 }
 
 }  // namespace hiif::server

@@ -32,7 +32,9 @@ grpc::Status SuperResolutionServiceImpl::Query(grpc::ServerContext* context,
                                                v1::QueryResponse* response) {
   return handler_->Handle(context, "Query", kScopeQuery, {"request_id", request->request_id()},
                           [&](GrpcCall* call, CallReport* report) {
-                            return querying_->Run(*request, call, response, report);
+                            HIIF_RETURN_IF_ERROR(querying_->Run(*request, call, response, report));
+                            call->BeginAnswer(static_cast<int64_t>(response->ByteSizeLong()));
+                            return absl::OkStatus();
                           });
 }
 

@@ -237,7 +237,9 @@ class QueryUpload final : public Upload<QueryReactor, v1::QueryUploadRequest> {
   AskedRequestId id() const override { return {"query.request_id", query_.request_id()}; }
   absl::Status RunPicture(v1::ImageSource image, GrpcCall* call, CallReport* report) override {
     *query_.mutable_image() = std::move(image);
-    return environment_.querying->Run(query_, call, response_, report);
+    HIIF_RETURN_IF_ERROR(environment_.querying->Run(query_, call, response_, report));
+    call->BeginAnswer(static_cast<int64_t>(response_->ByteSizeLong()));
+    return absl::OkStatus();
   }
 
  private:

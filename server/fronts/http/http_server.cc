@@ -79,8 +79,8 @@ class HttpServer::Impl : public SessionHost {
   }
 
   absl::Status Listen() {
-    if (!options_.tls_certificate.empty()) {
-      HIIF_ASSIGN_OR_RETURN(tls_, LoadTls());
+    if (!options_.tls.certificate.empty()) {
+      HIIF_ASSIGN_OR_RETURN(tls_, MakeTlsContext(options_.tls));
       ScheduleReload();
     }
     for (const std::string& text : options_.listen) HIIF_RETURN_IF_ERROR(ListenOn(text));
@@ -113,17 +113,13 @@ class HttpServer::Impl : public SessionHost {
   void OnClosed(Session* session) override { sessions_.erase(session->shared_from_this()); }
 
  private:
-  absl::StatusOr<std::shared_ptr<TlsContext>> LoadTls() const {
-    return MakeTlsContext({options_.tls_certificate, options_.tls_key, options_.tls_client_ca});
-  }
-
   // New connections get what the files hold by then.
   void ScheduleReload() {
-    if (options_.tls_reload <= absl::ZeroDuration()) return;
-    reload_.expires_after(absl::ToChronoMilliseconds(options_.tls_reload));
+    if (options_.tls.reload_interval <= absl::ZeroDuration()) return;
+    reload_.expires_after(absl::ToChronoMilliseconds(options_.tls.reload_interval));
     reload_.async_wait([this](const error_code& error) {
       if (error) return;
-      if (auto context = LoadTls(); context.ok()) {
+      if (auto context = MakeTlsContext(options_.tls); context.ok()) {
         tls_ = *std::move(context);
       } else {
         LogWarning("the TLS files were not taken, the old ones stay",
@@ -213,10 +209,7 @@ HttpServerOptions HttpOptionsOf(const ServerConfig& config) {
                     limit(config.connection_age()), limit(config.read_timeout()),
                     limit(config.write_timeout())};
   options.keepalive = ToDuration(config.keepalive_time());
-  options.tls_certificate = config.tls_certificate();
-  options.tls_key = config.tls_key();
-  options.tls_client_ca = config.tls_client_ca();
-  options.tls_reload = ToDuration(config.tls_reload_interval());
+  options.tls = TlsFilesOf(config);
   return options;
 }
 

@@ -13,6 +13,7 @@
 #include "server/fronts/acceptor.h"
 #include "server/fronts/http/exchange.h"
 #include "server/fronts/http/session_limits.h"
+#include "server/fronts/tls_files.h"
 
 namespace hiif::server::http {
 
@@ -21,11 +22,8 @@ struct HttpServerOptions {
   int max_connections = 1000;       // above it, one that waits for a request makes room
   int max_calls = 512;              // threads
   SessionLimits limits;
-  absl::Duration keepalive;     // silence after which a connection is probed
-  std::string tls_certificate;  // PEM files; empty: clear text
-  std::string tls_key;
-  std::string tls_client_ca;
-  absl::Duration tls_reload;
+  absl::Duration keepalive;  // silence after which a connection is probed
+  TlsFiles tls;
 };
 
 HttpServerOptions HttpOptionsOf(const ServerConfig& config);

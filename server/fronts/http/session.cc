@@ -72,7 +72,10 @@ void Session::Close() {
 void Session::SetTimer(absl::Duration after) {
   if (after == absl::InfiniteDuration()) return StopTimer();
   const int64_t serial = ++timer_serial_;
-  timer_.expires_after(absl::ToChronoMilliseconds(std::max(after, absl::Milliseconds(1))));
+  // Never early: a deadline that has not quite passed is none for whom the timer wakes.
+  timer_.expires_after(absl::ToChronoMilliseconds(
+      absl::Ceil(std::max(after, absl::ZeroDuration()), absl::Milliseconds(1)) +
+      absl::Milliseconds(1)));
   timer_.async_wait([self = shared_from_this(), serial](const error_code& error) {
     if (!error && serial == self->timer_serial_) self->OnTimer();
   });

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "boost/asio/buffer.hpp"
 #include "boost/asio/ssl/stream.hpp"
 #include "boost/asio/write.hpp"
@@ -106,7 +107,8 @@ std::string TlsTransport::CertificateName() const {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<TlsContext>> MakeTlsContext(const TlsSettings& settings) {
+absl::StatusOr<std::shared_ptr<TlsContext>> MakeTlsContext(const TlsFiles& files) {
+  HIIF_RETURN_IF_ERROR(CheckTlsFiles(files));
   namespace ssl = boost::asio::ssl;
   auto context = std::make_shared<TlsContext>(TlsContext::tls_server);
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
@@ -115,15 +117,15 @@ absl::StatusOr<std::shared_ptr<TlsContext>> MakeTlsContext(const TlsSettings& se
     return absl::InvalidArgumentError(absl::StrCat(file, ": ", error.message()));
   };
   error_code error;
-  context->use_certificate_chain_file(settings.certificate, error);
-  if (error) return refuse(settings.certificate, error);
-  context->use_private_key_file(settings.key, ssl::context::pem, error);
-  if (error) return refuse(settings.key, error);
-  if (!settings.client_ca.empty()) {
-    context->load_verify_file(settings.client_ca, error);
-    if (error) return refuse(settings.client_ca, error);
+  context->use_certificate_chain_file(files.certificate, error);
+  if (error) return refuse(files.certificate, error);
+  context->use_private_key_file(files.key, ssl::context::pem, error);
+  if (error) return refuse(files.key, error);
+  if (!files.client_ca.empty()) {
+    context->load_verify_file(files.client_ca, error);
+    if (error) return refuse(files.client_ca, error);
     context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert, error);
-    if (error) return refuse(settings.client_ca, error);
+    if (error) return refuse(files.client_ca, error);
   }
   return context;
 }

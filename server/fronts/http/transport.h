@@ -12,19 +12,14 @@
 #include "absl/strings/string_view.h"
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/ssl/context.hpp"
+#include "server/fronts/tls_files.h"
 
 namespace hiif::server::http {
 
 using TlsContext = boost::asio::ssl::context;
 
-struct TlsSettings {
-  std::string certificate;  // PEM files, as TlsFiles of the gRPC front
-  std::string key;
-  std::string client_ca;
-};
-
-// Errors name the file: InvalidArgument: not PEM, or a key that is not the certificate's.
-absl::StatusOr<std::shared_ptr<TlsContext>> MakeTlsContext(const TlsSettings& settings);
+// Errors of CheckTlsFiles.
+absl::StatusOr<std::shared_ptr<TlsContext>> MakeTlsContext(const TlsFiles& files);
 
 class Transport {
  public:

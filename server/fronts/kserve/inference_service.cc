@@ -1,6 +1,7 @@
 #include "server/fronts/kserve/inference_service.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -11,7 +12,6 @@
 #include "server/errors/errors.h"
 #include "server/fronts/grpc/status_translator.h"
 #include "server/fronts/kserve/descriptions.h"
-#include "server/fronts/kserve/infer_answer.h"
 #include "server/fronts/kserve/infer_parameters.h"
 #include "server/fronts/kserve/tensors.h"
 #include "server/security/tokens.h"
@@ -34,8 +34,9 @@ absl::StatusOr<ModelStatus> InferenceServiceImpl::Model(const std::string& name,
   HIIF_ASSIGN_OR_RETURN(ModelStatus model, environment_.registry->Get(name));
   const std::string served = VersionNumber(model.facts.version);
   if (!version.empty() && version != served)
-    return absl::NotFoundError(
-        absl::StrCat("model \"", model.name, "\" has the version \"", served, "\" alone"));
+    return ErrorWithReason(
+        absl::StatusCode::kNotFound, kReasonModelUnknown,
+        absl::StrCat("model \"", model.name, "\" has version ", served, ", not \"", version, "\""));
   return model;
 }
 
@@ -151,7 +152,7 @@ grpc::Status InferenceServiceImpl::RepositoryModelUnload(
 
 absl::Status InferenceServiceImpl::Upscale(const inference::ModelInferRequest& request,
                                            GrpcCall* call, CallReport* report,
-                                           inference::ModelInferResponse* response) {
+                                           InferAnswer* answer) {
   for (const auto& output : request.outputs()) {
     if (output.name() != kImage) return InvalidField("outputs", "the one output is IMAGE");
     if (output.parameters().contains("shared_memory_region"))
@@ -168,22 +169,18 @@ absl::Status InferenceServiceImpl::Upscale(const inference::ModelInferRequest& r
   }
   call->set_deadline(std::min(call->deadline(), SteadyNow() + options.timeout));
   HIIF_ASSIGN_OR_RETURN(const UpscaleOrder order, UpscaleOrder::Parse(options.parameters));
-  InferAnswer answer(environment_.outputs);
-  if (input.file) {
-    HIIF_RETURN_IF_ERROR(
-        environment_.upscaling->RunFile(*input.file, "inputs.IMAGE", order, call, &answer, report));
-  } else {
-    HIIF_RETURN_IF_ERROR(environment_.upscaling->Run(input.pixels, order, call, &answer, report));
-  }
-  answer.MoveTo(response);
-  return absl::OkStatus();
+  if (input.file)
+    return environment_.upscaling->RunFile(*input.file, "inputs.IMAGE", order, call, answer,
+                                           report);
+  return environment_.upscaling->Run(input.pixels, order, call, answer, report);
 }
 
 absl::Status InferenceServiceImpl::Infer(const inference::ModelInferRequest& request,
-                                         GrpcCall* call, CallReport* report,
+                                         GrpcCall* call, CallReport* report, InferAnswer* answer,
                                          inference::ModelInferResponse* response) {
   const absl::Time start = SteadyNow();
-  const absl::Status status = Upscale(request, call, report, response);
+  const absl::Status status = Upscale(request, call, report, answer);
+  if (status.ok()) answer->MoveTo(response);
   response->set_id(request.id());
   statistics_.Add(*report, status.ok(), SteadyNow() - start);
   return status;
@@ -194,7 +191,13 @@ grpc::Status InferenceServiceImpl::ModelInfer(grpc::ServerContext* context,
                                               inference::ModelInferResponse* response) {
   return environment_.handler->Handle(
       context, "ModelInfer", kScopeUpscale, {"id", request->id()},
-      [&](GrpcCall* call, CallReport* report) { return Infer(*request, call, report, response); });
+      [&](GrpcCall* call, CallReport* report) -> absl::Status {
+        const auto answer = std::make_shared<InferAnswer>(environment_.outputs);
+        HIIF_RETURN_IF_ERROR(Infer(*request, call, report, answer.get(), response));
+        call->Keep(answer);
+        call->BeginAnswer(static_cast<int64_t>(response->ByteSizeLong()));
+        return absl::OkStatus();
+      });
 }
 
 grpc::Status InferenceServiceImpl::ModelStreamInfer(
@@ -220,14 +223,15 @@ grpc::Status InferenceServiceImpl::ModelStreamInfer(
         while (next()) {
           const absl::Time deadline = call->deadline();
           inference::ModelStreamInferResponse response;
+          InferAnswer answer(environment_.outputs);
           const absl::Status status =
-              Infer(request, call, report, response.mutable_infer_response());
+              Infer(request, call, report, &answer, response.mutable_infer_response());
           call->set_deadline(deadline);
           HIIF_RETURN_IF_ERROR(call->Alive());
           if (!status.ok()) response.set_error_message(std::string(status.message()));
           (*response.mutable_infer_response()->mutable_parameters())["triton_final_response"]
               .set_bool_param(true);
-          call->BeginWrite();
+          call->BeginWrite(static_cast<int64_t>(response.ByteSizeLong()));
           const bool written = stream->Write(response);
           call->EndWrite();
           if (!written) break;

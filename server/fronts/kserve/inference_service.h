@@ -12,6 +12,7 @@
 #include "server/core/byte_budget.h"
 #include "server/core/upscaling.h"
 #include "server/fronts/grpc/handler.h"
+#include "server/fronts/kserve/infer_answer.h"
 #include "server/fronts/kserve/statistics.h"
 #include "server/models/registry.h"
 
@@ -75,10 +76,12 @@ class InferenceServiceImpl final : public inference::GRPCInferenceService::Servi
           stream) override;
 
  private:
+  // answer: counts what the response holds, until it is sent.
   absl::Status Infer(const inference::ModelInferRequest& request, GrpcCall* call,
-                     CallReport* report, inference::ModelInferResponse* response);
+                     CallReport* report, InferAnswer* answer,
+                     inference::ModelInferResponse* response);
   absl::Status Upscale(const inference::ModelInferRequest& request, GrpcCall* call,
-                       CallReport* report, inference::ModelInferResponse* response);
+                       CallReport* report, InferAnswer* answer);
   absl::StatusOr<ModelStatus> Model(const std::string& name, const std::string& version) const;
 
   const InferenceEnvironment environment_;
