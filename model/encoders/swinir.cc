@@ -93,7 +93,7 @@ class SwinIr : public Encoder {
     const at::Tensor padded = config_.output_features > 0
                                   ? PadSymmetric(image, Up(height), Up(width))
                                   : PadReflect(image, Up(height), Up(width));
-    const at::Tensor first = Conv(padded, scope.Below("conv_first"));
+    at::Tensor first = Conv(padded, scope.Below("conv_first"));
     at::Tensor x = LayerNorm(first.permute({0, 2, 3, 1}), scope.Below("patch_embed.norm"));
     for (size_t layer = 0; layer < config_.depths.size(); ++layer) {
       const Scope group = scope.Below(absl::StrCat("layers.", layer));
@@ -107,13 +107,15 @@ class SwinIr : public Encoder {
       Beat(beat);
       x = AddTo(before, Conv(x.permute({0, 3, 1, 2}), group.Below("conv")).permute({0, 2, 3, 1}));
     }
-    const at::Tensor body = LayerNorm(x, scope.Below("norm")).permute({0, 3, 1, 2});
+    x = LayerNorm(x, scope.Below("norm"));
+    at::Tensor deep = Conv(x.permute({0, 3, 1, 2}), scope.Below("conv_after_body"));
     x.reset();
-    const at::Tensor deep = Conv(body, scope.Below("conv_after_body")) + first;
-    if (config_.output_features == 0) return deep.slice(2, 0, height).slice(3, 0, width);
-    return at::leaky_relu(Conv(deep, scope.Below("conv_before_upsample.0")), 0.01)
-        .slice(2, 0, height)
-        .slice(3, 0, width);
+    deep = AddTo(deep, first);
+    first.reset();
+    if (config_.output_features > 0) {
+      deep = at::leaky_relu(Conv(deep, scope.Below("conv_before_upsample.0")), 0.01);
+    }
+    return deep.slice(2, 0, height).slice(3, 0, width);
   }
 
   // Backwards from a latent code: a convolution reads a pixel further, a layer the windows that
@@ -142,12 +144,14 @@ class SwinIr : public Encoder {
   }
 
   // The first convolution, x before and in a group, in the type of the products, since a LayerNorm
-  // keeps what it gets; beside them a band of windows, or what the group's convolution gives.
+  // keeps what it gets; beside them a band of windows, or what the group's convolution gives. At
+  // the end what the last convolution reads, and what it gives before and after its activation.
   int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
-    const int64_t values = Up(height) * Up(width) * config_.embed_dim;
-    return 3 * values * value_bytes +
-           std::max(values * value_bytes,
-                    BandWindows(Up(height), Up(width)) * WindowBytes(value_bytes));
+    const int64_t pixels = Up(height) * Up(width);
+    const int64_t values = pixels * config_.embed_dim * value_bytes;
+    const int64_t band = BandWindows(Up(height), Up(width)) * WindowBytes(value_bytes);
+    return std::max(3 * values + std::max(values, band),
+                    values + 2 * pixels * config_.output_features * value_bytes);
   }
 
  private:

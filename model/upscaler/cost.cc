@@ -13,8 +13,10 @@ namespace {
 
 constexpr int64_t kFloatBytes = sizeof(float);
 // Layers take and give back tensors of many sizes: of what they hold, this much is in memory, since
-// the allocator (tcmalloc) cannot put every tensor where another one was.
-constexpr double kAllocator = 1.3;
+// the allocator (tcmalloc) cannot put every tensor where another one was. The blocks of an image,
+// which differ in what of their halo lies inside, leave more holes than one that is whole.
+constexpr double kAllocatorOfWhole = 1.3;
+constexpr double kAllocatorOfBlocks = 1.5;
 
 int64_t SamplesOf(Grid grid, int64_t samples) {
   const int64_t all = grid.height * grid.width;
@@ -79,6 +81,7 @@ MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
   footprint.weights = engine.weights_bytes;
   footprint.features = plan.size.height * plan.size.width * engine.pixel_bytes;
   footprint.encode_blocks = static_cast<int64_t>(std::max(plan.blocks.size(), engine.parts.size()));
+  const double allocator = plan.blocks.size() > 1 ? kAllocatorOfBlocks : kAllocatorOfWhole;
   for (int block = 0; block < static_cast<int>(plan.blocks.size()); ++block) {
     const Region read = plan.Read(block);
     // The image as floats, and what the layers hold, or at the end the codes and their copy for
@@ -90,7 +93,7 @@ MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
         read.pixels() * 3 * kFloatBytes +
         std::max(codes, config.encoder->Footprint(read.height, read.width, engine.value_bytes));
     footprint.encode_worker =
-        std::max(footprint.encode_worker, static_cast<int64_t>(kAllocator * bytes));
+        std::max(footprint.encode_worker, static_cast<int64_t>(allocator * bytes));
   }
   footprint.encode_worker = std::max(footprint.encode_worker, engine.part_bytes);
   const int64_t tile = std::min(MemoryFootprint::kTilePixels, region.pixels());
