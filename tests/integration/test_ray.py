@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -39,12 +40,12 @@ def photos(tmp_path):
     return folder
 
 
-def test_a_folder_through_two_servers_with_a_worker_killed(cluster, photos, tmp_path):
+def test_a_folder_through_two_servers_with_a_worker_killed(cluster, photos, tmp_path, two_models):
     from upscale_folder import upscale
     (photos / "broken.png").write_bytes(b"no image")
     out = tmp_path / "out"
     model = ("--default-model", "edsr-baseline-hiif-fast")
-    with run_server(tmp_path, *model) as one, run_server(tmp_path, *model) as two:
+    with run_server(tmp_path, *model, model_dir=two_models) as one, run_server(tmp_path, *model, model_dir=two_models) as two:
         def kill_a_worker():
             while len(list(out.glob("*.png"))) < 2:
                 time.sleep(0.02)
@@ -75,13 +76,18 @@ def test_a_folder_through_two_servers_with_a_worker_killed(cluster, photos, tmp_
         assert all(server.log.read_text().count('"Upscale"') > 0 for server in (one, two))
 
 
-def test_serve(cluster, photos):
+def test_serve(cluster, photos, two_models):
+    """The replica is a hiif-server of its own."""
     import requests
     from ray import serve
-    os.environ["HIIF_FLAGS"] = f"--model-dir {ROOT / 'models'}"
     import serve_app
-    serve.run(serve_app.Upscaler.bind("edsr-baseline-hiif-fast", ("--model-dir", str(ROOT / "models"))))
-    answer = requests.post("http://127.0.0.1:8000/?scale=2.5", (photos / "photo-01.png").read_bytes(), timeout=120)
-    assert Image.open(io.BytesIO(answer.content)).size == (100, 75)
-    assert requests.post("http://127.0.0.1:8000/?scale=2.5", b"no", timeout=60).status_code == 400
-    serve.shutdown()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    serve.start(http_options={"host": "127.0.0.1", "port": port})
+    try:
+        serve.run(serve_app.Upscaler.bind("edsr-baseline-hiif-fast", ("--model-dir", str(two_models))))
+        answer = requests.post(f"http://127.0.0.1:{port}/?scale=2.5", (photos / "photo-01.png").read_bytes(), timeout=120)
+        assert Image.open(io.BytesIO(answer.content)).size == (100, 75)
+        assert requests.post(f"http://127.0.0.1:{port}/?scale=2.5", b"no", timeout=60).status_code == 400
+    finally:
+        serve.shutdown()

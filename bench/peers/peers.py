@@ -1,0 +1,226 @@
+"""hiif-server beside what else can serve an upscaler: the same pictures and factors, one machine, one after the other.
+
+Each peer is a process of its own in an environment of its own (build/venvs/NAME, made by scripts/verify peers); what cannot be
+started is said and left out. PyTorch peers run the same network as hiif-server does, as released, in float32. Figures are kept
+in build/peers.json, so that --only measures some of them again; the report is of all that are there.
+"""
+
+import argparse
+import base64
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "service"))
+from common import FOLDER, ROOT, picture, run_server, verdict  # noqa: E402
+
+PEERS = {  # name: (what it is, environment, command of serve.py)
+    "litserve": ("PyTorch HIIF, LitServe", "litserve", "litserve"),
+    "bentoml": ("PyTorch HIIF, BentoML", "bentoml", "bentoml"),
+    "ray": ("PyTorch HIIF, Ray Serve", "ray", "ray"),
+    "onnxruntime": ("exported HIIF, onnxruntime", None, "onnxruntime"),
+    "ncnn": ("realesrgan-ncnn, animevideov3", "ncnn", "ncnn"),
+    "pillow": ("Pillow's Lanczos (no network)", None, "pillow"),
+}
+OURS = ("edsr-baseline-hiif", "edsr-baseline-hiif-fast")
+SCALES = (2.0, 2.7, 3.3, 4.0)
+CLIENTS = (1, 8, 64)
+VENVS = ROOT / "build" / "venvs"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+def post(port, name, body, scale):
+    """(seconds to the first bytes of pixels, seconds to the last one)."""
+    path, headers = f"/?scale={scale}", {}
+    if name == "litserve":
+        path, headers = "/predict", {"Content-Type": "application/json"}
+        body = json.dumps({"image": base64.b64encode(body).decode(), "scale": scale})
+    elif name == "bentoml":
+        path, headers = "/upscale", {"Content-Type": "multipart/form-data; boundary=b"}
+        body = (f'--b\r\nContent-Disposition: form-data; name="scale"\r\n\r\n{scale}\r\n--b\r\nContent-Disposition: form-data; '
+                'name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n').encode() + body + b"\r\n--b--\r\n"
+    elif name in OURS:
+        path = f"/v1/upscale?scale={scale}&model={name}"
+    begin = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    with contextlib.closing(connection):
+        connection.request("POST", path, body, headers)
+        response = connection.getresponse()
+        assert response.status == 200, (name, response.status, response.read()[:300])
+        response.read(2000)  # more than a header
+        first = time.monotonic() - begin
+        response.read()
+    return first, time.monotonic() - begin
+
+
+def tree(pid):
+    """{pid: fields of /proc/PID/stat behind the name} of a process and its descendants."""
+    facts = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            facts[int(entry.name)] = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+    found, grown = {pid}, True
+    while grown:
+        more = {one for one, fact in facts.items() if int(fact[1]) in found} - found
+        found, grown = found | more, bool(more)
+    return {one: facts[one] for one in found if one in facts}
+
+
+def cpu_seconds(pid):
+    """Of a process and its descendants, those that are over included."""
+    return sum(int(ticks) for fact in tree(pid).values() for ticks in fact[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+class Memory:
+    """The most that a process and its descendants hold, in bytes (shared pages once: PSS), looked at twice a second."""
+
+    def __init__(self, pid):
+        self.pid, self.peak, self.over = pid, 0, threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def watch(self):
+        while not self.over.wait(0.5):
+            self.peak = max(self.peak, self.now())
+
+    def now(self):
+        total = 0
+        for pid in tree(self.pid):
+            with contextlib.suppress(OSError, IndexError):
+                total += int(pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0]) * 1024
+        return total
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
+        return self.peak
+
+
+def load(port, pid, name, clients, requests, size):
+    jobs = [(picture(size, size, seed), random.Random(seed).choice(SCALES)) for seed in range(requests)]
+    pixels = sum(int(size * scale + 0.5) ** 2 for _, scale in jobs)
+    before, begin = cpu_seconds(pid), time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        seconds = sorted(total for _, total in pool.map(lambda job: post(port, name, *job), jobs))
+    speed = pixels / (time.monotonic() - begin)
+    return {"speed": speed, "cpu": (cpu_seconds(pid) - before) / pixels * 1e6, "p50": seconds[len(seconds) // 2],
+            "p99": seconds[min(len(seconds) - 1, int(0.99 * len(seconds)))]}
+
+
+def measure(port, pid, name, options):
+    memory = Memory(pid)
+    post(port, name, picture(options.size, options.size, 999), 2.0)
+    figures = {str(c): load(port, pid, name, c, max(options.least, c), options.size) for c in CLIENTS}
+    figures["first"], figures["whole"] = post(port, name, picture(options.large, options.large, 7), 4.0)
+    figures["memory"] = memory.stop()
+    return figures
+
+
+@contextlib.contextmanager
+def peer(name):
+    environment, command = PEERS[name][1:]
+    python = VENVS / environment / "bin" / "python" if environment else sys.executable
+    port = free_port()
+    log = FOLDER / f"{name}.log"
+    with open(log, "w", encoding="utf-8") as out:
+        process = subprocess.Popen([str(python), str(pathlib.Path(__file__).with_name("serve.py")), command, str(port)],
+                                   stdout=out, stderr=out, start_new_session=True,
+                                   env={**os.environ, "BENTOML_DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "2",
+                                        "PYTHONPATH": str(FOLDER), "LD_LIBRARY_PATH": str(VENVS / "lib")})
+    try:
+        end = time.monotonic() + 120
+        while True:
+            assert process.poll() is None and time.monotonic() < end, log.read_text()[-300:]
+            try:
+                post(port, name, picture(16, 16, 1), 2.0)
+                break
+            except (OSError, http.client.HTTPException, AssertionError):
+                time.sleep(0.5)
+        yield port, process.pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def table(results):
+    lines = ["| | pixels/s with 1, 8, 64 clients | CPU s a Mpx | p50 / p99 of 8, ms | of 64, s | first pixel / whole, s | memory, MB |",
+             "| --- | --- | --- | --- | --- | --- | --- |"]
+    for name, f in results.items():
+        speeds = ", ".join(f"{f[str(c)]['speed']:,.0f}" for c in CLIENTS)
+        lines.append(f"| {f['what']} | {speeds} | {f['8']['cpu']:.1f} | {f['8']['p50'] * 1e3:.0f} / {f['8']['p99'] * 1e3:.0f} | "
+                     f"{f['64']['p50']:.1f} / {f['64']['p99']:.1f} | {f['first']:.2f} / {f['whole']:.2f} | {f['memory'] / 1e6:.0f} |")
+    return "\n".join(lines)
+
+
+def chart(results):
+    """Pixels a second with 8 clients, as bars (SVG)."""
+    most = max(f["8"]["speed"] for name, f in results.items() if name != "pillow")
+    rows = []
+    for i, (name, f) in enumerate((n, f) for n, f in results.items() if n != "pillow"):
+        width, y = 360 * f["8"]["speed"] / most, 40 + 26 * i
+        rows.append(f'<text x="230" y="{y + 13}" text-anchor="end">{f["what"]}</text><rect x="238" y="{y}" width="{width:.1f}" '
+                    f'height="18" fill="{"#c33" if name in OURS else "#999"}"/><text x="{244 + width:.1f}" y="{y + 13}">'
+                    f'{f["8"]["speed"] / 1e3:,.0f}</text>')
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 {60 + 26 * len(rows)}" font-family="sans-serif" font-size="12">'
+            '<rect width="100%" height="100%" fill="white"/><text x="238" y="24" font-weight="bold">thousand output pixels a second, '
+            "8 clients, two cores</text>\n" + "\n".join(rows) + "\n</svg>\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=32, help="side of the pictures")
+    parser.add_argument("--large", type=int, default=96, help="side of the one for the first pixel and memory, x4")
+    parser.add_argument("--least", type=int, default=16, help="requests of each load, or one a client")
+    parser.add_argument("--only", default="", help="names, by commas")
+    parser.add_argument("--svg", type=pathlib.Path, help="write the picture here")
+    options = parser.parse_args()
+    models = FOLDER / "models"  # of the two: the others need not be warmed up
+    models.mkdir()
+    for name in OURS:
+        shutil.copy(ROOT / "models" / f"{name}.safetensors", models)
+    kept = ROOT / "build" / "peers.json"
+    results = json.loads(kept.read_text()) if kept.exists() else {}
+    for name in options.only.split(",") if options.only else [*OURS, *PEERS]:
+        results.pop(name, None)
+        flags = ("--http-listen", "127.0.0.1:0", "--feature-cache-bytes", "0")
+        try:
+            with (run_server(FOLDER, *flags, model_dir=models) if name in OURS else peer(name)) as it:
+                port, pid = (it.http, it.process.pid) if name in OURS else it
+                what = f"hiif-server, {name}" if name in OURS else PEERS[name][0]
+                results[name] = {"what": what, **measure(port, pid, name, options)}
+        except (AssertionError, OSError, http.client.HTTPException) as error:
+            print(f"{name}: left out: {error}", file=sys.stderr)
+        kept.write_text(json.dumps(results))
+    results = {name: results[name] for name in (*OURS, *PEERS) if name in results}
+    print(table(results))
+    if options.svg:
+        options.svg.write_text(chart(results), encoding="utf-8")
+    others = [f["8"]["speed"] for name, f in results.items() if name in ("litserve", "bentoml", "ray", "onnxruntime")]
+    if OURS[0] not in results or not others:
+        verdict("peers", False, "too few ran to compare: " + ", ".join(results))
+    ratio = results[OURS[0]]["8"]["speed"] / max(others)
+    verdict("peers", ratio >= 1, f"{ratio:.1f} x the best server of the same network with 8 clients; "
+            f"{len(results)} of {len(OURS) + len(PEERS)} ran: {', '.join(results)}")
+
+
+if __name__ == "__main__":
+    main()
