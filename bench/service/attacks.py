@@ -94,6 +94,8 @@ def confine(pid, most):
         limit = "memory.max" if root.endswith("cgroup") else "memory.limit_in_bytes"
         try:
             folder.mkdir()
+            if not (folder / limit).exists():  # no file system of cgroups
+                raise FileNotFoundError(limit)
             (folder / limit).write_text(str(most))
             (folder / "cgroup.procs").write_text(str(pid))
             return True
