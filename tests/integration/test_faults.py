@@ -137,7 +137,7 @@ def test_an_expired_certificate(start_server, certificates, photo):  # noqa: F81
     """A client's that has expired is refused, those that have not are served."""
     from hiif.v1 import super_resolution_pb2 as pb, super_resolution_pb2_grpc as rpc
     openssl(certificates, "x509", "-req", "-in", "client.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", "-1", "-extfile", "san", "-out", "expired.pem")
+            "-days", "0", "-extfile", "san", "-out", "expired.pem")
     running = start_server("--tls-certificate", certificates / "server.pem", "--tls-key", certificates / "server.key",
                            "--tls-client-ca", certificates / "ca.pem")
     channel = grpc.secure_channel(f"localhost:{running.port}", grpc.ssl_channel_credentials(
