@@ -48,7 +48,11 @@ def test_floods_are_ended(server, name):
             flood.stop()
     assert refusals(server) > refused
     soon(lambda: still_serves(server))
-    assert server.rss() - before < 400e6
+    # What gRPC read before the end goes back to the system within seconds.
+    end = time.monotonic() + 30
+    while server.rss() - before >= 400e6:
+        assert time.monotonic() < end, server.rss() - before
+        time.sleep(0.5)
 
 
 def test_floods_over_tls_are_ended(start_server, certificates):  # noqa: F811

@@ -255,7 +255,7 @@ def test_a_deadline_is_kept(front, photo):
 
 
 def test_overload_says_when_to_come_back(start_server, photo, two_models):
-    server = start_server(*LISTEN, "--max-rpcs", "2", "--max-queue-time", "1s", model_dir=two_models)
+    server = start_server(*LISTEN, "--max-rpcs", "2", model_dir=two_models)
     body, query = big(photo)
     running = [http.client.HTTPConnection("127.0.0.1", server.http, timeout=60) for _ in range(2)]
     for connection in running:
