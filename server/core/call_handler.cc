@@ -1,8 +1,5 @@
 #include "server/core/call_handler.h"
 
-#include <exception>
-#include <new>
-
 #include "absl/status/statusor.h"
 #include "absl/strings/str_join.h"
 #include "base/steady_now.h"
@@ -47,17 +44,6 @@ void LogCall(CallName name, const Call& call, absl::string_view trace_id, const 
 }
 
 }  // namespace
-
-absl::Status Guarded(absl::FunctionRef<absl::Status()> body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory, "out of memory",
-                           kNoRoomRetry);
-  } catch (const std::exception& e) {
-    return absl::InternalError(e.what());
-  }
-}
 
 absl::Status CallHandler::Authorize(const Credentials& credentials, const char* scope,
                                     std::string* caller) const {

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <string>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "server/core/call.h"
 #include "server/core/tracer.h"
@@ -32,10 +31,6 @@ struct CallName {
   const char* front;
   const char* method;
 };
-
-// What `body` returns. An exception would end the thread of a call, and with it the process: no
-// memory is ResourceExhausted, worth another try; anything else Internal.
-absl::Status Guarded(absl::FunctionRef<absl::Status()> body);
 
 // Shared by all fronts. Any thread. Everything given outlives it.
 class CallHandler {

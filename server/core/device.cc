@@ -1,12 +1,11 @@
 #include "server/core/device.h"
 
 #include <algorithm>
-#include <exception>
-#include <new>
 #include <optional>
 
 #include "absl/time/time.h"
 #include "base/steady_now.h"
+#include "server/core/guarded.h"
 #include "server/core/image_work.h"
 #include "server/errors/errors.h"
 
@@ -33,18 +32,14 @@ absl::Status RenderHalves(const Upscaler& upscaler, const RenderTile& tile) {
 
 }  // namespace
 
-// An exception would end the worker's thread: what there is no memory for fails alone.
 std::vector<absl::Status> WorkDevice::Run(absl::Span<const scheduling::Assignment> batch) {
-  absl::Status thrown;
-  try {
-    if (batch.size() == 1) return {Examine(RunOne(batch[0]))};
-    return RunShared(batch);
-  } catch (const std::bad_alloc&) {
-    thrown = absl::ResourceExhaustedError("out of memory");
-  } catch (const std::exception& e) {
-    thrown = absl::InternalError(e.what());
-  }
-  return std::vector<absl::Status>(batch.size(), Examine(thrown));
+  std::vector<absl::Status> results;
+  const absl::Status thrown = Guarded([&] {
+    results = batch.size() == 1 ? std::vector{Examine(RunOne(batch[0]))} : RunShared(batch);
+    return absl::OkStatus();
+  });
+  if (!thrown.ok()) results.assign(batch.size(), Examine(thrown));
+  return results;
 }
 
 absl::Status WorkDevice::RunOne(const scheduling::Assignment& assignment) {

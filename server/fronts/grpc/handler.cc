@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "server/core/guarded.h"
 #include "server/core/request_id.h"
 #include "server/fronts/grpc/answers.h"
 #include "server/fronts/grpc/status_translator.h"

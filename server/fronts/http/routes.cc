@@ -7,6 +7,7 @@
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "google/protobuf/util/json_util.h"
+#include "server/core/guarded.h"
 #include "server/errors/errors.h"
 #include "server/fronts/http/assets.h"
 #include "server/fronts/http/http_call.h"

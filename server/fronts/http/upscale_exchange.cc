@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "server/core/guarded.h"
 #include "server/core/order.h"
 #include "server/core/request_id.h"
 #include "server/errors/errors.h"

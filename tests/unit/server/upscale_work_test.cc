@@ -1,5 +1,6 @@
 // What a request goes through between its handler and the workers.
 #include "server/core/upscale_work.h"
+#include "server/core/guarded.h"
 
 #include <gmock/gmock.h>
 
