@@ -116,20 +116,36 @@ def prometheus(tmp_path_factory):
         config = folder / "prometheus.yaml"
         config.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": scrapes}))
         port = free_port()
-        process = subprocess.Popen(
-            ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
-             f"--web.listen-address=127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(folder / "prometheus.log", "wb") as log:
+            process = subprocess.Popen(
+                ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
+                 f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+        address = f"http://127.0.0.1:{port}"
         try:
-            time.sleep(3)  # counters are seen at 0 first
+            wait_for_scrapes(address, process, folder / "prometheus.log")  # counters are seen at 0 first
             for _ in range(2):
                 hiif("upscale", ROOT / "examples/chelsea.png", "-o", folder / "o.png", "-s", 1.1, "--crop",
                      "0,0,60,40", "--exists", "overwrite", "--server", server.address)
             hiif("upscale", ROOT / "README.md", "-o", folder / "p.png", "--server", server.address, check=None)
-            time.sleep(4)
-            yield f"http://127.0.0.1:{port}"
+            wait_for_scrapes(address, process, folder / "prometheus.log")
+            yield address
         finally:
             process.terminate()
             process.wait()
+
+
+def wait_for_scrapes(address, process, log, count=3):
+    """Until each of the two targets was scraped so often from now on. A busy machine may need a while for the first."""
+    begin = time.time()
+    while time.time() < begin + 120 and process.poll() is None:
+        try:
+            since = 1 + int(1000 * (time.time() - begin))
+            if len(ask(address, f"count_over_time(up[{since}ms]) >= {count} and up == 1")) == 2:
+                return
+        except requests.ConnectionError:
+            pass  # it is not listening yet
+        time.sleep(0.2)
+    raise AssertionError("Prometheus has not scraped both targets:\n" + log.read_text()[-2000:])
 
 
 def ask(prometheus, query):
