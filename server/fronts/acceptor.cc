@@ -94,7 +94,7 @@ bool ReadTraffic(int fd, Traffic* traffic) {
   int waiting = 0;
   ioctl(fd, SIOCINQ, &waiting);
   traffic->received_bytes = static_cast<int64_t>(info.tcpi_bytes_received) - waiting;
-  traffic->sent_bytes = static_cast<int64_t>(info.tcpi_bytes_acked);
+  traffic->sent_bytes = static_cast<int64_t>(info.tcpi_bytes_sent);
   return true;
 }
 

@@ -46,7 +46,9 @@ class Acceptor {
  public:
   struct Door {
     ListeningSocket socket;
-    std::function<void(int fd)> give;  // takes the connection over, and closes it
+    // Takes the connection over, and closes it. Returns at once: nobody is let in, and no flood
+    // ended, meanwhile.
+    std::function<void(int fd)> give;
     // Fills streams and messages of the connection with that peer; false: not known (yet). Empty:
     // connections of this door are not judged.
     std::function<bool(const sockaddr_storage& peer, Traffic* traffic)> count = nullptr;

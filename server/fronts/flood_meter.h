@@ -38,6 +38,12 @@ class FloodMeter {
   // looked at yet.
   static constexpr int64_t kIdleBytesAtOnce = int64_t{4} << 20;
   static constexpr int64_t kIdleBytesPerSecond = 16 << 10;
+  // Bytes without any of the server's in between, beside those of open streams: a client that sends
+  // a message needs window updates (RFC 9113, section 5.2), one that sends headers does not.
+  static constexpr int64_t kUnansweredBytes = int64_t{8} << 20;
+  // Of each open stream, for so many: what gRPC lets a client send for a message that it awaits.
+  static constexpr int64_t kUnansweredBytesOfStream = int64_t{1} << 20;
+  static constexpr int64_t kUnansweredStreams = 24;
 
   explicit FloodMeter(absl::Time begun) : last_time_(begun) {}
   // Each look in turn. True: close it.
@@ -46,8 +52,9 @@ class FloodMeter {
  private:
   Traffic last_;
   absl::Time last_time_;
-  double abandoned_ = 0;   // streams, less what was allowed since
-  double idle_bytes_ = 0;  // without a message, less what was allowed since
+  double abandoned_ = 0;     // streams, less what was allowed since
+  double idle_bytes_ = 0;    // without a message, less what was allowed since
+  int64_t answered_at_ = 0;  // received bytes at the last look before which the server had sent
 };
 
 }  // namespace hiif::server

@@ -34,7 +34,7 @@ def soon(call, within=30):
                                   "pings, one connection", "endless headers"])
 def test_floods_are_ended(server, name):
     still_serves(server)
-    before, refused = server.rss(), refusals(server)
+    before, refused, most = server.rss(), refusals(server), 0
     with server.channel(**{"grpc.use_local_subchannel_pool": 1}) as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check")
         check(b"", timeout=10)
@@ -43,16 +43,13 @@ def test_floods_are_ended(server, name):
             end = time.monotonic() + 3
             while time.monotonic() < end:
                 check(b"", timeout=3)
+                most = max(most, server.rss() - before)
                 time.sleep(0.05)
         finally:
             flood.stop()
     assert refusals(server) > refused
+    assert most < 300e6
     soon(lambda: still_serves(server))
-    # What gRPC read before the end goes back to the system within seconds.
-    end = time.monotonic() + 30
-    while server.rss() - before >= 400e6:
-        assert time.monotonic() < end, server.rss() - before
-        time.sleep(0.5)
 
 
 def test_floods_over_tls_are_ended(start_server, certificates):  # noqa: F811

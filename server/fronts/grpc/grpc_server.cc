@@ -15,19 +15,16 @@
 #include "server/config/listen.h"
 #include "server/fronts/grpc/answers.h"
 #include "server/fronts/grpc/grpc_log.h"
+#include "server/fronts/grpc/hand_over.h"
 #include "server/fronts/grpc/stream_counts.h"
 #include "server/fronts/grpc/tls.h"
 
 namespace hiif::server {
 namespace {
 
-using Connections = grpc::experimental::ExternalConnectionAcceptor;
-
-void HandOver(int fd, Connections* connections) {
-  Connections::NewConnectionParameters parameters;
-  parameters.fd = fd;
-  connections->HandleNewConnection(&parameters);
-}
+constexpr int kWindowBytes = 1 << 20;
+// Connections of an address that may send without a pause and nobody waits for it (HandOver).
+constexpr int kLanes = 8;
 
 // 0 is "never", which gRPC writes as the largest int.
 int Milliseconds(const google::protobuf::Duration& duration, bool zero_is_never) {
@@ -57,6 +54,10 @@ void SetArguments(const ServerConfig& config, int64_t buffer_bytes, grpc::Server
   // that comes behind the last allowed one in the same read is added to an error that is copied
   // each time (64 KiB of pings take 100 ms). FloodMeter ends what is a flood.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  // A window of its own size, not of what the line could hold (32 MiB on a fast one): so much at
+  // most comes in without an answer, which is what FloodMeter knows honest messages by.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // what FloodMeter is told
   // A thread each call; some more, so that refusing what is too much has threads left.
   grpc::ResourceQuota quota("hiif-server");
@@ -98,19 +99,18 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     if (!sockets.ok())
       return absl::Status(sockets.status().code(),
                           absl::StrCat("--listen: ", sockets.status().message()));
-    std::shared_ptr<Connections> connections = builder.experimental().AddExternalConnectionAcceptor(
-        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
+    HandOver* const connections =
+        result->connections_.emplace_back(std::make_unique<HandOver>(kLanes, credentials, &builder))
+            .get();
     for (const ListeningSocket& socket : *sockets) {
       if (result->first_.port == 0 && !socket.address.unix_socket) result->first_ = socket.address;
-      doors.push_back({socket, [connections](int fd) { HandOver(fd, connections.get()); },
+      doors.push_back({socket, [connections](int fd) { connections->Give(fd); },
                        [counts](const sockaddr_storage& peer, Traffic* traffic) {
                          return counts->Fill(peer, traffic);
                        }});
     }
   }
-  result->own_connections_ = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      grpc::InsecureServerCredentials());
+  result->own_ = std::make_unique<HandOver>(1, grpc::InsecureServerCredentials(), &builder);
   for (grpc::Service* service : services) builder.RegisterService(service);
   result->server_ = builder.BuildAndStart();
   if (result->server_ == nullptr) return absl::InternalError("gRPC did not start");
@@ -135,7 +135,7 @@ void GrpcServer::Give(int fd) {
   if (ended_) {
     close(fd);
   } else {
-    HandOver(fd, own_connections_.get());
+    own_->Give(fd);
   }
 }
 

@@ -12,9 +12,9 @@
 #include "absl/time/time.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server.h"
-#include "grpcpp/server_builder.h"
 #include "server/config/config.h"
 #include "server/fronts/acceptor.h"
+#include "server/fronts/grpc/hand_over.h"
 
 namespace hiif::server {
 
@@ -48,9 +48,10 @@ class GrpcServer {
 
  private:
   GrpcServer() = default;
+  std::vector<std::unique_ptr<HandOver>> connections_;
+  std::unique_ptr<HandOver> own_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<Acceptor::Door> doors_;  // that nobody has taken
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> own_connections_;
   Address first_;
   std::atomic<bool> ended_ = false;  // takes no connections any more
   struct Ending;

@@ -25,6 +25,7 @@ TEST_F(FloodMeterTest, CallsThatAreAnsweredAreNone) {
     traffic_.succeeded += 1000;
     traffic_.messages += 1000;
     traffic_.received_bytes += 1'000'000;
+    traffic_.sent_bytes += 100'000;
     EXPECT_FALSE(Look(0.05));
   }
 }
@@ -76,11 +77,30 @@ TEST_F(FloodMeterTest, UnfinishedMessagesAreNoneUpToTheirSize) {
   EXPECT_TRUE(Look(0.05));
 }
 
+// Headers need no window; of a message no more comes than the server has let in.
+TEST_F(FloodMeterTest, MoreThanAWindowWithoutAnAnswerIs) {
+  FloodMeter meter(now_);
+  const FloodLimits limits = {.max_streams = 100, .max_message_bytes = 32 << 20};
+  traffic_.streams = 100;
+  for (int i = 0; i < 31; ++i) {
+    traffic_.received_bytes += 1 << 20;
+    EXPECT_FALSE(meter.Floods(traffic_, limits, now_));
+  }
+  traffic_.sent_bytes += 13;
+  for (int i = 0; i < 33; ++i) {
+    traffic_.received_bytes += 1 << 20;
+    EXPECT_FALSE(meter.Floods(traffic_, limits, now_));
+  }
+  traffic_.received_bytes += 1 << 20;
+  EXPECT_TRUE(meter.Floods(traffic_, limits, now_));
+}
+
 TEST_F(FloodMeterTest, AnUploadInMessagesIsNone) {
   traffic_.streams = 1;
   for (int i = 0; i < 1000; ++i) {
     traffic_.received_bytes += 10 << 20;
     traffic_.messages += 10;
+    traffic_.sent_bytes += 10 * 13;  // window updates
     EXPECT_FALSE(Look(0.05));
   }
 }
