@@ -72,6 +72,20 @@ ColourSpace ProfileSpace(absl::string_view icc) {
   return space;
 }
 
+std::string RgbOfGreyProfile(absl::string_view icc) {
+  cmsHPROFILE grey = OpenProfile(icc);
+  if (grey == nullptr) return {};
+  const absl::Cleanup close_grey = [grey] { cmsCloseProfile(grey); };
+  auto* curve = static_cast<cmsToneCurve*>(cmsReadTag(grey, cmsSigGrayTRCTag));
+  if (SpaceOf(grey) != ColourSpace::kGrey || curve == nullptr) return {};
+  // Grey is on the axis between black and white whatever the primaries.
+  const cmsCIExyY white = {0.3127, 0.3290, 1.0};
+  const cmsCIExyYTRIPLE primaries = {{0.64, 0.33, 1.0}, {0.30, 0.60, 1.0}, {0.15, 0.06, 1.0}};
+  cmsToneCurve* const curves[3] = {curve, curve, curve};
+  return SavedProfile(cmsCreateRGBProfile(&white, &primaries, curves),
+                      "RGB with the curve of a grey profile");
+}
+
 bool IsLinearProfile(absl::string_view icc) {
   cmsHPROFILE profile = OpenProfile(icc);
   if (profile == nullptr) return false;
@@ -138,6 +152,20 @@ void ToSrgb::Convert(const void* in, void* out, int64_t pixels) const {
       return ConvertGrey(transform_, channels, static_cast<const float*>(in),
                          static_cast<float*>(out), pixels);
   }
+}
+
+std::string SavedProfile(void* profile, const char* name) {
+  if (profile == nullptr) return {};
+  const absl::Cleanup close = [profile] { cmsCloseProfile(profile); };
+  cmsMLU* text = cmsMLUalloc(nullptr, 1);
+  cmsMLUsetASCII(text, "en", "US", name);
+  cmsWriteTag(profile, cmsSigProfileDescriptionTag, text);
+  cmsMLUfree(text);
+  cmsUInt32Number size = 0;
+  if (!cmsSaveProfileToMem(profile, nullptr, &size)) return {};
+  std::string out(size, '\0');
+  if (!cmsSaveProfileToMem(profile, out.data(), &size)) return {};
+  return out;
 }
 
 float EncodeSrgb(float v) {

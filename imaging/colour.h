@@ -17,6 +17,9 @@ enum class ColourSpace { kUnknown, kGrey, kRgb, kCmyk, kLab };
 // What kind of pixels a profile describes; kUnknown: not a usable profile.
 ColourSpace ProfileSpace(absl::string_view icc);
 
+// The profile of the same colours as RGB, R = G = B, of a profile of grey; empty: cannot be made.
+std::string RgbOfGreyProfile(absl::string_view icc);
+
 // Whether the samples the profile describes are proportional to light.
 bool IsLinearProfile(absl::string_view icc);
 
@@ -40,6 +43,10 @@ class ToSrgb {
   bool alpha_ = false;
   bool grey_by_rgb_ = false;
 };
+
+// The bytes of a profile of Little CMS (cmsHPROFILE) under that name, and closes it; empty where it
+// is null or cannot be saved.
+std::string SavedProfile(void* profile, const char* name);
 
 // The curve of sRGB: v in [0,1] linear light to encoded and back.
 float EncodeSrgb(float v);

@@ -7,6 +7,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
+#include "imaging/colour.h"
 
 namespace hiif {
 namespace {
@@ -66,26 +67,12 @@ cmsToneCurve* TransferCurve(int code) {
   }
 }
 
-std::string Save(cmsHPROFILE profile, const char* name) {
-  if (profile == nullptr) return {};
-  const absl::Cleanup close = [profile] { cmsCloseProfile(profile); };
-  cmsMLU* text = cmsMLUalloc(nullptr, 1);
-  cmsMLUsetASCII(text, "en", "US", name);
-  cmsWriteTag(profile, cmsSigProfileDescriptionTag, text);
-  cmsMLUfree(text);
-  cmsUInt32Number size = 0;
-  if (!cmsSaveProfileToMem(profile, nullptr, &size)) return {};
-  std::string out(size, '\0');
-  if (!cmsSaveProfileToMem(profile, out.data(), &size)) return {};
-  return out;
-}
-
 std::string MakeProfile(const Chromaticity& c, cmsToneCurve* curve, bool grey, const char* name) {
   const cmsCIExyY white = {c[0], c[1], 1.0};
-  if (grey) return Save(cmsCreateGrayProfile(&white, curve), name);
+  if (grey) return SavedProfile(cmsCreateGrayProfile(&white, curve), name);
   const cmsCIExyYTRIPLE primaries = {{c[2], c[3], 1.0}, {c[4], c[5], 1.0}, {c[6], c[7], 1.0}};
   cmsToneCurve* const curves[3] = {curve, curve, curve};
-  return Save(cmsCreateRGBProfile(&white, &primaries, curves), name);
+  return SavedProfile(cmsCreateRGBProfile(&white, &primaries, curves), name);
 }
 
 bool Possible(const Chromaticity& c) {

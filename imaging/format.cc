@@ -45,7 +45,7 @@ constexpr std::array kFormats = {
     Format{ImageFormat::kTiff, "TIFF", "tif tiff", "tiffload_source", "", kMaxSide,
            SampleType::kF32, Channels::kAny, false},
     Format{ImageFormat::kAvif, "AVIF", "avif", "heifload_source", "heifsave_target", 16384,
-           SampleType::kU8, Channels::kAny, true},
+           SampleType::kU8, Channels::kColour, true},
     Format{ImageFormat::kHeic, "HEIC", "heic heif", "heifload_source", nullptr, 0, SampleType::kU8,
            Channels::kAny, false},
     Format{ImageFormat::kJxl, "JPEG XL", "jxl", "jxlload_source", "jxlsave_target", kMaxSide,

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "absl/strings/match.h"
+#include "imaging/container/bytes.h"
 
 namespace hiif {
 namespace {
@@ -16,23 +18,36 @@ size_t Even(size_t n) { return n + (n & 1); }
 
 }  // namespace
 
-std::string IptcRecords(absl::string_view block) {
-  if (absl::StartsWith(block, "\x1c")) return std::string(block);
+namespace {
+
+// The resources of a Photoshop block, with its heading or without, in order, until one is wanted;
+// its data. Each: "8BIM", id (2), name (its length in 1 byte, padded to even), length (4), data
+// (padded to even); numbers are big-endian.
+template <typename Wanted>
+std::optional<absl::string_view> FindResource(absl::string_view block, Wanted wanted) {
   if (absl::StartsWith(block, kHeading)) block.remove_prefix(kHeading.size());
-  // Each resource: "8BIM", id (2), name (its length in 1 byte, padded to even), length (4), data
-  // (padded to even); numbers are big-endian.
   while (absl::StartsWith(block, kResource) && block.size() >= 7) {
-    const absl::string_view id = block.substr(4, 2);
-    const size_t name = Even(1 + static_cast<uint8_t>(block[6]));
-    const size_t at = 6 + name;
+    const size_t at = 6 + Even(1 + static_cast<uint8_t>(block[6]));
     if (at + 4 > block.size()) break;
-    size_t length = 0;
-    for (int i = 0; i < 4; ++i) length = length << 8 | static_cast<uint8_t>(block[at + i]);
+    const uint64_t length = BigEndian(block, at, 4);
     if (length > block.size() - at - 4) break;
-    if (id == kIptcId) return std::string(block.substr(at + 4, length));
+    if (wanted(BigEndian(block, 4, 2))) return block.substr(at + 4, length);
     block.remove_prefix(std::min(block.size(), at + 4 + Even(length)));
   }
-  return {};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string IptcRecords(absl::string_view block) {
+  if (absl::StartsWith(block, "\x1c")) return std::string(block);
+  constexpr uint64_t kIptc = 0x0404;
+  return std::string(
+      FindResource(block, [](uint64_t id) { return id == kIptc; }).value_or(absl::string_view()));
+}
+
+bool HasPaths(absl::string_view block) {
+  return FindResource(block, [](uint64_t id) { return id >= 2000 && id <= 2997; }).has_value();
 }
 
 std::string PhotoshopBlock(absl::string_view records) {

@@ -12,6 +12,9 @@ namespace hiif {
 // "Photoshop 3.0" or without) taken out. Empty: none, or damaged.
 std::string IptcRecords(absl::string_view block);
 
+// Whether there are paths (of clipping, say) among Photoshop's resources.
+bool HasPaths(absl::string_view block);
+
 // The records as the one resource of a Photoshop block with its heading, as in JPEG's APP13.
 std::string PhotoshopBlock(absl::string_view records);
 

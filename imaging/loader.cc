@@ -83,7 +83,7 @@ bool SaysResolution(const VImage& image, ImageFormat format) {
 
 // Adds what the decoder knows to what has been read of the container.
 void AddMetadata(const VImage& image, ImageFormat format, Metadata* m) {
-  m->icc = Blob(image, VIPS_META_ICC_NAME);
+  if (m->icc.empty()) m->icc = Blob(image, VIPS_META_ICC_NAME);
   if (m->xmp.empty()) m->xmp = Blob(image, VIPS_META_XMP_NAME);
   // Of AVIF and HEIC, libvips takes for XMP what begins with its element; a packet may as well
   // begin with a processing instruction.
@@ -171,6 +171,13 @@ VImage Select(const VImage& image, const Planes& planes) {
   return image.format() == VIPS_FORMAT_FLOAT ? out : out.rint().cast(image.format());
 }
 
+std::optional<Planes> PlanesOf(const Container& container, int bands) {
+  if (container.planes || (!container.grey && !container.associated)) return container.planes;
+  const int alpha = bands == 2 || bands == 4 ? bands - 1 : -1;
+  const int colours = container.grey ? 1 : alpha < 0 ? bands : alpha;
+  return Planes{.colours = colours, .alpha = alpha, .associated = container.associated};
+}
+
 SampleType TypeOf(const VImage& image) {
   return image.format() == VIPS_FORMAT_UCHAR    ? SampleType::kU8
          : image.format() == VIPS_FORMAT_USHORT ? SampleType::kU16
@@ -243,7 +250,9 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
     info.orientation = container.orientation;
     info.metadata.turned = container.turned || info.orientation != 1;
     info.size = info.orientation < 5 ? info.stored : Grid{info.stored.width, info.stored.height};
-    if (container.planes.has_value()) image = Select(image, *container.planes);
+    if (const auto planes = PlanesOf(container, image.bands())) image = Select(image, *planes);
+    if (container.animation && info.frames == 1)
+      info.warnings.emplace_back("an animation: its first frame alone is taken");
     HIIF_ASSIGN_OR_RETURN(image, Simplify(std::move(image), *format));
     info.type = TypeOf(image);
     info.cmyk = image.interpretation() == VIPS_INTERPRETATION_CMYK;

@@ -7,7 +7,6 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "imaging/colour.h"
 #include "imaging/encoder.h"
 #include "imaging/iptc.h"
 
@@ -84,9 +83,7 @@ class PngEncoder : public Encoder {
     const Metadata& m = image_.metadata;
     // A profile that libpng finds fault with is dropped, by way of a warning.
     png_set_benign_errors(png_, 1);
-    if (image_.channels < 3 && ProfileSpace(m.icc) == ColourSpace::kRgb)
-      warnings_.emplace_back("PNG holds no RGB profile of a grey image; it is left out");
-    else if (!m.icc.empty())
+    if (!m.icc.empty())
       png_set_iCCP(png_, info_, "ICC profile", PNG_COMPRESSION_TYPE_BASE,
                    reinterpret_cast<png_const_bytep>(m.icc.data()),
                    static_cast<png_uint_32>(m.icc.size()));

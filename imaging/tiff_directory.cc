@@ -10,12 +10,15 @@ namespace {
 
 constexpr uint16_t kInteroperabilityTag = 0xa005;  // a position, which would be wrong elsewhere
 constexpr uint16_t kTextTags[] = {
+    0x010d,  // name of the document
     0x010e,  // description
     0x010f,  // make
     0x0110,  // model
+    0x011d,  // name of the page
     0x0131,  // software
     0x0132,  // date and time
     0x013b,  // artist
+    0x013c,  // host computer
     0x8298,  // copyright
 };
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "imaging/colour.h"
 #include "imaging/container/container.h"
 #include "imaging/encoder.h"
 #include "imaging/row_converter.h"
@@ -89,6 +90,7 @@ class ConvertingWriter : public ImageWriter {
   }
 
   absl::Status Start() {
+    FitProfile();
     HIIF_ASSIGN_OR_RETURN(encoder_,
                           kEncoders[static_cast<size_t>(image_.format)].make(image_, &sink_));
     warnings_ = image_.metadata.warnings;
@@ -136,6 +138,21 @@ class ConvertingWriter : public ImageWriter {
   const std::vector<std::string>& warnings() const override { return warnings_; }
 
  private:
+  // Grey goes as RGB into a format without grey, and its profile with it. Others take no profile of
+  // RGB for grey: libpng and libjxl would drop it.
+  void FitProfile() {
+    std::string& icc = image_.metadata.icc;
+    const bool grey = image_.channels < 3;
+    const bool strict = image_.format == ImageFormat::kPng || image_.format == ImageFormat::kJxl;
+    const ColourSpace space = ProfileSpace(icc);
+    if (grey ? !strict || space != ColourSpace::kRgb : space != ColourSpace::kGrey) return;
+    icc = grey ? std::string() : RgbOfGreyProfile(icc);
+    if (icc.empty())
+      image_.metadata.warnings.push_back(absl::StrCat(FormatName(image_.format), " holds no ",
+                                                      grey ? "RGB" : "grey",
+                                                      " profile of a grey image; it is left out"));
+  }
+
   static constexpr int64_t kChunkBytes = int64_t{1} << 20;
   BufferedSink sink_;
   PixelLayout from_;

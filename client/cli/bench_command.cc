@@ -158,7 +158,7 @@ int RunBench(const BenchFlags& flags, const Interrupt& interrupt) {
   std::vector<std::string> files;
   for (const std::string& path : flags.inputs) {
     auto bytes = ReadPicture(path);
-    if (!bytes.ok()) return Fail("bench", bytes.status());
+    if (!bytes.ok()) return Fail("bench", WithName(path, bytes.status()));
     files.push_back(*std::move(bytes));
   }
   auto connection = Connection::Open(flags.connection, interrupt.token());

@@ -61,11 +61,12 @@ absl::StatusOr<RgbImage> ByModel(client::Client& client, const Connection& conne
 }
 
 absl::Status Compare(const CompareFlags& flags, Connection& connection) {
-  HIIF_ASSIGN_OR_RETURN(const std::string file, ReadPicture(flags.input));
+  const absl::StatusOr<std::string> read = ReadPicture(flags.input);
+  if (!read.ok()) return WithName(flags.input, read.status());
+  const std::string& file = *read;
   const auto picture = Decode(file, {.convert_to_srgb = true});
-  if (!picture.ok())
-    return absl::Status(picture.status().code(),
-                        absl::StrCat(flags.input, ": ", picture.status().message()));
+  if (!picture.ok()) return WithName(flags.input, picture.status());
+  for (const std::string& warning : picture->warnings) PrintWarning(flags.input, warning);
   if (picture->type != SampleType::kU8)
     return absl::InvalidArgumentError(absl::StrCat(flags.input, ": an 8-bit picture is needed"));
   const Grid size = picture->size();

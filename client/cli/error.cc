@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "client/cli/exit_code.h"
 
@@ -21,6 +22,23 @@ int Fail(absl::string_view command, const absl::Status& status) {
     default:
       return kExitSomeFailed;
   }
+}
+
+absl::Status WithoutName(const std::string& name, const absl::Status& status) {
+  const std::string message(status.message());
+  const std::string inside = absl::StrCat(" ", name, ": ");
+  const size_t at = message.find(inside);
+  if (name.empty() || at == std::string::npos) return status;
+  return absl::Status(
+      status.code(), absl::StrCat(message.substr(0, at), ": ", message.substr(at + inside.size())));
+}
+
+absl::Status WithName(const std::string& name, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(name, ": ", WithoutName(name, status).message()));
+}
+
+void PrintWarning(const std::string& name, absl::string_view warning) {
+  std::fprintf(stderr, "warning %s\n", Visible(absl::StrCat(name, ": ", warning)).c_str());
 }
 
 }  // namespace hiif::cli

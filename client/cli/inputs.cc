@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
+#include "client/cli/error.h"
 
 namespace hiif::cli {
 namespace {
@@ -90,7 +91,8 @@ class Expansion {
       text.assign(std::istreambuf_iterator<char>(std::cin), {});
     } else {
       absl::StatusOr<std::string> read = ReadFile(path);
-      if (!read.ok()) return AddProblem("@" + path, std::string(read.status().message()));
+      if (!read.ok())
+        return AddProblem("@" + path, std::string(WithoutName(path, read.status()).message()));
       text = *std::move(read);
     }
     absl::string_view rest = text;

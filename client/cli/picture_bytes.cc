@@ -5,6 +5,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "client/cli/error.h"
 #include "imaging/format.h"
 
 namespace hiif::cli {
@@ -13,7 +14,8 @@ absl::StatusOr<std::string> ReadPicture(const std::string& path) {
   constexpr size_t kHead = 64;
   constexpr size_t kPiece = size_t{1} << 20;
   std::FILE* file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
-  if (file == nullptr) return ReadFile(path);  // says why
+  const auto why = [&path] { return WithoutName(path, ReadFile(path).status()); };
+  if (file == nullptr) return why();
   const absl::Cleanup close = [file] {
     if (file != stdin) std::fclose(file);
   };
@@ -26,9 +28,9 @@ absl::StatusOr<std::string> ReadPicture(const std::string& path) {
     bytes.resize(before + read);
     if (before == 0 && read == kHead && !SniffFormat(bytes))
       return absl::InvalidArgumentError(
-          absl::StrCat(path, ": not an image of a known format; allowed are ", ReadableFormats()));
+          absl::StrCat("not an image of a known format; allowed are ", ReadableFormats()));
     if (read == more) continue;
-    if (std::ferror(file) != 0) return ReadFile(path);
+    if (std::ferror(file) != 0) return why();
     return bytes;
   }
 }

@@ -10,7 +10,7 @@ namespace hiif::cli {
 
 // path: "-" is standard input. Into memory: what is mapped ends the whole run where somebody cuts
 // the file meanwhile. No more than its beginning where that is no picture's: it may be a film, or
-// have no end at all; InvalidArgument.
+// have no end at all; InvalidArgument. No message has the path in it.
 absl::StatusOr<std::string> ReadPicture(const std::string& path);
 
 }  // namespace hiif::cli

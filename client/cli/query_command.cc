@@ -38,11 +38,11 @@ absl::Status Query(const QueryFlags& flags, Connection& connection) {
   if (!(flags.scale >= 1 && flags.scale <= 32))
     return absl::InvalidArgumentError("--scale: a factor of 1 to 32 is allowed");
   v1::QueryRequest request;
-  HIIF_ASSIGN_OR_RETURN(*request.mutable_image()->mutable_encoded(), ReadPicture(flags.input));
-  const auto info = Probe(request.image().encoded());
-  if (!info.ok())
-    return absl::Status(info.status().code(),
-                        absl::StrCat(flags.input, ": ", info.status().message()));
+  absl::StatusOr<std::string> file = ReadPicture(flags.input);
+  if (!file.ok()) return WithName(flags.input, file.status());
+  const auto info = Probe(*file);
+  if (!info.ok()) return WithName(flags.input, info.status());
+  *request.mutable_image()->mutable_encoded() = *std::move(file);
   std::vector<std::string> positions = flags.positions;
   if (positions.empty()) {
     std::string line;
@@ -56,8 +56,7 @@ absl::Status Query(const QueryFlags& flags, Connection& connection) {
   request.set_cell_column(2 / (static_cast<double>(info->size.width) * flags.scale));
   HIIF_ASSIGN_OR_RETURN(const v1::QueryResponse response,
                         connection.client().Query(request, connection.call()));
-  for (const std::string& warning : response.warnings())
-    std::cerr << "warning " << Visible(absl::StrCat(flags.input, ": ", warning)) << "\n";
+  for (const std::string& warning : response.warnings()) PrintWarning(flags.input, warning);
   for (size_t i = 0; i < positions.size(); ++i)
     std::cout << absl::StrFormat(
         "%s\t%.6f\t%.6f\t%.6f\n", positions[i], response.rgb(static_cast<int>(3 * i)),

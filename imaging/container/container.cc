@@ -1,13 +1,17 @@
 #include "imaging/container/container.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "imaging/exif.h"
 
 namespace hiif {
-
 namespace {
+
+constexpr size_t kNamed = 6;  // of what is left out
 
 // What a reader of a container may look at.
 struct Input {
@@ -64,6 +68,24 @@ void UseExif(Container* container) {
     metadata.ppi_x = facts.ppi_x;
     metadata.ppi_y = facts.ppi_y;
   }
+}
+
+void LeftOut::Add(absl::string_view name) {
+  std::string text = Printable(name, 24);
+  if (std::find(names_.begin(), names_.end(), text) == names_.end() && names_.size() <= kNamed)
+    names_.push_back(std::move(text));
+}
+
+void LeftOut::Tell(absl::string_view what, std::vector<std::string>* warnings) const {
+  if (names_.empty()) return;
+  warnings->push_back(absl::StrCat(
+      what, ": ",
+      absl::StrJoin(names_.begin(), names_.begin() + std::min(names_.size(), kNamed), ", "),
+      names_.size() > kNamed ? ", ..." : ""));
+}
+
+void AddComment(absl::string_view comment, std::string* comments) {
+  absl::StrAppend(comments, comments->empty() ? "" : "\n", comment);
 }
 
 std::string Printable(absl::string_view text, size_t most) {

@@ -27,12 +27,24 @@ struct Planes {
   bool ycc = false;         // colours are Y, Cb and Cr of 8 bits (BT.601, full range)
 };
 
+// What is left out of a file by its names there, in one sentence.
+class LeftOut {
+ public:
+  // A name may be noise: it is made printable.
+  void Add(absl::string_view name);
+  // "WHAT: a, b, c, ..."; nothing where there is nothing.
+  void Tell(absl::string_view what, std::vector<std::string>* warnings) const;
+
+ private:
+  std::vector<std::string> names_;
+};
+
 struct Container {
   // The file for the decoder, in pieces: parts of the caller's bytes, and of `made`. Empty: the
   // bytes as they are.
   std::vector<absl::string_view> pieces;
   std::deque<std::string> made;
-  // Without the colour profile, which comes from the decoder.
+  // The colour profile, too, but for that of a JPEG XL, which comes from the decoder.
   Metadata metadata;
   ColourDescription colour;
   // As EXIF gives it, 1 to 8; the decoder applies it itself where `turned`.
@@ -43,6 +55,10 @@ struct Container {
   // Of the pages of a TIFF, by the decoder's count, those that are pictures of their own.
   std::vector<int> pages;
   std::optional<Planes> planes;
+  bool grey = false;        // the decoder repeats the one channel of the file three times
+  bool associated = false;  // as Planes has it, of the last one of two or four channels
+  // A JPEG XL with frames: decoders that do not count them hand over the first one.
+  bool animation = false;
   // A JPEG without its end: CheckJpegData() says whether more than that is missing.
   bool strict = false;
   // Of the frames of an animation, in milliseconds; times it is played, 0: for ever.
@@ -77,6 +93,9 @@ void AddPiece(absl::string_view bytes, size_t begin, size_t end, Container* cont
 
 // Of an EXIF block in `metadata`: orientation and resolution.
 void UseExif(Container* container);
+
+// Comments of a file, a line each.
+void AddComment(absl::string_view comment, std::string* comments);
 
 // "12 bytes of "text"" cut and with what no terminal should see replaced: for messages.
 std::string Printable(absl::string_view text, size_t most = 40);

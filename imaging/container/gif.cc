@@ -26,7 +26,8 @@ size_t SkipSubBlocks(absl::string_view bytes, size_t at, std::string* data = nul
 }
 
 constexpr size_t kHeader = 13;
-constexpr int kMaxFrames = 4096;  // libvips drops further ones without a word
+constexpr size_t kApplication = 11;  // bytes of its name
+constexpr int kMaxFrames = 4096;     // libvips drops further ones without a word
 
 }  // namespace
 
@@ -64,6 +65,7 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
   Container out;
   int frames = 0;
   int delay_ms = 0;
+  LeftOut left_out;
   const auto canvas = static_cast<int64_t>(LittleEndian(bytes, 6, 2) * LittleEndian(bytes, 8, 2));
   size_t at = kHeader + ColourTable(BigEndian(bytes, 10, 1));
   while (at < bytes.size()) {
@@ -76,11 +78,19 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
         const auto more = static_cast<int>(LittleEndian(bytes, at + 16, 2));
         out.loops = more == 0 ? 0 : more + 1;
       }
-      if (label == 0xff && absl::StartsWith(Slice(bytes, at + 3), "XMP DataXMP"))
-        out.warnings.emplace_back("GIF: XMP data are left out");
-      std::string* comment =
-          label == 0xfe && out.metadata.comment.empty() ? &out.metadata.comment : nullptr;
-      at = SkipSubBlocks(bytes, at + 2, comment);
+      if (label == 0x01)
+        out.warnings.emplace_back("GIF: a text that is drawn over the picture is left out");
+      std::string data;
+      const size_t end = SkipSubBlocks(bytes, at + 2, label == 0xf9 ? nullptr : &data);
+      if (label == 0xfe) AddComment(data, &out.metadata.comment);
+      if (label == 0xff) {
+        const absl::string_view application = absl::string_view(data).substr(0, kApplication);
+        if (application == "ICCRGBG1012")
+          out.metadata.icc = data.substr(std::min(data.size(), kApplication));
+        else if (application != "NETSCAPE2.0" && application != "ANIMEXTS1.0")
+          left_out.Add(application);
+      }
+      at = end;
     } else if (kind == 0x2c) {  // image
       ++frames;
       out.durations_ms.push_back(delay_ms);
@@ -101,6 +111,7 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
         absl::StrFormat("a GIF of %d frames is not supported, at most %d are; make a WebP of it "
                         "(ffmpeg -i FILE.gif FILE.webp)",
                         frames, kMaxFrames));
+  left_out.Tell("GIF: data of applications are left out", &out.warnings);
   if (frames > 1) HIIF_RETURN_IF_ERROR(CheckWork(out.work_pixels, "the frames up to this one"));
   return out;
 }

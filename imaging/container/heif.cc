@@ -19,6 +19,10 @@ constexpr int kMaxDepth = 8;  // of boxes, and of images made of images
 constexpr size_t kMaxReferences = 1 << 16;
 constexpr int64_t kMaxDerivedParts = 4096;  // images that one is made of, all levels together
 
+// Of C2PA, for a "uuid" box.
+constexpr absl::string_view kCredentials(
+    "\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81", 16);
+
 absl::Status Damaged(absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrFormat("the AVIF or HEIC data are damaged (%s)", why));
 }
@@ -35,6 +39,8 @@ class HeifReader {
       out_.warnings.emplace_back(
           "an image sequence: its still picture alone is taken, not the frames");
     for (const absl::string_view locations : locations_) HIIF_RETURN_IF_ERROR(FindExif(locations));
+    UseProperties();
+    TellPictures();
     UseExif(&out_);
     return std::move(out_);
   }
@@ -53,11 +59,22 @@ class HeifReader {
   absl::Status Visit(const Box& box, int depth) {
     const absl::string_view rest = Slice(box.body, 4);  // behind version and flags
     if (box.type == "meta") return Walk(rest, depth + 1);
-    if (box.type == "iprp" || box.type == "ipco") return Walk(box.body, depth + 1);
+    if (box.type == "iprp") return Walk(box.body, depth + 1);
+    if (box.type == "ipco") {
+      size_t at = 0;
+      while (const auto property = NextBox(box.body, at)) {
+        properties_.push_back(*property);
+        at = property->end;
+      }
+    }
+    if (box.type == "ipma") Associations(box.body);
+    if (box.type == "pitm")
+      primary_ =
+          static_cast<uint32_t>(BigEndian(box.body, 4, BigEndian(box.body, 0, 1) == 0 ? 2 : 4));
     if (box.type == "moov") is_sequence_ = true;
-    if (box.type == "colr" && absl::StartsWith(box.body, "nclx") && !out_.colour.code_points)
-      out_.colour.code_points = {static_cast<int>(BigEndian(box.body, 4, 2)),
-                                 static_cast<int>(BigEndian(box.body, 6, 2))};
+    if (box.type == "uuid" && absl::StartsWith(box.body, kCredentials))
+      out_.warnings.emplace_back(
+          "content credentials (C2PA) are left out: they are of the original");
     if (box.type == "iref") return References(box);
     if (box.type == "iinf") return Items(box);
     if (box.type == "iloc") locations_.push_back(box.body);
@@ -76,9 +93,12 @@ class HeifReader {
       const size_t count = BigEndian(one, 8 + id, 2);
       if (count * id > one.size() || (references_ += count) > kMaxReferences)
         return Damaged("references");
-      if (one.substr(4, 4) == "dimg")
+      const absl::string_view type = one.substr(4, 4);
+      if (type == "dimg")
         for (size_t i = 0; i < count; ++i)
           derived_[from].push_back(static_cast<uint32_t>(BigEndian(one, 10 + id + i * id, id)));
+      if (type == "auxl") auxiliary_.insert(from);
+      if (type == "prem") premultiplied_.insert(from);
       at += size;
     }
     return absl::OkStatus();
@@ -96,9 +116,68 @@ class HeifReader {
       const absl::string_view type = Slice(entry, 12 + id + 2, 4);
       const auto item = static_cast<uint32_t>(BigEndian(entry, 12, id));
       if (version >= 2 && type == "Exif") exif_items_.insert(item);
+      if (version >= 2 && type == "tmap") gain_map_ = true;
       at += size;
     }
     return absl::OkStatus();
+  }
+
+  // Which of the properties an item has.
+  void Associations(absl::string_view b) {
+    const size_t id = BigEndian(b, 0, 1) == 0 ? 2 : 4;
+    const size_t each = (BigEndian(b, 3, 1) & 1) == 0 ? 1 : 2;
+    const uint64_t items = BigEndian(b, 4, 4);
+    size_t at = 8;
+    for (uint64_t i = 0; i < items && at < b.size(); ++i) {
+      auto& of_item = properties_of_[static_cast<uint32_t>(BigEndian(b, at, id))];
+      const uint64_t count = BigEndian(b, at + id, 1);
+      at += id + 1;
+      for (uint64_t k = 0; k < count && at < b.size(); ++k, at += each)
+        of_item.push_back(BigEndian(b, at, each) & (each == 1 ? 0x7f : 0x7fff));
+    }
+  }
+
+  template <typename Visit>
+  void ForProperties(uint32_t item, Visit visit) const {
+    const auto found = properties_of_.find(item);
+    if (found == properties_of_.end()) return;
+    for (const uint64_t index : found->second)  // from 1; 0: none
+      if (index > 0 && index <= properties_.size()) visit(properties_[index - 1]);
+  }
+
+  // What the properties of the picture say of its colours.
+  void UseProperties() {
+    out_.associated = premultiplied_.count(primary_) != 0;
+    LeftOut left_out;
+    ForProperties(primary_, [&](const Box& p) {
+      const absl::string_view kind = p.body.substr(0, 4);
+      if (p.type == "colr" && kind == "nclx" && !out_.colour.code_points)
+        out_.colour.code_points = {static_cast<int>(BigEndian(p.body, 4, 2)),
+                                   static_cast<int>(BigEndian(p.body, 6, 2))};
+      if (p.type == "colr" && (kind == "prof" || kind == "rICC") && out_.metadata.icc.empty())
+        out_.metadata.icc = std::string(Slice(p.body, 4));
+      if (p.type == "pixi" && BigEndian(p.body, 4, 1) == 1) out_.grey = true;
+      if (p.type == "clli" || p.type == "mdcv" || p.type == "cclv" || p.type == "amve")
+        left_out.Add(p.type);
+    });
+    left_out.Tell("AVIF or HEIC: what it says of the brightness of its display is left out",
+                  &out_.warnings);
+  }
+
+  // Pictures beside the one that is taken; its transparency is none of them.
+  void TellPictures() {
+    bool others = gain_map_;
+    for (const uint32_t item : auxiliary_) {
+      bool is_alpha = false;
+      ForProperties(item, [&](const Box& p) {
+        if (p.type == "auxC")
+          is_alpha = absl::StrContains(p.body, "auxid:1") || absl::StrContains(p.body, "alpha");
+      });
+      others = others || !is_alpha;
+    }
+    if (others)
+      out_.warnings.emplace_back(
+          "the further pictures of the file (a gain map, a depth map, a matte) are left out");
   }
 
   // The EXIF data, wherever an "iloc" says that they lie. The decoder reads them too, so they are
@@ -163,6 +242,12 @@ class HeifReader {
   const absl::string_view bytes_;
   Container out_;
   bool is_sequence_ = false;
+  bool gain_map_ = false;
+  uint32_t primary_ = 0;
+  std::vector<Box> properties_;
+  std::map<uint32_t, std::vector<uint64_t>> properties_of_;  // indices, from 1
+  std::set<uint32_t> auxiliary_;
+  std::set<uint32_t> premultiplied_;
   size_t references_ = 0;
   uint64_t copied_ = 0;  // of EXIF data: the file holds no more than its bytes
   std::map<uint32_t, std::vector<uint32_t>> derived_;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -106,6 +107,36 @@ class Coverage {
   std::map<char, std::array<int, 64>> due_;  // 1 + bits; 0: has not come
 };
 
+// A colour profile in numbered parts, in any order (ICC.1, B.4).
+class ProfileParts {
+ public:
+  void Add(absl::string_view part) {
+    const size_t number = BigEndian(part, 0, 1);
+    const size_t count = BigEndian(part, 1, 1);
+    if (empty()) parts_.resize(count);
+    seen_ = true;
+    if (number < 1 || number > count || count != parts_.size() || !parts_[number - 1].empty())
+      damaged_ = true;
+    else
+      parts_[number - 1] = Slice(part, 2);
+  }
+  bool empty() const { return !seen_; }
+  // Empty where a part is missing, or there twice.
+  std::string Whole() const {
+    std::string whole;
+    for (const absl::string_view part : parts_) {
+      if (part.empty()) return {};
+      absl::StrAppend(&whole, part);
+    }
+    return damaged_ ? std::string() : whole;
+  }
+
+ private:
+  std::vector<absl::string_view> parts_;
+  bool seen_ = false;
+  bool damaged_ = false;
+};
+
 class JpegReader {
  public:
   explicit JpegReader(absl::string_view bytes) : bytes_(bytes) {}
@@ -130,7 +161,14 @@ class JpegReader {
     // A structure that ends within a segment is the decoder's to judge.
     if (!ended_) AddPiece(bytes_, at, bytes_.size(), &out_);
     HIIF_RETURN_IF_ERROR(End(at));
+    if (!profile_.empty()) {
+      out_.metadata.icc = profile_.Whole();
+      if (out_.metadata.icc.empty())
+        Warn("the colour profile is damaged (a part of it is missing) and left out");
+    }
+    left_out_.Tell("JPEG: data of applications are left out", &out_.warnings);
     out_.metadata.iptc = IptcRecords(photoshop_);
+    if (HasPaths(photoshop_)) Warn("Photoshop's paths are left out: they are of the original");
     UseExif(&out_);
     return std::move(out_);
   }
@@ -186,37 +224,66 @@ class JpegReader {
   bool Taken(uint8_t marker, absl::string_view data) {
     constexpr absl::string_view kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
     constexpr absl::string_view kMoreXmp("http://ns.adobe.com/xmp/extension/\0", 35);
+    constexpr absl::string_view kIcc("ICC_PROFILE\0", 12);
     Metadata& m = out_.metadata;
     switch (marker) {
       case kApp1:
-        if (absl::StartsWith(data, absl::string_view("Exif\0", 5)) && m.exif.empty())
-          m.exif = std::string(data.substr(std::min<size_t>(6, data.size())));
-        if (absl::StartsWith(data, kXmp) && m.xmp.empty())
-          m.xmp = std::string(data.substr(kXmp.size()));
-        if (absl::StartsWith(data, kMoreXmp)) Warn("extended XMP data (above 64 KiB) are left out");
+        if (absl::StartsWith(data, absl::string_view("Exif\0", 5))) {
+          if (m.exif.empty()) m.exif = std::string(data.substr(std::min<size_t>(6, data.size())));
+        } else if (absl::StartsWith(data, kXmp)) {
+          if (m.xmp.empty()) m.xmp = std::string(data.substr(kXmp.size()));
+        } else if (absl::StartsWith(data, kMoreXmp)) {
+          Warn("extended XMP data (above 64 KiB) are left out");
+        } else {
+          NoteApplication(marker, data);
+        }
         return true;
       case kApp2:
-        if (absl::StartsWith(data, absl::string_view("MPF\0", 4)))
+        if (absl::StartsWith(data, kIcc)) {
+          profile_.Add(data.substr(kIcc.size()));
+        } else if (absl::StartsWith(data, absl::string_view("MPF\0", 4))) {
           Warn(
               "the further pictures of the file (MPF: a gain map, a preview, a second view) are "
               "left out");
-        return !absl::StartsWith(data, absl::string_view("ICC_PROFILE\0", 12));
+        } else {
+          NoteApplication(marker, data);
+        }
+        return true;
       case kApp11:
         if (absl::StrContains(data, "jumb"))
           Warn("content credentials (C2PA) are left out: they are of the original");
+        else
+          NoteApplication(marker, data);
         return true;
       case kApp13:
+        if (!absl::StartsWith(data, "Photoshop 3.0")) {
+          NoteApplication(marker, data);
+          return true;
+        }
         absl::StrAppend(&photoshop_,
                         photoshop_.empty()
                             ? data
                             : absl::StripPrefix(data, absl::string_view("Photoshop 3.0\0", 14)));
         return true;
       case kComment:
-        if (m.comment.empty()) m.comment = std::string(data);
+        AddComment(data, &m.comment);
         return true;
       default:
-        return marker > kApp2 && marker <= kApp15 && marker != kApp14;
+        if (marker <= kApp2 || marker > kApp15 || marker == kApp14) return false;
+        NoteApplication(marker, data);
+        return true;
     }
+  }
+
+  // "APP5 RMETA": data of a camera's maker or a program, by the name that they begin with.
+  void NoteApplication(uint8_t marker, absl::string_view data) {
+    // Photoshop's words on the quality and the colours of this very file.
+    if (absl::StartsWith(data, "Ducky") || absl::StartsWith(data, "Adobe_CM")) return;
+    size_t name = 0;
+    while (name < std::min<size_t>(data.size(), 16) &&
+           absl::ascii_isgraph(static_cast<unsigned char>(data[name])))
+      ++name;
+    left_out_.Add(absl::StrCat("APP", marker - kApp0, name == 0 ? "" : " ", data.substr(0, name)));
   }
 
   // at: behind the last segment.
@@ -247,6 +314,8 @@ class JpegReader {
   const absl::string_view bytes_;
   Container out_;
   std::string photoshop_;
+  ProfileParts profile_;
+  LeftOut left_out_;
   Coverage coverage_;
   bool progressive_ = false;
   bool ended_ = false;

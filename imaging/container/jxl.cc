@@ -1,30 +1,82 @@
+#include <algorithm>
+
 #include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
 #include "imaging/container/boxes.h"
 #include "imaging/container/bytes.h"
 #include "imaging/container/container.h"
+#include "imaging/container/jxl_header.h"
 
 namespace hiif {
+namespace {
+
+// Frames, and channels that are neither colour nor transparency: decoders pass over them.
+absl::Status UseHeader(absl::string_view codestream, Container* out) {
+  const auto header = ReadJxlHeader(codestream);
+  if (!header) return absl::OkStatus();  // the decoder says what is wrong
+  out->animation = header->animation;
+  out->associated = header->associated;
+  const auto& extra = header->extra;
+  const auto count = [&extra](JxlChannel kind) {
+    return std::count(extra.begin(), extra.end(), kind);
+  };
+  if (count(JxlChannel::kBlack) > 0)
+    return absl::InvalidArgumentError("a JPEG XL of CMYK is not supported");
+  const int64_t alpha = count(JxlChannel::kAlpha);
+  const int64_t left_out = std::ssize(extra) - std::min<int64_t>(alpha, 1);
+  if (left_out > 0)
+    out->warnings.push_back(absl::StrFormat(
+        "%d extra channel%s of the JPEG XL (%s) %s left out", left_out, left_out == 1 ? "" : "s",
+        count(JxlChannel::kDepth) > 0        ? "a depth map"
+        : count(JxlChannel::kSpotColour) > 0 ? "a spot colour"
+                                             : "not transparency",
+        left_out == 1 ? "is" : "are"));
+  return absl::OkStatus();
+}
+
+// The picture, and how it was packed; what restores the bytes of a JPEG is of no use without them.
+bool IsOfTheCodestream(absl::string_view type) {
+  for (const absl::string_view known : {"JXL ", "ftyp", "jxlc", "jxlp", "jxll", "jxli", "jbrd"})
+    if (type == known) return true;
+  return false;
+}
+
+}  // namespace
 
 absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
   Container out;
   out.turned = true;
-  if (absl::StartsWith(bytes, "\xff\x0a")) return out;  // a bare codestream
+  if (absl::StartsWith(bytes, "\xff\x0a")) {  // a bare codestream
+    if (const absl::Status status = UseHeader(bytes, &out); !status.ok()) return status;
+    return out;
+  }
+  LeftOut left_out;
+  bool seen = false;
   // Boxes as of ISO base media files; the decoder knows which of them hold pixels.
-  for (auto box = NextBox(bytes, 0); box && box->whole; box = NextBox(bytes, box->end)) {
+  for (auto box = NextBox(bytes, 0); box; box = NextBox(bytes, box->end)) {
     const absl::string_view type = box->type;
     const absl::string_view data = box->body;
-    if (type == "Exif" && data.size() > 4 && out.metadata.exif.empty())
-      out.metadata.exif = std::string(Slice(data, 4 + BigEndian(data, 0, 4)));
-    if (type == "xml " && out.metadata.xmp.empty()) out.metadata.xmp = std::string(data);
-    if (type == "brob") {
-      const absl::string_view packed = data.substr(0, 4);
-      if (packed == "Exif" || packed == "xml ")
-        out.warnings.emplace_back("JPEG XL: packed EXIF or XMP data are left out");
+    if ((type == "jxlc" || type == "jxlp") && !seen) {
+      seen = true;
+      const absl::Status status = UseHeader(Slice(data, type == "jxlp" ? 4 : 0), &out);
+      if (!status.ok()) return status;
     }
-    if (type == "jumb")
+    if (!box->whole) break;
+    if (type == "Exif") {
+      if (data.size() > 4 && out.metadata.exif.empty())
+        out.metadata.exif = std::string(Slice(data, 4 + BigEndian(data, 0, 4)));
+    } else if (type == "xml ") {
+      if (out.metadata.xmp.empty()) out.metadata.xmp = std::string(data);
+    } else if (type == "brob") {
+      left_out.Add(absl::StrFormat("%s (packed)", data.substr(0, 4)));
+    } else if (type == "jumb") {
       out.warnings.emplace_back(
           "content credentials (C2PA) are left out: they are of the original");
+    } else if (!IsOfTheCodestream(type)) {
+      left_out.Add(type);
+    }
   }
+  left_out.Tell("JPEG XL: boxes are left out", &out.warnings);
   UseExif(&out);
   return out;
 }

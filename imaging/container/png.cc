@@ -74,6 +74,8 @@ class PngReader {
     }
     // A file that ends within a chunk is the decoder's to judge.
     if (!ended) AddPiece(bytes_, at, bytes_.size(), &out_);
+    left_out_.Tell("PNG: chunks that are of the original, or not known, are left out",
+                   &out_.warnings);
     UseExif(&out_);
     return std::move(out_);
   }
@@ -88,6 +90,8 @@ class PngReader {
       if (out_.metadata.exif.empty()) out_.metadata.exif = std::string(data);
     } else if (chunk.type == "acTL") {
       out_.frames = static_cast<int>(std::clamp<uint64_t>(BigEndian(data, 0, 4), 1, 1 << 20));
+    } else if (chunk.type == "iCCP") {
+      if (out_.metadata.icc.empty()) Profile(data);
     } else if (chunk.type == "gAMA") {
       out_.colour.gamma = static_cast<double>(BigEndian(data, 0, 4)) / 1e5;
     } else if (chunk.type == "cHRM") {
@@ -98,15 +102,35 @@ class PngReader {
     } else if (chunk.type == "cICP") {
       out_.colour.code_points = {static_cast<int>(BigEndian(data, 0, 1)),
                                  static_cast<int>(BigEndian(data, 1, 1))};
-    } else {
-      return !Needed(chunk.type);
+    } else if (Needed(chunk.type)) {
+      return false;
+    } else if (!IsHint(chunk.type)) {
+      left_out_.Add(chunk.type);
     }
     return true;
   }
 
-  // Critical chunks, transparency, profile and resolution.
+  // Critical chunks, transparency and resolution.
   static bool Needed(absl::string_view type) {
-    return absl::ascii_isupper(type[0]) || type == "tRNS" || type == "iCCP" || type == "pHYs";
+    return absl::ascii_isupper(type[0]) || type == "tRNS" || type == "pHYs";
+  }
+
+  // What says nothing of an enlarged picture: hints for displays of few colours, the time of the
+  // file, where its parts lie; frames are counted.
+  static bool IsHint(absl::string_view type) {
+    for (const absl::string_view hint :
+         {"bKGD", "hIST", "sBIT", "sPLT", "tIME", "fcTL", "fdAT", "iDOT"})
+      if (type == hint) return true;
+    return false;
+  }
+
+  // Read here, for libpng drops what it does not like without a word: a profile of RGB in a grey
+  // picture, of other channels, of a length that is no multiple of 4.
+  void Profile(absl::string_view data) {
+    const size_t name = data.find('\0');
+    if (name != absl::string_view::npos) out_.metadata.icc = Unpack(Slice(data, name + 2));
+    if (out_.metadata.icc.empty())
+      out_.warnings.emplace_back("the colour profile is damaged and left out");
   }
 
   void Text(const PngChunk& chunk) {
@@ -114,6 +138,7 @@ class PngReader {
     Metadata& m = out_.metadata;
     if (key == "XML:com.adobe.xmp") {
       if (m.xmp.empty()) m.xmp = Value(chunk, key.size());
+      if (m.xmp.empty()) out_.warnings.emplace_back("the XMP data are damaged and left out");
       return;
     }
     if (absl::StartsWith(key, "Raw profile type ")) {
@@ -162,6 +187,7 @@ class PngReader {
   size_t texts_ = 0;
   bool full_ = false;
   int unpackings_ = 0;
+  LeftOut left_out_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "imaging/container/bytes.h"
 #include "imaging/container/container.h"
+#include "imaging/iptc.h"
 #include "imaging/tiff_directory.h"
 
 namespace hiif {
@@ -30,12 +31,22 @@ enum Tag : uint16_t {
   kExtraSamples = 338,
   kSampleFormat = 339,
   kYccSubsampling = 530,
+  kCopyright = 33432,
   kModelPixelScale = 33550,
+  kIptc = 33723,
   kModelTiepoint = 33922,
+  kModelTransformation = 34264,
+  kPhotoshop = 34377,
+  kExif = 34665,
   kIcc = 34675,
   kGeoKeys = 34735,
+  kGeoDoubles = 34736,
+  kGeoTexts = 34737,
+  kGps = 34853,
   kImageSourceData = 37724,
+  kPrintIm = 50341,
   kDngVersion = 50706,
+  kPadding = 59932,
 };
 
 enum Photometric : uint16_t {
@@ -112,7 +123,7 @@ std::vector<const Page*> Pictures(const std::vector<Page>& pages) {
   if (pictures.size() > 1 &&
       std::all_of(pictures.begin() + 1, pictures.end(),
                   [&](const Page* page) { return LooksReduced(*pictures[0], *page); }))
-    pictures.resize(1);
+    pictures.erase(pictures.begin() + 1, pictures.end());
   return pictures;
 }
 
@@ -176,16 +187,50 @@ absl::Status FindPlanes(const Page& page, Container* out) {
   return absl::OkStatus();
 }
 
+// What is kept, or belongs to the file and not to its picture: how samples and texts are stored,
+// parts of the old JPEG, hints for printers and for displays of few colours.
+bool IsKnown(uint16_t tag) {
+  constexpr struct {
+    uint16_t first, last;
+  } kKnown[] = {{254, 301}, {305, 306}, {315, 347}, {512, 532}, {700, 700}};
+  for (const auto& range : kKnown)
+    if (tag >= range.first && tag <= range.last) return true;
+  for (const uint16_t known :
+       {kCopyright, kIptc, kPhotoshop, kExif, kIcc, kGps, kPrintIm, kPadding, kImageSourceData,
+        kModelPixelScale, kModelTiepoint, kModelTransformation, kGeoKeys, kGeoDoubles, kGeoTexts})
+    if (tag == known) return true;
+  return false;
+}
+
 void TellLosses(const Page& page, Container* out) {
   const TiffFields& fields = page.fields;
   const auto has = [&fields](uint16_t tag) { return fields.Find(tag) != nullptr; };
-  if (has(kModelPixelScale) || has(kModelTiepoint) || has(kGeoKeys))
+  if (has(kModelPixelScale) || has(kModelTiepoint) || has(kModelTransformation) || has(kGeoKeys))
     out->warnings.emplace_back(
         "TIFF: the georeference is left out: it is of the original's pixels");
+  if (has(kSubIfds)) out->warnings.emplace_back("TIFF: pictures below the page are left out");
   if (has(kImageSourceData)) out->warnings.emplace_back("TIFF: Photoshop's layers are left out");
   if (!has(kIcc) && (has(kTransferFunction) || has(kPrimaryChromaticities)))
     out->warnings.emplace_back(
         "TIFF: its transfer function and primaries, which are no profile, are left out");
+  LeftOut left_out;
+  for (const TiffField& field : fields.fields)
+    if (!IsKnown(field.tag)) left_out.Add(absl::StrCat(field.tag));
+  left_out.Tell("TIFF: tags that are not known are left out", &out->warnings);
+}
+
+// Profile, and what Photoshop has.
+void TakeMetadata(const Page& page, Container* out) {
+  if (const TiffField* icc = page.fields.Find(kIcc); icc != nullptr) {
+    out->metadata.icc = std::string(icc->value);
+    if (icc->value.empty())
+      out->warnings.emplace_back("the colour profile is damaged and left out");
+  }
+  const TiffField* photoshop = page.fields.Find(kPhotoshop);
+  if (photoshop == nullptr) return;
+  if (HasPaths(photoshop->value))
+    out->warnings.emplace_back("Photoshop's paths are left out: they are of the original");
+  if (page.fields.Find(kIptc) == nullptr) out->metadata.iptc = IptcRecords(photoshop->value);
 }
 
 }  // namespace
@@ -209,6 +254,7 @@ absl::StatusOr<Container> ReadTiff(absl::string_view bytes, std::optional<int> f
   HIIF_RETURN_IF_ERROR(CheckTiles(page));
   HIIF_RETURN_IF_ERROR(FindPlanes(page, &out));
   TellLosses(page, &out);
+  TakeMetadata(page, &out);
   const uint64_t orientation = page.fields.Integer(kOrientation, 1);
   out.orientation = orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
   // A TIFF has no block of EXIF, it has the directories themselves.

@@ -9,8 +9,7 @@ namespace {
 
 constexpr size_t kRiffHeader = 12;
 constexpr size_t kChunkHeader = 8;
-constexpr char kExifFlag = 0x08;
-constexpr char kXmpFlag = 0x04;
+constexpr char kMetadataFlags = 0x20 | 0x08 | 0x04;  // profile, EXIF, XMP
 
 }  // namespace
 
@@ -18,6 +17,7 @@ absl::StatusOr<Container> ReadWebp(absl::string_view bytes, std::optional<int> f
   Container out;
   int frames = 0;
   int64_t canvas = 0;
+  LeftOut left_out;
   out.made.emplace_back();
   out.pieces.emplace_back();  // the header, once the length is known
   uint64_t length = 4;        // of what follows the length itself
@@ -36,15 +36,22 @@ absl::StatusOr<Container> ReadWebp(absl::string_view bytes, std::optional<int> f
       if (out.metadata.xmp.empty()) out.metadata.xmp = std::string(data);
       continue;
     }
-    if (type != "VP8X" && type != "VP8 " && type != "VP8L" && type != "ALPH" && type != "ICCP" &&
-        type != "ANIM" && type != "ANMF")
+    // Whether the header announces it or not.
+    if (type == "ICCP") {
+      if (out.metadata.icc.empty()) out.metadata.icc = std::string(data);
       continue;
+    }
+    if (type != "VP8X" && type != "VP8 " && type != "VP8L" && type != "ALPH" && type != "ANIM" &&
+        type != "ANMF") {
+      left_out.Add(type);
+      continue;
+    }
     length += padded;
     if (type == "VP8X" && data.size() >= 10) {
       canvas =
           static_cast<int64_t>((LittleEndian(data, 4, 3) + 1) * (LittleEndian(data, 7, 3) + 1));
       std::string chunk(bytes.substr(begin, at - begin));
-      chunk[kChunkHeader] = static_cast<char>(chunk[kChunkHeader] & ~(kExifFlag | kXmpFlag));
+      chunk[kChunkHeader] = static_cast<char>(chunk[kChunkHeader] & ~kMetadataFlags);
       out.made.push_back(std::move(chunk));
       out.pieces.emplace_back(out.made.back());
       continue;
@@ -64,6 +71,7 @@ absl::StatusOr<Container> ReadWebp(absl::string_view bytes, std::optional<int> f
   // Every frame before it is drawn on the canvas.
   out.work_pixels = frame ? canvas * (*frame + 1) : 0;
   if (frames > 1) HIIF_RETURN_IF_ERROR(CheckWork(out.work_pixels, "the frames up to this one"));
+  left_out.Tell("WebP: chunks that are not known are left out", &out.warnings);
   UseExif(&out);
   return out;
 }

@@ -24,6 +24,20 @@ struct Request {
   std::string resume_token;
 };
 
+// A message is at most 1 MiB, and profiles are some kilobytes: who sends a larger one does not get
+// it back beside tiles.
+bool FitsHeader(const std::string& icc) {
+  return static_cast<int64_t>(icc.size()) <= kMaxPayloadBytes / 2;
+}
+
+void WarnOfProfile(const Plan& plan, const std::string& icc, CallReport* report) {
+  if (!plan.file && !FitsHeader(icc))
+    AddWarnings({absl::StrFormat("the colour profile of %d bytes is left out; at most %d are sent "
+                                 "beside tiles (parameters.encoded keeps it)",
+                                 icc.size(), kMaxPayloadBytes / 2)},
+                report);
+}
+
 v1::UpscaleResponse MakeHeader(const Request& request, int orientation, const std::string& icc,
                                absl::Duration estimate, const std::string& request_id) {
   const Plan& plan = request.plan;
@@ -42,9 +56,7 @@ v1::UpscaleResponse MakeHeader(const Request& request, int orientation, const st
   header->set_model(request.model->name());
   header->set_model_version(request.model->facts().version);
   header->set_orientation_applied(orientation);
-  // A message is at most 1 MiB; profiles are some kilobytes, and who sends a larger one does not
-  // get it back.
-  if (static_cast<int64_t>(icc.size()) <= kMaxPayloadBytes / 2) header->set_icc_profile(icc);
+  if (FitsHeader(icc)) header->set_icc_profile(icc);
   header->set_estimated_seconds(absl::ToDoubleSeconds(estimate));
   header->set_request_id(request_id);
   if (plan.file) {
@@ -211,6 +223,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const UpscaleOrder& order, Ca
       estimate = admission.estimate;
     }
     AddWarnings(warnings, report);
+    WarnOfProfile(plan, icc, report);
     HIIF_RETURN_IF_ERROR(
         stream->Write(MakeHeader(request, orientation, icc, estimate, call->request_id())));
     return stream->Write(MakeTrailer(*report, nullptr, DeviceBytesInUse(environment_.device)));
@@ -232,6 +245,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const UpscaleOrder& order, Ca
   HIIF_RETURN_IF_ERROR(stream->Write(MakeHeader(request, orientation, picture->metadata.icc,
                                                 admission.estimate, call->request_id())));
   AddWarnings(picture->warnings, report);
+  WarnOfProfile(plan, picture->metadata.icc, report);
   Sender sender{plan, environment_, *work, *call, *report};
   TileOutput tiles(plan, stream);
   ChunkOutput chunks(stream);

@@ -137,6 +137,23 @@ def test_nor_by_other_commands(tiles, tmp_path, command):
     assert not (tmp_path / "o.png").exists()
 
 
+@pytest.mark.parametrize("command", [("upscale", "-o", "o.png"), ("upscale", "-o", "o.png", "--log-format", "json"),
+                                     ("query", "0,0"), ("compare", "-o", "o.png"), ("bench",)], ids=lambda words: words[0])
+def test_messages_name_a_file_once(tiles, tmp_path, picture, command):
+    wrong = {"short.txt": b"short", "long.txt": b"no picture at all " * 20, "head.png": picture.read_bytes()[:20],
+             "cut.jpg": b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(100), "gone.png": None}
+    for name, data in wrong.items():
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        if command[0] == "bench" and data is not None and name != "long.txt":
+            continue  # sends whatever looks like a picture
+        done = hiif(command[0], name, *command[1:], "--server", tiles, check=None, timeout=60, cwd=tmp_path)
+        first = done.stderr.splitlines()[0]
+        assert done.returncode in (1, 2) and first.count(name) == 1, (command, first)
+    text = hiif("upscale", "@gone.txt", "-o", "out/", "--server", tiles, check=2, cwd=tmp_path).stderr
+    assert "@gone.txt: cannot open: No such file" in text, text
+
+
 def test_a_token_without_an_end_is_refused(tiles, picture, tmp_path):
     done = hiif("upscale", picture, "-o", tmp_path / "o.png", "--server", tiles, "--token-file", "/dev/zero", check=None,
                 timeout=60)

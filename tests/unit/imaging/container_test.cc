@@ -393,6 +393,102 @@ TEST(ReadHeif, ImagesMadeOfThemselves) {
   EXPECT_THAT(ReadHeif(Heif(tree)).status().message(), HasSubstr("parts"));
 }
 
+// A file of one picture (item 1) and an auxiliary one (item 2) with such a type.
+std::string HeifWithProperties(absl::string_view auxiliary_type) {
+  const std::string full(4, '\0');
+  const std::string properties =
+      absl::StrCat(Box("clli", full), Box("colr", "profthe profile"),
+                   Box("pixi", absl::StrCat(full, absl::string_view("\x01\x08", 2))),
+                   Box("auxC", absl::StrCat(full, auxiliary_type, absl::string_view("\0", 1))));
+  const std::string of_items =
+      absl::StrCat(full, absl::string_view("\0\0\0\x02\0\x01\x03\x01\x82\x03\0\x02\x01\x04", 14));
+  const std::string references =
+      absl::StrCat(full, Box("auxl", absl::string_view("\0\x02\0\x01\0\x01", 6)),
+                   Box("prem", absl::string_view("\0\x01\0\x01\0\x02", 6)));
+  return absl::StrCat(
+      Box("ftyp", absl::string_view("avif\0\0\0\0mif1avif", 16)),
+      Box("meta",
+          absl::StrCat(full, Box("pitm", absl::StrCat(full, absl::string_view("\0\x01", 2))),
+                       Box("iref", references),
+                       Box("iprp", absl::StrCat(Box("ipco", properties), Box("ipma", of_items))))));
+}
+
+TEST(ReadHeif, PropertiesAreThoseOfThePicture) {
+  const auto depth = ReadHeif(HeifWithProperties("urn:mpeg:hevc:2015:auxid:2"));
+  ASSERT_TRUE(depth.ok()) << depth.status();
+  EXPECT_EQ(depth->metadata.icc, "the profile");
+  EXPECT_TRUE(depth->grey);
+  EXPECT_TRUE(depth->associated);
+  EXPECT_THAT(depth->warnings, ElementsAre(HasSubstr("clli"), HasSubstr("a depth map")));
+  const auto alpha = ReadHeif(HeifWithProperties("urn:mpeg:hevc:2015:auxid:1"));
+  ASSERT_TRUE(alpha.ok()) << alpha.status();
+  EXPECT_THAT(alpha->warnings, ElementsAre(HasSubstr("clli")));
+}
+
+// Bits of a codestream's header, in the order in which they come.
+std::string JxlBits(absl::string_view bits) {
+  std::string out = "\xff\x0a";
+  for (size_t i = 0; i < bits.size(); ++i) {
+    if (i % 8 == 0) out.push_back('\0');
+    out.back() = static_cast<char>(out.back() | (bits[i] - '0') << i % 8);
+  }
+  return out + std::string(8, '\0');
+}
+
+TEST(ReadJxl, WhatDecodersDoNotHandOn) {
+  const std::string size =
+      "1"
+      "10000"
+      "100";  // 16 x 16
+  const std::string plain =
+      "0"
+      "0"
+      "000"
+      "1";  // nothing more than usual, 8 bits
+  EXPECT_THAT(ReadJxl(JxlBits(size + "1"))->warnings, IsEmpty());
+  const auto alpha = ReadJxl(JxlBits(size + plain +
+                                     "10"
+                                     "1"));
+  EXPECT_THAT(alpha->warnings, IsEmpty());
+  // A type, 8 bits, its size, no name.
+  const std::string depth =
+      "0"
+      "10"
+      "000"
+      "00"
+      "00";
+  EXPECT_THAT(ReadJxl(JxlBits(size + plain + "10" + depth))->warnings,
+              ElementsAre(HasSubstr("a depth map")));
+  const std::string associated =
+      "0"
+      "00"
+      "000"
+      "00"
+      "00"
+      "1";
+  EXPECT_TRUE(ReadJxl(JxlBits(size + plain + "10" + associated))->associated);
+  const std::string black =
+      "0"
+      "01"
+      "0100"
+      "000"
+      "00"
+      "00";  // 2 + 2
+  EXPECT_THAT(ReadJxl(JxlBits(size + plain + "10" + black)).status().message(), HasSubstr("CMYK"));
+  // An orientation, no other sizes; 100 / 1 ticks, for ever.
+  EXPECT_TRUE(ReadJxl(JxlBits(size + "0"
+                                     "1"
+                                     "000"
+                                     "0"
+                                     "0"
+                                     "1"
+                                     "00"
+                                     "00"
+                                     "00"
+                                     "0"))
+                  ->animation);
+}
+
 TEST(ReadPpm, EverySampleIsThere) {
   EXPECT_TRUE(Decode("P2\n2 2\n255\n1 2 3 4\n").ok());
   EXPECT_TRUE(Decode("P1 2 2 0110").ok());
