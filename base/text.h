@@ -17,7 +17,8 @@ bool IsPrintableAscii(absl::string_view text);
 std::string Quoted(absl::string_view text);
 
 // The text, or its beginning and "..." where it is longer than max_bytes (at least 3), which is
-// kept. It is never cut within a UTF-8 character.
+// kept. It is never cut within a UTF-8 character, and each byte that is not UTF-8 becomes a "?":
+// clients throw messages away whose strings are not.
 std::string Shorten(absl::string_view text, size_t max_bytes);
 
 // Control characters, which could move a terminal's cursor or forge a line, as "\x1b"; everything

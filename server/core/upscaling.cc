@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
+#include "base/text.h"
 #include "server/core/device_memory.h"
 #include "server/core/output.h"
 #include "server/core/proto_types.h"
@@ -165,7 +166,7 @@ void AddWarnings(const std::vector<std::string>& warnings, CallReport* report) {
   constexpr size_t kMost = 32;
   constexpr size_t kMaxBytes = 400;
   for (const std::string& warning : warnings) {
-    const std::string text = warning.substr(0, kMaxBytes);
+    const std::string text = Shorten(warning, kMaxBytes);
     if (report->warnings.size() < kMost &&
         std::find(report->warnings.begin(), report->warnings.end(), text) == report->warnings.end())
       report->warnings.push_back(text);

@@ -67,13 +67,14 @@ std::string KnownFields() {
 absl::StatusOr<double> Number(absl::string_view name, absl::string_view text) {
   double value;
   if (absl::SimpleAtod(text, &value)) return value;
-  return InvalidField(name, absl::StrCat("\"", text, "\" is not a number"));
+  return InvalidField(name, absl::StrCat("\"", text, "\" is not a number such as 2.7"));
 }
 
 absl::StatusOr<int32_t> Whole(absl::string_view name, absl::string_view text) {
   int32_t value;
   if (absl::SimpleAtoi(text, &value)) return value;
-  return InvalidField(name, absl::StrCat("\"", text, "\" is not a whole number"));
+  return InvalidField(name,
+                      absl::StrCat("\"", text, "\" is not a whole number of up to ", INT32_MAX));
 }
 
 // SAMPLE_TYPE_U8 by "u8".
@@ -85,6 +86,18 @@ const google::protobuf::EnumValueDescriptor* EnumValue(const FieldDescriptor& me
     if (type->value(i)->number() != 0 && absl::EndsWith(type->value(i)->name(), end))
       return type->value(i);
   return nullptr;
+}
+
+// "u8, u16, f32": without what they begin with all.
+std::string EnumNames(const FieldDescriptor& member) {
+  const auto* type = member.enum_type();
+  const std::string none = type->FindValueByNumber(0)->name();
+  const size_t common = none.rfind('_') + 1;
+  std::vector<std::string> names;
+  for (int i = 0; i < type->value_count(); ++i)
+    if (type->value(i)->number() != 0)
+      names.push_back(absl::AsciiStrToLower(type->value(i)->name().substr(common)));
+  return absl::StrJoin(names, ", ");
 }
 
 absl::Status SetMember(const FieldDescriptor& member, const std::string& text,
@@ -119,7 +132,7 @@ absl::Status SetMember(const FieldDescriptor& member, const std::string& text,
     case FieldDescriptor::CPPTYPE_ENUM: {
       const auto* value = EnumValue(member, text);
       if (value == nullptr)
-        return InvalidField(name, absl::StrCat("\"", text, "\" is none of this API's values"));
+        return InvalidField(name, absl::StrCat("\"", text, "\" is none of ", EnumNames(member)));
       reflection->SetEnum(parameters, &member, value);
       return absl::OkStatus();
     }
@@ -204,7 +217,7 @@ absl::StatusOr<UpscaleOptions> ParseUpscaleOptions(const UpscaleFields& fields) 
     } else if (const FieldDescriptor* member = PlainMember(name)) {
       HIIF_RETURN_IF_ERROR(SetMember(*member, value, &options.parameters));
     } else {
-      return InvalidField(name.substr(0, 64),
+      return InvalidField(name.empty() ? "url" : name,
                           absl::StrCat("no such parameter; there are ", KnownFields()));
     }
   }

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
+#include "base/text.h"
 #include "server/errors/errors.h"
 #include "server/logging/log.h"
 
@@ -284,7 +285,7 @@ absl::Status ModelRegistry::Unknown(const std::string& name) const {
   std::vector<std::string> names;
   for (const auto& [known, entry] : entries_) names.push_back(known);
   return ErrorWithReason(absl::StatusCode::kNotFound, kReasonModelUnknown,
-                         absl::StrCat("no model \"", name.substr(0, 128),
+                         absl::StrCat("no model \"", Shorten(name, 128),
                                       "\"; there are: ", absl::StrJoin(names, ", ")));
 }
 

@@ -54,7 +54,7 @@ def lines_of(server, request_id):
 @pytest.mark.parametrize("case", [
     {"body": b""}, {"body": b"not an image"}, {"body": picture()[:60]}, {"body": picture()[:-400]}, {"body": bomb()},
     {"scale": 0.5}, {"scale": float("nan")}, {"scale": float("inf")}, {"scale": 1e6}, {"scale": -2.0},
-    {"model": "no-such"}, {"model": "../models/x"}, {"model_version": "7"},
+    {"model": "no-such"}, {"model": "../models/x"}, {"model_version": "7"}, {"model": "x" + "\U0001F600" * 100},
     {"region": "90,70,20,20"}, {"region": "0,0,0,0"}, {"region": "-1,0,5,5"},
     {"quality": 101}, {"tile_size": 3}, {"max_colours": 1},
     {"request_id": "x" * 200}], ids=lambda case: "-".join(f"{k}={str(v)[:12]}" for k, v in case.items()))

@@ -3,13 +3,14 @@
 import io
 import json
 import subprocess
+import urllib.parse
 
 import grpc
 import numpy
 import pytest
 from PIL import Image
 
-from http_front import call, curl, png, problem, upscale, wait_for
+from http_front import call, curl, png, problem, raw, upscale, wait_for
 from processes import assemble
 from test_server_bad_input import field_of, refused, request as bad_request
 from test_upscale import request
@@ -184,6 +185,47 @@ def test_other_ways_to_be_wrong(front):
     many = b"".join(b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' for _ in range(70))
     assert "64 parts" in problem(upscale(port, "scale=2", many + b"--b--", form))[1]["detail"]
     assert problem(upscale(port, "scale=2", b"", {"Content-Type": "multipart/form-data"}))[0] == 400
+
+
+@pytest.mark.parametrize("status,words,head,body", [
+    (405, "--data-binary", b"PUT /v1/upscale?scale=2 HTTP/1.1", png()),  # curl -T
+    (405, "", b"HEAD /v1/upscale HTTP/1.1", b""),
+    (505, "--listen", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", None),  # a client of gRPC
+    (411, "Content-Length", b"POST /v1/upscale?scale=2 HTTP/1.1", None),
+    (411, "Content-Length", b"POST /v1/upscale?scale=2 HTTP/1.0", None),
+    (400, "--data-binary", b"POST /v1/upscale?scale=2 HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded",
+     png().replace(b"\n", b"")),  # curl -d
+    (415, "compressed", b"POST /v1/upscale?scale=2 HTTP/1.1\r\nContent-Encoding: gzip", b"\x1f\x8b"),
+    (200, "", b"POST /v1/upscale?scale=2 HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded", png()),
+    (200, "", b"POST http://proxy.example:80/v1/upscale?scale=2 HTTP/1.1", png()),
+    (200, "", b"\r\n\r\nPOST /v1/upscale?scale=2 HTTP/1.1", png()),
+    (200, "", b"POST /v1%2Fupscale?sc%61le=%32 HTTP/1.1", png()),
+    (200, "estimated_seconds", b"POST /v1/upscale?scale=2&validate_only=true HTTP/1.1\r\nAccept: application/json", png()),
+    (204, "Allow: GET", b"OPTIONS * HTTP/1.1", None), (400, "slash", b"GET * HTTP/1.1", None),
+], ids=lambda value: value.split(b"\r\n")[0].decode()[:40] if isinstance(value, bytes) and b" HTTP" in value else None)
+def test_what_clients_say_otherwise(front, status, words, head, body):
+    length = b"" if body is None else b"Content-Length: %d\r\n" % len(body)
+    answer = raw(front.http, head + b"\r\nHost: x\r\nConnection: close\r\n" + length + b"\r\n" + (body or b""))
+    assert answer.startswith(b"HTTP/1.1 %d " % status) and words.encode() in answer, answer[:400]
+
+
+def test_bytes_that_are_no_text(front):
+    """Names that are not UTF-8, or are cut within a character: the answer is JSON, its field is there, the log is lines of JSON."""
+    status, document = problem(upscale(front.http, "scale=2&%ff=1"))
+    assert status == 400 and document["field"] == "?"
+    long = "x" + "\U0001F600" * 100
+    for model, there in ((long, long[:20]), ("\udcff\udcfe", "??"), ("a\r\nb\x1b[2J", "a\r\nb\x1b[2J")):
+        name = urllib.parse.quote(model, errors="surrogateescape")
+        status, document = problem(upscale(front.http, "scale=2&model=" + name))
+        assert (status, document["reason"]) == (404, "MODEL_UNKNOWN") and there in document["detail"]
+        assert problem(call(front.http, "GET", "/v1/models/" + name))[0] == 404
+    for line in front.log.read_text().splitlines():
+        json.loads(line)
+
+
+def test_models_by_path(front):
+    assert json.loads(call(front.http, "GET", "/v1/models/")[2])["models"]
+    assert problem(call(front.http, "GET", "/v1/models/edsr-baseline-hiif?page_size=1"))[0] == 400
 
 
 def test_the_request_id_is_echoed_and_logged(front):

@@ -312,6 +312,9 @@ def test_tls_and_mutual_tls(start_server, certificates, photo, two_models):  # n
     wait_for(lambda: log_of(mutual, '"caller":"localhost"'))  # the first name in the client's certificate
     refused = curl("--cacert", certificates / "ca.pem", "--data-binary", f"@{photo}", url, check=None)
     assert refused.returncode != 0
+    # Without TLS: told in clear text.
+    clear = json.loads(curl("--data-binary", f"@{photo}", url.replace("https", "http").replace(f"{mutual.http}", f"{server.http}")).stdout)
+    assert clear["status"] == 400 and "https://" in clear["detail"]
     # A handshake that does not come is not waited for.
     with socket.create_connection(("127.0.0.1", server.http)) as silent:
         silent.settimeout(20)

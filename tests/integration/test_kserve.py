@@ -3,6 +3,7 @@
 import io
 import json
 import queue
+import struct
 import subprocess
 import threading
 
@@ -151,6 +152,16 @@ def test_bad_input(front, client, photo):
     assert "IMAGE" in refused(client, inputs(file), outputs=[triton.InferRequestedOutput("OUT")])
     twice = inputs(file)
     assert "once" in refused(client, [twice[0], *twice])
+    pixels = numpy.zeros((4, 4, 3), numpy.uint8)
+    for wrong in (numpy.stack([pixels, pixels]), numpy.zeros((3, 40, 50), numpy.uint8)):  # a batch, planes
+        assert "of one image" in refused(client, inputs(wrong))
+    assert "inputs.IMAGE: the image has the value nan" in refused(client, inputs(numpy.full((4, 4, 3), numpy.nan, numpy.float32)))
+    half = triton.InferInput("IMAGE", [4, 4, 3], "FP16")
+    half.set_data_from_numpy(pixels.astype(numpy.float16))
+    assert "FP32" in refused(client, [half, inputs(file)[1]])
+    assert "SCALE" in refused(client, inputs(file), parameters={"scale_y": 2})
+    assert "2.7" in refused(client, inputs(file, None), parameters={"scale": "2,7"})
+    assert "microseconds" in refused(client, inputs(file), timeout=2**62)
     # Lengths that lie.
     from tritonclient.grpc import service_pb2 as pb, service_pb2_grpc as rpc
     stub = rpc.GRPCInferenceServiceStub(front.channel())
@@ -180,6 +191,34 @@ def test_bad_input(front, client, photo):
     assert client.infer(MODEL, inputs(file)).as_numpy("IMAGE") is not None
 
 
+def test_typed_contents_that_do_not_fit(front, photo):
+    """Nothing is cut to the type, nothing is ignored."""
+    from tritonclient.grpc import service_pb2 as pb, service_pb2_grpc as rpc
+    stub = rpc.GRPCInferenceServiceStub(front.channel())
+
+    def message(datatype, values, field="uint_contents"):
+        one = pb.ModelInferRequest(model_name=MODEL)
+        getattr(one.inputs.add(name="IMAGE", datatype=datatype, shape=[1, 1, 3]).contents, field).extend(values)
+        one.inputs.add(name="SCALE", datatype="FP32", shape=[1]).contents.fp32_contents.append(2)
+        return one
+    both = message("UINT8", [1, 2, 3])
+    both.raw_input_contents.extend([b"abc", struct.pack("<f", 2)])
+    for bad, words in ((message("UINT8", [1, 256, 3]), "256"), (message("UINT16", [1, 65536, 3]), "65536"),
+                       (message("UINT8", [1, 2, 3], "int_contents"), "uint_contents"), (both, "not both")):
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.ModelInfer(bad, timeout=30)
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT and words in caught.value.details()
+    assert list(stub.ModelInfer(message("UINT8", [1, 255, 3]), timeout=30).outputs[0].shape) == [2, 2, 3]
+
+
+def test_what_is_not_served_says_so(client):
+    for call, words in ((client.get_system_shared_memory_status, "contents"), (client.get_cuda_shared_memory_status, "contents"),
+                        (client.get_trace_settings, "OpenTelemetry"), (client.get_log_settings, "--log-level")):
+        with pytest.raises(InferenceServerException, match=words) as caught:
+            call()
+        assert caught.value.status() == "StatusCode.UNIMPLEMENTED"
+
+
 def test_streams(client, photo):
     """Each request is answered in order, errors too; ids are echoed."""
     answers = queue.Queue()
@@ -188,12 +227,13 @@ def test_streams(client, photo):
         client.async_stream_infer(MODEL, inputs(photo.read_bytes(), (1.5 + i / 4,) * 2),
                                   request_id=f"frame-{i}")
     client.async_stream_infer(MODEL, inputs(b"no image"), request_id="bad")
+    client.async_stream_infer("x" + "\U0001F600" * 100, inputs(photo.read_bytes()), request_id="long")  # cut in a character
     client.async_stream_infer(MODEL, inputs(photo.read_bytes()), request_id="last")
-    results = [answers.get(timeout=60) for _ in range(5)]
+    results = [answers.get(timeout=60) for _ in range(6)]
     client.stop_stream()
     assert [result.get_response().id for result, error in results if not error] == [
         "frame-0", "frame-1", "frame-2", "last"]
-    assert "IMAGE" in results[3][1].message()
+    assert "IMAGE" in results[3][1].message() and "no model" in results[4][1].message()
     for result, error in results:
         if not error:
             assert result.get_response().parameters["triton_final_response"].bool_param

@@ -1,6 +1,7 @@
 #include "server/fronts/grpc/grpc_log.h"
 
 #include <algorithm>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -8,6 +9,10 @@
 #include "grpc/support/log.h"
 #include "grpcpp/version_info.h"
 #include "server/logging/log.h"
+
+#if __has_include(<google/protobuf/stubs/logging.h>)  // until protobuf 22
+#include "google/protobuf/stubs/logging.h"
+#endif
 
 namespace hiif::server {
 
@@ -21,27 +26,48 @@ bool LineBudget::Take(absl::Time now, int64_t* left_out) {
   return ++lines_ <= kPerSecond;
 }
 
-#if GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR < 65
 namespace {
 
-void OnLine(gpr_log_func_args* line) {
+// source: of the line, e.g. "grpc"; file and number: where in it.
+void Take(absl::string_view source, bool error, absl::string_view file, int number,
+          absl::string_view message) {
   static LineBudget budget;
   int64_t left_out = 0;
   if (!budget.Take(SteadyNow(), &left_out)) return;
-  absl::string_view file = line->file;
   if (const size_t slash = file.rfind('/'); slash != absl::string_view::npos)
     file.remove_prefix(slash + 1);
-  LogFields fields = {{"grpc", absl::StrCat(file, ":", line->line)}};
+  LogFields fields = {{source, absl::StrCat(file, ":", number)}};
   if (left_out > 0) fields.emplace_back("left_out", left_out);
-  const bool error = line->severity == GPR_LOG_SEVERITY_ERROR;
-  Log(error ? LogLevel::kWarning : LogLevel::kDebug, line->message, fields);
+  Log(error ? LogLevel::kWarning : LogLevel::kDebug, message, fields);
 }
+
+#if GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR < 65
+void TakeGrpc() {
+  gpr_set_log_function([](gpr_log_func_args* line) {
+    Take("grpc", line->severity == GPR_LOG_SEVERITY_ERROR, line->file, line->line, line->message);
+  });
+}
+#else
+void TakeGrpc() {}
+#endif
+
+#if __has_include(<google/protobuf/stubs/logging.h>)
+void TakeProtobuf() {
+  namespace pb = google::protobuf;
+  pb::SetLogHandler(
+      [](pb::LogLevel level, const char* file, int number, const std::string& message) {
+        Take("protobuf", level >= pb::LOGLEVEL_ERROR, file, number, message);
+      });
+}
+#else
+void TakeProtobuf() {}
+#endif
 
 }  // namespace
 
-void TakeGrpcLog() { gpr_set_log_function(&OnLine); }
-#else
-void TakeGrpcLog() {}
-#endif
+void TakeGrpcLog() {
+  TakeGrpc();
+  TakeProtobuf();
+}
 
 }  // namespace hiif::server

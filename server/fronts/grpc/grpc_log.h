@@ -1,4 +1,4 @@
-// What gRPC says of itself.
+// What gRPC and protobuf say of themselves.
 #ifndef SERVER_FRONTS_GRPC_GRPC_LOG_H_
 #define SERVER_FRONTS_GRPC_GRPC_LOG_H_
 
@@ -23,8 +23,9 @@ class LineBudget {
   std::atomic<int64_t> lines_ = 0;
 };
 
-// Once, before a server starts: gRPC's errors become warnings of the log (most are what a client
-// did), in the log's format. Without effect from gRPC 1.65 on, which logs through Abseil.
+// Once, before a server starts: errors of gRPC and protobuf become warnings of the log (most are
+// what a client did), in the log's format. Without effect from gRPC 1.65 and protobuf 22 on, which
+// log through Abseil.
 void TakeGrpcLog();
 
 }  // namespace hiif::server

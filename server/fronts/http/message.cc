@@ -31,7 +31,8 @@ absl::StatusOr<std::string> Decode(absl::string_view text, bool plus_is_space) {
       const int high = i + 2 < text.size() ? HexDigit(text[i + 1]) : -1;
       const int low = i + 2 < text.size() ? HexDigit(text[i + 2]) : -1;
       if (high < 0 || low < 0)
-        return InvalidField("url", "a % is followed by two hexadecimal digits");
+        return InvalidField(
+            "url", "a % is followed by two hexadecimal digits; one that stands for itself is %25");
       c = static_cast<char>(high * 16 + low);
       i += 2;
     } else if (c == '+' && plus_is_space) {
@@ -68,6 +69,16 @@ double Quality(absl::string_view range, absl::string_view offer, int* precision)
   return 1;
 }
 
+// "http://host/path", as clients of proxies send it (RFC 9112, 3.2.2), is "/path".
+std::string WithoutHost(absl::string_view target) {
+  if (!absl::StartsWithIgnoreCase(target, "http://") &&
+      !absl::StartsWithIgnoreCase(target, "https://"))
+    return std::string(target);
+  target.remove_prefix(target.find("//") + 2);
+  target.remove_prefix(std::min(target.find_first_of("/?"), target.size()));
+  return absl::StrCat(absl::StartsWith(target, "/") ? "" : "/", target);
+}
+
 }  // namespace
 
 const std::string& Request::Header(const std::string& name) const {
@@ -90,13 +101,19 @@ absl::StatusOr<Fields> ParseQuery(absl::string_view text) {
   return fields;
 }
 
-absl::Status ParseTarget(absl::string_view target, Request* request) {
+absl::Status ParseTarget(absl::string_view text, Request* request) {
+  const std::string target = WithoutHost(text);
+  if (target == "*" && request->method == "OPTIONS") {
+    request->path = target;
+    return absl::OkStatus();
+  }
   const size_t question = target.find('?');
-  HIIF_ASSIGN_OR_RETURN(request->path, Decode(target.substr(0, question), false));
+  HIIF_ASSIGN_OR_RETURN(request->path,
+                        Decode(absl::string_view(target).substr(0, question), false));
   if (!absl::StartsWith(request->path, "/"))
     return InvalidField("url", "a path begins with a slash");
-  if (question == absl::string_view::npos) return absl::OkStatus();
-  HIIF_ASSIGN_OR_RETURN(request->query, ParseQuery(target.substr(question + 1)));
+  if (question == std::string::npos) return absl::OkStatus();
+  HIIF_ASSIGN_OR_RETURN(request->query, ParseQuery(absl::string_view(target).substr(question + 1)));
   return absl::OkStatus();
 }
 

@@ -37,9 +37,10 @@ struct Answer {
   std::string body;
 };
 
-// "/a%20b?x=1&y=2+3" into path and query. InvalidArgument: a broken escape, a byte 0, not a path,
-// more than 64 parameters.
-absl::Status ParseTarget(absl::string_view target, Request* request);
+// "/a%20b?x=1&y=2+3", or the same behind "http://host", into path and query; "*" is the path of
+// an OPTIONS about the server. InvalidArgument: a broken escape, a byte 0, not a path, more than 64
+// parameters.
+absl::Status ParseTarget(absl::string_view text, Request* request);
 
 // "a=1&b=2", as forms are sent too.
 absl::StatusOr<Fields> ParseQuery(absl::string_view text);

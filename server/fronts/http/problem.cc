@@ -1,6 +1,7 @@
 #include "server/fronts/http/problem.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "boost/beast/http/status.hpp"
 #include "nlohmann/json.hpp"
 #include "server/errors/errors.h"
@@ -57,7 +58,7 @@ Answer Problem(const absl::Status& status, absl::string_view request_id, int htt
   nlohmann::ordered_json problem = {{"type", "about:blank"},
                                     {"title", Title(answer.status)},
                                     {"status", answer.status},
-                                    {"detail", std::string(status.message().substr(0, kMaxDetail))},
+                                    {"detail", Shorten(status.message(), kMaxDetail)},
                                     {"code", absl::StatusCodeToString(status.code())}};
   if (const std::string reason = ReasonOf(status); !reason.empty()) problem["reason"] = reason;
   if (const std::string field = FieldOf(status); !field.empty()) problem["field"] = field;

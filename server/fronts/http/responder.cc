@@ -7,6 +7,7 @@
 #include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
+#include "boost/asio/error.hpp"
 #include "boost/asio/post.hpp"
 #include "server/errors/errors.h"
 #include "server/fronts/http/session.h"
@@ -31,7 +32,7 @@ void Session::StartWrite(const Transport::Pieces& pieces, Transport::Done done) 
       pieces, [self = shared_from_this(), done = std::move(done)](const error_code& error) {
         self->writing_ = false;
         self->write_timer_.cancel();
-        if (error) self->Gone();
+        if (error) self->Lost(error);
         done(error);
       });
 }
@@ -53,6 +54,12 @@ absl::Status Session::Alive() const {
         absl::StatusCode::kDeadlineExceeded, kReasonSlowReader,
         absl::StrCat("nothing was read for ", absl::FormatDuration(host_->limits().write)));
   return gone_ ? absl::CancelledError("the client is gone") : absl::OkStatus();
+}
+
+void Session::Lost(const error_code& why) {
+  // The system gave the connection up (AcceptorOptions::stalled): what was sent is not taken.
+  if (why == boost::asio::error::timed_out && started_) too_slow_ = true;
+  Gone();
 }
 
 void Session::Gone() {

@@ -47,11 +47,11 @@ Answer StaticAnswer(const Asset& asset) {
           std::string(asset.bytes)};
 }
 
-// 405, or 204 of OPTIONS: what is allowed here.
-Answer Allow(const Request& request, const char* methods) {
+// 405, or 204 of OPTIONS: what is allowed here. how: a hint behind it.
+Answer Allow(const Request& request, const char* methods, const char* how = "") {
   if (request.method == "OPTIONS") return {204, {{"Allow", methods}}, ""};
-  Answer answer =
-      Problem(absl::UnimplementedError(absl::StrCat(request.path, " takes ", methods)), "", 405);
+  Answer answer = Problem(
+      absl::UnimplementedError(absl::StrCat(request.path, " takes ", methods, how)), "", 405);
   answer.headers.emplace_back("Allow", methods);
   return answer;
 }
@@ -69,12 +69,14 @@ Answer Routes::Models(const Request& request) const {
   std::string caller;
   absl::string_view name = request.path;
   absl::ConsumePrefix(&name, kModelsPath);
-  const bool one = absl::ConsumePrefix(&name, "/");
+  const bool one = absl::ConsumePrefix(&name, "/") && !name.empty();
   Answer answer;
   const auto run = [&]() -> absl::Status {
     HIIF_RETURN_IF_ERROR(environment_.calls->Authorize(
         {request.Header("authorization"), request.peer, request.certificate}, "", &caller));
     if (one) {
+      if (!request.query.empty())
+        return InvalidField(request.query.front().first, "a model is asked for by its name alone");
       HIIF_ASSIGN_OR_RETURN(const ModelStatus status,
                             environment_.registry->Get(std::string(name)));
       answer = Json(ToProto(status));
@@ -88,8 +90,7 @@ Answer Routes::Models(const Request& request) const {
       } else if (key == "page_size" && absl::SimpleAtoi(value, &size)) {
         list.set_page_size(size);
       } else {
-        return InvalidField(key.substr(0, 64),
-                            "page_size (a whole number) and page_token are allowed");
+        return InvalidField(key, "page_size (a whole number) and page_token are allowed");
       }
     }
     HIIF_ASSIGN_OR_RETURN(const v1::ListModelsResponse page,
@@ -106,12 +107,15 @@ Answer Routes::Models(const Request& request) const {
 
 std::variant<Answer, std::unique_ptr<Exchange>> Routes::OnHead(const Request& request) {
   if (request.path == kUpscalePath) {
-    if (request.method != "POST") return Allow(request, "POST, OPTIONS");
+    if (request.method != "POST")
+      return Allow(request, "POST, OPTIONS",
+                   ": the file is its body (curl --data-binary @FILE, or -X POST -T FILE)");
     auto exchange = std::make_unique<UpscaleExchange>(environment_, request);
     if (const absl::Status admitted = exchange->Admit(); !admitted.ok())
       return exchange->Refuse(admitted, 0);
     return std::unique_ptr<Exchange>(std::move(exchange));
   }
+  if (request.path == "*") return Allow(request, "GET, HEAD, POST, OPTIONS");
   const Asset* const asset = FindAsset(request.path);
   const bool models =
       request.path == kModelsPath || absl::StartsWith(request.path, absl::StrCat(kModelsPath, "/"));

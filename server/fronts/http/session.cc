@@ -29,6 +29,7 @@ bool HasFoldedLine(absl::string_view head) {
   return absl::StrContains(head, "\r\n ") || absl::StrContains(head, "\r\n\t");
 }
 
+constexpr absl::string_view kHttp2Preface = "PRI * HTTP/2";
 constexpr absl::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
@@ -117,7 +118,7 @@ void Session::OnRead(const error_code& error, size_t size) {
   if (phase_ == Phase::kClosed) return;
   if (error) {
     // Its thread notices, ends, and the connection with it.
-    if (phase_ == Phase::kRunning) return Gone();
+    if (phase_ == Phase::kRunning) return Lost(error);
     if (phase_ == Phase::kAnswering) return;  // what is being written may still arrive
     return Close();
   }
@@ -130,7 +131,10 @@ void Session::OnRead(const error_code& error, size_t size) {
 }
 
 void Session::Process() {
-  if (phase_ == Phase::kIdle && position_ < unread_.size()) {
+  const auto rest = [this] { return absl::string_view(unread_).substr(position_); };
+  // Empty lines in front of a request (RFC 9112, 2.2).
+  while (phase_ == Phase::kIdle && absl::StartsWith(rest(), "\r\n")) position_ += 2;
+  if (phase_ == Phase::kIdle && !rest().empty() && rest() != "\r") {
     phase_ = Phase::kHead;
     parser_.emplace(&host_->bodies());
     SetTimer(host_->limits().handshake);
@@ -147,15 +151,17 @@ void Session::Process() {
 void Session::ProcessHead() {
   error_code error;
   // Bytes of a head that is not complete are looked at again with those that follow.
-  const size_t taken = parser_->put(
-      boost::asio::const_buffer(unread_.data() + position_, unread_.size() - position_), error);
-  const bool folded = HasFoldedLine(absl::string_view(unread_).substr(position_, taken));
+  const absl::string_view head = absl::string_view(unread_).substr(position_);
+  const size_t taken = parser_->put(boost::asio::const_buffer(head.data(), head.size()), error);
+  const bool folded = HasFoldedLine(head.substr(0, taken));
   position_ += taken;
   if (folded) return BadRequest(400, "a header that goes on in the next line");
   if (error == boost::beast::http::error::need_more) return;
   if (error == boost::beast::http::error::header_limit)
     return BadRequest(
         431, absl::StrCat("a head of at most ", RequestParser::kMaxHead, " bytes is allowed"));
+  if (error && absl::StartsWith(head, kHttp2Preface))
+    return BadRequest(505, "HTTP/1.1 is spoken here; gRPC has a port of its own (--listen)");
   if (error) return BadRequest(400, absl::StrCat("not HTTP/1.1: ", error.message()));
   if (parser_->is_header_done()) OnHead();
 }

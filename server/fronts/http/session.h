@@ -93,6 +93,7 @@ class Session : public std::enable_shared_from_this<Session>, private Responder 
   void WhenGone(std::function<void()> callback, absl::Time wake) override;
   absl::Status WriteAndWait(const Transport::Pieces& pieces);
   void StartWrite(const Transport::Pieces& pieces, Transport::Done done);
+  void Lost(const boost::system::error_code& why);
   void Gone();
   void CallWhenGone() ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -1,5 +1,7 @@
 #include "server/fronts/http/transport.h"
 
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
 #include <openssl/x509v3.h>
 
 #include <utility>
@@ -7,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "boost/asio/buffer.hpp"
+#include "boost/asio/ssl/error.hpp"
 #include "boost/asio/ssl/stream.hpp"
 #include "boost/asio/write.hpp"
 
@@ -49,13 +52,29 @@ class PlainTransport : public Transport {
   tcp::socket socket_;
 };
 
+// To who speaks HTTP without TLS.
+constexpr absl::string_view kUseTls =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
+    "Connection: close\r\n\r\n"
+    R"({"type":"about:blank","title":"Bad Request","status":400,"code":"INVALID_ARGUMENT",)"
+    R"("detail":"this port speaks TLS: https://"})"
+    "\n";
+
+bool IsClearHttp(const error_code& error) {
+  return error.category() == boost::asio::error::get_ssl_category() &&
+         ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_HTTP_REQUEST;
+}
+
 class TlsTransport : public Transport {
  public:
   TlsTransport(tcp::socket socket, std::shared_ptr<TlsContext> context)
       : context_(std::move(context)), stream_(std::move(socket), *context_) {}
 
   void Handshake(Done done) override {
-    stream_.async_handshake(boost::asio::ssl::stream_base::server, std::move(done));
+    stream_.async_handshake(boost::asio::ssl::stream_base::server,
+                            [this, done = std::move(done)](const error_code& error) {
+                              IsClearHttp(error) ? Redirect(done, error) : done(error);
+                            });
   }
   void AsyncRead(char* data, size_t size, Read done) override {
     stream_.async_read_some(boost::asio::buffer(data, size), std::move(done));
@@ -77,8 +96,26 @@ class TlsTransport : public Transport {
   std::string CertificateName() const override;
 
  private:
+  // Says so in clear text, and reads on until the client has it: a socket that is closed before
+  // takes the answer along. The session's time for handshakes bounds it.
+  void Redirect(const Done& done, const error_code& why) {
+    boost::asio::async_write(stream_.next_layer(), const_buffer(kUseTls.data(), kUseTls.size()),
+                             [this, done, why](const error_code& error, size_t) {
+                               if (error) return done(why);
+                               ShutdownSend();
+                               Drain(done, why);
+                             });
+  }
+  void Drain(const Done& done, const error_code& why) {
+    stream_.next_layer().async_read_some(boost::asio::buffer(drained_),
+                                         [this, done, why](const error_code& error, size_t) {
+                                           error ? done(why) : Drain(done, why);
+                                         });
+  }
+
   const std::shared_ptr<TlsContext> context_;
   mutable boost::asio::ssl::stream<tcp::socket> stream_;
+  std::array<char, 4096> drained_;
 };
 
 std::string Text(const ASN1_STRING* text) {

@@ -1,11 +1,13 @@
 #include "server/fronts/http/upscale_exchange.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "server/core/guarded.h"
 #include "server/core/order.h"
@@ -20,6 +22,8 @@ namespace hiif::server::http {
 namespace {
 
 constexpr char kForm[] = "multipart/form-data";
+// What curl says of -d and of --data-binary.
+constexpr char kCurlsForm[] = "application/x-www-form-urlencoded";
 constexpr size_t kMaxFormField = 4096;
 
 std::string MediaType(absl::string_view content_type) {
@@ -32,12 +36,15 @@ std::string MediaType(absl::string_view content_type) {
 UpscaleExchange::UpscaleExchange(const RouteEnvironment& environment, const Request& request)
     : environment_(environment), request_(request), call_(request_), fields_(request.query) {}
 
-absl::Status UpscaleExchange::CheckTypes() {
+absl::Status UpscaleExchange::CheckHead() {
+  http_status_ = 411;
+  if (!request_.headers.contains("content-length") &&
+      !request_.headers.contains("transfer-encoding"))
+    return InvalidField("body", "the file is the body, with a Content-Length or in chunks");
   http_status_ = 415;
   const std::string type = MediaType(request_.Header("content-type"));
-  // What curl says of --data-binary stands for "some bytes".
-  if (!type.empty() && type != kForm && type != "application/octet-stream" &&
-      type != "application/x-www-form-urlencoded" && !absl::StartsWith(type, "image/"))
+  if (!type.empty() && type != kForm && type != "application/octet-stream" && type != kCurlsForm &&
+      !absl::StartsWith(type, "image/"))
     return absl::InvalidArgumentError(absl::StrCat(
         "Content-Type: \"", type.substr(0, 64),
         "\" is not taken; send the file as it is (image/..., application/octet-stream) or as ",
@@ -50,6 +57,13 @@ absl::Status UpscaleExchange::CheckTypes() {
   return absl::OkStatus();
 }
 
+// A validate_only is answered in JSON, whatever the format would be.
+bool UpscaleExchange::WantsJson() const {
+  return std::any_of(fields_.begin(), fields_.end(),
+                     [](const auto& field) { return field.first == "validate_only"; }) &&
+         Negotiate(request_.Header("accept"), {"application/json"}) == 0;
+}
+
 // Where no format is given, what the client accepts decides.
 absl::Status UpscaleExchange::ChooseFormat() {
   for (const auto& [name, value] : fields_)
@@ -57,13 +71,13 @@ absl::Status UpscaleExchange::ChooseFormat() {
   const absl::string_view accept = request_.Header("accept");
   const std::vector<absl::string_view> offers = WritableMediaTypes();
   const int chosen = Negotiate(accept, offers);
-  if (chosen < 0) {
+  if (chosen < 0 && !WantsJson()) {
     http_status_ = 406;
     return absl::InvalidArgumentError(absl::StrCat("Accept: nothing of \"", accept.substr(0, 256),
                                                    "\" can be written; there are ",
                                                    absl::StrJoin(offers, ", ")));
   }
-  fields_.emplace_back("format", FormatOfMediaType(offers[chosen]));
+  fields_.emplace_back("format", FormatOfMediaType(offers[std::max(chosen, 0)]));
   return absl::OkStatus();
 }
 
@@ -93,9 +107,10 @@ absl::Status UpscaleExchange::Admit() {
   HIIF_RETURN_IF_ERROR(TakeRequestId(request_.Header("x-request-id")));
   // A browser that another site's page makes send this: the user did not ask for it.
   if (request_.Header("sec-fetch-site") == "cross-site")
-    return ErrorWithReason(absl::StatusCode::kPermissionDenied, kReasonScope,
-                           "pages of other sites may not use this server");
-  HIIF_RETURN_IF_ERROR(CheckTypes());
+    return ErrorWithReason(
+        absl::StatusCode::kPermissionDenied, kReasonScope,
+        "pages of other sites may not use this server; serve both from one host");
+  HIIF_RETURN_IF_ERROR(CheckHead());
   if (MediaType(request_.Header("content-type")) == kForm) {
     HIIF_ASSIGN_OR_RETURN(boundary_, BoundaryOf(request_.Header("content-type")));
     return absl::OkStatus();
@@ -115,15 +130,15 @@ absl::StatusOr<absl::string_view> UpscaleExchange::FileOf(absl::string_view body
   const Part* file = nullptr;
   for (const Part& part : parts) {
     if (part.file || part.name == "image") {
-      if (file != nullptr) return InvalidField("image", "one file a request");
+      if (file != nullptr) return InvalidField("image", "one file a request; send one for each");
       file = &part;
     } else if (part.data.size() > kMaxFormField) {
-      return InvalidField(part.name.substr(0, 64), "too long; is it a file without a file name?");
+      return InvalidField(part.name, "too long; is it a file without a file name?");
     } else {
       fields_.emplace_back(part.name, std::string(part.data));
     }
   }
-  if (file == nullptr) return InvalidField("image", "the form has no file");
+  if (file == nullptr) return InvalidField("image", "the form has no file (curl -F image=@FILE)");
   HIIF_RETURN_IF_ERROR(ParseOptions());
   return file->data;
 }
@@ -133,7 +148,13 @@ absl::Status UpscaleExchange::Upscale(absl::string_view body, Responder* respond
   HIIF_ASSIGN_OR_RETURN(const absl::string_view file, FileOf(body));
   HIIF_RETURN_IF_ERROR(call_.Alive());
   UpscaleAnswer answer(options_, responder, environment_.metrics);
-  return environment_.upscaling->RunFile(file, "body", order_, &call_, &answer, report);
+  const absl::Status status =
+      environment_.upscaling->RunFile(file, "body", order_, &call_, &answer, report);
+  if (FieldOf(status) != "body" || MediaType(request_.Header("content-type")) != kCurlsForm)
+    return status;
+  return AtField("body", absl::InvalidArgumentError(absl::StrCat(
+                             absl::StripPrefix(status.message(), "body: "),
+                             "; curl's -d changes files: send them by --data-binary @FILE")));
 }
 
 void UpscaleExchange::Run(std::string body, Responder* responder) {

@@ -27,7 +27,9 @@ class UpscaleExchange : public Exchange {
   // The file in the body, which it borrows; the fields of a form join those of the URL.
   absl::StatusOr<absl::string_view> FileOf(absl::string_view body);
   absl::Status TakeRequestId(const std::string& asked);
-  absl::Status CheckTypes();
+  // 411 and 415.
+  absl::Status CheckHead();
+  bool WantsJson() const;
   absl::Status ChooseFormat();
   absl::Status ParseOptions();
   absl::Status Upscale(absl::string_view body, Responder* responder, CallReport* report);

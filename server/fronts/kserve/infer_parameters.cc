@@ -14,6 +14,8 @@ namespace {
 
 using inference::InferParameter;
 
+constexpr int64_t kMaxTimeout = int64_t{86400} * 1000 * 1000;  // a day
+
 std::string TextOf(const InferParameter& parameter) {
   switch (parameter.parameter_choice_case()) {
     case InferParameter::kBoolParam:
@@ -59,8 +61,9 @@ absl::StatusOr<UpscaleOptions> ReadParameters(const inference::ModelInferRequest
     }
     if (name == "timeout" && parameter.has_int64_param()) {
       if (parameter.int64_param() == 0) continue;  // none
-      if (parameter.int64_param() < 0)
-        return InvalidField("parameters.timeout", "0 (none) or more microseconds are allowed");
+      if (parameter.int64_param() < 0 || parameter.int64_param() > kMaxTimeout)
+        return InvalidField("parameters.timeout",
+                            absl::StrCat("0 (none) to ", kMaxTimeout, " microseconds are allowed"));
       fields.emplace_back(name, absl::StrFormat("%.6f", parameter.int64_param() * 1e-6));
       continue;
     }
@@ -69,7 +72,8 @@ absl::StatusOr<UpscaleOptions> ReadParameters(const inference::ModelInferRequest
     if (name == "validate_only" || name == "resume_token" || name == "first_tile")
       return InvalidField(absl::StrCat("parameters.", name), "only the streams of hiif.v1 have it");
     format = format || name == "format";
-    size = size || name == "scale" || name == "scale_x" || name == "width" || name == "height";
+    size = size || name == "scale" || name == "scale_x" || name == "scale_y" || name == "width" ||
+           name == "height";
     fields.emplace_back(name, TextOf(parameter));
   }
   if (input.file && !format) fields.emplace_back("format", "png");
@@ -87,7 +91,9 @@ absl::StatusOr<UpscaleOptions> ReadParameters(const inference::ModelInferRequest
                         "it is missing, and so are scale, width and height of the "
                         "parameters");
   }
-  HIIF_ASSIGN_OR_RETURN(UpscaleOptions options, ParseUpscaleOptions(fields));
+  absl::StatusOr<UpscaleOptions> parsed = ParseUpscaleOptions(fields);
+  if (!parsed.ok()) return UnderField("parameters", parsed.status());
+  UpscaleOptions options = *std::move(parsed);
   if (input.file && !options.parameters.has_encoded())
     return InvalidField("parameters.format", "tiles are for the streams of hiif.v1 and HTTP");
   options.parameters.set_model(request.model_name());

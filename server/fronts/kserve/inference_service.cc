@@ -4,9 +4,11 @@
 #include <memory>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
+#include "base/text.h"
 #include "server/config/version.h"
 #include "server/core/order.h"
 #include "server/errors/errors.h"
@@ -36,7 +38,8 @@ absl::StatusOr<ModelStatus> InferenceServiceImpl::Model(const std::string& name,
   if (!version.empty() && version != served)
     return ErrorWithReason(
         absl::StatusCode::kNotFound, kReasonModelUnknown,
-        absl::StrCat("model \"", model.name, "\" has version ", served, ", not \"", version, "\""));
+        absl::StrCat("model \"", model.name, "\" has version ", served, ", not \"",
+                     Shorten(version, 64), "\"; without a version, what is there is served"));
   return model;
 }
 
@@ -172,7 +175,13 @@ absl::Status InferenceServiceImpl::Upscale(const inference::ModelInferRequest& r
   if (input.file)
     return environment_.upscaling->RunFile(*input.file, "inputs.IMAGE", order, call, answer,
                                            report);
-  return environment_.upscaling->Run(input.pixels, order, call, answer, report);
+  const absl::Status status =
+      environment_.upscaling->Run(input.pixels, order, call, answer, report);
+  // What the core calls image.raw is a tensor here.
+  if (!absl::StartsWith(FieldOf(status), "image.raw")) return status;
+  const absl::string_view message = status.message();
+  return AtField("inputs.IMAGE",
+                 absl::InvalidArgumentError(message.substr(message.find(": ") + 2)));
 }
 
 absl::Status InferenceServiceImpl::Infer(const inference::ModelInferRequest& request,
@@ -228,7 +237,7 @@ grpc::Status InferenceServiceImpl::ModelStreamInfer(
               Infer(request, call, report, &answer, response.mutable_infer_response());
           call->set_deadline(deadline);
           HIIF_RETURN_IF_ERROR(call->Alive());
-          if (!status.ok()) response.set_error_message(std::string(status.message()));
+          if (!status.ok()) response.set_error_message(Shorten(status.message(), kMaxErrorBytes));
           (*response.mutable_infer_response()->mutable_parameters())["triton_final_response"]
               .set_bool_param(true);
           call->BeginWrite(static_cast<int64_t>(response.ByteSizeLong()));

@@ -1,5 +1,4 @@
 // inference.GRPCInferenceService: the KServe V2 protocol with Triton's extensions (docs/kserve.md).
-// What is not overridden (shared memory, trace and log settings) is UNIMPLEMENTED.
 #ifndef SERVER_FRONTS_KSERVE_INFERENCE_SERVICE_H_
 #define SERVER_FRONTS_KSERVE_INFERENCE_SERVICE_H_
 
@@ -14,6 +13,7 @@
 #include "server/fronts/grpc/handler.h"
 #include "server/fronts/kserve/infer_answer.h"
 #include "server/fronts/kserve/statistics.h"
+#include "server/fronts/kserve/unserved.h"
 #include "server/models/registry.h"
 
 namespace hiif::server::kserve {
@@ -30,7 +30,7 @@ struct InferenceEnvironment {
   std::function<bool()> ready;
 };
 
-class InferenceServiceImpl final : public inference::GRPCInferenceService::Service {
+class InferenceServiceImpl final : public UnservedCalls {
  public:
   explicit InferenceServiceImpl(InferenceEnvironment environment)
       : environment_(std::move(environment)) {}

@@ -30,6 +30,19 @@ TEST(Shorten, CutsAtACharacter) {
   EXPECT_EQ(Shorten(std::string(10, '\x80'), 6), "...") << "no character at all";
 }
 
+TEST(Shorten, GivesUtf8) {
+  for (const std::string good : {"", "a", "gro\xc3\x9f", "\xe2\x82\xac", "\xed\x9f\xbf",
+                                 "\xef\xbf\xbd", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"})
+    EXPECT_EQ(Shorten(good, 100), good);
+  EXPECT_EQ(Shorten("\xff\xfe!", 100), "??!");
+  EXPECT_EQ(Shorten("a\xc3", 100), "a?") << "ends in a character";
+  EXPECT_EQ(Shorten("\xc3(", 100), "?(");
+  EXPECT_EQ(Shorten("\xc0\x80", 100), "??") << "longer than it needs to be";
+  EXPECT_EQ(Shorten("\xe0\x80\x80", 100), "???");
+  EXPECT_EQ(Shorten("\xed\xa0\x80", 100), "???") << "half of a pair";
+  EXPECT_EQ(Shorten("\xf4\x90\x80\x80", 100), "????") << "above U+10FFFF";
+}
+
 TEST(Quoted, IsShortAndPrintable) {
   EXPECT_EQ(Quoted("freq.bias"), "\"freq.bias\"");
   EXPECT_EQ(Quoted("a\n\x1b[2J\"\x80"), R"("a\n\033[2J\"\200")");

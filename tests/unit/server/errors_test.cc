@@ -48,6 +48,15 @@ TEST(StatusTranslator, InvalidFieldIsABadRequest) {
   EXPECT_EQ(Unpack<google::rpc::ErrorInfo>(details).reason(), kReasonInvalidField);
 }
 
+TEST(StatusTranslator, DetailsAreReadWhateverBytesAClientSent) {
+  const auto status = InvalidField("\xff", "\"\xc3(\" is not a number");
+  EXPECT_EQ(FieldOf(status), "?");
+  const auto details = Details(ToGrpcStatus(status));
+  EXPECT_EQ(Unpack<google::rpc::BadRequest>(details).field_violations(0).description(),
+            "\"?(\" is not a number");
+  EXPECT_EQ(ToGrpcStatus(absl::NotFoundError("\xff")).error_message(), "?");
+}
+
 TEST(StatusTranslator, RejectionSaysWhenToRetry) {
   const auto refused = ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
                                        "the queue is full", absl::Milliseconds(2500));

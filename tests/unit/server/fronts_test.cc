@@ -24,11 +24,27 @@ TEST(Target, IsDecoded) {
   ASSERT_TRUE(http::ParseTarget("/a%2Fb?x=1+2&y=%41&z", &request).ok());
   EXPECT_EQ(request.path, "/a/b");
   EXPECT_THAT(request.query, ElementsAre(Pair("x", "1 2"), Pair("y", "A"), Pair("z", "")));
-  for (const char* bad : {"a", "*", "http://x/", "/%", "/%4", "/%zz", "/%00", "/?a=%0"})
+  for (const char* bad : {"a", "*", "ftp://x/", "http:/x", "/%", "/%4", "/%zz", "/%00", "/?a=%0"})
     EXPECT_FALSE(http::ParseTarget(bad, &request).ok()) << bad;
   std::string many = "/?";
   for (int i = 0; i < 100; ++i) many += "a=1&";
   EXPECT_FALSE(http::ParseTarget(many, &request).ok());
+}
+
+TEST(Target, OfAProxyAndOfTheServer) {
+  for (const auto& [target, path] : Fields{{"http://h:80/a/b?x=1", "/a/b"},
+                                           {"HTTPS://h?x=1", "/"},
+                                           {"http://h", "/"},
+                                           {"http://", "/"}}) {
+    http::Request request;
+    ASSERT_TRUE(http::ParseTarget(target, &request).ok()) << target;
+    EXPECT_EQ(request.path, path);
+    EXPECT_EQ(request.query.size(), target.find('?') == std::string::npos ? 0 : 1);
+  }
+  http::Request options;
+  options.method = "OPTIONS";
+  ASSERT_TRUE(http::ParseTarget("*", &options).ok());
+  EXPECT_EQ(options.path, "*");
 }
 
 TEST(Accept, TheMostWantedWins) {
@@ -195,6 +211,18 @@ TEST(UpscaleOptions, FieldsBecomeParameters) {
     if (name != "scale") fields.emplace_back("scale", "2");
     EXPECT_EQ(FieldOf(ParseUpscaleOptions(fields).status()), name);
   }
+}
+
+TEST(UpscaleOptions, WhatIsAllowedIsSaid) {
+  const auto refusal = [](const std::string& name, const std::string& value) {
+    UpscaleFields fields = {{name, value}};
+    if (name != "scale") fields.emplace_back("scale", "2");
+    return std::string(ParseUpscaleOptions(fields).status().message());
+  };
+  EXPECT_EQ(refusal("scale", "2,7"), "scale: \"2,7\" is not a number such as 2.7");
+  EXPECT_EQ(refusal("sample_type", "u9"), "sample_type: \"u9\" is none of u8, u16, f32");
+  EXPECT_THAT(refusal("tile_size", "99999999999"), HasSubstr("whole number of up to 2147483647"));
+  EXPECT_THAT(refusal("", "x"), HasSubstr("url: no such parameter"));
 }
 
 TEST(Tensors, ASingleMeansItsDecimal) {
