@@ -1,4 +1,4 @@
-// hiif-eval speed: output pixels a second and memory of one backend, on an image of random pixels
+// hiif-eval speed: output pixels a second and memory of one backend, on images of random pixels
 // (the work does not depend on what they are).
 #include <sys/resource.h>
 
@@ -10,8 +10,11 @@
 #include <random>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "eval/benchmark_set.h"
 #include "eval/command_line.h"
@@ -20,6 +23,7 @@
 #include "eval/measure.h"
 #include "eval/model_option.h"
 #include "model/config.h"
+#include "model/upscaler/device_memory.h"
 
 namespace hiif::eval {
 namespace {
@@ -46,6 +50,11 @@ struct Options {
   bool json = false;
 };
 
+struct Workload {
+  Grid low;
+  EvalScale scale;
+};
+
 absl::StatusOr<Grid> ParseSize(const std::string& text) {
   int height = 0;
   int width = 0;
@@ -54,6 +63,27 @@ absl::StatusOr<Grid> ParseSize(const std::string& text) {
   if (parts < 1 || height < 1 || width < 1)
     return absl::InvalidArgumentError("--size: SIDE or WIDTHxHEIGHT is needed");
   return Grid{height, width};
+}
+
+// A size and a factor each; one of either goes with all of the other.
+absl::StatusOr<std::vector<Workload>> ParseWorkloads(const Options& options) {
+  std::vector<Grid> sizes;
+  for (const std::string& text : std::vector<std::string>(absl::StrSplit(options.size, ','))) {
+    HIIF_ASSIGN_OR_RETURN(sizes.emplace_back(), ParseSize(text));
+  }
+  HIIF_ASSIGN_OR_RETURN(const std::vector<EvalScale> scales, ParseScales(options.scale));
+  const size_t count = std::max(sizes.size(), scales.size());
+  if ((sizes.size() != count && sizes.size() != 1) ||
+      (scales.size() != count && scales.size() != 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--size names ", sizes.size(), " and --scale ", scales.size(),
+                     ": as many of each are needed, or one of either"));
+  }
+  std::vector<Workload> workloads;
+  for (size_t i = 0; i < count; ++i) {
+    workloads.push_back({sizes[sizes.size() == 1 ? 0 : i], scales[scales.size() == 1 ? 0 : i]});
+  }
+  return workloads;
 }
 
 Grid OutputGrid(Grid low, const EvalScale& scale) {
@@ -92,32 +122,41 @@ absl::StatusOr<double> PsnrToReference(const Options& options, const Upscaler& u
   return -10 * std::log10(squares / static_cast<double>(ours.size()));
 }
 
-absl::Status Run(const Options& options) {
-  HIIF_ASSIGN_OR_RETURN(const Grid low, ParseSize(options.size));
-  HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scale));
-  const Grid grid = OutputGrid(low, scales[0]);
-  HIIF_ASSIGN_OR_RETURN(const auto upscaler, options.model.Make());
-  const int threads = ThreadsOf(options.threads);
+EnlargeOptions EnlargeOptionsOf(const Options& options, const Upscaler& upscaler) {
   // The reference goes as the released code does: strips of 30 rows, the threads inside of each
   // operation. The others decode a tile on each thread.
-  const bool reference = upscaler->backend() == "reference";
-  SetIntraOpThreads(reference ? threads : 1);
   EnlargeOptions enlarge;
-  enlarge.threads = reference ? 1 : threads;
   enlarge.context_samples = options.context_samples;
-  if (reference) {
+  if (upscaler.backend() == "reference") {
     enlarge.tile_rows = 30;
     enlarge.tile_columns = 0;
+    return enlarge;
   }
+  enlarge.threads = ThreadsOf(options.threads);
+  if (options.model.device != "cpu") enlarge.tile_rows = enlarge.tile_columns;  // fills a call
+  return enlarge;
+}
+
+absl::Status Measure(const Options& options, const Upscaler& upscaler, const Workload& workload) {
+  const Grid low = workload.low;
+  const Grid grid = OutputGrid(low, workload.scale);
+  const EnlargeOptions enlarge = EnlargeOptionsOf(options, upscaler);
   const std::shared_ptr<const RgbImage> image = Noise(low);
+  const bool on_device = options.model.device != "cpu";
+  if (on_device) HIIF_RETURN_IF_ERROR(ResetDevicePeak(options.model.device));
   EnlargeTimes best;
   for (int i = 0; i < options.repeat; ++i) {
     HIIF_ASSIGN_OR_RETURN(const EnlargeTimes times,
-                          EnlargeTiles(*upscaler, image, grid, enlarge, [](const RenderTile&) {}));
+                          EnlargeTiles(upscaler, image, grid, enlarge, [](const RenderTile&) {}));
     if (i == 0 || times.encode_s + times.query_s < best.encode_s + best.query_s) best = times;
   }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  std::string device_peak = "null";
+  if (on_device) {
+    HIIF_ASSIGN_OR_RETURN(const DeviceMemory memory, ReadDeviceMemory(options.model.device));
+    device_peak = absl::StrCat(memory.peak);
+  }
   const double pixels = static_cast<double>(grid.height * grid.width);
   const double speed = pixels / (best.encode_s + best.query_s);
   HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, options.model.Open());
@@ -126,7 +165,7 @@ absl::Status Run(const Options& options) {
       work.has_value() ? absl::StrFormat("%.3f", pixels * *work * 2 / best.query_s * 1e-9) : "null";
   std::string psnr = "null";
   if (options.against_reference) {
-    HIIF_ASSIGN_OR_RETURN(const double db, PsnrToReference(options, *upscaler, scales[0]));
+    HIIF_ASSIGN_OR_RETURN(const double db, PsnrToReference(options, upscaler, workload.scale));
     if (std::isfinite(db)) psnr = absl::StrFormat("%.2f", db);
   }
   const char* format =
@@ -134,17 +173,29 @@ absl::Status Run(const Options& options) {
           ? "{\"model\": \"%s\", \"backend\": \"%s\", \"precision\": \"%s\", \"threads\": %d, "
             "\"input_height\": %d, \"input_width\": %d, \"output_height\": %d, \"output_width\": "
             "%d, \"output_pixels_per_s\": %.1f, \"encode_s\": %.6f, \"query_s\": %.6f, "
-            "\"query_gflops\": %s, \"peak_rss_bytes\": %d, \"psnr_to_reference_db\": %s}\n"
+            "\"query_gflops\": %s, \"peak_rss_bytes\": %d, \"device_peak_bytes\": %s, "
+            "\"psnr_to_reference_db\": %s}\n"
           : "model %s, backend %s, %s, %d threads, %dx%d to %dx%d (height x width)\n"
             "%.0f output pixels/s (encode %.3f s, query %.3f s), query at least %s GFLOP/s, peak "
-            "memory %d bytes, %s dB to the reference\n";
+            "memory %d bytes (of the device: %s), %s dB to the reference\n";
   std::printf("%s", absl::StrFormat(*absl::ParsedFormat<'s', 's', 's', 'd', 'd', 'd', 'd', 'd', 'f',
-                                                        'f', 'f', 's', 'd', 's'>::New(format),
-                                    options.model.Name(), upscaler->backend(),
-                                    upscaler->precision(), threads, low.height, low.width,
-                                    grid.height, grid.width, speed, best.encode_s, best.query_s,
-                                    query_gflops, int64_t{usage.ru_maxrss} * 1024, psnr)
+                                                        'f', 'f', 's', 'd', 's', 's'>::New(format),
+                                    options.model.Name(), upscaler.backend(), upscaler.precision(),
+                                    ThreadsOf(options.threads), low.height, low.width, grid.height,
+                                    grid.width, speed, best.encode_s, best.query_s, query_gflops,
+                                    int64_t{usage.ru_maxrss} * 1024, device_peak, psnr)
                         .c_str());
+  std::fflush(stdout);  // each as it is known
+  return absl::OkStatus();
+}
+
+absl::Status Run(const Options& options) {
+  HIIF_ASSIGN_OR_RETURN(const std::vector<Workload> workloads, ParseWorkloads(options));
+  HIIF_ASSIGN_OR_RETURN(const auto upscaler, options.model.Make());
+  SetIntraOpThreads(upscaler->backend() == "reference" ? ThreadsOf(options.threads) : 1);
+  for (const Workload& workload : workloads) {
+    HIIF_RETURN_IF_ERROR(Measure(options, *upscaler, workload));
+  }
   return absl::OkStatus();
 }
 
@@ -155,9 +206,10 @@ int Speed(const Arguments& arguments) {
   CLI::App app("Output pixels a second and peak memory of one model and backend.",
                "hiif-eval speed");
   options.model.AddTo(&app);
-  app.add_option("--size", options.size, "of the input: SIDE or WIDTHxHEIGHT")
+  app.add_option("--size", options.size,
+                 "of the input: SIDE or WIDTHxHEIGHT; or a list of them, each with its --scale")
       ->capture_default_str();
-  app.add_option("--scale", options.scale, "factor; 2x3.1 is 2 across and 3.1 down")
+  app.add_option("--scale", options.scale, "factor; 2x3.1 is 2 across and 3.1 down; or a list")
       ->capture_default_str();
   app.add_option("--threads", options.threads, "0: one a core")->capture_default_str();
   app.add_option("--context-samples", options.context_samples,
@@ -167,7 +219,7 @@ int Speed(const Arguments& arguments) {
       ->capture_default_str();
   app.add_flag("--against-reference", options.against_reference,
                "PSNR of the output for 48 x 48 pixels against that of the backend reference");
-  app.add_flag("--json", options.json, "one JSON object");
+  app.add_flag("--json", options.json, "a JSON object on a line for each size");
   return RunCommand(&app, arguments, [&] { return Run(options); });
 }
 

@@ -1,6 +1,7 @@
 // Latent codes by LibTorch, block by block.
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 
@@ -61,6 +62,12 @@ at::Tensor EncodePlanned(const Network& network, const at::Device& device, at::S
       .slice(1, r.y - read.y, r.y - read.y + r.height)
       .slice(2, r.x - read.x, r.x - read.x + r.width)
       .permute({1, 2, 0});
+}
+
+void Await(const at::Device& device) {
+  if (!device.is_cpu()) {
+    c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
+  }
 }
 
 void Store(const at::Tensor& values, int64_t rows, float* out) {

@@ -119,6 +119,8 @@ class TorchEngine : public Engine {
         .slice(0, r.y, r.y + r.height)
         .slice(1, r.x, r.x + r.width)
         .copy_(EncodePlanned(network_, device_, type_, image, plan, block, threads, beat));
+    // Its errors are this request's, and its time the encoding's.
+    Await(device_);
     return absl::OkStatus();
   }
 

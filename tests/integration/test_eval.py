@@ -39,6 +39,15 @@ def test_speed():
     assert figures["query_gflops"] > 0 and figures["psnr_to_reference_db"] is None
 
 
+def test_speed_of_several_sizes_in_one_run():
+    def sizes(*flags):
+        lines = evaluate("speed", "--model", "bicubic", "--json", *flags).stdout.splitlines()
+        return [tuple(json.loads(line)[f"{put}_{side}"] for put in ("input", "output") for side in ("height", "width")) for line in lines]
+    assert sizes("--size", "16,8x12", "--scale", "2,3") == [(16, 16, 32, 32), (12, 8, 36, 24)]
+    assert sizes("--size", "16", "--scale", "2,2x3") == [(16, 16, 32, 32), (16, 16, 48, 32)]
+    assert sizes("--size", "8,16", "--scale", "2") == [(8, 8, 16, 16), (16, 16, 32, 32)]
+
+
 def test_speed_against_the_reference():
     def psnr(*flags):
         return json.loads(evaluate("speed", "--size", "16", "--scale", "2", "--against-reference", "--json",
@@ -74,6 +83,7 @@ def test_compare(tmp_path):
     (["psnr", "--data", DATA, "--scales", "0.5"], 1, "--scales"),
     (["compare", "--models", "edsr-baseline-hiif", "--data", DATA, "--image", "9"], 1, "--image"),
     (["nonsense"], 2, "nonsense"), (["speed", "--size", "x"], 1, "--size"),
+    (["speed", "--size", "8,16", "--scale", "2,3,4"], 1, "--size names 2 and --scale 3"),
 ])
 def test_errors_say_what_to_do(arguments, code, words):
     result = evaluate(*arguments, check=code)

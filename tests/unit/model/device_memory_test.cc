@@ -24,15 +24,19 @@ class FakeAllocator : public c10::DeviceAllocator {
     c10::CachingDeviceAllocator::DeviceStats statistics;
     auto& allocated = statistics.allocated_bytes[static_cast<size_t>(StatType::AGGREGATE)];
     allocated.current = 300;
-    allocated.peak = 400;
+    allocated.peak = peak_;
     statistics.reserved_bytes[static_cast<size_t>(StatType::AGGREGATE)].current = 500;
     return statistics;
   }
   void resetAccumulatedStats(c10::DeviceIndex) override {}
-  void resetPeakStats(c10::DeviceIndex) override {}
+  void resetPeakStats(c10::DeviceIndex device) override {
+    TORCH_CHECK(device == 1, "no such device");
+    peak_ = 300;
+  }
   std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex) override { return {250, 1000}; }
 
   bool initialized_ = true;
+  int64_t peak_ = 400;
 };
 
 TEST(DeviceMemory, OfAFakeDevice) {
@@ -47,6 +51,9 @@ TEST(DeviceMemory, OfAFakeDevice) {
   EXPECT_EQ(memory->reserved, 500);
   EXPECT_EQ(memory->peak, 400);
   EXPECT_TRUE(absl::IsInternal(ReadDeviceMemory("cuda").status()));  // an exception of LibTorch
+  ASSERT_TRUE(ResetDevicePeak("cuda:1").ok());
+  EXPECT_EQ(ReadDeviceMemory("cuda:1")->peak, 300);
+  EXPECT_TRUE(absl::IsInternal(ResetDevicePeak("cuda")));
   fake.initialized_ = false;
   EXPECT_TRUE(absl::IsUnavailable(ReadDeviceMemory("cuda:1").status()));
 }
@@ -54,6 +61,7 @@ TEST(DeviceMemory, OfAFakeDevice) {
 TEST(DeviceMemory, OtherNamesAreRefused) {
   for (const char* name : {"cpu", "", "cuda:", "cuda:x", "cuda:-1", "cuda1"})
     EXPECT_TRUE(absl::IsInvalidArgument(ReadDeviceMemory(name).status())) << name;
+  EXPECT_TRUE(absl::IsInvalidArgument(ResetDevicePeak("cpu")));
 }
 
 }  // namespace
