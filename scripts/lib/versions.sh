@@ -7,5 +7,6 @@ CUDA_TORCH_VERSION=2.14.1
 CUDA_NVCC_VERSION=13.0.88
 CUDA_RUNTIME_VERSION=13.0.96
 CUDA_CCCL_VERSION=13.0.85
-# What bare GPU machines often have, for LIBTORCH_ROOT of the preset gpu-kit.
+# What bare GPU machines often have, and scripts/gpu-kit is built against.
 GPU_TORCH_VERSION=2.11.0
+CUDA_CUPTI_VERSION=13.0.85

@@ -1,0 +1,1 @@
+"""The parts of `run`. Standard library; torch where a module says so."""

@@ -1,0 +1,179 @@
+"""The kit for GPU machines: what it says where something is missing, and all of it on a processor: with the programs of this
+tree and its PyTorch."""
+
+import importlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("HIIF_BIN", ROOT / "build" / "release" / "bin"))
+SHARED = pathlib.Path(os.environ.get("HIIF_SHARED", ROOT.parent / "shared"))
+COMMANDS = ("parity", "speed", "serve", "train", "profile")
+
+
+@pytest.fixture
+def kit(tmp_path):
+    """run and its parts, without programs."""
+    folder = tmp_path / "kit"
+    shutil.copytree(ROOT / "packaging" / "gpu-kit", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "MANIFEST.json").write_text(json.dumps({"torch": "2.11.0", "version": "0", "commit": "0"}))
+    return folder
+
+
+@pytest.fixture
+def module(kit, monkeypatch):
+    """A module of the kit by its name."""
+    monkeypatch.syspath_prepend(str(kit))
+    yield lambda name: importlib.import_module("kit." + name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "kit"]:
+        del sys.modules[name]
+
+
+def libtorch(folder, version, *libraries):
+    """A PyTorch, as far as `run` looks at it."""
+    (folder / "lib").mkdir(parents=True)
+    (folder / "version.py").write_text(f"__version__ = '{version}'\n")
+    for name in libraries:
+        (folder / "lib" / name).touch()
+    return folder
+
+
+def run(kit, torch, *arguments, timeout=60):
+    return subprocess.run([sys.executable, kit / "run", *arguments], capture_output=True, text=True, timeout=timeout, check=False,
+                          cwd=kit, env={**os.environ, "HIIF_KIT_TORCH": str(torch)})
+
+
+def test_it_says_at_once_what_the_machine_lacks(kit, tmp_path):
+    cpu = ("libtorch_cpu.so", "libc10.so")
+    for version, libraries, device, words in (
+            ("2.10.0+cu130", cpu, "cpu", ["PyTorch 2.11.0", "this has 2.10.0"]),
+            ("2.11.0+cpu", cpu, "cuda", ["libtorch_cuda.so", "--device cpu"]),
+            ("2.11.0+cu130", (), "cpu", ["libtorch_cpu.so", "libc10.so"])):
+        torch = libtorch(tmp_path / f"{version}-{device}-{len(libraries)}", version, *libraries)
+        result = run(kit, torch, "parity", "--device", device)
+        assert result.returncode == 1 and result.stderr.startswith("this machine lacks:"), result.stderr
+        assert all(word in result.stderr for word in words), result.stderr
+    assert not (kit / "results").exists() and not (kit / "work").exists()
+
+
+@pytest.mark.parametrize("words, said", [(["dance"], "parity"), (["parity", "5"], '"5" is none of'), (["train", "x"], '"x"'), ([], "COMMAND")])
+def test_a_command_it_does_not_have(kit, tmp_path, words, said):
+    result = run(kit, libtorch(tmp_path / "torch", "2.11.0"), *words)
+    assert result.returncode == 2 and said in result.stderr
+
+
+def test_the_state_of_a_training_goes_in_parts_and_comes_back(module, tmp_path):
+    train = module("train")
+    folder, out = tmp_path / "run", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    files = {"state.pt": os.urandom(2 * train.PART + 17), "options.json": b"{}", "log.csv": b""}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    (folder / "lock").write_bytes(b"1")
+    assert [size < 16 << 20 for size in train.split(folder, out)] == [True] * 3
+    (folder / "state.pt").write_bytes(b"shorter")
+    files["state.pt"] = b"shorter"
+    assert len(train.split(folder, out)) == 1 and [path.name for path in out.iterdir()] == ["train-state.00"]
+    back = tmp_path / "back"
+    train.join(out, back)
+    assert {path.name: path.read_bytes() for path in back.iterdir()} == files
+    train.join(out, folder)  # there already: as it is
+    assert (folder / "lock").exists()
+
+
+def test_a_report_tells_of_whatever_ends_a_command(module, tmp_path, capsys):
+    report = module("report")
+
+    class Machine:
+        def card(self):
+            return "a card"
+
+        def torch_version(self):
+            return "2.11.0"
+
+    class Options:
+        out, work, device, small = tmp_path / "out", tmp_path / "work", "cpu", True
+
+    def ended(command, seconds=60.0):
+        one = report.Report("speed", Machine(), Options(), seconds)
+        good = one.guarded(command)
+        return good, json.loads((tmp_path / "out" / "speed.json").read_text()), capsys.readouterr().out
+
+    def rows(one):
+        one.row(size=3, seconds=0.25)
+        one.row(size=4, peak=None)
+        one.need(1e6)
+
+    good, said, text = ended(rows)
+    assert good and said["rows"][0] == {"size": 3, "seconds": 0.25} and "time is spent" in said["notes"][0]
+    assert "| 3 | 0.25 | - |" in text and text.rstrip().splitlines()[-1].startswith("speed: ok, 2 rows")
+
+    def breaks(one):
+        one.row(size=1)
+        raise ValueError("no such thing")
+
+    for command, words in ((breaks, "ValueError: no such thing"), (lambda one: None, "nothing was measured"),
+                           (lambda one: subprocess.run(["sleep", "9"], timeout=0.1, check=True), "sleep did not end")):
+        good, said, text = ended(command)
+        assert not good and words in said["failed"][0] and "FAILED" in text.rstrip().splitlines()[-1]
+
+
+def test_the_largest_difference_of_recorded_cases(module):
+    largest = module("parity")._largest  # pylint: disable=protected-access
+    head = f"{'case':<44} {'coordinates':>11} {'bits':>5} {'features':>11} {'raw':>11} {'image':>11}\n"
+    assert largest(head + "a.safetensors - 0 - 0.25 0.1  ok\nb.safetensors 0 0 - 1e-4 0.1  FAILED\n2 cases, 1 failed, 0 skipped\n") == 0.25
+    assert largest(head + "a.safetensors FAILED: no such file\n1 cases, 1 failed, 0 skipped\n") is None
+    assert largest("") is None
+
+
+def test_kernels_of_nsight_compute(module):
+    text = "\n".join(["==PROF== Connected", '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"',
+                      '"0","void hiif::kernels::DecodeKernel<Block<float, 96>>(int)","gpu__time_duration.sum","ns","1,500"',
+                      '"0","void hiif::kernels::DecodeKernel<Block<float, 96>>(int)","launch__registers_per_thread","","128"',
+                      '"1","elementwise(int)","gpu__time_duration.sum","ns","20"'])
+    kernels = module("profile")._kernels(text)  # pylint: disable=protected-access
+    assert kernels == [("DecodeKernel", {"gpu__time_duration.sum": 1500.0, "launch__registers_per_thread": 128.0}),
+                       ("elementwise", {"gpu__time_duration.sum": 20.0})]
+
+
+def torch_of_the_tree():
+    """LibTorch that the programs of this tree are linked with."""
+    lines = subprocess.run(["ldd", BIN / "hiif-eval"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return next(pathlib.Path(line.split()[2]).parents[1] for line in lines if "libtorch_cpu.so" in line)
+
+
+@pytest.mark.skipif(not (BIN / "hiif-train").exists(), reason="needs the programs: scripts/build")
+@pytest.mark.skipif(not (SHARED / "fixtures").exists(), reason="needs the recorded cases of ../shared")
+def test_all_of_it_on_a_processor(kit):
+    torch = torch_of_the_tree()
+    version = (torch / "version.py").read_text().split("__version__ = ")[1].split("\n")[0].strip("'\" ").split("+")[0]
+    (kit / "MANIFEST.json").write_text(json.dumps({"torch": version, "version": "0", "commit": "0"}))
+    (kit / "bin").symlink_to(BIN)
+    (kit / "models").mkdir()
+    shutil.copy(ROOT / "models" / "edsr-baseline-hiif.safetensors", kit / "models")
+    subprocess.run([sys.executable, ROOT / "scripts/lib/slim_fixtures.py", SHARED / "fixtures", kit / "fixtures", "hiif-edsr*"], check=True)
+    (kit / "data").mkdir()
+    (kit / "data" / "Set5").symlink_to(SHARED / "data" / "Set5")
+    (kit / "photos").mkdir()
+    for photo in sorted((SHARED / "data" / "BSDS400").glob("**/*.jpg"))[:8]:
+        (kit / "photos" / photo.name).symlink_to(photo)
+    reference = kit / "kit" / "reference"
+    reference.mkdir()
+    for name in ("colour", "coordinates", "decoders", "encoders", "network"):
+        shutil.copy(ROOT / "clients" / "python" / "hiif" / "torch" / f"{name}.py", reference)
+    (reference / "__init__.py").touch()
+    result = run(kit, torch, "all", "--small", "--device", "cpu", timeout=300)
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-1000:]
+    for name in COMMANDS:
+        said = json.loads((kit / "results" / f"{name}.json").read_text())
+        assert said["rows"] and not said["failed"] and said["device"] == "cpu", said
+    again = run(kit, torch, "train", "0.05", "--small", "--device", "cpu", timeout=120)
+    assert again.returncode == 0, again.stdout[-2000:]
+    assert json.loads((kit / "results" / "train.json").read_text())["rows"][0]["went_on"]
