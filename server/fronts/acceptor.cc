@@ -31,11 +31,11 @@ constexpr absl::Duration kSweepEvery = absl::Seconds(1);
 // At most as often where something would be refused.
 constexpr absl::Duration kEarlySweepEvery = absl::Milliseconds(5);
 // While connections are open; and looks take a tenth of a processor at most.
-constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
+constexpr absl::Duration kLookEvery = absl::Milliseconds(10);
 constexpr int kLookPart = 10;
 // What a connection may bring between two looks without its door being asked what it is.
 constexpr int64_t kQuietBytes = 4096;
-constexpr absl::Duration kLookOnProbation = absl::Milliseconds(10);
+constexpr absl::Duration kLookOnProbation = absl::Milliseconds(5);
 // Between two looks at a connection that brought so much since the last: floods over fast lines
 // bring a gigabyte a second.
 constexpr int64_t kFastBytes = 64 << 10;

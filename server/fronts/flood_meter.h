@@ -26,7 +26,7 @@ struct FloodLimits {
   int64_t max_streams = 100;  // open at once, as gRPC is told
   int64_t max_message_bytes = int64_t{32} << 20;
   // Streams that a client may give up at once; lately it has flooded: fewer.
-  int64_t abandoned_at_once = 500;
+  int64_t abandoned_at_once = 200;
 };
 
 // Of one connection.
@@ -40,7 +40,7 @@ class FloodMeter {
   static constexpr int64_t kIdleBytesPerSecond = 16 << 10;
   // Bytes without any of the server's in between, beside those of open streams: a client that sends
   // a message needs window updates (RFC 9113, section 5.2), one that sends headers does not.
-  static constexpr int64_t kUnansweredBytes = int64_t{8} << 20;
+  static constexpr int64_t kUnansweredBytes = int64_t{4} << 20;
   // Of each open stream, for so many: what gRPC lets a client send for a message that it awaits.
   static constexpr int64_t kUnansweredBytesOfStream = int64_t{1} << 20;
   static constexpr int64_t kUnansweredStreams = 24;

@@ -31,9 +31,9 @@ TEST_F(FloodMeterTest, CallsThatAreAnsweredAreNone) {
 }
 
 TEST_F(FloodMeterTest, RapidResetsAre) {
-  traffic_.streams = 600;  // a hundred of them may be open
+  traffic_.streams = 300;  // a hundred of them may be open
   EXPECT_FALSE(Look(0.05));
-  traffic_.streams = 700;
+  traffic_.streams = 400;
   EXPECT_TRUE(Look(0.05));
 }
 
@@ -82,12 +82,12 @@ TEST_F(FloodMeterTest, MoreThanAWindowWithoutAnAnswerIs) {
   FloodMeter meter(now_);
   const FloodLimits limits = {.max_streams = 100, .max_message_bytes = 32 << 20};
   traffic_.streams = 100;
-  for (int i = 0; i < 31; ++i) {
+  for (int i = 0; i < 27; ++i) {
     traffic_.received_bytes += 1 << 20;
     EXPECT_FALSE(meter.Floods(traffic_, limits, now_));
   }
   traffic_.sent_bytes += 13;
-  for (int i = 0; i < 33; ++i) {
+  for (int i = 0; i < 29; ++i) {
     traffic_.received_bytes += 1 << 20;
     EXPECT_FALSE(meter.Floods(traffic_, limits, now_));
   }
