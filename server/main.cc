@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lock_order.h"
 #include "base/model_folder.h"
 #include "server/application.h"
 #include "server/config/config.h"
@@ -28,6 +29,7 @@ int Usage(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  hiif::TrustLockOrder();
   // Before any thread starts: the main thread alone takes these.
   sigset_t signals;
   sigemptyset(&signals);

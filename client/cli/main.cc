@@ -1,4 +1,8 @@
 // The `hiif` command.
+#include "base/lock_order.h"
 #include "client/cli/command_line.h"
 
-int main(int argc, char** argv) { return hiif::cli::RunCommandLine(argc, argv); }
+int main(int argc, char** argv) {
+  hiif::TrustLockOrder();
+  return hiif::cli::RunCommandLine(argc, argv);
+}
