@@ -1,6 +1,7 @@
 """The page in headless Chromium: what a user does, what a screen reader finds, and where it comes from."""
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -152,6 +153,84 @@ def test_errors_are_told_in_words(page):
     page.click("#start")
     page.wait_for_selector("#error:visible")
     assert "1 to 32" in page.text_content("#error")
+
+
+def drop(page, *files):
+    """Files by (name, bytes), or none: a link, say."""
+    page.evaluate("""files => {
+        const data = new DataTransfer();
+        for (const [name, bytes] of files) data.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+        if (files.length === 0) data.setData("text/uri-list", "http://elsewhere/photo.png");
+        document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    }""", [[name, list(body)] for name, body in files])
+
+
+def complaint(page, words):
+    until(page, f"document.querySelector('#error').textContent.includes({words!r}) && !document.querySelector('#error').hidden", 30)
+
+
+def test_what_is_dropped_by_mistake(page, photo):
+    drop(page)
+    complaint(page, "no file")
+    drop(page, ("one.png", photo.read_bytes()), ("two.png", photo.read_bytes()))
+    complaint(page, "one.png was taken, 1 more")
+    drop(page, ("empty.png", b""))
+    page.click("#start")
+    complaint(page, "empty")
+    # The second of two that come at once is the one that counts, and Enlarge waits for it.
+    large = io.BytesIO()
+    Image.new("RGB", (2500, 2000), (200, 30, 30)).save(large, "PNG")
+    drop(page, ("large.png", large.getvalue()))
+    drop(page, ("small.png", photo.read_bytes()))
+    page.fill("#factor", "2")
+    page.click("#start")
+    page.wait_for_selector("#download:visible", timeout=60_000)
+    assert "Done: 96 x 80 pixels" in page.text_content("#status")
+    assert not page.is_visible("#error") and not page.complaints
+
+
+def test_a_file_that_goes_away(page, photo, tmp_path):
+    """No fault of the server's."""
+    copy = tmp_path / "photo.png"
+    copy.write_bytes(photo.read_bytes())
+    page.set_input_files("#file", copy)
+    until(page, "document.querySelector('#status').textContent.includes('48 x 40')")
+    copy.unlink()
+    page.click("#start")
+    complaint(page, "is gone")
+
+
+def test_tokens_large_files_and_a_server_that_is_gone(browser, tmp_path, two_models, photo):
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text(json.dumps({"tokens": [{"name": "a", "token": "s3cret"}]}))
+    context = browser.new_context()
+    page = context.new_page()
+    with run_server(tmp_path, "--http-listen", "127.0.0.1:0", "--default-model", "edsr-baseline-hiif-fast", "--token-file", tokens,
+                    "--max-upload-bytes", "1MiB", model_dir=two_models) as server:
+        page.goto(f"http://127.0.0.1:{server.http}/")
+        complaint(page, "asks for a token")
+        page.set_input_files("#file", photo)
+        page.click("#start")
+        complaint(page, "asks for a token")
+        page.fill("#token", "guess")
+        page.click("#start")
+        complaint(page, "asks for a token")
+        page.fill("#token", "s3cret")
+        page.click("#start")
+        page.wait_for_selector("#download:visible", timeout=60_000)
+        assert page.eval_on_selector("#model", "e => e.options.length") == 2 and not page.is_visible("#error")
+        huge = tmp_path / "huge.png"
+        with open(huge, "wb") as out:
+            out.truncate(40 << 20)
+        page.set_input_files("#file", huge)
+        page.click("#start")
+        complaint(page, "--max-upload-bytes")
+        page.set_input_files("#file", photo)
+    page.click("#start")
+    complaint(page, "cannot be reached")
+    page.click("#sample")
+    complaint(page, "cannot be reached")
+    context.close()
 
 
 def test_the_keyboard_reaches_everything(page, photo):

@@ -19,6 +19,7 @@ const view = new View(find("view"), find<HTMLCanvasElement>("canvas"));
 let image: Blob | null = null;
 let name = "image";
 let running: AbortController | null = null;
+let shown: Promise<void> = Promise.resolve(); // the original is in view, or this browser cannot show it
 
 const say = (text: string) => { ui.status.textContent = text; };
 const complain = (text: string) => {
@@ -34,16 +35,38 @@ async function take(blob: Blob, title: string): Promise<void> {
   name = title.replace(/\.[^.]*$/, "") || "image";
   ui.download.hidden = true;
   ui.start.disabled = false;
-  try {
-    const bitmap = await createImageBitmap(blob);
-    ui.stage.hidden = false;
-    view.show(bitmap);
-    say(`${title}: ${bitmap.width} x ${bitmap.height} pixels.`);
-  } catch {
-    // The server may read what the browser cannot; if it cannot either, it says so.
-    ui.stage.hidden = true;
-    say(`${title}: this browser cannot show it.`);
-  }
+  shown = show(blob, title);
+  await shown;
+}
+
+async function show(blob: Blob, title: string): Promise<void> {
+  // The server may read what the browser cannot; if it cannot either, it says so.
+  const bitmap = await createImageBitmap(blob).catch(() => null);
+  if (image !== blob) return; // another one was chosen meanwhile
+  ui.stage.hidden = bitmap === null;
+  if (bitmap === null) return say(`${title}: this browser cannot show it.`);
+  view.show(bitmap);
+  say(`${title}: ${bitmap.width} x ${bitmap.height} pixels.`);
+}
+
+function takeOneOf(files: FileList | null | undefined, title: string): void {
+  const file = files?.[0];
+  if (!file) return;
+  void take(file, file.name || title);
+  if (files.length > 1) complain(`One image at a time: ${file.name} was taken, ${files.length - 1} more were not.`);
+}
+
+/** In words, where the browser has only its own. */
+function inWords(error: unknown): string {
+  return error instanceof TypeError ? "The server cannot be reached, or it broke the connection off." : (error as Error).message;
+}
+
+/** What cannot be sent is no fault of the server's. */
+async function checkReadable(blob: Blob): Promise<void> {
+  if (blob.size === 0) throw new Error("The file is empty, or it is gone."); // Chromium knows no difference
+  await blob.slice(0, 1).arrayBuffer().catch(() => {
+    throw new Error("The file cannot be read: is it a folder, or was it moved?");
+  });
 }
 
 /** RGBA of a tile's samples: grey, grey and alpha, RGB, or RGB and alpha. */
@@ -64,6 +87,7 @@ function toImageData(tile: Tile, channels: number): ImageData {
 async function run(): Promise<void> {
   if (!image || running) return;
   const job = new AbortController();
+  const chosen = image;
   running = job;
   complain("");
   ui.cancel.hidden = false;
@@ -77,8 +101,11 @@ async function run(): Promise<void> {
   let pixels = 0;
   let began = 0;
   try {
+    await shown;
+    await checkReadable(chosen);
+    if (ui.model.options.length === 0) await listModels(); // the server was not there before
     await upscale({
-      image, model: ui.model.value, token: ui.token.value,
+      image: chosen, model: ui.model.value, token: ui.token.value,
       ...(byWidth ? { width: ui.width.valueAsNumber } : { factor: ui.factor.valueAsNumber }),
     }, {
       header(it) {
@@ -111,12 +138,11 @@ async function run(): Promise<void> {
       ui.download.hidden = false;
     }
   } catch (error) {
-    if (job.signal.aborted) say("Cancelled.");
-    else {
+    if (!job.signal.aborted) {
       job.abort(); // nothing more of it is wanted
       say("It did not work.");
-      complain(error instanceof TypeError ? "The server cannot be reached." : (error as Error).message);
-    }
+      complain(inWords(error));
+    } else if (image === chosen) say("Cancelled.");
   } finally {
     view.finish();
     ui.cancel.hidden = true;
@@ -140,23 +166,23 @@ ui.form.addEventListener("submit", (event) => {
   void run();
 });
 ui.cancel.addEventListener("click", () => running?.abort());
-ui.file.addEventListener("change", () => {
-  const file = ui.file.files?.[0];
-  if (file) void take(file, file.name);
-});
+ui.file.addEventListener("change", () => takeOneOf(ui.file.files, "image"));
 ui.sample.addEventListener("click", async () => {
-  const response = await fetch("sample.png");
-  await take(await response.blob(), "sample.png");
+  try {
+    const response = await fetch("sample.png");
+    if (!response.ok) throw new Error(await explain(response));
+    await take(await response.blob(), "sample.png");
+  } catch (error) {
+    complain(inWords(error));
+  }
 });
-ui.token.addEventListener("change", () => void listModels());
+const refreshModels = () => void listModels().catch((error) => complain(inWords(error)));
+ui.token.addEventListener("change", refreshModels);
 ui.factor.addEventListener("input", () => find<HTMLInputElement>("controls").querySelector<HTMLInputElement>("[value=factor]")!.checked = true);
 ui.width.addEventListener("input", () => ui.form.querySelector<HTMLInputElement>("[value=size]")!.checked = true);
 ui.compare.addEventListener("input", () => view.compare(ui.compare.valueAsNumber));
 view.onZoom = (scale) => { ui.zoom.textContent = `${Math.round(scale * 100)} %`; };
-document.addEventListener("paste", (event) => {
-  const file = event.clipboardData?.files[0];
-  if (file) void take(file, file.name || "pasted.png");
-});
+document.addEventListener("paste", (event) => takeOneOf(event.clipboardData?.files, "pasted.png"));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("over");
@@ -165,8 +191,8 @@ document.addEventListener("dragleave", () => document.body.classList.remove("ove
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("over");
-  const file = event.dataTransfer?.files[0];
-  if (file) void take(file, file.name);
+  if (event.dataTransfer?.files.length) takeOneOf(event.dataTransfer.files, "dropped.png");
+  else complain("There is no file in what was dropped: save the image, and drop that file.");
 });
 window.addEventListener("pagehide", () => running?.abort());
-void listModels().catch(() => complain("The server cannot be reached."));
+refreshModels();

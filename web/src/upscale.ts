@@ -21,6 +21,7 @@ export async function explain(response: Response): Promise<string> {
   const problem = await response.json().catch(() => null);
   const detail = problem?.detail ?? `the server answered ${response.status} ${response.statusText}`;
   const wait = response.headers.get("Retry-After");
+  if (response.status === 401) return "This server asks for a token: enter one that it knows.";
   return wait ? `${detail} (try again in ${wait} s)` : detail;
 }
 
