@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/engine/device.h"
 #include "model/kernels/cuda/host_block.h"
 #include "model/kernels/cuda/launch.h"
 
@@ -21,12 +22,14 @@ at::Tensor Matrix(const std::vector<float>& values, int64_t rows) {
       .clone();
 }
 
-// Plain structs, copied to a device.
+// Plain structs that go to a device: `count` of them on the host, for Of<T>().
 template <class T>
-at::Tensor Upload(const std::vector<T>& values, const at::Device& device) {
-  return at::from_blob(const_cast<T*>(values.data()),
-                       {static_cast<int64_t>(values.size() * sizeof(T))}, at::kByte)
-      .to(device, at::kByte, /*non_blocking=*/false, /*copy=*/true);
+at::Tensor HostStructs(int64_t count, const at::Device& device) {
+  return HostTensor({count * static_cast<int64_t>(sizeof(T))}, at::kByte, device);
+}
+template <class T>
+T* Of(const at::Tensor& structs) {
+  return static_cast<T*>(structs.mutable_data_ptr());
 }
 
 DecoderQuery Asked(const Query& query, int64_t first_pixel) {
@@ -158,19 +161,25 @@ void BlockDecoder::Fold(const at::Tensor& projection, const at::Tensor& bias,
 
 at::Tensor BlockDecoder::Decode(const ProjectedPixels& pixels,
                                 absl::Span<const Group> groups) const {
-  std::vector<DecoderQuery> queries;
+  int64_t count = 0;
   int64_t largest = 0;
   for (const Group& group : groups) {
-    for (const Query& query : group.queries) queries.push_back(Asked(query, group.first_pixel));
-    largest = std::max(largest, static_cast<int64_t>(group.queries.size()));
+    const auto queries = static_cast<int64_t>(group.queries.size());
+    count += queries;
+    largest = std::max(largest, queries);
   }
-  const auto count = static_cast<int64_t>(queries.size());
-  const at::Tensor asked = Upload(queries, device_);
+  const at::Tensor queries = HostStructs<DecoderQuery>(count, device_);
+  auto* query = Of<DecoderQuery>(queries);
+  for (const Group& group : groups) {
+    for (const Query& each : group.queries) *query++ = Asked(each, group.first_pixel);
+  }
+  const at::Tensor asked = ToDevice(queries, device_);
   at::Tensor rgb = at::empty({count, 3}, at::TensorOptions().device(device_).dtype(at::kFloat));
-  std::vector<DecoderGroup> tables;
+  const at::Tensor tables = HostStructs<DecoderGroup>(static_cast<int64_t>(groups.size()), device_);
+  auto* entry = Of<DecoderGroup>(tables);
   int64_t first = 0;
   for (const Group& group : groups) {
-    DecoderGroup& table = tables.emplace_back();
+    DecoderGroup table;
     table.slots = pixels.slots.const_data_ptr();
     table.sum = pixels.sum.const_data_ptr<float>();
     table.sum_squares = pixels.sum_squares.const_data_ptr<float>();
@@ -183,8 +192,9 @@ at::Tensor BlockDecoder::Decode(const ProjectedPixels& pixels,
     }
     table.rgb = rgb.mutable_data_ptr<float>() + first * 3;
     first += table.count;
+    *entry++ = table;
   }
-  Launch(Upload(tables, device_), static_cast<int>(tables.size()), largest);
+  Launch(ToDevice(tables, device_), static_cast<int>(groups.size()), largest);
   return rgb;
 }
 
@@ -209,6 +219,7 @@ void BlockDecoder::Launch(const at::Tensor& groups, int count, int64_t largest) 
   launch.groups = table;
   launch.group_count = count;
   launch.largest_group = largest;
+  launch.stream = StreamOf(device_);
   const std::string error = kernels::LaunchDecoder(launch);
   TORCH_CHECK(error.empty(), "the fused kernel: ", error);
 #else

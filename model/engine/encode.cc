@@ -1,11 +1,11 @@
 // Latent codes by LibTorch, block by block.
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 
 #include "base/status_macros.h"
+#include "model/engine/device.h"
 #include "model/engine/latents.h"
 #include "model/engine/tensors.h"
 #include "model/layers/autocast.h"
@@ -64,19 +64,13 @@ at::Tensor EncodePlanned(const Network& network, const at::Device& device, at::S
       .permute({1, 2, 0});
 }
 
-void Await(const at::Device& device) {
-  if (!device.is_cpu()) {
-    c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
-  }
-}
-
 void Store(const at::Tensor& values, int64_t rows, float* out) {
-  const at::Tensor host = values.slice(0, 0, rows).to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor host = ToHost(values.slice(0, 0, rows));
   std::copy_n(host.const_data_ptr<float>(), host.numel(), out);
 }
 
 std::vector<float> PlaneValues(const at::Tensor& planes) {
-  const at::Tensor host = planes.to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor host = ToHost(planes);
   return {host.const_data_ptr<float>(), host.const_data_ptr<float>() + host.numel()};
 }
 

@@ -53,9 +53,6 @@ std::vector<double> SumOfCalls(int64_t rows, int64_t call, const F& sum_of) {
   return sum;
 }
 
-// Returns when what the calling thread asked of the device is done.
-void Await(const at::Device& device);
-
 // The values of the first `rows` rows, one after the other, from wherever they are.
 void Store(const at::Tensor& values, int64_t rows, float* out);
 // (C,h,w) or (C,h w), float32, plane after plane.

@@ -2,7 +2,6 @@
 // says so, its decoder as one kernel (block_decoder.h); what is not HIIF by model/engine/points.h.
 #include <ATen/ATen.h>
 #include <ATen/detail/CUDAHooksInterface.h>
-#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "model/decoders/folded.h"
 #include "model/decoders/queries.h"
 #include "model/engine/block_decoder.h"
+#include "model/engine/device.h"
 #include "model/engine/engines.h"
 #include "model/engine/points.h"
 #include "model/engine/tensors.h"
@@ -47,23 +47,16 @@ struct TorchAttention : Engine::Attention {
   BlockDecoder::Attention packed;  // of the one kernel
 };
 
-// Values of the host as a tensor of the device.
-template <class T>
-at::Tensor Upload(const std::vector<T>& values, at::IntArrayRef shape, at::ScalarType from,
-                  at::ScalarType to, const at::Device& device) {
-  return at::from_blob(const_cast<T*>(values.data()), shape, from)
-      .to(device, to, /*non_blocking=*/false, /*copy=*/true);
-}
-
 class TorchEngine : public Engine {
  public:
   // `block_decoder` decodes; null: layer by layer.
   TorchEngine(Network network, FoldedHiif folded, std::unique_ptr<BlockDecoder> block_decoder,
-              at::Device device, at::ScalarType type)
+              at::Device device, bool own_streams, at::ScalarType type)
       : network_(std::move(network)),
         decoder_(std::move(folded), device, type),
         block_decoder_(std::move(block_decoder)),
         device_(device),
+        own_streams_(own_streams),
         type_(type),
         shape_(device.is_cuda() ? kCudaShape : kCpuShape),
         low_rows_(device.is_cuda() ? kCudaLowRows : kCpuLowRows) {}
@@ -104,6 +97,7 @@ class TorchEngine : public Engine {
     return PlanEncoding(*network_.config.encoder, size);
   }
   std::unique_ptr<Latents> NewLatents(Grid size) const override {
+    const DeviceCall scope(device_, own_streams_);
     auto latents = std::make_unique<TorchLatents>();
     latents->size = size;
     latents->codes = at::zeros({size.height * size.width, network_.config.encoder->features()},
@@ -112,7 +106,7 @@ class TorchEngine : public Engine {
   }
   absl::Status Encode(const RgbImage& image, const EncodingPlan& plan, int block, int threads,
                       const Heartbeat& beat, Latents& any) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     auto& latents = static_cast<TorchLatents&>(any);
     const Region& r = plan.blocks[block];
     latents.codes.view({latents.size.height, latents.size.width, -1})
@@ -128,7 +122,7 @@ class TorchEngine : public Engine {
     return std::make_unique<TorchAttention>();
   }
   void Begin(const Group& group, float* x) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     Group part = group;
     for (size_t begin = 0; begin < group.queries.size(); begin += shape_.queries) {
       part.queries = group.queries.subspan(begin, shape_.queries);
@@ -138,13 +132,13 @@ class TorchEngine : public Engine {
     }
   }
   std::vector<double> ContextSum(int block, const float* x, int64_t rows) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     const at::Tensor sum =
         decoder_.ContextSum(block, Rows(x, rows)).to(at::kCPU, at::kDouble).contiguous();
     return {sum.const_data_ptr<double>(), sum.const_data_ptr<double>() + sum.numel()};
   }
   void Fold(absl::Span<const double> kv, Attention& attention) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     auto& [folded, packed] = static_cast<TorchAttention&>(attention);
     decoder_.Fold(kv, folded);
     if (block_decoder_ != nullptr) {
@@ -152,13 +146,13 @@ class TorchEngine : public Engine {
     }
   }
   void Attend(int block, const Attention& attention, int64_t rows, float* x) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     const std::vector<const Attention*> one = {&attention};
     Store(Attend(block, Rows(x, rows), one), rows, x);
   }
 
   void Decode(absl::Span<const Group> groups, float* rgb) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     if (block_decoder_ != nullptr) return DecodeBlocks(groups, rgb);
     const Call call = Prepare(groups);
     std::vector<const Attention*> contexts;
@@ -167,7 +161,7 @@ class TorchEngine : public Engine {
     }
     at::Tensor x = decoder_.Begin(call.pixels, call.queries);
     for (int block = 0; block < attention_blocks(); ++block) x = Attend(block, x, contexts);
-    const at::Tensor out = decoder_.Finish(x, call.queries).to(at::kCPU).contiguous();
+    const at::Tensor out = ToHost(decoder_.Finish(x, call.queries));
     const float* values = out.const_data_ptr<float>();
     for (const Group& group : groups) {
       rgb = std::copy_n(values, group.queries.size() * 3, rgb);
@@ -184,10 +178,12 @@ class TorchEngine : public Engine {
   // Each of the group's pixels, low_rows_ at a time.
   void Project(const Group& group, std::vector<ProjectedPixels>& parts) const {
     const auto& latents = static_cast<const TorchLatents&>(*group.latents);
-    std::vector<PixelIndex> pixels(group.pixels.begin(), group.pixels.end());
-    const int64_t padded = (static_cast<int64_t>(pixels.size()) + low_rows_ - 1) / low_rows_;
-    pixels.resize(padded * low_rows_, 0);
-    const at::Tensor index = Upload(pixels, {padded * low_rows_}, at::kInt, at::kLong, device_);
+    const auto count = static_cast<int64_t>(group.pixels.size());
+    const int64_t padded = (count + low_rows_ - 1) / low_rows_ * low_rows_;
+    const at::Tensor pixels = HostTensor({padded}, at::kInt, device_);
+    auto* values = pixels.mutable_data_ptr<PixelIndex>();
+    std::fill(std::copy(group.pixels.begin(), group.pixels.end(), values), values + padded, 0);
+    const at::Tensor index = ToDevice(pixels, device_).to(at::kLong);
     for (int64_t begin = 0; begin < index.size(0); begin += low_rows_) {
       parts.push_back(decoder_.Project(
           Neighbourhoods(latents.codes, index.slice(0, begin, begin + low_rows_), latents.size)));
@@ -221,8 +217,14 @@ class TorchEngine : public Engine {
   Call Prepare(absl::Span<const Group> groups) const {
     const int levels = decoder_.config().levels;
     const int64_t n = shape_.groups * shape_.queries;
-    std::vector<int32_t> pixel;
-    std::vector<float> weight, cell, bits(levels * n * 2);
+    const at::Tensor pixel = HostTensor({n, 4}, at::kInt, device_);
+    const at::Tensor weight = HostTensor({n, 4}, at::kFloat, device_);
+    const at::Tensor cell = HostTensor({n, 2}, at::kFloat, device_);
+    const at::Tensor bits = HostTensor({levels, n, 2}, at::kFloat, device_);
+    auto* const pixels = pixel.mutable_data_ptr<int32_t>();
+    auto* const weights = weight.mutable_data_ptr<float>();
+    auto* const cells = cell.mutable_data_ptr<float>();
+    auto* const ones = bits.mutable_data_ptr<float>();
     std::vector<ProjectedPixels> parts;
     int64_t first = 0;
     for (int64_t i = 0; i < n; ++i) {
@@ -234,19 +236,17 @@ class TorchEngine : public Engine {
       }
       const Query& query = group.queries[q];
       for (int k = 0; k < 4; ++k) {
-        pixel.push_back(static_cast<int32_t>(first + query.neighbour[k]));
-        weight.push_back(query.weight[k]);
+        pixels[i * 4 + k] = static_cast<int32_t>(first + query.neighbour[k]);
+        weights[i * 4 + k] = query.weight[k];
       }
-      cell.insert(cell.end(), group.cell.begin(), group.cell.end());
+      std::copy(group.cell.begin(), group.cell.end(), cells + i * 2);
       for (int level = 0; level < levels; ++level) {
-        bits[(level * n + i) * 2] = static_cast<float>(query.row_bits >> level & 1);
-        bits[(level * n + i) * 2 + 1] = static_cast<float>(query.column_bits >> level & 1);
+        ones[(level * n + i) * 2] = static_cast<float>(query.row_bits >> level & 1);
+        ones[(level * n + i) * 2 + 1] = static_cast<float>(query.column_bits >> level & 1);
       }
     }
-    return {{shape_.groups, Upload(pixel, {n, 4}, at::kInt, at::kLong, device_),
-             Upload(weight, {n, 4}, at::kFloat, at::kFloat, device_),
-             Upload(bits, {levels, n, 2}, at::kFloat, at::kFloat, device_),
-             Upload(cell, {n, 2}, at::kFloat, at::kFloat, device_)},
+    return {{shape_.groups, ToDevice(pixel, device_).to(at::kLong), ToDevice(weight, device_),
+             ToDevice(bits, device_), ToDevice(cell, device_)},
             Joined(parts)};
   }
 
@@ -269,6 +269,7 @@ class TorchEngine : public Engine {
   const FoldedDecoder decoder_;
   const std::unique_ptr<const BlockDecoder> block_decoder_;
   const at::Device device_;
+  const bool own_streams_;
   const at::ScalarType type_;
   const CallShape shape_;
   const int64_t low_rows_;
@@ -324,6 +325,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
   if (precision == Precision::kBFloat16 || (precision == Precision::kAuto && device.is_cuda())) {
     type = at::kBFloat16;
   }
+  HIIF_ASSIGN_OR_RETURN(const bool own_streams, OwnStreams(device));
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
   HIIF_ASSIGN_OR_RETURN(FoldedHiif folded, FoldedHiif::Create(checkpoint.tensors(), *hiif,
                                                               config.encoder->features()));
@@ -333,8 +335,10 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
     tensor = tensor.to(device, type);
     if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   }
-  return std::make_unique<TorchEngine>(std::move(network), std::move(folded),
-                                       std::move(block_decoder), device, type);
+  auto engine = std::make_unique<TorchEngine>(std::move(network), std::move(folded),
+                                              std::move(block_decoder), device, own_streams, type);
+  Await(device);  // before other streams read the weights
+  return engine;
 }
 
 }  // namespace hiif

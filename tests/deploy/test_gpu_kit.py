@@ -14,7 +14,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("HIIF_BIN", ROOT / "build" / "release" / "bin"))
 SHARED = pathlib.Path(os.environ.get("HIIF_SHARED", ROOT.parent / "shared"))
-COMMANDS = ("parity", "speed", "serve", "train", "profile")
+COMMANDS = ("parity", "speed", "serve", "train", "profile", "sanitize")
 
 
 @pytest.fixture
@@ -143,15 +143,24 @@ def test_kernels_of_nsight_compute(module):
                        ("elementwise", {"gpu__time_duration.sum": 20.0})]
 
 
+def test_what_compute_sanitizer_says(module):
+    summary = module("sanitize")._summary  # pylint: disable=protected-access
+    assert summary("== COMPUTE-SANITIZER\n== RACECHECK SUMMARY: 2 hazards displayed (1 error, 1 warning)\n")[1] == 1
+    assert summary("== ERROR SUMMARY: 0 errors\n") == ("0 errors", 0)
+    assert summary("unrecognised option") is None
+
+
 def torch_of_the_tree():
     """LibTorch that the programs of this tree are linked with."""
     lines = subprocess.run(["ldd", BIN / "hiif-eval"], capture_output=True, text=True, check=True).stdout.splitlines()
     return next(pathlib.Path(line.split()[2]).parents[1] for line in lines if "libtorch_cpu.so" in line)
 
 
-@pytest.mark.skipif(not (BIN / "hiif-train").exists(), reason="needs the programs: scripts/build")
-@pytest.mark.skipif(not (SHARED / "fixtures").exists(), reason="needs the recorded cases of ../shared")
-def test_all_of_it_on_a_processor(kit):
+@pytest.fixture
+def whole(kit):
+    """The kit with the programs of this tree and what they need, and the folder of their PyTorch."""
+    if not (BIN / "hiif-train").exists() or not (SHARED / "fixtures").exists():
+        pytest.skip("needs the programs (scripts/build) and the recorded cases of ../shared")
     torch = torch_of_the_tree()
     version = (torch / "version.py").read_text().split("__version__ = ")[1].split("\n")[0].strip("'\" ").split("+")[0]
     (kit / "MANIFEST.json").write_text(json.dumps({"torch": version, "version": "0", "commit": "0"}))
@@ -169,7 +178,12 @@ def test_all_of_it_on_a_processor(kit):
     for name in ("colour", "coordinates", "decoders", "encoders", "network"):
         shutil.copy(ROOT / "clients" / "python" / "hiif" / "torch" / f"{name}.py", reference)
     (reference / "__init__.py").touch()
-    result = run(kit, torch, "all", "--small", "--device", "cpu", timeout=300)
+    return kit, torch
+
+
+def test_all_of_it_on_a_processor(whole):
+    kit, torch = whole
+    result = run(kit, torch, "all", "--small", "--device", "cpu", timeout=560)
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-1000:]
     for name in COMMANDS:
         said = json.loads((kit / "results" / f"{name}.json").read_text())
@@ -177,3 +191,21 @@ def test_all_of_it_on_a_processor(kit):
     again = run(kit, torch, "train", "0.05", "--small", "--device", "cpu", timeout=120)
     assert again.returncode == 0, again.stdout[-2000:]
     assert json.loads((kit / "results" / "train.json").read_text())["rows"][0]["went_on"]
+
+
+def test_a_card_that_the_programs_cannot_use(whole, tmp_path, monkeypatch):
+    kit, torch = whole
+    other = libtorch(tmp_path / "torch", json.loads((kit / "MANIFEST.json").read_text())["torch"], "libtorch_cuda.so", "libc10_cuda.so")
+    for library in (torch / "lib").iterdir():
+        (other / "lib" / library.name).symlink_to(library)
+    (tmp_path / "path").mkdir()
+    smi = tmp_path / "path" / "nvidia-smi"
+    smi.write_text("#!/bin/sh\ncase $1 in *name*) echo 'Some GPU, 81559, 580.0' ;; *) echo 100 ;; esac\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:{os.environ['PATH']}")
+    result = run(kit, other, "parity", "speed", "serve", "profile", "--small", "--device", "cuda", "--seconds", "200", timeout=300)
+    assert result.returncode == 1 and result.stderr.strip() == "failed: parity, speed, serve, profile", result.stdout[-3000:]
+    assert result.stdout.startswith("Some GPU, 81559, 580.0; PyTorch")
+    for name in ("parity", "speed", "serve", "profile"):
+        said = json.loads((kit / "results" / f"{name}.json").read_text())
+        assert said["card"] == "Some GPU, 81559, 580.0" and any('"cuda" is not there' in line or "no CUDA" in line for line in said["failed"]), said

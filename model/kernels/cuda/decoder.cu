@@ -29,7 +29,8 @@ cudaError_t Launch(const DecoderLaunch& launch) {
   if (error != cudaSuccess) return error;
   const dim3 blocks(static_cast<unsigned>((launch.largest_group + kRows - 1) / kRows),
                     static_cast<unsigned>(launch.group_count));
-  DecodeKernel<Block><<<blocks, Block::kThreads, kBytes>>>(launch.weights, launch.groups);
+  DecodeKernel<Block><<<blocks, Block::kThreads, kBytes, static_cast<cudaStream_t>(launch.stream)>>>(
+      launch.weights, launch.groups);
   return cudaGetLastError();
 }
 

@@ -22,10 +22,10 @@ struct DecoderLaunch {
   const DecoderGroup* groups = nullptr;  // there too
   int group_count = 0;
   int64_t largest_group = 0;  // queries
+  void* stream = nullptr;     // a cudaStream_t; null: the device's default stream
 };
 
-// Puts the work into the device's default stream and does not wait for it. Empty, or what CUDA
-// said.
+// Puts the work into the stream and does not wait for it. Empty, or what CUDA said.
 std::string LaunchDecoder(const DecoderLaunch& launch);
 
 }  // namespace hiif::kernels

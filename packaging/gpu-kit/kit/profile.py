@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 from .machine import ROOT
+from .ways import DECODERS
 
 METRICS = {"gpu__time_duration.sum": "ns", "sm__warps_active.avg.pct_of_peak_sustained_active": "occupancy_percent",
            "sm__throughput.avg.pct_of_peak_sustained_elapsed": "compute_percent",
@@ -26,13 +27,27 @@ def _kernels(text):
     return [(name, values) for (_, name), values in launches.items()]
 
 
+def _table(report, decoder, launches):
+    """The twelve kernels that take longest, each with the means of its launches, weighted by their time."""
+    kernels = {}
+    for name, values in launches:
+        kernels.setdefault(name, []).append(values)
+    total = {name: sum(v.get("gpu__time_duration.sum", 0) for v in some) for name, some in kernels.items()}
+    for name in sorted(total, key=total.get, reverse=True)[:12]:
+        mean = {key: sum(v.get(metric, 0) * v.get("gpu__time_duration.sum", 0) for v in kernels[name]) / max(total[name], 1)
+                for metric, key in METRICS.items()}
+        report.row(decoder=decoder, kernel=name, launches=len(kernels[name]), ms=total[name] / 1e6, occupancy_percent=mean["occupancy_percent"],
+                   compute_percent=mean["compute_percent"], memory_percent=mean["memory_percent"], registers=mean["registers"],
+                   bound="memory" if mean["memory_percent"] > mean["compute_percent"] else "compute")
+
+
 def run(report):
     device, size = report.options.device, 8 if report.options.small else 128
-    for decoder in ("layers", "fused"):
+    for decoder, environment in DECODERS.items():
         report.need(30)
         arguments = ["speed", "--model", "models/edsr-baseline-hiif.safetensors", "--backend", "torch", "--precision", "bfloat16", "--device",
                      device, "--size", size, "--scale", 2, "--threads", 1, "--json"]
-        said = report.machine.call("hiif-eval", *arguments, timeout=report.left(), HIIF_CUDA_DECODER=decoder)
+        said = report.machine.call("hiif-eval", *arguments, timeout=report.left(), **environment)
         if said.returncode != 0:
             report.expect(False, said.stderr.strip()[-300:])
             continue
@@ -44,24 +59,16 @@ def run(report):
         # All launches: those that load the weights are many, and short.
         command = ["ncu", "--csv", "--page", "details", "--print-units", "base", "--clock-control", "none", "--metrics", ",".join(METRICS),
                    "--launch-count", "4000", *report.machine.command("hiif-eval", *arguments)]
+        seconds = report.left() / (2 if decoder == "layers" else 1) - 5
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=max(report.left() / (2 if decoder == "layers" else 1) - 5, 1),
-                                  check=False, cwd=ROOT, env=report.machine.environment("hiif-eval", HIIF_CUDA_DECODER=decoder))
+            done = subprocess.run(command, capture_output=True, text=True, timeout=max(seconds, 1), check=False, cwd=ROOT,
+                                  env=report.machine.environment("hiif-eval", **environment))
         except subprocess.TimeoutExpired:
-            report.note(f"{decoder}: Nsight Compute did not end in its time")
+            report.note(f"{decoder}: Nsight Compute did not end in {seconds:.0f} s")
             continue
-        kernels = {}
-        for name, values in _kernels(done.stdout):
-            kernels.setdefault(name, []).append(values)
-        if not kernels:
+        launches = _kernels(done.stdout)
+        if not launches:
             report.note("ncu: " + (done.stdout + done.stderr).strip()[-200:])
-        total = {name: sum(v.get("gpu__time_duration.sum", 0) for v in launches) for name, launches in kernels.items()}
-        for name in sorted(total, key=total.get, reverse=True)[:12]:
-            launches = kernels[name]
-            mean = {key: sum(v.get(metric, 0) for v in launches) / len(launches) for metric, key in METRICS.items()}
-            report.row(decoder=decoder, kernel=name, launches=len(launches), ms=total[name] / 1e6,
-                       occupancy_percent=mean["occupancy_percent"], compute_percent=mean["compute_percent"],
-                       memory_percent=mean["memory_percent"], registers=mean["registers"],
-                       bound="memory" if mean["memory_percent"] > mean["compute_percent"] else "compute")
+        _table(report, decoder, launches)
     if report.machine.cuda and shutil.which("ncu") is None:
         report.note("stages alone: Nsight Compute (ncu) is not on the PATH")

@@ -15,6 +15,7 @@ import zlib
 from pathlib import Path
 
 from .machine import ROOT
+from .ways import every
 
 FACTORS = ("2", "1.5", "3", "2.7")
 
@@ -35,17 +36,18 @@ def _png(path, width, height):
 class Server:
     """A hiif-server of this kit, until stop()."""
 
-    def __init__(self, report, decoder):
+    def __init__(self, report, decoder, environment):
         self.report = report
         ports = report.work / "ports"
         ports.unlink(missing_ok=True)
-        self.log = open(report.work / f"server-{decoder}.log", "a", encoding="utf-8")  # pylint: disable=consider-using-with
+        name = "server-" + re.sub(r"\W+", "-", decoder) + ".log"
+        self.log = open(report.work / name, "a", encoding="utf-8")  # pylint: disable=consider-using-with
         start = time.monotonic()
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
             report.machine.command("hiif-server", "--listen", "127.0.0.1:0", "--management-listen", "127.0.0.1:0", "--port-file", ports,
                                    "--model-dir", "models", "--device", report.options.device, "--backend", "torch", "--shutdown-delay", "0s",
                                    "--feature-cache-bytes", 0),
-            stdout=self.log, stderr=self.log, cwd=ROOT, env=report.machine.environment("hiif-server", HIIF_CUDA_DECODER=decoder))
+            stdout=self.log, stderr=self.log, cwd=ROOT, env=report.machine.environment("hiif-server", **environment))
         while not ports.exists() or len(ports.read_text().split()) < 2:
             if self.process.poll() is not None or report.left() < 5:
                 self.process.kill()
@@ -132,9 +134,11 @@ def _no_memory(report, decoder, server, task):
 
 
 def run(report):
-    for decoder in ("layers", "fused"):
+    for decoder, environment in every(report.machine).items():
+        if decoder == "layers, own streams":
+            continue  # time is short; what streams break they break for both
         report.need(30)
-        server = Server(report, decoder)
+        server = Server(report, decoder, environment)
         try:
             report.row(decoder=decoder, what="start", seconds=server.seconds)
             task = _batches(report, decoder, server)
@@ -144,7 +148,7 @@ def run(report):
                 _no_memory(report, decoder, server, task)
             expected = server.upscale(*task)
             server.stop(signal.SIGKILL)
-            server = Server(report, decoder)
+            server = Server(report, decoder, environment)
             again = server.upscale(*task)
             report.row(decoder=decoder, what="killed and started again", result="as before" if again == expected else again[:60],
                        seconds=server.seconds)

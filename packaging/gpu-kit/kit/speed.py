@@ -4,6 +4,7 @@ import json
 import subprocess
 
 from .python import eager
+from .ways import DECODERS, every
 
 # Side and factor, the most telling first; 48 x4 and x12 are of the size that the paper trains with.
 EDSR = [(128, 4), (48, 4), (48, 12), (128, 2), (128, 3), (256, 4), (128, 12), (512, 4), (1024, 2)]
@@ -16,19 +17,20 @@ def _names(workloads):
     return [f"{size}@{scale}" for size, scale in workloads]
 
 
-def _ours(report, model, workloads, precision, decoder, device, backend="torch", seconds=None):
+def _ours(report, model, workloads, precision, device, backend="torch", **environment):
     """{workload: what `hiif-eval speed --json` says}, as far as it got."""
-    timeout = min(report.left(), seconds or 90)
+    timeout = min(report.left(), 90)
+    by = " ".join([backend, *environment.values()])
     arguments = ["speed", "--model", model, "--backend", backend, "--precision", precision, "--device", device, "--size",
                  ",".join(str(size) for size, _ in workloads), "--scale", ",".join(str(scale) for _, scale in workloads),
                  "--repeat", 1 if report.options.small else 4, "--json"]
     try:
-        done = report.machine.call("hiif-eval", *arguments, timeout=timeout, HIIF_CUDA_DECODER=decoder)
+        done = report.machine.call("hiif-eval", *arguments, timeout=timeout, **environment)
         out = done.stdout
-        report.expect(done.returncode == 0, f"{backend}, {decoder}, {precision}: {done.stderr.strip()[-300:]}")
+        report.expect(done.returncode == 0, f"{by}, {precision}: {done.stderr.strip()[-300:]}")
     except subprocess.TimeoutExpired as e:
         out = (e.stdout or b"").decode()
-        report.note(f"{backend}, {decoder}, {precision}, {model}: not all sizes within {timeout:.0f} s")
+        report.note(f"{by}, {precision}, {model}: not all sizes within {timeout:.0f} s")
     said = [json.loads(line) for line in out.splitlines() if line.endswith("}")]
     return dict(zip(_names(workloads), said))
 
@@ -109,9 +111,9 @@ def run(report):
         first = workloads[:1]
         plan = [("bfloat16", workloads)] + ([("float32", first)] if name == "edsr-baseline" else [])
         for precision, some in plan:
-            for decoder in ("layers", "fused"):
+            for decoder, environment in (every(report.machine) if precision == "bfloat16" else DECODERS).items():
                 report.need(15)
-                table.ours(_ours(report, model, some, precision, decoder, device), precision, "torch, " + decoder)
+                table.ours(_ours(report, model, some, precision, device, **environment), precision, "torch, " + decoder)
             if report.machine.python_torch:
                 report.need(15)
                 table.pytorch(_pytorch(report, model, some, precision, "eager"), precision, "eager")
@@ -122,4 +124,4 @@ def run(report):
             report.need(30)
             table.pytorch(_pytorch(report, model, workloads[:3], "bfloat16", "compile"), "bfloat16", "compile")
         report.need(15)
-        table.ours(_ours(report, model, first, "float32", "", "cpu", "reference", 60), "float32", "reference, on the processor")
+        table.ours(_ours(report, model, first, "float32", "cpu", "reference"), "float32", "reference, on the processor")

@@ -1,0 +1,74 @@
+#include "model/engine/device.h"
+
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+
+namespace hiif {
+namespace {
+
+c10::Stream CurrentStream(const at::Device& device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+}
+
+// Of LibTorch's pool, which has 32 for a device.
+c10::Stream StreamOfThread(const at::Device& device) {
+  thread_local std::map<c10::DeviceIndex, c10::Stream> streams;
+  const auto found = streams.find(device.index());
+  if (found != streams.end()) return found->second;
+  const c10::Stream stream =
+      c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+  return streams.emplace(device.index(), stream).first->second;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> OwnStreams(const at::Device& device) {
+  const char* name = std::getenv("HIIF_CUDA_STREAMS");
+  const absl::string_view chosen = name == nullptr ? "" : name;
+  if (chosen.empty() || chosen == "one") return false;
+  if (chosen == "own") return device.is_cuda();
+  return absl::InvalidArgumentError(
+      absl::StrCat("HIIF_CUDA_STREAMS: \"", chosen, "\" is neither one nor own"));
+}
+
+DeviceCall::DeviceCall(const at::Device& device, bool own_stream) {
+  if (own_stream) stream_.emplace(StreamOfThread(device));
+}
+
+DeviceCall::~DeviceCall() {
+  if (!stream_) return;
+  try {
+    stream_->current_stream().synchronize();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): a device that is lost says so to the next call
+  }
+}
+
+void Await(const at::Device& device) {
+  if (!device.is_cpu()) CurrentStream(device).synchronize();
+}
+
+void* StreamOf(const at::Device& device) {
+  return device.is_cpu() ? nullptr : CurrentStream(device).native_handle();
+}
+
+at::Tensor HostTensor(at::IntArrayRef shape, at::ScalarType type, const at::Device& device) {
+  return at::empty(shape, at::TensorOptions().dtype(type).pinned_memory(device.is_cuda()));
+}
+
+at::Tensor ToDevice(const at::Tensor& host, const at::Device& device) {
+  return host.to(device, /*non_blocking=*/true);
+}
+
+at::Tensor ToHost(const at::Tensor& values) {
+  if (values.is_cpu()) return values.to(at::kFloat).contiguous();
+  at::Tensor host = HostTensor(values.sizes(), at::kFloat, values.device());
+  host.copy_(values.to(at::kFloat), /*non_blocking=*/true);
+  Await(values.device());
+  return host;
+}
+
+}  // namespace hiif
