@@ -1,10 +1,16 @@
-"""Plain PyTorch HIIF as a BentoML service."""
+"""Plain PyTorch HIIF as a BentoML service, its adaptive batching on. Images are base64 in JSON: batched arguments are lists."""
 
-import pathlib
+import base64
 
 import bentoml
+import pydantic
 
 import engines
+
+
+class Request(pydantic.BaseModel):
+    image: str
+    scale: float
 
 
 @bentoml.service(traffic={"timeout": 600})
@@ -12,8 +18,7 @@ class Upscaler:
     def __init__(self):
         self.run = engines.bytes_to_bytes(engines.by_torch())
 
-    @bentoml.api
-    def upscale(self, image: pathlib.Path, scale: float, context: bentoml.Context) -> pathlib.Path:
-        out = pathlib.Path(context.temp_dir) / "large.png"
-        out.write_bytes(self.run(image.read_bytes(), scale))
-        return out
+    @bentoml.api(batchable=True, max_batch_size=engines.BATCH, max_latency_ms=600_000)
+    def upscale(self, requests: list[Request]) -> list[str]:
+        answers = self.run([(base64.b64decode(request.image), request.scale) for request in requests])
+        return [base64.b64encode(answer).decode() for answer in answers]

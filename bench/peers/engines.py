@@ -1,5 +1,10 @@
-"""What the peers compute: images to larger images, each as a user of that library would write it."""
+"""What the peers compute: images to larger images, each as a user of that library would write it.
 
+An engine takes a batch, [(image, scale), ...], and gives the larger images in that order. PEERS_MODEL: the checkpoint;
+PEERS_PRECISION=bfloat16: PyTorch under autocast.
+"""
+
+import contextlib
 import io
 import os
 import pathlib
@@ -8,6 +13,7 @@ from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = os.environ.get("PEERS_MODEL", "edsr-baseline-hiif")
+BATCH, BATCH_WAIT = 8, 0.005  # of servers that batch: requests at most, seconds that the first of them waits
 
 
 def size_of(image, scale):
@@ -15,19 +21,31 @@ def size_of(image, scale):
     return tuple(int(side * scale + 0.5) for side in (image.height, image.width))
 
 
+def one_by_one(upscale):
+    return lambda batch: [upscale(image, scale) for image, scale in batch]
+
+
 def by_torch():
-    """Plain PyTorch: the network of hiif.torch, as released, in float32."""
+    """Plain PyTorch: the network of hiif.torch, as released. Of a batch, what has the same size in and out goes through it at once."""
     import numpy
     import torch
     import hiif.torch
     torch.set_num_threads(2)
     network = hiif.torch.load(ROOT / "models" / f"{MODEL}.safetensors").eval()
+    low = os.environ.get("PEERS_PRECISION") == "bfloat16"
 
-    def upscale(image, scale):
-        pixels = torch.from_numpy(numpy.array(image.convert("RGB"), numpy.float32) / 255).permute(2, 0, 1)[None]
-        with torch.inference_mode():
-            out = network(pixels, size_of(image, scale))
-        return Image.fromarray((out[0].permute(1, 2, 0).numpy() * 255 + 0.5).astype(numpy.uint8))
+    def upscale(batch):
+        groups = {}
+        for i, (image, scale) in enumerate(batch):
+            groups.setdefault((image.size, size_of(image, scale)), []).append(i)
+        results = [None] * len(batch)
+        for (_, size), members in groups.items():
+            pixels = numpy.stack([numpy.asarray(batch[i][0].convert("RGB"), numpy.float32) / 255 for i in members])
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16) if low else contextlib.nullcontext():
+                out = network(torch.from_numpy(pixels).permute(0, 3, 1, 2), size)
+            for i, one in zip(members, (out.float().permute(0, 2, 3, 1).numpy() * 255 + 0.5).astype(numpy.uint8)):
+                results[i] = Image.fromarray(one)
+        return results
     return upscale
 
 
@@ -52,7 +70,7 @@ def by_onnxruntime():
         with torch.inference_mode():
             out = onnx.run(network, sessions, pixels, size_of(image, scale))
         return Image.fromarray((out[0].transpose(1, 2, 0) * 255 + 0.5).astype(numpy.uint8))
-    return upscale
+    return one_by_one(upscale)
 
 
 def by_ncnn():
@@ -63,7 +81,7 @@ def by_ncnn():
     def upscale(image, scale):
         height, width = size_of(image, scale)
         return engine.process_pil(image.convert("RGB")).resize((width, height), Image.Resampling.LANCZOS)
-    return upscale
+    return one_by_one(upscale)
 
 
 def by_pillow():
@@ -71,13 +89,17 @@ def by_pillow():
     def upscale(image, scale):
         height, width = size_of(image, scale)
         return image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
-    return upscale
+    return one_by_one(upscale)
 
 
 def bytes_to_bytes(upscale):
-    """The same from file to file."""
-    def run(body, scale):
-        out = io.BytesIO()
-        upscale(Image.open(io.BytesIO(body)), scale).save(out, "PNG")
-        return out.getvalue()
+    """The same from files to files."""
+    def run(batch):
+        results = upscale([(Image.open(io.BytesIO(body)), scale) for body, scale in batch])
+        outs = []
+        for image in results:
+            out = io.BytesIO()
+            image.save(out, "PNG")
+            outs.append(out.getvalue())
+        return outs
     return run

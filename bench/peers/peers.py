@@ -1,8 +1,8 @@
 """hiif-server beside what else can serve an upscaler: the same pictures and factors, one machine, one after the other.
 
-Each peer is a process of its own in an environment of its own (build/venvs/NAME, made by scripts/verify peers); what cannot be
-started is said and left out. PyTorch peers run the same network as hiif-server does, as released, in float32. Figures are kept
-in build/peers.json, so that --only measures some of them again; the report is of all that are there.
+Each peer is a process of its own in an environment of its own (build/venvs/NAME, made by scripts/verify peers), with two threads
+and, where it has that, its batching on; what cannot be started is said and left out. What runs the same network must give the
+same picture. Figures are kept in build/peers.json, so that --only measures some of them again; the report is of all that are there.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import base64
 import concurrent.futures
 import contextlib
 import http.client
+import io
 import json
 import os
 import pathlib
@@ -22,18 +23,29 @@ import sys
 import threading
 import time
 
+import numpy
+from PIL import Image
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "service"))
 from common import FOLDER, ROOT, picture, run_server, verdict  # noqa: E402
 
-PEERS = {  # name: (what it is, environment, command of serve.py)
-    "litserve": ("PyTorch HIIF, LitServe", "litserve", "litserve"),
-    "bentoml": ("PyTorch HIIF, BentoML", "bentoml", "bentoml"),
-    "ray": ("PyTorch HIIF, Ray Serve", "ray", "ray"),
-    "onnxruntime": ("exported HIIF, onnxruntime", None, "onnxruntime"),
-    "ncnn": ("realesrgan-ncnn, animevideov3", "ncnn", "ncnn"),
-    "pillow": ("Pillow's Lanczos (no network)", None, "pillow"),
+MODEL = "edsr-baseline-hiif"
+OURS = {  # name: (what it is, model, flags)
+    "hiif": (f"hiif-server, {MODEL}", MODEL, ()),
+    "hiif-float32": (f"hiif-server, {MODEL}, float32", MODEL, ("--precision", "float32")),
+    "hiif-fast": (f"hiif-server, {MODEL}-fast", f"{MODEL}-fast", ()),
 }
-OURS = ("edsr-baseline-hiif", "edsr-baseline-hiif-fast")
+LOW = {"PEERS_PRECISION": "bfloat16"}
+PEERS = {  # name: (what it is, environment, command of serve.py, variables)
+    "litserve": ("PyTorch HIIF, LitServe", "litserve", "litserve", {}),
+    "litserve-bfloat16": ("PyTorch HIIF in bfloat16, LitServe", "litserve", "litserve", LOW),
+    "bentoml": ("PyTorch HIIF, BentoML", "bentoml", "bentoml", {}),
+    "ray": ("PyTorch HIIF, Ray Serve", "ray", "ray", {}),
+    "onnxruntime": ("exported HIIF, onnxruntime", None, "onnxruntime", {}),
+    "ncnn": ("realesrgan-ncnn, animevideov3", "ncnn", "ncnn", {}),
+    "pillow": ("Pillow's Lanczos (no network)", None, "pillow", {}),
+}
+OTHER_NETWORKS = ("hiif-fast", "ncnn", "pillow")
 SCALES = (2.0, 2.7, 3.3, 4.0)
 CLIENTS = (1, 8, 64)
 VENVS = ROOT / "build" / "venvs"
@@ -45,27 +57,45 @@ def free_port():
 
 
 def post(port, name, body, scale):
-    """(seconds to the first bytes of pixels, seconds to the last one)."""
+    """(seconds to the first bytes of pixels, seconds to the last one, the answer)."""
     path, headers = f"/?scale={scale}", {}
-    if name == "litserve":
-        path, headers = "/predict", {"Content-Type": "application/json"}
-        body = json.dumps({"image": base64.b64encode(body).decode(), "scale": scale})
+    one = {"image": base64.b64encode(body).decode(), "scale": scale}
+    if name.startswith("litserve"):
+        path, headers, body = "/predict", {"Content-Type": "application/json"}, json.dumps(one)
     elif name == "bentoml":
-        path, headers = "/upscale", {"Content-Type": "multipart/form-data; boundary=b"}
-        body = (f'--b\r\nContent-Disposition: form-data; name="scale"\r\n\r\n{scale}\r\n--b\r\nContent-Disposition: form-data; '
-                'name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n').encode() + body + b"\r\n--b--\r\n"
+        path, headers, body = "/upscale", {"Content-Type": "application/json"}, json.dumps({"requests": [one]})
     elif name in OURS:
-        path = f"/v1/upscale?scale={scale}&model={name}"
+        path = f"/v1/upscale?scale={scale}"
     begin = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     with contextlib.closing(connection):
         connection.request("POST", path, body, headers)
         response = connection.getresponse()
         assert response.status == 200, (name, response.status, response.read()[:300])
-        response.read(2000)  # more than a header
+        answer = response.read(2000)  # more than a header
         first = time.monotonic() - begin
-        response.read()
-    return first, time.monotonic() - begin
+        answer += response.read()
+    return first, time.monotonic() - begin, answer
+
+
+def pixels_of(name, answer):
+    if name.startswith("litserve"):
+        answer = base64.b64decode(json.loads(answer)["image"])
+    elif name == "bentoml":
+        answer = base64.b64decode(json.loads(answer)[0])
+    return numpy.asarray(Image.open(io.BytesIO(answer)).convert("RGB")).astype(int)
+
+
+def check(name, answer, side):
+    """The same network gives the same picture, but for what bfloat16 rounds."""
+    pixels = pixels_of(name, answer)
+    assert pixels.shape == (side, side, 3), pixels.shape
+    reference = ROOT / "build" / "peers-reference.npy"
+    if name == "hiif":
+        numpy.save(reference, pixels)
+    elif name not in OTHER_NETWORKS and reference.exists():
+        apart = numpy.abs(pixels - numpy.load(reference))
+        assert apart.mean() < 0.5 and apart.max() < 16, f"another picture: {apart.mean():.2f} levels apart, {apart.max()} at most"
 
 
 def tree(pid):
@@ -116,7 +146,7 @@ def load(port, pid, name, clients, requests, size):
     pixels = sum(int(size * scale + 0.5) ** 2 for _, scale in jobs)
     before, begin = cpu_seconds(pid), time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-        seconds = sorted(total for _, total in pool.map(lambda job: post(port, name, *job), jobs))
+        seconds = sorted(total for _, total, _ in pool.map(lambda job: post(port, name, *job), jobs))
     speed = pixels / (time.monotonic() - begin)
     return {"speed": speed, "cpu": (cpu_seconds(pid) - before) / pixels * 1e6, "p50": seconds[len(seconds) // 2],
             "p99": seconds[min(len(seconds) - 1, int(0.99 * len(seconds)))]}
@@ -124,16 +154,26 @@ def load(port, pid, name, clients, requests, size):
 
 def measure(port, pid, name, options):
     memory = Memory(pid)
-    post(port, name, picture(options.size, options.size, 999), 2.0)
+    check(name, post(port, name, picture(options.size, options.size, 999), 2.0)[2], 2 * options.size)
     figures = {str(c): load(port, pid, name, c, max(options.least, c), options.size) for c in CLIENTS}
-    figures["first"], figures["whole"] = post(port, name, picture(options.large, options.large, 7), 4.0)
+    figures["first"], figures["whole"], _ = post(port, name, picture(options.large, options.large, 7), 4.0)
     figures["memory"] = memory.stop()
     return figures
 
 
 @contextlib.contextmanager
+def ours(name):
+    _, model, flags = OURS[name]
+    models = FOLDER / f"{name}-models"  # of the one: the others need not be warmed up
+    models.mkdir()
+    shutil.copy(ROOT / "models" / f"{model}.safetensors", models)
+    with run_server(FOLDER, "--http-listen", "127.0.0.1:0", "--feature-cache-bytes", "0", *flags, model_dir=models) as server:
+        yield server.http, server.process.pid
+
+
+@contextlib.contextmanager
 def peer(name):
-    environment, command = PEERS[name][1:]
+    _, environment, command, variables = PEERS[name]
     python = VENVS / environment / "bin" / "python" if environment else sys.executable
     port = free_port()
     log = FOLDER / f"{name}.log"
@@ -141,9 +181,11 @@ def peer(name):
         process = subprocess.Popen([str(python), str(pathlib.Path(__file__).with_name("serve.py")), command, str(port)],
                                    stdout=out, stderr=out, start_new_session=True,
                                    env={**os.environ, "BENTOML_DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "2",
-                                        "PYTHONPATH": str(FOLDER), "LD_LIBRARY_PATH": str(VENVS / "lib")})
+                                        "RAY_raylet_start_wait_time_s": "240", "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "240",
+                                        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+                                        "PYTHONPATH": str(FOLDER), "LD_LIBRARY_PATH": str(VENVS / "lib"), **variables})
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 240
         while True:
             assert process.poll() is None and time.monotonic() < end, log.read_text()[-300:]
             try:
@@ -176,49 +218,47 @@ def chart(results):
     most = max(f["8"]["speed"] for name, f in results.items() if name != "pillow")
     rows = []
     for i, (name, f) in enumerate((n, f) for n, f in results.items() if n != "pillow"):
-        width, y = 360 * f["8"]["speed"] / most, 40 + 26 * i
-        rows.append(f'<text x="230" y="{y + 13}" text-anchor="end">{f["what"]}</text><rect x="238" y="{y}" width="{width:.1f}" '
-                    f'height="18" fill="{"#c33" if name in OURS else "#999"}"/><text x="{244 + width:.1f}" y="{y + 13}">'
+        width, y = 340 * f["8"]["speed"] / most, 40 + 26 * i
+        rows.append(f'<text x="250" y="{y + 13}" text-anchor="end">{f["what"]}</text><rect x="258" y="{y}" width="{width:.1f}" '
+                    f'height="18" fill="{"#c33" if name in OURS else "#999"}"/><text x="{264 + width:.1f}" y="{y + 13}">'
                     f'{f["8"]["speed"] / 1e3:,.0f}</text>')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 {60 + 26 * len(rows)}" font-family="sans-serif" font-size="12">'
-            '<rect width="100%" height="100%" fill="white"/><text x="238" y="24" font-weight="bold">thousand output pixels a second, '
+            '<rect width="100%" height="100%" fill="white"/><text x="258" y="24" font-weight="bold">thousand output pixels a second, '
             "8 clients, two cores</text>\n" + "\n".join(rows) + "\n</svg>\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=32, help="side of the pictures")
-    parser.add_argument("--large", type=int, default=96, help="side of the one for the first pixel and memory, x4")
-    parser.add_argument("--least", type=int, default=16, help="requests of each load, or one a client")
+    parser.add_argument("--large", type=int, default=128, help="side of the one for the first pixel and memory, x4")
+    parser.add_argument("--least", type=int, default=32, help="requests of each load, or one a client")
     parser.add_argument("--only", default="", help="names, by commas")
     parser.add_argument("--svg", type=pathlib.Path, help="write the picture here")
     options = parser.parse_args()
-    models = FOLDER / "models"  # of the two: the others need not be warmed up
-    models.mkdir()
-    for name in OURS:
-        shutil.copy(ROOT / "models" / f"{name}.safetensors", models)
     kept = ROOT / "build" / "peers.json"
-    results = json.loads(kept.read_text()) if kept.exists() else {}
+    results = json.loads(kept.read_text()) if options.only and kept.exists() else {}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its peers end with it
     for name in options.only.split(",") if options.only else [*OURS, *PEERS]:
         results.pop(name, None)
-        flags = ("--http-listen", "127.0.0.1:0", "--feature-cache-bytes", "0")
+        begin = time.monotonic()
         try:
-            with (run_server(FOLDER, *flags, model_dir=models) if name in OURS else peer(name)) as it:
-                port, pid = (it.http, it.process.pid) if name in OURS else it
-                what = f"hiif-server, {name}" if name in OURS else PEERS[name][0]
-                results[name] = {"what": what, **measure(port, pid, name, options)}
-        except (AssertionError, OSError, http.client.HTTPException) as error:
-            print(f"{name}: left out: {error}", file=sys.stderr)
+            with (ours if name in OURS else peer)(name) as (port, pid):
+                results[name] = {"what": {**OURS, **PEERS}[name][0], **measure(port, pid, name, options)}
+            print(f"{name}: measured in {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+        except (AssertionError, OSError, ValueError, http.client.HTTPException) as error:
+            print(f"{name}: left out: {error}", file=sys.stderr, flush=True)
         kept.write_text(json.dumps(results))
     results = {name: results[name] for name in (*OURS, *PEERS) if name in results}
     print(table(results))
     if options.svg:
         options.svg.write_text(chart(results), encoding="utf-8")
-    others = [f["8"]["speed"] for name, f in results.items() if name in ("litserve", "bentoml", "ray", "onnxruntime")]
-    if OURS[0] not in results or not others:
-        verdict("peers", False, "too few ran to compare: " + ", ".join(results))
-    ratio = results[OURS[0]]["8"]["speed"] / max(others)
-    verdict("peers", ratio >= 1, f"{ratio:.1f} x the best server of the same network with 8 clients; "
+    same = [name for name in PEERS if name not in OTHER_NETWORKS]
+    missing = [name for name in ("hiif", *same) if name not in results]
+    if missing:
+        verdict("peers", False, "did not run: " + ", ".join(missing))
+    best = max(same, key=lambda name: results[name]["8"]["speed"])
+    ratio = results["hiif"]["8"]["speed"] / results[best]["8"]["speed"]
+    verdict("peers", ratio >= 1, f"with 8 clients {ratio:.1f} x the best server of the same network ({best}); "
             f"{len(results)} of {len(OURS) + len(PEERS)} ran: {', '.join(results)}")
 
 

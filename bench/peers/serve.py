@@ -35,8 +35,13 @@ def ray(port):
         def __init__(self):
             self.upscale = engines.bytes_to_bytes(engines.by_torch())
 
+        @serve.batch(max_batch_size=engines.BATCH, batch_wait_timeout_s=engines.BATCH_WAIT)
+        async def run(self, batch):
+            return self.upscale(batch)
+
         async def __call__(self, request):
-            return Response(self.upscale(await request.body(), float(request.query_params["scale"])), media_type="image/png")
+            answer = await self.run((await request.body(), float(request.query_params["scale"])))
+            return Response(answer, media_type="image/png")
 
     serve.run(Upscaler.bind())
     while True:
@@ -56,7 +61,7 @@ def bare(engine, port):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             scale = float(urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query)["scale"][0])
             with turn:
-                answer = upscale(body, scale)
+                answer, = upscale([(body, scale)])
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

@@ -13,6 +13,14 @@ verdict() {
   if [ "$2" = 0 ]; then printf '%s: ok: %s\n' "$1" "$3"; else printf '%s: FALLS SHORT: %s\n' "$1" "$3"; fi
   exit "$2"
 }
+# tests_pass PYTHON ARGUMENT...: pytest's arguments. A test that is skipped proves nothing, but where IPv6 or npm is missing.
+tests_pass() {
+  local python=$1 log
+  shift
+  log=$(mktemp)
+  "$python" -m pytest -q -rs "$@" | tee "$log" || return 1
+  ! grep '^SKIPPED' "$log" | grep -v -e 'no IPv6' -e 'no npm' -e 'npm ci:'
+}
 # own_venv NAME PACKAGE...: build/venvs/NAME, for what .venv should not have; it sees .venv's packages behind its own. Made
 # once; $OWN_VENV is its path.
 own_venv() {

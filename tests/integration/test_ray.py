@@ -15,7 +15,8 @@ from PIL import Image
 from processes import BIN, ROOT, assemble, run_server
 
 # On a busy machine; Serve kills a proxy that is not ready within 5 s of its start.
-for name, seconds in (("RAY_raylet_start_wait_time_s", "240"), ("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "120")):
+for name, seconds in (("RAY_raylet_start_wait_time_s", "240"), ("RAY_DASHBOARD_STARTUP_TIMEOUT_S", "240"),
+                      ("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "120")):
     os.environ.setdefault(name, seconds)
 ray = pytest.importorskip("ray")
 sys.path.insert(0, str(ROOT / "examples" / "ray"))
