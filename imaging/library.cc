@@ -13,8 +13,12 @@
 namespace hiif {
 namespace {
 
-// What libvips and the libraries below it remark on a file is for no one: errors come back as such.
-void Ignore(const gchar*, GLogLevelFlags, const gchar*, gpointer) {}
+// What GLib, libvips and the libraries below them remark on a file is for no one: errors come back
+// as such. What ends the process is said.
+void Ignore(const gchar* domain, GLogLevelFlags level, const gchar* message, gpointer unused) {
+  if ((level & (G_LOG_FLAG_FATAL | G_LOG_LEVEL_ERROR)) != 0)
+    g_log_default_handler(domain, level, message, unused);
+}
 
 // libvips loads all modules below the folder this variable names: ImageMagick, Poppler and
 // OpenSlide with their hundred libraries, which are shut below and cost more time than the rest of
@@ -46,11 +50,7 @@ absl::Status Start(int threads) {
   g_setenv(kHomeVariable, kNowhere, TRUE);
   if (VIPS_INIT("hiif") != 0)
     return absl::InternalError(absl::StrCat("libvips does not start: ", vips_error_buffer()));
-  for (const char* domain : {"VIPS", "GLib-GObject"})
-    g_log_set_handler(
-        domain,
-        static_cast<GLogLevelFlags>(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO),
-        Ignore, nullptr);
+  g_log_set_default_handler(Ignore, nullptr);
   vips_concurrency_set(threads);
   vips_cache_set_max(0);
   // Everything that reads or writes files is shut, then what is known is opened: no SVG, no PDF, no

@@ -7,8 +7,10 @@
 
 #include "base/lock_order.h"
 #include "base/model_folder.h"
+#include "base/stray_lines.h"
 #include "server/application.h"
 #include "server/config/config.h"
+#include "server/logging/line_budget.h"
 #include "server/logging/log.h"
 
 namespace {
@@ -47,6 +49,7 @@ int main(int argc, char** argv) {
   if (parsed->print_config)
     return std::printf("%s", hiif::server::ConfigToJson(parsed->config).c_str()) < 0 ? 1 : 0;
 
+  const hiif::StrayLines stray_lines(&hiif::server::LogStrayLine);
   hiif::server::StartLog(parsed->config.log_format() == "json",
                          LevelOf(parsed->config.log_level()));
   if (parsed->config.model_dir() == hiif::server::DefaultConfig().model_dir())

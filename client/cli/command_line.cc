@@ -9,10 +9,12 @@
 #include "CLI/Formatter.hpp"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/stray_lines.h"
 #include "client/cli/commands.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/reporter.h"
 #include "client/cli/shell_text.h"
 #include "imaging/decode.h"
 
@@ -122,6 +124,13 @@ int RunCommandLine(int argc, char** argv) {
   if (app->got_subcommand("upscale") || app->got_subcommand("compare") ||
       app->got_subcommand("query"))
     if (const absl::Status status = InitImaging(0); !status.ok()) return Fail("imaging", status);
+  // Lines of libraries are for who looks closely; what ends the program is shown.
+  StrayLines::Take take;
+  if (flags.upscale.log.verbose)
+    take = [json = flags.upscale.log.format == "json"](absl::string_view line) {
+      PrintLibraryLine(json, line);
+    };
+  const StrayLines stray_lines(std::move(take));
   const Interrupt interrupt;
   if (app->got_subcommand("upscale")) return RunUpscale(flags.upscale, interrupt);
   if (app->got_subcommand("models")) return RunModels(flags.models, interrupt);

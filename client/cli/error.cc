@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/stray_lines.h"
 #include "base/text.h"
 #include "client/cli/exit_code.h"
 
@@ -11,11 +12,11 @@ namespace hiif::cli {
 
 int Fail(absl::string_view command, const absl::Status& status) {
   const std::string name(command);
-  std::fprintf(stderr, "hiif %s: %s\n", name.c_str(),
+  std::fprintf(Console(), "hiif %s: %s\n", name.c_str(),
                Visible(status.message(), /*keep_lines=*/true).c_str());
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
-      std::fprintf(stderr, "hiif %s --help shows what is possible\n", name.c_str());
+      std::fprintf(Console(), "hiif %s --help shows what is possible\n", name.c_str());
       return kExitUsage;
     case absl::StatusCode::kUnavailable:
       return kExitUnreachable;
@@ -38,7 +39,7 @@ absl::Status WithName(const std::string& name, const absl::Status& status) {
 }
 
 void PrintWarning(const std::string& name, absl::string_view warning) {
-  std::fprintf(stderr, "warning %s\n", Visible(absl::StrCat(name, ": ", warning)).c_str());
+  std::fprintf(Console(), "warning %s\n", Visible(absl::StrCat(name, ": ", warning)).c_str());
 }
 
 }  // namespace hiif::cli

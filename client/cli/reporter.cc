@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "base/stray_lines.h"
 #include "base/text.h"
 #include "nlohmann/json.hpp"
 
@@ -61,14 +62,20 @@ std::string Message(const absl::Status& status) {
 
 int Columns() {
   winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  return ioctl(fileno(Console()), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 }  // namespace
 
+void PrintLibraryLine(bool json, absl::string_view line) {
+  const std::string text = json ? Dump({{"event", "library"}, {"line", std::string(line)}})
+                                : absl::StrCat("library: ", Visible(line));
+  std::fprintf(Console(), "%s\n", text.c_str());
+}
+
 Reporter::Reporter(const LogFlags& flags, int64_t files)
     : flags_(flags), files_(files), json_(flags.format == "json"), start_(absl::Now()) {
-  const bool terminal = isatty(STDERR_FILENO) == 1;
+  const bool terminal = isatty(fileno(Console())) == 1;
   const char* term = std::getenv("TERM");
   const char* no_color = std::getenv("NO_COLOR");
   bar_ =
@@ -238,12 +245,12 @@ int64_t Reporter::not_tried() const {
 
 void Reporter::Line(absl::string_view text) {
   Erase();
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+  std::fprintf(Console(), "%.*s\n", static_cast<int>(text.size()), text.data());
 }
 
 void Reporter::Erase() {
   if (!on_screen_) return;
-  std::fputs("\r\x1b[K", stderr);
+  std::fputs("\r\x1b[K", Console());
   on_screen_ = false;
 }
 
@@ -269,9 +276,9 @@ void Reporter::Draw() {
   if (static_cast<int>(head.size()) > std::max(room, 8))
     head = absl::StrCat("...", head.substr(head.size() - std::max(room, 8) + 3));
   const int full = static_cast<int>(done * kBar);
-  std::fprintf(stderr, "\r\x1b[K%s%s [%s%s]%s", count.c_str(), head.c_str(),
+  std::fprintf(Console(), "\r\x1b[K%s%s [%s%s]%s", count.c_str(), head.c_str(),
                std::string(full, '#').c_str(), std::string(kBar - full, '.').c_str(), tail.c_str());
-  std::fflush(stderr);
+  std::fflush(Console());
   on_screen_ = true;
 }
 

@@ -31,6 +31,9 @@ struct FileResult {
   std::vector<std::string> warnings;
 };
 
+// What a library printed.
+void PrintLibraryLine(bool json, absl::string_view line);
+
 // Everything goes to standard error: standard output may be an image. Lines come in the order of
 // the inputs, whatever the order in which they end. Any thread.
 class Reporter {

@@ -21,6 +21,7 @@
 #include "absl/time/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "base/stray_lines.h"
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
@@ -198,7 +199,7 @@ int RunVideo(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt) {
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (!flags.log.quiet && frames > 0)
-    std::fprintf(stderr, "%s",
+    std::fprintf(Console(), "%s",
                  absl::StrFormat("%d frames in %.1f s, %.2f a second\n", frames, seconds,
                                  static_cast<double>(frames) / seconds)
                      .c_str());

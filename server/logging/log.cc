@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/stray_lines.h"
 #include "base/text.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/pattern_formatter.h"
@@ -14,6 +15,9 @@
 
 namespace hiif::server {
 namespace {
+
+// Of standard error as it was before the libraries' lines were taken from it.
+using ConsoleSink = spdlog::sinks::stdout_sink_base<spdlog::details::console_mutex>;
 
 std::atomic<bool> log_json = false;
 // Of one value: a client may send megabytes where a name is expected.
@@ -89,8 +93,7 @@ std::string FormatLog(bool json, LogLevel level, absl::string_view message,
 }
 
 void StartLog(bool json, LogLevel level) {
-  auto logger =
-      std::make_shared<spdlog::logger>("hiif", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger = std::make_shared<spdlog::logger>("hiif", std::make_shared<ConsoleSink>(Console()));
   logger->set_level(ToSpdlog(level));
   // Times are in UTC, as every log collector wants them.
   logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(

@@ -1,6 +1,5 @@
 #include "server/fronts/grpc/grpc_log.h"
 
-#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +7,7 @@
 #include "base/steady_now.h"
 #include "grpc/support/log.h"
 #include "grpcpp/version_info.h"
+#include "server/logging/line_budget.h"
 #include "server/logging/log.h"
 
 #if __has_include(<google/protobuf/stubs/logging.h>)  // until protobuf 22
@@ -15,16 +15,6 @@
 #endif
 
 namespace hiif::server {
-
-bool LineBudget::Take(absl::Time now, int64_t* left_out) {
-  const int64_t second = absl::ToUnixSeconds(now);
-  *left_out = 0;
-  if (second_.exchange(second) != second) {
-    *left_out = std::max<int64_t>(0, lines_.exchange(1) - kPerSecond);
-    return true;
-  }
-  return ++lines_ <= kPerSecond;
-}
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/fronts/grpc/grpc_log.h"
+#include "server/logging/line_budget.h"
 
 namespace hiif::server {
 namespace {
