@@ -185,9 +185,10 @@ def peer(name):
                                         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
                                         "PYTHONPATH": str(FOLDER), "LD_LIBRARY_PATH": str(VENVS / "lib"), **variables})
     try:
-        end = time.monotonic() + 240
+        end = time.monotonic() + 420
         while True:
-            assert process.poll() is None and time.monotonic() < end, log.read_text()[-300:]
+            assert process.poll() is None, f"it ended: {log.read_text()[-300:]}"
+            assert time.monotonic() < end, f"it does not answer: {log.read_text()[-300:]}"
             try:
                 post(port, name, picture(16, 16, 1), 2.0)
                 break

@@ -9,6 +9,7 @@ hiif-server itself: it schedules by work, which Serve's counting of requests can
 
 import asyncio
 import io
+import math
 import os
 
 from ray import serve
@@ -16,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import hiif
+
+STATUS = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "RESOURCE_EXHAUSTED": 429, "UNAVAILABLE": 503, "DEADLINE_EXCEEDED": 504}
 
 
 @serve.deployment(num_replicas=1, max_ongoing_requests=16)
@@ -35,8 +38,11 @@ class Upscaler:
         try:
             scale = float(request.query_params.get("scale", "2"))
             png = await asyncio.to_thread(self._upscale, await request.body(), scale)
-        except (ValueError, hiif.Error) as error:
-            return JSONResponse({"detail": str(error)}, status_code=400)
+        except ValueError as error:
+            return JSONResponse({"detail": str(error)}, 400)
+        except hiif.Error as error:
+            later = {} if error.retry_after is None else {"Retry-After": str(math.ceil(error.retry_after))}
+            return JSONResponse({"detail": str(error)}, STATUS.get(error.code.name, 500), later)
         return Response(png, media_type="image/png")
 
 

@@ -9,6 +9,7 @@ resumes streams that break, and goes to another server when one is gone. Needs r
 """
 
 import argparse
+import hashlib
 import os
 import pathlib
 import sys
@@ -17,6 +18,11 @@ import uuid
 import ray
 
 import hiif
+
+
+def target_name(name):
+    """Of its own for each name: a/photo.jpg, a/photo.png and b/photo.jpg are three."""
+    return f"{pathlib.PurePosixPath(name).stem[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.png"
 
 
 class Upscale:
@@ -28,7 +34,7 @@ class Upscale:
         self.out = pathlib.Path(out)
 
     def __call__(self, row):
-        target = self.out / (pathlib.Path(row["name"]).with_suffix("").as_posix().lstrip("/").replace("/", "_") + ".png")
+        target = self.out / target_name(row["name"])
         if target.exists():
             return {"name": row["name"], "result": "there"}
         try:

@@ -40,6 +40,7 @@ def photos(tmp_path):
     source = Image.open(ROOT / "examples" / "chelsea.png").convert("RGB")
     for i in range(12):
         source.crop((10 * i, 20, 10 * i + 40, 50)).save(folder / f"photo-{i:02}.png")
+    source.crop((0, 0, 40, 30)).save(folder / "photo-11.jpg")  # two of one name but for its end
     return folder
 
 
@@ -65,9 +66,9 @@ def test_a_folder_through_two_servers_with_a_worker_killed(cluster, photos, tmp_
         killer.start()
         counts = upscale(str(photos), str(out), f"{one.address},{two.address}", scale=2.0)
         killer.join()
-        assert counts.pop("done", 0) + counts.pop("there", 0) == 12
+        assert counts.pop("done", 0) + counts.pop("there", 0) == 13
         assert sum(counts.values()) == 1 and "INVALID_ARGUMENT" in next(iter(counts))
-        assert len(list(out.iterdir())) == 12  # no half file
+        assert len(list(out.iterdir())) == 13  # no half file
         from test_upscale import request
         _, expected, _ = assemble(one.stub().Upscale(request(photos / "photo-03.png", 2, 2), timeout=60))
         name = next(path for path in out.iterdir() if "photo-03" in path.name)
@@ -75,7 +76,7 @@ def test_a_folder_through_two_servers_with_a_worker_killed(cluster, photos, tmp_
         # Broken off and begun again: what is there is left alone.
         name.unlink()
         counts = upscale(str(photos), str(out), f"{one.address},{two.address}", scale=2.0)
-        assert (counts["done"], counts["there"]) == (1, 11)
+        assert (counts["done"], counts["there"]) == (1, 12)
         assert all(server.log.read_text().count('"Upscale"') > 0 for server in (one, two))
 
 
