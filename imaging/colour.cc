@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
+#include <utility>
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/synchronization/mutex.h"
 
 namespace hiif {
 namespace {
@@ -104,13 +107,42 @@ bool IsLinearProfile(absl::string_view icc) {
   }
 }
 
-absl::StatusOr<std::unique_ptr<ToSrgb>> ToSrgb::Create(absl::string_view icc, ColourSpace space,
-                                                       bool alpha, SampleType type) {
+absl::StatusOr<std::shared_ptr<const ToSrgb>> ToSrgb::Get(absl::string_view icc, ColourSpace space,
+                                                          bool alpha, SampleType type) {
+  struct Kept {
+    std::string icc;
+    ColourSpace space;
+    bool alpha;
+    SampleType type;
+    std::shared_ptr<const ToSrgb> conversion;
+  };
+  constexpr size_t kMostKept = 4;
+  constexpr size_t kLargestKept = size_t{4} << 20;  // of a profile, in bytes
+  static absl::Mutex mutex(absl::kConstInit);
+  static auto* const kept = new std::deque<Kept>;  // the last one used first
+  {
+    absl::MutexLock lock(&mutex);
+    for (auto it = kept->begin(); it != kept->end(); ++it) {
+      if (it->space != space || it->alpha != alpha || it->type != type || it->icc != icc) continue;
+      std::rotate(kept->begin(), it, it + 1);
+      return kept->front().conversion;
+    }
+  }
+  auto made = Make(icc, space, alpha, type);
+  if (!made.ok() || icc.size() > kLargestKept) return made;
+  absl::MutexLock lock(&mutex);
+  kept->push_front({std::string(icc), space, alpha, type, *made});
+  if (kept->size() > kMostKept) kept->pop_back();
+  return made;
+}
+
+absl::StatusOr<std::shared_ptr<const ToSrgb>> ToSrgb::Make(absl::string_view icc, ColourSpace space,
+                                                           bool alpha, SampleType type) {
   cmsHPROFILE profile = OpenProfile(icc);
   if (profile == nullptr) return absl::InvalidArgumentError("the colour profile is damaged");
   const absl::Cleanup close_profile = [profile] { cmsCloseProfile(profile); };
   const ColourSpace described = SpaceOf(profile);
-  auto result = std::unique_ptr<ToSrgb>(new ToSrgb);
+  auto result = std::shared_ptr<ToSrgb>(new ToSrgb);
   result->type_ = type;
   result->alpha_ = alpha;
   result->grey_by_rgb_ = space == ColourSpace::kGrey && described == ColourSpace::kRgb;

@@ -28,9 +28,10 @@ class ToSrgb {
  public:
   // space: grey (stays grey, with the curve of sRGB), RGB, or CMYK of u8 or u16 (full ink at the
   // maximum), each with an alpha channel or without. A grey picture with an RGB profile is taken as
-  // R = G = B. InvalidArgument where the profile is damaged or describes other pixels.
-  static absl::StatusOr<std::unique_ptr<ToSrgb>> Create(absl::string_view icc, ColourSpace space,
-                                                        bool alpha, SampleType type);
+  // R = G = B. InvalidArgument where the profile is damaged or describes other pixels. The last few
+  // are kept: of CMYK one takes a tenth of a second to make, and pictures of a press have the same.
+  static absl::StatusOr<std::shared_ptr<const ToSrgb>> Get(absl::string_view icc, ColourSpace space,
+                                                           bool alpha, SampleType type);
   ~ToSrgb();
 
   // Interleaved pixels; alpha is copied.
@@ -38,6 +39,10 @@ class ToSrgb {
 
  private:
   ToSrgb() = default;
+  static absl::StatusOr<std::shared_ptr<const ToSrgb>> Make(absl::string_view icc,
+                                                            ColourSpace space, bool alpha,
+                                                            SampleType type);
+
   void* transform_ = nullptr;
   SampleType type_ = SampleType::kU8;
   bool alpha_ = false;

@@ -16,9 +16,9 @@ namespace hiif {
 namespace {
 
 // The conversion to sRGB, where one is due. Leaves in `icc` the profile of the pixels afterwards.
-absl::StatusOr<std::unique_ptr<ToSrgb>> PlanConversion(const Loader& loader, bool convert_to_srgb,
-                                                       std::string* icc,
-                                                       std::vector<std::string>* warnings) {
+absl::StatusOr<std::shared_ptr<const ToSrgb>> PlanConversion(const Loader& loader,
+                                                             bool convert_to_srgb, std::string* icc,
+                                                             std::vector<std::string>* warnings) {
   const ImageInfo& info = loader.info();
   const ColourSpace described = ProfileSpace(*icc);
   const bool fits = described == loader.space() ||
@@ -34,13 +34,13 @@ absl::StatusOr<std::unique_ptr<ToSrgb>> PlanConversion(const Loader& loader, boo
         "CMYK without a profile: converted to sRGB by the CMYK profile that comes with libvips");
     profile = BuiltInCmykProfile();
   }
-  auto conversion = ToSrgb::Create(profile, loader.space(), info.has_alpha(), info.type);
+  auto conversion = ToSrgb::Get(profile, loader.space(), info.has_alpha(), info.type);
   if (conversion.ok()) return conversion;
   if (info.cmyk) {
     warnings->push_back(
         absl::StrCat(conversion.status().message(),
                      ": converted to sRGB by the CMYK profile that comes with libvips"));
-    return ToSrgb::Create(BuiltInCmykProfile(), loader.space(), info.has_alpha(), info.type);
+    return ToSrgb::Get(BuiltInCmykProfile(), loader.space(), info.has_alpha(), info.type);
   }
   warnings->push_back(absl::StrCat(conversion.status().message(), "; the pixels stay as they are"));
   *icc = std::move(profile);

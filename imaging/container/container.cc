@@ -6,7 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "imaging/container/bytes.h"
 #include "imaging/exif.h"
+#include "imaging/tiff_directory.h"
 
 namespace hiif {
 namespace {
@@ -51,6 +53,14 @@ void AddPiece(absl::string_view bytes, size_t begin, size_t end, Container* cont
     pieces.back() = {pieces.back().data(), pieces.back().size() + piece.size()};
   else
     pieces.push_back(piece);
+}
+
+void TakeBoxedExif(absl::string_view block, Container* container) {
+  if (!container->metadata.exif.empty()) return;
+  const bool bare = FirstTiffDirectory(block) != 0;
+  container->metadata.exif = std::string(bare ? block : Slice(block, 4 + BigEndian(block, 0, 4)));
+  if (container->metadata.exif.empty())
+    container->warnings.emplace_back("the EXIF data are damaged and left out");
 }
 
 void UseExif(Container* container) {

@@ -91,6 +91,10 @@ absl::Status CheckJpegData(const std::vector<absl::string_view>& pieces);
 // Adds bytes[begin, end) to the pieces, to the last one where it goes on there.
 void AddPiece(absl::string_view bytes, size_t begin, size_t end, Container* container);
 
+// The EXIF block of AVIF, HEIC or JPEG XL, the first one: behind four bytes that say how much comes
+// before it. Some programs leave these out.
+void TakeBoxedExif(absl::string_view block, Container* container);
+
 // Of an EXIF block in `metadata`: orientation and resolution.
 void UseExif(Container* container);
 

@@ -212,7 +212,7 @@ class HeifReader {
           if ((copied_ += BigEndian(b, entry + offset, length)) > bytes_.size())
             return Damaged("its EXIF data");
         }
-        out_.metadata.exif = std::string(Slice(block, 4 + BigEndian(block, 0, 4)));
+        TakeBoxedExif(block, &out_);
         HIIF_RETURN_IF_ERROR(CheckExif(out_.metadata.exif));
       }
       at += extents * each;

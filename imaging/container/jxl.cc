@@ -63,8 +63,7 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
     }
     if (!box->whole) break;
     if (type == "Exif") {
-      if (data.size() > 4 && out.metadata.exif.empty())
-        out.metadata.exif = std::string(Slice(data, 4 + BigEndian(data, 0, 4)));
+      TakeBoxedExif(data, &out);
     } else if (type == "xml ") {
       if (out.metadata.xmp.empty()) out.metadata.xmp = std::string(data);
     } else if (type == "brob") {

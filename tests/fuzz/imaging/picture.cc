@@ -3,6 +3,7 @@
 #include "tests/fuzz/target.h"
 
 FUZZ_TARGET(picture) {
+  if (!hiif::InitImaging(1).ok()) return;  // as decoders' processes do
   const hiif::ImageLimits limits{.max_pixels = 1 << 18};
   const auto info = hiif::Probe(bytes, limits);
   if (!info.ok()) return;

@@ -1,9 +1,10 @@
 // The header of any bytes, and what its decoder would take.
 #include "imaging/probe.h"
-
+#include "imaging/decode.h"
 #include "tests/fuzz/target.h"
 
 FUZZ_TARGET(probe) {
+  if (!hiif::InitImaging(1).ok()) return;
   const hiif::ImageLimits limits{.max_pixels = 50'000'000};
   const auto info = hiif::Probe(bytes, limits);
   if (!info.ok()) {

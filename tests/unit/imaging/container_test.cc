@@ -489,6 +489,23 @@ TEST(ReadJxl, WhatDecodersDoNotHandOn) {
                   ->animation);
 }
 
+TEST(ReadJxl, ExifWithItsOffsetAndWithout) {
+  const std::string start = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
+                                         Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  const std::string exif = Exif({Entry(0x010f, 2, 4, 'a')});
+  for (const std::string& before : {std::string(), std::string(4, '\0'),
+                                    std::string("\0\0\0\x06"
+                                                "Exif\0\0",
+                                                10)}) {
+    const auto read = ReadJxl(absl::StrCat(start, Box("Exif", absl::StrCat(before, exif))));
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->metadata.exif, exif);
+    EXPECT_THAT(read->warnings, IsEmpty());
+  }
+  EXPECT_THAT(ReadJxl(absl::StrCat(start, Box("Exif", "none at all")))->warnings,
+              ElementsAre(HasSubstr("EXIF data are damaged")));
+}
+
 TEST(ReadPpm, EverySampleIsThere) {
   EXPECT_TRUE(Decode("P2\n2 2\n255\n1 2 3 4\n").ok());
   EXPECT_TRUE(Decode("P1 2 2 0110").ok());
