@@ -1,5 +1,6 @@
-"""The tables of docs/formats.md that say what becomes of each kind of input, measured: files made by Pillow, tifffile,
-exiftool and by hand, enlarged by the command line, read back by Pillow, libvips and exiftool, which must agree.
+"""The tables of docs/formats.md that say what becomes of each kind of input, measured: files made by Pillow (with its
+plugins for HEIC and JPEG XL, which bring their own libheif and libjxl), tifffile, exiftool and by hand, enlarged by the
+command line, read back by Pillow, libvips and exiftool, which must agree.
 
     formats_table.py ADDRESS [--write]      prints them; --write: into docs/formats.md
 """
@@ -14,6 +15,8 @@ import tempfile
 import zlib
 
 import numpy
+import pillow_heif
+import pillow_jxl  # noqa: F401 (registers itself)
 import tifffile
 from PIL import Image, ImageCms
 
@@ -22,11 +25,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "testing"))
 from processes import ROOT, hiif  # noqa: E402
 from vips import Vips  # noqa: E402
 
+pillow_heif.register_heif_opener()
+
 PAGE = ROOT / "docs" / "formats.md"
 BEGIN, END = "<!-- formats-table: made by scripts/verify formats --write -->\n", "<!-- /formats-table -->\n"
 FAST = ("-n", "edsr-baseline-hiif-fast", "-s", "2")
 SIZE = (16, 12)
 OUTPUTS = ["png", "jpg", "webp", "tif", "avif", "jxl", "ppm"]
+TURNED_BY_PROPERTY = ("avif", "heic", "jxl")
 CHANNELS = {1: "grey", 2: "grey, alpha", 3: "RGB", 4: "RGB, alpha"}
 
 
@@ -65,6 +71,13 @@ def tiff(array, **options):
     return out.getvalue()
 
 
+def heic_of_ten_bits():
+    out = io.BytesIO()
+    picture = pillow_heif.from_bytes("RGB;16", SIZE, samples(3, "u2").tobytes())
+    picture.save(out, quality=90)
+    return out.getvalue()
+
+
 def sample_inputs():
     """(format, kind, bytes) of each row of the first table."""
     rgb, rgba = Image.fromarray(samples(3, "u1")), Image.fromarray(samples(4, "u1"))
@@ -98,6 +111,17 @@ def sample_inputs():
     yield "tif", "half, double, signed", tiff(samples(3, "f4").astype("f8"), photometric="rgb")
     yield "avif", "RGB", saved(rgb, "AVIF", quality=90)
     yield "avif", "RGB, alpha", saved(rgba, "AVIF", quality=90)
+    yield "avif", "grey", saved(grey, "AVIF", quality=90)
+    yield "heic", "grey", saved(grey, "HEIF", quality=90)
+    yield "heic", "RGB", saved(rgb, "HEIF", quality=90)
+    yield "heic", "RGB, alpha", saved(rgba, "HEIF", quality=90)
+    yield "heic", "RGB 10 bits", heic_of_ten_bits()
+    yield "jxl", "grey", saved(grey, "JXL", lossless=True)
+    yield "jxl", "grey, alpha", saved(Image.fromarray(samples(2, "u1"), "LA"), "JXL", lossless=True)
+    yield "jxl", "RGB, lossy", saved(rgb, "JXL", quality=90)
+    yield "jxl", "RGB, lossless", saved(rgb, "JXL", lossless=True)
+    yield "jxl", "RGB, alpha", saved(rgba, "JXL", lossless=True)
+    yield "jxl", "grey 16 bits", saved(Image.fromarray(samples(1, "u2")[..., 0]), "JXL", lossless=True)
     yield "gif", "palette", saved(rgb.quantize(16), "GIF")
     yield "gif", "palette, transparent", saved(rgb.quantize(16), "GIF", transparency=3)
     yield "ppm", "bitmap (P4)", saved(rgb.convert("1"), "PPM")
@@ -128,8 +152,8 @@ def read_back(path, vips):
             assert image.size == (width, height), path
             pillow = {"L": 1, "I;16": 1, "I": 1, "F": 1, "LA": 2, "RGB": 3, "RGBA": 4}[image.mode]
             assert pillow == bands or (bands, kind) == (2, "16 bits"), (path, image.mode, bands)
-    except OSError:  # JPEG XL, float and some 16 bits
-        assert path.suffix in (".jxl", ".tif"), path
+    except OSError:  # float and some 16 bits
+        assert path.suffix == ".tif", path
     return CHANNELS[bands], kind
 
 
@@ -158,14 +182,17 @@ def metadata_inputs(folder):
     """One of each format that can hold metadata, with as much as exiftool writes into it."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.fromarray(samples(3, "u1"))
-    for form, name in (("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("TIFF", "tif"), ("AVIF", "avif")):
+    for form, name in (("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("TIFF", "tif"), ("AVIF", "avif"), ("HEIF", "heic"),
+                       ("JXL", "jxl")):
         path = folder / f"{name}.{name}"
         dots = name in ("png", "jpg", "tif")
-        image.save(path, form, icc_profile=profile, **({"dpi": (300, 300)} if dots else {}))
+        # With EXIF a JPEG XL has boxes to write into.
+        extra = {"dpi": (300, 300)} if dots else {"exif": Image.Exif().tobytes()} if name == "jxl" else {}
+        image.save(path, form, icc_profile=profile, **extra)
         # exiftool writes 72 into a new EXIF, and versions of libvips differ in which of two resolutions is a PNG's.
         resolution = ["-IFD0:XResolution=300", "-IFD0:YResolution=300", "-IFD0:ResolutionUnit=inches"] if dots else []
-        # In AVIF the orientation is a property of the image, not of its EXIF.
-        turned = [] if name == "avif" else ["-IFD0:Orientation#=6"]
+        # In these the orientation is a property of the image, not of its EXIF.
+        turned = [] if name in TURNED_BY_PROPERTY else ["-IFD0:Orientation#=6"]
         subprocess.run(["exiftool", "-q", "-overwrite_original", "-IFD0:Artist=A. Painter", *turned, *resolution,
                         "-XMP-dc:Title=A picture", "-IPTC:Keywords=seen", path], check=False, capture_output=True)
 
@@ -187,9 +214,10 @@ def metadata_of(path, vips):
         found.append("IPTC")
     if ppi in (299, 300, 301):
         found.append("DPI")
-    if path.suffix not in (".jxl",):
-        with Image.open(path) as image:
-            assert bool(image.info.get("icc_profile")) == profile == ("ICC-header" in groups), path
+    with Image.open(path) as image:
+        # exiftool does not look for the profile of a JPEG XL, nor into a bare codestream.
+        seen = ("ICC-header" in groups) if path.suffix != ".jxl" else profile
+        assert bool(image.info.get("icc_profile")) == profile == seen, path
     return found, (width, height), tags.get("IFD0:Orientation", 1)
 
 
@@ -206,7 +234,7 @@ def second_table(address, vips, work):
             line = log[path.name]
             assert line["status"] == "done", line
             kept, size, orientation = metadata_of(pathlib.Path(line["output"]), vips)
-            shape = SIZE if path.suffix == ".avif" else SIZE[::-1]
+            shape = SIZE if path.suffix[1:] in TURNED_BY_PROPERTY else SIZE[::-1]
             assert size == (2 * shape[0], 2 * shape[1]) and orientation == 1, (path, out, "is not turned")
             lost = [what for what in had[path.name] if what not in kept]
             assert not lost or line.get("warnings") or lost == ["DPI"], (path.name, out, lost, "without a warning")
