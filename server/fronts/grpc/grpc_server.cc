@@ -24,7 +24,7 @@ namespace {
 
 constexpr int kWindowBytes = 1 << 20;
 // Connections of an address that may send without a pause and nobody waits for it (HandOver).
-constexpr int kLanes = 8;
+constexpr int kLanes = 16;
 
 // 0 is "never", which gRPC writes as the largest int.
 int Milliseconds(const google::protobuf::Duration& duration, bool zero_is_never) {
