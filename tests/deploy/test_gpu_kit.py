@@ -1,5 +1,5 @@
 """The kit for GPU machines: what it says where something is missing, and all of it on a processor: with the programs of this
-tree and its PyTorch."""
+tree and its PyTorch, and, where scripts/gpu-kit made an archive, in a bare chroot."""
 
 import importlib
 import json
@@ -14,6 +14,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("HIIF_BIN", ROOT / "build" / "release" / "bin"))
 SHARED = pathlib.Path(os.environ.get("HIIF_SHARED", ROOT.parent / "shared"))
+KIT = pathlib.Path(os.environ.get("HIIF_GPU_KIT", ROOT / "build" / "dist" / "hiif-gpu-kit.tar"))
 COMMANDS = ("parity", "speed", "serve", "train", "profile", "sanitize")
 
 
@@ -209,3 +210,11 @@ def test_a_card_that_the_programs_cannot_use(whole, tmp_path, monkeypatch):
     for name in ("parity", "speed", "serve", "profile"):
         said = json.loads((kit / "results" / f"{name}.json").read_text())
         assert said["card"] == "Some GPU, 81559, 580.0" and any('"cuda" is not there' in line or "no CUDA" in line for line in said["failed"]), said
+
+
+@pytest.mark.skipif(not KIT.exists(), reason="no kit: scripts/gpu-kit makes it (or HIIF_GPU_KIT names one)")
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("debootstrap") is None, reason="needs root and debootstrap")
+def test_it_runs_in_a_bare_chroot():
+    result = subprocess.run([ROOT / "scripts" / "verify", "gpu-kit", KIT], capture_output=True, text=True, timeout=900, check=False,
+                            env={**os.environ, "HIIF_KIT_SECONDS": "600"})  # how long it takes is the figure's
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-1000:]
