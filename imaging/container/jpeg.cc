@@ -159,7 +159,7 @@ class JpegReader {
       HIIF_ASSIGN_OR_RETURN(at, Segment(marker, mark, code + 1));
     }
     // A structure that ends within a segment is the decoder's to judge.
-    if (!ended_) AddPiece(bytes_, at, bytes_.size(), &out_);
+    if (!ended_) AddPiece(bytes_, at, EndOfData(), &out_);
     HIIF_RETURN_IF_ERROR(End(at));
     if (!profile_.empty()) {
       out_.metadata.icc = profile_.Whole();
@@ -174,6 +174,14 @@ class JpegReader {
   }
 
  private:
+  // Before the zeros that file systems and cameras fill up with, where there is no end marker. One
+  // zero may be of the picture, and the one behind FF is.
+  size_t EndOfData() const {
+    const size_t end = bytes_.find_last_not_of('\0') + 1;
+    if (bytes_.size() - end < 2) return bytes_.size();
+    return end + (bytes_[end - 1] == '\xff' ? 1 : 0);
+  }
+
   // Of a marker at [mark, body); returns where it goes on.
   absl::StatusOr<size_t> Segment(uint8_t marker, size_t mark, size_t body) {
     if (marker == kEoi) {

@@ -81,6 +81,10 @@ TEST(ReadJpeg, WithoutItsEndMarker) {
     ASSERT_TRUE(picture.ok()) << options << picture.status();
     EXPECT_EQ(picture->colour->samples, Decode(whole)->colour->samples);
     EXPECT_THAT(picture->warnings, ElementsAre(HasSubstr("no end marker")));
+    const auto filled = Decode(file + std::string(300, '\0'));
+    ASSERT_TRUE(filled.ok()) << options << filled.status();
+    EXPECT_EQ(filled->colour->samples, picture->colour->samples);
+    EXPECT_FALSE(Decode(file.substr(0, file.size() * 2 / 3) + std::string(3000, '\0')).ok());
     for (const double part : {0.3, 0.6, 0.8, 0.93})
       EXPECT_FALSE(
           Decode(whole.substr(0, static_cast<size_t>(part * static_cast<double>(whole.size()))))
