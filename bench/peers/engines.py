@@ -1,10 +1,8 @@
 """What the peers compute: images to larger images, each as a user of that library would write it.
 
-An engine takes a batch, [(image, scale), ...], and gives the larger images in that order. PEERS_MODEL: the checkpoint;
-PEERS_PRECISION=bfloat16: PyTorch under autocast.
+An engine takes a batch, [(image, scale), ...], and gives the larger images in that order. PEERS_MODEL: the checkpoint.
 """
 
-import contextlib
 import io
 import os
 import pathlib
@@ -32,7 +30,6 @@ def by_torch():
     import hiif.torch
     torch.set_num_threads(2)
     network = hiif.torch.load(ROOT / "models" / f"{MODEL}.safetensors").eval()
-    low = os.environ.get("PEERS_PRECISION") == "bfloat16"
 
     def upscale(batch):
         groups = {}
@@ -41,9 +38,9 @@ def by_torch():
         results = [None] * len(batch)
         for (_, size), members in groups.items():
             pixels = numpy.stack([numpy.asarray(batch[i][0].convert("RGB"), numpy.float32) / 255 for i in members])
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16) if low else contextlib.nullcontext():
+            with torch.inference_mode():
                 out = network(torch.from_numpy(pixels).permute(0, 3, 1, 2), size)
-            for i, one in zip(members, (out.float().permute(0, 2, 3, 1).numpy() * 255 + 0.5).astype(numpy.uint8)):
+            for i, one in zip(members, (out.permute(0, 2, 3, 1).numpy() * 255 + 0.5).astype(numpy.uint8)):
                 results[i] = Image.fromarray(one)
         return results
     return upscale

@@ -35,15 +35,13 @@ OURS = {  # name: (what it is, model, flags)
     "hiif-float32": (f"hiif-server, {MODEL}, float32", MODEL, ("--precision", "float32")),
     "hiif-fast": (f"hiif-server, {MODEL}-fast", f"{MODEL}-fast", ()),
 }
-LOW = {"PEERS_PRECISION": "bfloat16"}
-PEERS = {  # name: (what it is, environment, command of serve.py, variables)
-    "litserve": ("PyTorch HIIF, LitServe", "litserve", "litserve", {}),
-    "litserve-bfloat16": ("PyTorch HIIF in bfloat16, LitServe", "litserve", "litserve", LOW),
-    "bentoml": ("PyTorch HIIF, BentoML", "bentoml", "bentoml", {}),
-    "ray": ("PyTorch HIIF, Ray Serve", "ray", "ray", {}),
-    "onnxruntime": ("exported HIIF, onnxruntime", None, "onnxruntime", {}),
-    "ncnn": ("realesrgan-ncnn, animevideov3", "ncnn", "ncnn", {}),
-    "pillow": ("Pillow's Lanczos (no network)", None, "pillow", {}),
+PEERS = {  # name: (what it is, environment, command of serve.py)
+    "litserve": ("PyTorch HIIF, LitServe", "litserve", "litserve"),
+    "bentoml": ("PyTorch HIIF, BentoML", "bentoml", "bentoml"),
+    "ray": ("PyTorch HIIF, Ray Serve", "ray", "ray"),
+    "onnxruntime": ("exported HIIF, onnxruntime", None, "onnxruntime"),
+    "ncnn": ("realesrgan-ncnn, animevideov3", "ncnn", "ncnn"),
+    "pillow": ("Pillow's Lanczos (no network)", None, "pillow"),
 }
 OTHER_NETWORKS = ("hiif-fast", "ncnn", "pillow")
 SCALES = (2.0, 2.7, 3.3, 4.0)
@@ -173,7 +171,7 @@ def ours(name):
 
 @contextlib.contextmanager
 def peer(name):
-    _, environment, command, variables = PEERS[name]
+    _, environment, command = PEERS[name]
     python = VENVS / environment / "bin" / "python" if environment else sys.executable
     port = free_port()
     log = FOLDER / f"{name}.log"
@@ -183,7 +181,7 @@ def peer(name):
                                    env={**os.environ, "BENTOML_DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "2",
                                         "RAY_raylet_start_wait_time_s": "240", "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "240",
                                         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
-                                        "PYTHONPATH": str(FOLDER), "LD_LIBRARY_PATH": str(VENVS / "lib"), **variables})
+                                        "PYTHONPATH": str(FOLDER), "LD_LIBRARY_PATH": str(VENVS / "lib")})
     try:
         end = time.monotonic() + 420
         while True:
