@@ -75,6 +75,16 @@ std::string AblationName(const ModelConfig& config) {
   return "";
 }
 
+// Some decoders are made for factors up to one (CLIT of one stage: 4).
+bool Enlarges(const Upscaler& upscaler, const EvalScale& scale) {
+  constexpr int64_t kSide = 96;
+  const auto enlarged = [](double factor) { return std::llround(kSide * factor); };
+  return upscaler
+      .CheckGrid({.height = kSide, .width = kSide},
+                 {.height = enlarged(scale.y), .width = enlarged(scale.x)})
+      .ok();
+}
+
 absl::Status WriteTables(const Options& options, const std::vector<PsnrRow>& rows) {
   std::vector<CostRow> costs;
   for (const std::string& name : options.models) {
@@ -133,6 +143,13 @@ absl::Status Run(const Options& options, bool ablation) {
     for (const std::string& folder : options.data) {
       HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
       for (const EvalScale& scale : scales) {
+        if (!Enlarges(*upscaler, scale)) {  // the table has no cell of it
+          std::printf("| %s | %s | %s | %s | %s | beyond it | |\n", option.Name().c_str(),
+                      EncoderName(checkpoint.config().encoder).c_str(),
+                      DecoderName(checkpoint.config().decoder).c_str(), set.name().c_str(),
+                      scale.ToString().c_str());
+          continue;
+        }
         HIIF_ASSIGN_OR_RETURN(const Measured mean,
                               MeasureSet(*upscaler, set, scale, options.measure));
         row(option.Name(), EncoderName(checkpoint.config().encoder),

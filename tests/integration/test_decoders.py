@@ -3,13 +3,14 @@
 import os
 import pathlib
 import re
+import subprocess
 
 import numpy
 import pytest
 from PIL import Image
 
 from conversion import convert
-from processes import ROOT, assemble, hiif, run_server
+from processes import BIN, ROOT, assemble, hiif, run_server
 
 SHARED = pathlib.Path(os.environ.get("HIIF_SHARED", ROOT.parent / "shared"))
 RECORDED = SHARED / "recorded" / "decoders"
@@ -129,3 +130,15 @@ def test_what_the_decoder_cannot_enlarge_is_refused(serving, tmp_path):
     with pytest.raises(grpc.RpcError) as refused:
         serving.stub().Query(request, timeout=60)
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "at most" in refused.value.details()
+
+
+@needs_recordings
+def test_a_table_leaves_out_what_a_decoder_is_not_made_for(models, small, tmp_path):
+    table = tmp_path / "tables.md"
+    command = [BIN / "hiif-eval", "report", "--models", f"{models / ONE_STAGE}.safetensors,{models / 'bicubic'}.safetensors",
+               "--data", small.parent, "--scales", "2,6", "--cost-size", "16", "--cost-scale", "2", "--tables", table]
+    rows = [line for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+            if ONE_STAGE in line]
+    assert [row.split("|")[5:7] for row in rows] == [[" 2 ", rows[0].split("|")[6]], [" 6 ", " beyond it "]]
+    assert ONE_STAGE in table.read_text(encoding="utf-8")
+
