@@ -12,13 +12,9 @@ namespace {
 
 constexpr absl::string_view kHeading("Photoshop 3.0\0", 14);
 constexpr absl::string_view kResource("8BIM");
-constexpr absl::string_view kIptcId("\x04\x04", 2);
+constexpr uint64_t kIptcId = 0x0404;
 
 size_t Even(size_t n) { return n + (n & 1); }
-
-}  // namespace
-
-namespace {
 
 // The resources of a Photoshop block, with its heading or without, in order, until one is wanted;
 // its data. Each: "8BIM", id (2), name (its length in 1 byte, padded to even), length (4), data
@@ -41,9 +37,8 @@ std::optional<absl::string_view> FindResource(absl::string_view block, Wanted wa
 
 std::string IptcRecords(absl::string_view block) {
   if (absl::StartsWith(block, "\x1c")) return std::string(block);
-  constexpr uint64_t kIptc = 0x0404;
   return std::string(
-      FindResource(block, [](uint64_t id) { return id == kIptc; }).value_or(absl::string_view()));
+      FindResource(block, [](uint64_t id) { return id == kIptcId; }).value_or(absl::string_view()));
 }
 
 bool HasPaths(absl::string_view block) {
@@ -53,7 +48,8 @@ bool HasPaths(absl::string_view block) {
 std::string PhotoshopBlock(absl::string_view records) {
   std::string out(kHeading);
   out.append(kResource.data(), kResource.size());
-  out.append(kIptcId.data(), kIptcId.size());
+  out.push_back(static_cast<char>(kIptcId >> 8));
+  out.push_back(static_cast<char>(kIptcId & 0xff));
   out.append(2, '\0');  // no name
   for (int shift = 24; shift >= 0; shift -= 8)
     out.push_back(static_cast<char>(records.size() >> shift & 0xff));

@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kMaxDepth = 8;  // of boxes, and of images made of images
 constexpr size_t kMaxReferences = 1 << 16;
+constexpr size_t kMaxProperties = 1 << 16;  // and as many that items have
 constexpr int64_t kMaxDerivedParts = 4096;  // images that one is made of, all levels together
 
 // Of C2PA, for a "uuid" box.
@@ -64,10 +65,11 @@ class HeifReader {
       size_t at = 0;
       while (const auto property = NextBox(box.body, at)) {
         properties_.push_back(*property);
+        if (properties_.size() > kMaxProperties) return Damaged("properties");
         at = property->end;
       }
     }
-    if (box.type == "ipma") Associations(box.body);
+    if (box.type == "ipma") return Associations(box.body);
     if (box.type == "pitm")
       primary_ =
           static_cast<uint32_t>(BigEndian(box.body, 4, BigEndian(box.body, 0, 1) == 0 ? 2 : 4));
@@ -91,7 +93,8 @@ class HeifReader {
       const absl::string_view one = all.substr(at, size);
       const auto from = static_cast<uint32_t>(BigEndian(one, 8, id));
       const size_t count = BigEndian(one, 8 + id, 2);
-      if (count * id > one.size() || (references_ += count) > kMaxReferences)
+      // One to nothing is remembered too.
+      if (count * id > one.size() || (references_ += 1 + count) > kMaxReferences)
         return Damaged("references");
       const absl::string_view type = one.substr(4, 4);
       if (type == "dimg")
@@ -123,7 +126,7 @@ class HeifReader {
   }
 
   // Which of the properties an item has.
-  void Associations(absl::string_view b) {
+  absl::Status Associations(absl::string_view b) {
     const size_t id = BigEndian(b, 0, 1) == 0 ? 2 : 4;
     const size_t each = (BigEndian(b, 3, 1) & 1) == 0 ? 1 : 2;
     const uint64_t items = BigEndian(b, 4, 4);
@@ -131,10 +134,13 @@ class HeifReader {
     for (uint64_t i = 0; i < items && at < b.size(); ++i) {
       auto& of_item = properties_of_[static_cast<uint32_t>(BigEndian(b, at, id))];
       const uint64_t count = BigEndian(b, at + id, 1);
+      // An item without any costs as well.
+      if ((associations_ += 1 + count) > kMaxProperties) return Damaged("properties");
       at += id + 1;
       for (uint64_t k = 0; k < count && at < b.size(); ++k, at += each)
         of_item.push_back(BigEndian(b, at, each) & (each == 1 ? 0x7f : 0x7fff));
     }
+    return absl::OkStatus();
   }
 
   template <typename Visit>
@@ -249,6 +255,7 @@ class HeifReader {
   std::set<uint32_t> auxiliary_;
   std::set<uint32_t> premultiplied_;
   size_t references_ = 0;
+  size_t associations_ = 0;
   uint64_t copied_ = 0;  // of EXIF data: the file holds no more than its bytes
   std::map<uint32_t, std::vector<uint32_t>> derived_;
   std::set<uint32_t> exif_items_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
@@ -91,7 +92,7 @@ class PngReader {
     } else if (chunk.type == "acTL") {
       out_.frames = static_cast<int>(std::clamp<uint64_t>(BigEndian(data, 0, 4), 1, 1 << 20));
     } else if (chunk.type == "iCCP") {
-      if (out_.metadata.icc.empty()) Profile(data);
+      if (!std::exchange(profile_seen_, true)) Profile(data);
     } else if (chunk.type == "gAMA") {
       out_.colour.gamma = static_cast<double>(BigEndian(data, 0, 4)) / 1e5;
     } else if (chunk.type == "cHRM") {
@@ -187,6 +188,7 @@ class PngReader {
   size_t texts_ = 0;
   bool full_ = false;
   int unpackings_ = 0;
+  bool profile_seen_ = false;  // a damaged one is not unpacked for each that follows
   LeftOut left_out_;
 };
 

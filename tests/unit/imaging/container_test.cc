@@ -249,6 +249,13 @@ TEST(ReadPng, TextsAreKeptAndCostNothing) {
   EXPECT_LT(absl::Now() - start, absl::Seconds(2));
 }
 
+TEST(ReadPng, ADamagedProfileIsUnpackedOnce) {
+  const std::string damaged = MakePngChunk("iCCP", absl::string_view("p\0\0nothing packed", 17));
+  const auto read = ReadPng(PngWith(std::vector<std::string>(50, damaged)));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->warnings.size(), 1) << "one for all";
+}
+
 TEST(ReadPng, CountsTheFramesOfAnAnimation) {
   const auto info = Probe(PngWith({MakePngChunk("acTL", Numbers({7, 0}))}));
   ASSERT_TRUE(info.ok()) << info.status();
@@ -437,6 +444,28 @@ std::string JxlBits(absl::string_view bits) {
     out.back() = static_cast<char>(out.back() | (bits[i] - '0') << i % 8);
   }
   return out + std::string(8, '\0');
+}
+
+// A few bytes each in the file, much more in a table of it.
+TEST(ReadHeif, TablesAreBounded) {
+  const std::string full(4, '\0');
+  const absl::string_view ftyp("avif\0\0\0\0mif1avif", 16);
+  constexpr int kMany = 70000;
+  std::string items = absl::StrCat(absl::string_view("\x01\0\0\0", 4), Numbers({kMany}));
+  std::string references, properties;
+  for (uint32_t i = 0; i < kMany; ++i) {
+    items += Numbers({i}) + std::string(1, '\0');
+    references += Box("auxl", Numbers({i}) + std::string(2, '\0'));
+    properties += Box("free", "");
+  }
+  for (const std::string& box :
+       {Box("iprp", Box("ipma", items)), Box("iprp", Box("ipco", properties)),
+        Box("iref", absl::StrCat(absl::string_view("\x01\0\0\0", 4), references))}) {
+    const auto read =
+        ReadHeif(absl::StrCat(Box("ftyp", ftyp), Box("meta", absl::StrCat(full, box))));
+    EXPECT_THAT(read.status().message(),
+                ::testing::AnyOf(HasSubstr("properties"), HasSubstr("references")));
+  }
 }
 
 TEST(ReadJxl, WhatDecodersDoNotHandOn) {
