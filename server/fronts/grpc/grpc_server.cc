@@ -23,7 +23,7 @@ namespace hiif::server {
 namespace {
 
 constexpr int kWindowBytes = 1 << 20;
-// Connections of an address that may send without a pause and nobody waits for it (HandOver).
+// Connections to one --listen that may send without a pause before somebody waits (HandOver).
 constexpr int kLanes = 16;
 
 // 0 is "never", which gRPC writes as the largest int.
@@ -131,17 +131,10 @@ void GrpcServer::SetHealth(const std::string& service, bool serving) {
   health->SetServingStatus(service, serving);
 }
 
-void GrpcServer::Give(int fd) {
-  if (ended_) {
-    close(fd);
-  } else {
-    own_->Give(fd);
-  }
-}
-
 void GrpcServer::BeginShutdown() {
   if (ending_ != nullptr) return;
-  ended_ = true;
+  for (const auto& connections : connections_) connections->End();
+  own_->End();
   ending_ = std::make_unique<Ending>();
   ending_->thread = std::thread([this] {
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::hours(24));

@@ -2,7 +2,6 @@
 #ifndef SERVER_FRONTS_GRPC_GRPC_SERVER_H_
 #define SERVER_FRONTS_GRPC_GRPC_SERVER_H_
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,7 +34,7 @@ class GrpcServer {
   // Where its connections come in; once. The addresses listen already.
   std::vector<Acceptor::Door> TakeDoors() { return std::exchange(doors_, {}); }
   // Takes a connection of this process itself, in clear text and beside all limits. Any thread.
-  void Give(int fd);
+  void Give(int fd) { own_->Give(fd); }
   // grpc.health.v1; "" is the whole server. Names never set: NOT_FOUND.
   void SetHealth(const std::string& service, bool serving);
 
@@ -53,7 +52,6 @@ class GrpcServer {
   std::unique_ptr<grpc::Server> server_;
   std::vector<Acceptor::Door> doors_;  // that nobody has taken
   Address first_;
-  std::atomic<bool> ended_ = false;  // takes no connections any more
   struct Ending;
   std::unique_ptr<Ending> ending_;
 };

@@ -14,12 +14,14 @@ HandOver::HandOver(int lanes, const std::shared_ptr<grpc::ServerCredentials>& cr
 }
 
 HandOver::~HandOver() {
-  {
-    absl::MutexLock lock(&mutex_);
-    over_ = true;
-    for (; !waiting_.empty(); waiting_.pop()) close(waiting_.front());
-  }
+  End();
   for (std::thread& thread : threads_) thread.join();
+}
+
+void HandOver::End() {
+  absl::MutexLock lock(&mutex_);
+  over_ = true;
+  for (; !waiting_.empty(); waiting_.pop()) close(waiting_.front());
 }
 
 void HandOver::Give(int fd) {

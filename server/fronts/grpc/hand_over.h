@@ -27,6 +27,9 @@ class HandOver {
 
   // Returns at once. Any thread.
   void Give(int fd);
+  // Connections that wait, and all that are given from now on, are closed: before the server's
+  // shutdown, after which it would neither take nor close them.
+  void End();
 
  private:
   using Connections = grpc::experimental::ExternalConnectionAcceptor;
