@@ -48,6 +48,11 @@ bool HasPairs(const std::string& folder) {
 
 }  // namespace
 
+Grid Enlarged(Grid low, const EvalScale& scale) {
+  return {static_cast<int64_t>(std::floor(low.height * scale.y + 0.5)),
+          static_cast<int64_t>(std::floor(low.width * scale.x + 0.5))};
+}
+
 std::string EvalScale::ToString() const {
   return uniform() ? absl::StrCat(x) : absl::StrCat(x, "x", y);
 }

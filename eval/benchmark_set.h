@@ -21,6 +21,9 @@ struct EvalScale {
   std::string ToString() const;
 };
 
+// The size of an image that is enlarged by it.
+Grid Enlarged(Grid low, const EvalScale& scale);
+
 // "2,3,2.5,2x3.1". InvalidArgument.
 absl::StatusOr<std::vector<EvalScale>> ParseScales(const std::string& text);
 

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
+#include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -77,12 +78,8 @@ std::string AblationName(const ModelConfig& config) {
 
 // Some decoders are made for factors up to one (CLIT of one stage: 4).
 bool Enlarges(const Upscaler& upscaler, const EvalScale& scale) {
-  constexpr int64_t kSide = 96;
-  const auto enlarged = [](double factor) { return std::llround(kSide * factor); };
-  return upscaler
-      .CheckGrid({.height = kSide, .width = kSide},
-                 {.height = enlarged(scale.y), .width = enlarged(scale.x)})
-      .ok();
+  constexpr Grid kLow{96, 96};
+  return upscaler.CheckGrid(kLow, Enlarged(kLow, scale)).ok();
 }
 
 absl::Status WriteTables(const Options& options, const std::vector<PsnrRow>& rows) {
@@ -114,19 +111,21 @@ absl::Status Run(const Options& options, bool ablation) {
       "| --- | --- | --- | --- | --- | --- | --- |\n",
       ablation ? "variant" : "decoder");
   std::vector<PsnrRow> rows;
+  // psnr: none where the model is not made for the scale; the tables have no cell of it.
   const auto row = [&](const std::string& model, const std::string& encoder,
                        const std::string& decoder, const std::string& variant,
-                       const std::string& set, const EvalScale& scale, double psnr) {
+                       const std::string& set, const EvalScale& scale, std::optional<double> psnr) {
     const std::string theirs =
         published(absl::StrCat(encoder, ",", decoder, ",", set, ",", scale.ToString()));
-    std::printf("| %s | %s | %s | %s | %s | %.2f | %s |\n", model.c_str(), encoder.c_str(),
-                (ablation ? variant : decoder).c_str(), set.c_str(), scale.ToString().c_str(), psnr,
-                theirs.c_str());
+    std::printf("| %s | %s | %s | %s | %s | %s | %s |\n", model.c_str(), encoder.c_str(),
+                (ablation ? variant : decoder).c_str(), set.c_str(), scale.ToString().c_str(),
+                psnr ? absl::StrFormat("%.2f", *psnr).c_str() : "beyond it", theirs.c_str());
     std::fflush(stdout);
-    rows.push_back({model, encoder, decoder, variant, set, scale.ToString(), psnr,
+    if (!psnr) return;
+    rows.push_back({model, encoder, decoder, variant, set, scale.ToString(), *psnr,
                     theirs == "-" ? "" : theirs});
     absl::StrAppendFormat(&csv, "%s,%s,%s,%s,%s,%s,%.6f,%s\n", model, encoder, decoder, variant,
-                          set, scale.ToString(), psnr, theirs == "-" ? "" : theirs);
+                          set, scale.ToString(), *psnr, theirs == "-" ? "" : theirs);
   };
   for (const std::string& folder : options.data) {
     HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
@@ -143,18 +142,15 @@ absl::Status Run(const Options& options, bool ablation) {
     for (const std::string& folder : options.data) {
       HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
       for (const EvalScale& scale : scales) {
-        if (!Enlarges(*upscaler, scale)) {  // the table has no cell of it
-          std::printf("| %s | %s | %s | %s | %s | beyond it | |\n", option.Name().c_str(),
-                      EncoderName(checkpoint.config().encoder).c_str(),
-                      DecoderName(checkpoint.config().decoder).c_str(), set.name().c_str(),
-                      scale.ToString().c_str());
-          continue;
+        std::optional<double> psnr;
+        if (Enlarges(*upscaler, scale)) {
+          HIIF_ASSIGN_OR_RETURN(const Measured mean,
+                                MeasureSet(*upscaler, set, scale, options.measure));
+          psnr = mean.psnr;
         }
-        HIIF_ASSIGN_OR_RETURN(const Measured mean,
-                              MeasureSet(*upscaler, set, scale, options.measure));
         row(option.Name(), EncoderName(checkpoint.config().encoder),
             DecoderName(checkpoint.config().decoder), AblationName(checkpoint.config()), set.name(),
-            scale, mean.psnr);
+            scale, psnr);
       }
     }
   }

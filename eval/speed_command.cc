@@ -86,11 +86,6 @@ absl::StatusOr<std::vector<Workload>> ParseWorkloads(const Options& options) {
   return workloads;
 }
 
-Grid OutputGrid(Grid low, const EvalScale& scale) {
-  return {static_cast<int64_t>(std::floor(low.height * scale.y + 0.5)),
-          static_cast<int64_t>(std::floor(low.width * scale.x + 0.5))};
-}
-
 std::shared_ptr<const RgbImage> Noise(Grid size) {
   auto image = std::make_shared<RgbImage>();
   image->height = size.height;
@@ -111,7 +106,7 @@ absl::StatusOr<double> PsnrToReference(const Options& options, const Upscaler& u
   HIIF_ASSIGN_OR_RETURN(const auto reference, other.Make());
   EnlargeOptions enlarge;
   enlarge.context_samples = options.context_samples;
-  const Grid grid = OutputGrid(kSize, scale);
+  const Grid grid = Enlarged(kSize, scale);
   HIIF_ASSIGN_OR_RETURN(const auto ours, Enlarge(upscaler, Noise(kSize), grid, enlarge));
   HIIF_ASSIGN_OR_RETURN(const auto theirs, Enlarge(*reference, Noise(kSize), grid, enlarge));
   double squares = 0;
@@ -139,7 +134,7 @@ EnlargeOptions EnlargeOptionsOf(const Options& options, const Upscaler& upscaler
 
 absl::Status Measure(const Options& options, const Upscaler& upscaler, const Workload& workload) {
   const Grid low = workload.low;
-  const Grid grid = OutputGrid(low, workload.scale);
+  const Grid grid = Enlarged(low, workload.scale);
   const EnlargeOptions enlarge = EnlargeOptionsOf(options, upscaler);
   const std::shared_ptr<const RgbImage> image = Noise(low);
   const bool on_device = options.model.device != "cpu";
