@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "base/image.h"
-#include "model/checkpoint/safetensors.h"
 #include "model/config.h"
+#include "model/format/safetensors.h"
 
 namespace hiif::eval {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "model/decoders/queries.h"
+#include "model/hiif/query_tensors.h"
 #include "model/layers/axis_position.h"
 #include "train/sample.h"
 

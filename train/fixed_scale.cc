@@ -8,7 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/checkpoint.h"
-#include "model/checkpoint/safetensors.h"
+#include "model/encoders/dat_layers.h"
+#include "model/encoders/encoder.h"
+#include "model/format/safetensors.h"
 
 namespace hiif::train {
 

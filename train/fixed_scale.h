@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/network.h"
+#include "model/checkpoint/network.h"
 
 namespace hiif::train {
 

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "model/decoders/point_decoder.h"
-#include "model/decoders/queries.h"
+#include "model/hiif/query_tensors.h"
 #include "model/layers/autocast.h"
 #include "train/batch.h"
 

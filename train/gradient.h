@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "model/network.h"
+#include "model/checkpoint/network.h"
 #include "train/sample.h"
 
 namespace hiif::train {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/network.h"
+#include "model/checkpoint/network.h"
 #include "train/options.h"
 
 namespace hiif::train {

@@ -12,7 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "base/bicubic.h"
 #include "base/status_macros.h"
-#include "model/network.h"
+#include "model/checkpoint/network.h"
 #include "train/fixed_scale.h"
 #include "train/initial_weights.h"
 #include "train/latent_cache.h"

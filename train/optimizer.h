@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "model/network.h"
+#include "model/checkpoint/network.h"
 
 namespace hiif::train {
 

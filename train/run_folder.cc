@@ -17,7 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/status_macros.h"
-#include "model/checkpoint/safetensors.h"
+#include "model/format/safetensors.h"
 
 namespace hiif::train {
 namespace {

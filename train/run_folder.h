@@ -16,7 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/checkpoint/checkpoint.h"
-#include "model/network.h"
+#include "model/layers/layers.h"
 
 namespace hiif::train {
 

@@ -14,9 +14,9 @@
 #include "base/json.h"
 #include "base/status_macros.h"
 #include "base/text.h"
-#include "model/checkpoint/object_reader.h"
 #include "model/decoders/decoder.h"
 #include "model/encoders/encoder.h"
+#include "model/format/object_reader.h"
 
 namespace hiif {
 namespace {

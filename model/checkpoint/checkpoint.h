@@ -10,8 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/checkpoint/safetensors.h"
 #include "model/config.h"
+#include "model/format/safetensors.h"
 
 namespace hiif {
 

@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/checkpoint/object_reader.h"
 #include "model/decoders/ciaosr_map.h"
 #include "model/decoders/point_decoder.h"
+#include "model/format/object_reader.h"
 
 namespace hiif {
 namespace {

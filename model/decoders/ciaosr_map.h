@@ -6,7 +6,7 @@
 
 #include "absl/types/span.h"
 #include "base/image.h"
-#include "model/network.h"
+#include "model/layers/layers.h"
 
 namespace hiif {
 

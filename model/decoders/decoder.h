@@ -1,6 +1,6 @@
 // A decoder with its sizes: what takes latent codes and positions to colours. Adding one is one
 // file and one line in registry.cc (docs/decoders.md). No LibTorch in this header; what decoders
-// compute is model/decoders/point_decoder.h, and of HIIF and LIIF model/decoders/queries.h.
+// compute is model/decoders/point_decoder.h, and of HIIF and LIIF model/hiif/query_tensors.h.
 #ifndef MODEL_DECODERS_DECODER_H_
 #define MODEL_DECODERS_DECODER_H_
 
@@ -13,9 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/image.h"
-#include "model/checkpoint/safetensors.h"
-#include "model/checkpoint/shapes.h"
 #include "model/config.h"
+#include "model/format/safetensors.h"
+#include "model/format/shapes.h"
 #include "model/layers/coordinates.h"
 
 namespace hiif {

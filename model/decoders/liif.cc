@@ -1,11 +1,9 @@
-// LIIF: sizes and parameters, and the decoder on tensors (model.md 3).
+// LIIF: sizes and parameters (model.md 3); its decoder on tensors is model/hiif/liif_tensors.cc.
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/checkpoint/object_reader.h"
 #include "model/decoders/decoder.h"
-#include "model/decoders/queries.h"
+#include "model/format/object_reader.h"
 
 namespace hiif {
 namespace {
@@ -51,24 +49,5 @@ DecoderConfig::DecoderConfig(const LiifConfig& config)
     : decoder_(std::make_shared<LiifDecoder>(config)) {}
 
 DecoderKind LiifKind() { return {"liif", FromSizes, FromTensors}; }
-
-at::Tensor LiifDecode(const Network& network, const at::Tensor& features,
-                      const QueryTensors& queries) {
-  const Scope imnet(network.parameters, "imnet.layers.");
-  const int layers = static_cast<int>(network.config.decoder.liif()->hidden.size()) + 1;
-  const at::Tensor gathered = Gather(features, queries.neighbour);
-  const at::Tensor cell = PerQuery(queries.cell, gathered.size(1));
-  at::Tensor sum;
-  for (int k = 0; k < 4; ++k) {
-    at::Tensor x = at::cat({gathered.select(2, k), queries.distance.select(2, k) * 2.0, cell}, -1);
-    for (int layer = 0; layer < layers; ++layer) {
-      x = Linear(x, imnet.Below(absl::StrCat(2 * layer)));
-      if (layer + 1 < layers) x = at::relu(x);
-    }
-    x = x * queries.weight.select(2, k).unsqueeze(-1);
-    sum = sum.defined() ? sum + x : x;
-  }
-  return sum;
-}
 
 }  // namespace hiif

@@ -5,8 +5,8 @@
 #include <numbers>
 
 #include "base/status_macros.h"
-#include "model/checkpoint/object_reader.h"
 #include "model/decoders/point_decoder.h"
+#include "model/format/object_reader.h"
 
 namespace hiif {
 namespace {

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/status_macros.h"
-#include "model/checkpoint/object_reader.h"
 #include "model/decoders/point_decoder.h"
+#include "model/format/object_reader.h"
 
 namespace hiif {
 namespace {

@@ -20,7 +20,7 @@
 #include "base/image.h"
 #include "model/decoders/decoder.h"
 #include "model/layers/axis_position.h"
-#include "model/network.h"
+#include "model/layers/layers.h"
 
 namespace hiif {
 

@@ -8,10 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/checkpoint/object_reader.h"
 #include "model/encoders/dat_layers.h"
 #include "model/encoders/encoder.h"
-#include "model/network.h"
+#include "model/format/object_reader.h"
+#include "model/layers/layers.h"
 
 namespace hiif {
 namespace {
@@ -183,8 +183,6 @@ absl::StatusOr<EncoderConfig> FromSizes(const nlohmann::json& sizes) {
 std::optional<EncoderConfig> FromTensors(const Safetensors&) { return std::nullopt; }
 
 }  // namespace
-
-at::Tensor DatMean() { return at::tensor({0.4488f, 0.4371f, 0.4040f}).reshape({1, 3, 1, 1}); }
 
 EncoderConfig::EncoderConfig(const DatConfig& config) : encoder_(std::make_shared<Dat>(config)) {}
 

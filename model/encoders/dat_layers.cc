@@ -49,6 +49,8 @@ at::Tensor DepthwiseConv(const at::Tensor& x, Strip strip, const Scope& scope) {
 
 }  // namespace
 
+at::Tensor DatMean() { return at::tensor({0.4488f, 0.4371f, 0.4040f}).reshape({1, 3, 1, 1}); }
+
 at::Tensor ResidualConvs(const at::Tensor& planes, const Scope& scope) {
   const at::Tensor narrow = at::leaky_relu(Conv(planes, scope.Below("0")), 0.2);
   return Conv(at::leaky_relu(Conv(narrow, scope.Below("2")), 0.2), scope.Below("4"));

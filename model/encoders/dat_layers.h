@@ -7,9 +7,13 @@
 
 #include <ATen/ATen.h>
 
-#include "model/network.h"
+#include "model/config.h"
+#include "model/layers/layers.h"
 
 namespace hiif {
+
+// What DAT takes from its input, RGB in [0,1]: (1,3,1,1).
+at::Tensor DatMean();
 
 // Windows whose attention is in memory at a time.
 inline constexpr int64_t kWindowsAtOnce = 32;

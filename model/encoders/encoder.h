@@ -4,7 +4,6 @@
 #define MODEL_ENCODERS_ENCODER_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -12,9 +11,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/checkpoint/safetensors.h"
-#include "model/checkpoint/shapes.h"
 #include "model/config.h"
+#include "model/format/safetensors.h"
+#include "model/format/shapes.h"
+#include "model/layers/heartbeat.h"
 
 namespace at {
 class Tensor;
@@ -22,11 +22,7 @@ class Tensor;
 
 namespace hiif {
 
-class Scope;  // model/network.h
-
-// Called between the layers of a long piece of work, about every second or more often; false: it is
-// not wanted any more. Empty: nobody listens.
-using Heartbeat = std::function<bool()>;
+class Scope;  // model/layers/layers.h
 
 // Immutable.
 class Encoder {

@@ -2,9 +2,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/status_macros.h"
-#include "model/checkpoint/object_reader.h"
 #include "model/encoders/encoder.h"
-#include "model/network.h"
+#include "model/format/object_reader.h"
+#include "model/layers/layers.h"
 
 namespace hiif {
 namespace {

@@ -11,8 +11,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "model/decoders/folded.h"
 #include "model/hiif/folded.h"
+#include "model/hiif/folded_tensors.h"
 #include "model/hiif/queries.h"
 #include "model/kernels/cuda/decoder_data.h"
 

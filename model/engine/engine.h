@@ -16,9 +16,9 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "model/cost/cost.h"
+#include "model/cost/plan.h"
 #include "model/hiif/queries.h"
-#include "model/upscaler/cost.h"
-#include "model/upscaler/plan.h"
 
 namespace hiif {
 

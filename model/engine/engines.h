@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/engine/engine.h"
-#include "model/upscaler/factory.h"
+#include "model/engine/precision.h"
 
 namespace hiif {
 

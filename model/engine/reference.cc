@@ -1,4 +1,4 @@
-// The `reference` backend of HIIF and LIIF: model/decoders/queries.h on the CPU.
+// The `reference` backend of HIIF and LIIF: model/hiif/query_tensors.h on the CPU.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
@@ -7,10 +7,10 @@
 
 #include "base/status_macros.h"
 #include "model/decoders/decoder.h"
-#include "model/decoders/queries.h"
 #include "model/engine/engines.h"
 #include "model/engine/points.h"
 #include "model/engine/tensors.h"
+#include "model/hiif/query_tensors.h"
 
 namespace hiif {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "model/checkpoint/checkpoint.h"
-#include "model/network.h"
-#include "model/upscaler/plan.h"
+#include "model/checkpoint/network.h"
+#include "model/cost/plan.h"
 
 namespace hiif {
 

@@ -1,5 +1,6 @@
-// The `torch` backend: model/decoders/folded.h on a device of LibTorch, or, where HIIF_CUDA_DECODER
-// says so, its decoder as one kernel (block_decoder.h); what is not HIIF by model/engine/points.h.
+// The `torch` backend: model/hiif/folded_tensors.h on a device of LibTorch, or, where
+// HIIF_CUDA_DECODER says so, its decoder as one kernel (block_decoder.h); what is not HIIF by
+// model/engine/points.h.
 #include <ATen/ATen.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 
@@ -11,13 +12,13 @@
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "model/decoders/decoder.h"
-#include "model/decoders/folded.h"
-#include "model/decoders/queries.h"
 #include "model/engine/block_decoder.h"
 #include "model/engine/device.h"
 #include "model/engine/engines.h"
 #include "model/engine/points.h"
 #include "model/engine/tensors.h"
+#include "model/hiif/folded_tensors.h"
+#include "model/hiif/query_tensors.h"
 
 namespace hiif {
 namespace {

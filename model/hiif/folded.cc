@@ -4,14 +4,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/kernels/fold.h"
+#include "model/hiif/weight_algebra.h"
 
 namespace hiif {
 namespace {
 
-using kernels::Plus;
-using kernels::ScaleColumns;
-using kernels::Times;
+using algebra::Plus;
+using algebra::ScaleColumns;
+using algebra::Times;
 
 absl::StatusOr<FoldedLevel> FoldLevel(const Safetensors& parameters, int level) {
   const std::string prefix = absl::StrCat("fc_layers.", level, ".");

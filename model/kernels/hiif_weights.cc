@@ -2,10 +2,12 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "model/kernels/fold.h"
+#include "model/hiif/weight_algebra.h"
 #include "model/kernels/hiif_decoder.h"
 
 namespace hiif::kernels {
+
+using namespace algebra;
 
 absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const FoldedHiif& folded,
                                                                  Number number) {

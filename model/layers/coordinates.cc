@@ -188,4 +188,8 @@ GridPosition SamplePosition(Grid grid, int64_t i) {
   return {static_cast<int64_t>(row), static_cast<int64_t>(column)};
 }
 
+std::string CoordinateModeName(CoordinateMode mode) {
+  return mode == CoordinateMode::kExact ? "exact" : "reference";
+}
+
 }  // namespace hiif

@@ -1,18 +1,8 @@
+#include "model/layers/layers.h"
+
 #include <c10/core/GradMode.h>
 
-#include "base/status_macros.h"
-#include "model/network.h"
-
 namespace hiif {
-
-absl::StatusOr<Network> LoadNetwork(const Checkpoint& checkpoint) {
-  Network network{checkpoint.config(), {}};
-  for (const auto& [name, shape] : ParameterShapes(checkpoint.config())) {
-    HIIF_ASSIGN_OR_RETURN(std::vector<float> values, checkpoint.tensors().Floats(name));
-    network.parameters[name] = at::from_blob(values.data(), shape, at::kFloat).clone();
-  }
-  return network;
-}
 
 at::Tensor Conv(const at::Tensor& x, const Scope& scope) {
   const at::Tensor& weight = scope.At("weight");
@@ -33,10 +23,6 @@ bool TakesGradient() { return c10::GradMode::is_enabled(); }
 
 void Beat(const Heartbeat& beat) {
   if (beat && !beat()) throw Interrupted{};
-}
-
-at::Tensor EncodeImage(const Network& network, const at::Tensor& image, const Heartbeat& beat) {
-  return network.config.encoder->Forward(Scope(network.parameters, "encoder."), image, beat);
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/engine/precision.h"
 #include "model/upscaler/upscaler.h"
 
 namespace hiif {
@@ -18,13 +19,6 @@ enum class Backend {
   kTorch,      // LibTorch, the algebra of model.md 2.3, CPU and CUDA
   kFused,      // CPU, a tile goes through all levels while it stays in cache
 };
-
-// Of the products; sums and results are float32. kAuto: bfloat16 on CUDA and, by the fused backend,
-// on processors that are faster with it (AMX, or AVX512_BF16 of AMD); else float32. kBFloat16
-// without such instructions is computed as if there were, slower than float32: to see what it costs
-// in PSNR. kFloat32 by the fused backend on AMX: factors of 16 bits (kernels::Number::kAmxFloat32).
-// Upscaler::identity() says what came of it.
-enum class Precision { kAuto, kFloat32, kBFloat16, kFloat16 };
 
 struct UpscalerOptions {
   Backend backend = Backend::kAuto;

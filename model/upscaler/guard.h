@@ -12,7 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "model/network.h"
+#include "model/layers/layers.h"
 
 namespace hiif {
 

@@ -24,9 +24,9 @@
 #include "absl/types/span.h"
 #include "base/image.h"
 #include "model/config.h"
+#include "model/cost/cost.h"
 #include "model/encoders/encoder.h"
 #include "model/hiif/queries.h"
-#include "model/upscaler/cost.h"
 
 namespace hiif {
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/checkpoint/safetensors.h"
+#include "model/format/safetensors.h"
 #include "model/upscaler/factory.h"
 #include "model/upscaler/self_ensemble.h"
 #include "model/upscaler/upscaler.h"

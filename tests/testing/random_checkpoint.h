@@ -11,7 +11,7 @@
 
 #include "absl/status/status.h"
 #include "model/checkpoint/checkpoint.h"
-#include "model/checkpoint/safetensors.h"
+#include "model/format/safetensors.h"
 
 namespace hiif::testing {
 

@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/checkpoint.h"
-#include "model/checkpoint/safetensors.h"
+#include "model/format/safetensors.h"
 #include "tests/testing/paths.h"
 
 namespace hiif {

@@ -14,12 +14,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/checkpoint.h"
-#include "model/checkpoint/object_reader.h"
+#include "model/checkpoint/network.h"
+#include "model/cost/plan.h"
 #include "model/encoders/encoder.h"
-#include "model/network.h"
+#include "model/format/object_reader.h"
 #include "model/upscaler/factory.h"
 #include "model/upscaler/guard.h"
-#include "model/upscaler/plan.h"
 
 namespace hiif {
 namespace {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "model/checkpoint/checkpoint.h"
-#include "model/network.h"
+#include "model/checkpoint/network.h"
 #include "tests/unit/train/training_case.h"
 #include "train/fixed_scale.h"
 #include "train/initial_weights.h"

@@ -1,4 +1,4 @@
-#include "model/decoders/folded.h"
+#include "model/hiif/folded_tensors.h"
 
 #include <utility>
 

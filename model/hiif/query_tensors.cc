@@ -1,4 +1,4 @@
-#include "model/decoders/queries.h"
+#include "model/hiif/query_tensors.h"
 
 namespace hiif {
 

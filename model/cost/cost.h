@@ -1,13 +1,13 @@
 // What a request costs a model, from sizes alone, before it is begun: work and memory.
-#ifndef MODEL_UPSCALER_COST_H_
-#define MODEL_UPSCALER_COST_H_
+#ifndef MODEL_COST_COST_H_
+#define MODEL_COST_COST_H_
 
 #include <cstdint>
 #include <vector>
 
 #include "base/image.h"
 #include "model/config.h"
-#include "model/upscaler/plan.h"
+#include "model/cost/plan.h"
 
 namespace hiif {
 
@@ -80,4 +80,4 @@ EngineCost FoldedCost(const ModelConfig& config);
 
 }  // namespace hiif
 
-#endif  // MODEL_UPSCALER_COST_H_
+#endif  // MODEL_COST_COST_H_

@@ -1,13 +1,13 @@
 // Internal to model/: names and shapes of parameters, and sizes read back from them.
-#ifndef MODEL_CHECKPOINT_SHAPES_H_
-#define MODEL_CHECKPOINT_SHAPES_H_
+#ifndef MODEL_FORMAT_SHAPES_H_
+#define MODEL_FORMAT_SHAPES_H_
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "model/checkpoint/safetensors.h"
+#include "model/format/safetensors.h"
 
 namespace hiif {
 
@@ -36,4 +36,4 @@ int Count(const Safetensors& tensors, const std::string& prefix);
 
 }  // namespace hiif
 
-#endif  // MODEL_CHECKPOINT_SHAPES_H_
+#endif  // MODEL_FORMAT_SHAPES_H_

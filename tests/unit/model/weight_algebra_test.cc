@@ -1,4 +1,4 @@
-#include "model/kernels/fold.h"
+#include "model/hiif/weight_algebra.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +7,8 @@
 #include "model/kernels/gemm.h"
 
 namespace hiif::kernels {
+
+using namespace algebra;
 namespace {
 
 std::vector<float> Random(size_t size, unsigned seed) {

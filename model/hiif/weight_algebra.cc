@@ -1,8 +1,8 @@
-#include "model/kernels/fold.h"
+#include "model/hiif/weight_algebra.h"
 
 #include <cmath>
 
-namespace hiif::kernels {
+namespace hiif::algebra {
 
 void AddColumn(absl::Span<const float> matrix, int64_t stride, int64_t column, float factor,
                std::vector<float>& out) {
@@ -85,4 +85,4 @@ Triangle Triangulate(absl::Span<const float> matrix, absl::Span<const float> bia
   return out;
 }
 
-}  // namespace hiif::kernels
+}  // namespace hiif::algebra

@@ -1,4 +1,4 @@
-#include "model/checkpoint/safetensors.h"
+#include "model/format/safetensors.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,6 +1,6 @@
 // Strict reader and writer of safetensors files (huggingface/safetensors, format of 2023).
-#ifndef MODEL_CHECKPOINT_SAFETENSORS_H_
-#define MODEL_CHECKPOINT_SAFETENSORS_H_
+#ifndef MODEL_FORMAT_SAFETENSORS_H_
+#define MODEL_FORMAT_SAFETENSORS_H_
 
 #include <cstdint>
 #include <map>
@@ -89,4 +89,4 @@ absl::Status WriteSafetensors(const std::string& path,
 
 }  // namespace hiif
 
-#endif  // MODEL_CHECKPOINT_SAFETENSORS_H_
+#endif  // MODEL_FORMAT_SAFETENSORS_H_

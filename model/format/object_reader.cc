@@ -1,4 +1,4 @@
-#include "model/checkpoint/object_reader.h"
+#include "model/format/object_reader.h"
 
 #include <algorithm>
 #include <numeric>

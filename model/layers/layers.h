@@ -1,31 +1,20 @@
-// Internal to model/ and train/: the network on LibTorch tensors. Parameters are plain tensors
-// under their checkpoint names, so the same functions serve (constants) and train (leaves that
-// require gradients).
-#ifndef MODEL_NETWORK_H_
-#define MODEL_NETWORK_H_
+// Internal to model/ and train/: layers on LibTorch tensors. Parameters are plain tensors under
+// their checkpoint names, so the same functions serve (constants) and train (leaves that require
+// gradients).
+#ifndef MODEL_LAYERS_LAYERS_H_
+#define MODEL_LAYERS_LAYERS_H_
 
 #include <ATen/ATen.h>
 
 #include <map>
 #include <string>
 
-#include "absl/status/statusor.h"
-#include "model/checkpoint/checkpoint.h"
-#include "model/config.h"
-#include "model/encoders/encoder.h"
+#include "model/layers/heartbeat.h"
 
 namespace hiif {
 
 // Names as in the checkpoint, all float32 unless the caller converted them.
 using Parameters = std::map<std::string, at::Tensor>;
-
-struct Network {
-  ModelConfig config;
-  Parameters parameters;
-};
-
-// Copies the parameters out of the mapped file, as float32 on the CPU.
-absl::StatusOr<Network> LoadNetwork(const Checkpoint& checkpoint);
 
 // Some parameters, seen from below a prefix: At("body.0") of Scope(p, "encoder.") is
 // "encoder.body.0".
@@ -56,13 +45,6 @@ bool TakesGradient();
 struct Interrupted {};
 void Beat(const Heartbeat& beat);
 
-// Normalised image (N,3,h,w) to latent codes (N,C_e,h,w).
-at::Tensor EncodeImage(const Network& network, const at::Tensor& image,
-                       const Heartbeat& beat = nullptr);
-
-// What DAT takes from its input, RGB in [0,1]: (1,3,1,1).
-at::Tensor DatMean();
-
 // Mirrors (edge repeated, NumPy's "symmetric") at the bottom and right to height x width.
 at::Tensor PadSymmetric(const at::Tensor& image, int64_t height, int64_t width);
 // The same without repeating the edge (NumPy's "reflect"); a side of 1 repeats itself.
@@ -70,4 +52,4 @@ at::Tensor PadReflect(const at::Tensor& image, int64_t height, int64_t width);
 
 }  // namespace hiif
 
-#endif  // MODEL_NETWORK_H_
+#endif  // MODEL_LAYERS_LAYERS_H_

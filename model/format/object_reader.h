@@ -1,7 +1,7 @@
 // Internal to model/: reads the members of a JSON object; each must be there, be of its kind, and
 // there must be no other.
-#ifndef MODEL_CHECKPOINT_OBJECT_READER_H_
-#define MODEL_CHECKPOINT_OBJECT_READER_H_
+#ifndef MODEL_FORMAT_OBJECT_READER_H_
+#define MODEL_FORMAT_OBJECT_READER_H_
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -37,4 +37,4 @@ class ObjectReader {
 
 }  // namespace hiif
 
-#endif  // MODEL_CHECKPOINT_OBJECT_READER_H_
+#endif  // MODEL_FORMAT_OBJECT_READER_H_

@@ -1,4 +1,4 @@
-#include "model/upscaler/plan.h"
+#include "model/cost/plan.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,12 +1,12 @@
 // Internal to model/ and train/: HIIF and LIIF on LibTorch tensors, operation by operation as the
 // released code. N images with Q queries each; neighbours in the order of model.md 2, step 2.
-#ifndef MODEL_DECODERS_QUERIES_H_
-#define MODEL_DECODERS_QUERIES_H_
+#ifndef MODEL_HIIF_QUERY_TENSORS_H_
+#define MODEL_HIIF_QUERY_TENSORS_H_
 
 #include <vector>
 
+#include "model/checkpoint/network.h"
 #include "model/hiif/queries.h"
-#include "model/network.h"
 
 namespace hiif {
 
@@ -57,4 +57,4 @@ at::Tensor Neighbourhoods(const at::Tensor& codes, const at::Tensor& pixels, Gri
 
 }  // namespace hiif
 
-#endif  // MODEL_DECODERS_QUERIES_H_
+#endif  // MODEL_HIIF_QUERY_TENSORS_H_

@@ -1,8 +1,8 @@
 // How an image is cut for encoding: blocks with a halo of the encoder's receptive field, which
 // gives the latent codes of the whole image up to rounding (1e-5 in float32). What looks at all of
 // the image takes it whole.
-#ifndef MODEL_UPSCALER_PLAN_H_
-#define MODEL_UPSCALER_PLAN_H_
+#ifndef MODEL_COST_PLAN_H_
+#define MODEL_COST_PLAN_H_
 
 #include <vector>
 
@@ -28,4 +28,4 @@ EncodingPlan PlanWhole(Grid size);
 
 }  // namespace hiif
 
-#endif  // MODEL_UPSCALER_PLAN_H_
+#endif  // MODEL_COST_PLAN_H_

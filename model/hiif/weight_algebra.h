@@ -1,13 +1,13 @@
 // Algebra on weights, done once when a model is loaded. Matrices are row-major; sums in double.
-#ifndef MODEL_KERNELS_FOLD_H_
-#define MODEL_KERNELS_FOLD_H_
+#ifndef MODEL_HIIF_WEIGHT_ALGEBRA_H_
+#define MODEL_HIIF_WEIGHT_ALGEBRA_H_
 
 #include <cstdint>
 #include <vector>
 
 #include "absl/types/span.h"
 
-namespace hiif::kernels {
+namespace hiif::algebra {
 
 // Adds `factor` times a column of `matrix`, `stride` values a row, to `out`, one value a row.
 void AddColumn(absl::Span<const float> matrix, int64_t stride, int64_t column, float factor,
@@ -34,6 +34,6 @@ struct Triangle {
 };
 Triangle Triangulate(absl::Span<const float> matrix, absl::Span<const float> bias);
 
-}  // namespace hiif::kernels
+}  // namespace hiif::algebra
 
-#endif  // MODEL_KERNELS_FOLD_H_
+#endif  // MODEL_HIIF_WEIGHT_ALGEBRA_H_

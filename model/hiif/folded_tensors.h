@@ -4,8 +4,8 @@
 //
 // Products are in the compute type; statistics, the attention context and the last layer are
 // float32.
-#ifndef MODEL_DECODERS_FOLDED_H_
-#define MODEL_DECODERS_FOLDED_H_
+#ifndef MODEL_HIIF_FOLDED_TENSORS_H_
+#define MODEL_HIIF_FOLDED_TENSORS_H_
 
 #include <ATen/ATen.h>
 
@@ -87,4 +87,4 @@ class FoldedDecoder {
 
 }  // namespace hiif
 
-#endif  // MODEL_DECODERS_FOLDED_H_
+#endif  // MODEL_HIIF_FOLDED_TENSORS_H_

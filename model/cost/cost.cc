@@ -1,4 +1,4 @@
-#include "model/upscaler/cost.h"
+#include "model/cost/cost.h"
 
 #include <algorithm>
 #include <map>
