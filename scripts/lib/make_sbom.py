@@ -1,4 +1,4 @@
-"""FILE.cdx.json beside a .deb or .whl of scripts/package: what is inside and what it depends on, as CycloneDX 1.6."""
+"""FILE.cdx.json beside a .deb, a .whl or an image of scripts/package: what is inside and what it depends on, as CycloneDX 1.6."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 
@@ -49,12 +50,36 @@ def models(folder):
                         ComponentType.MACHINE_LEARNING_MODEL, content=content)
 
 
+def unpack_image(folder):
+    """Of an image (as docker and podman save it) what parts() reads, each file as the last layer has it."""
+    wanted = re.compile(r"(?:\./)?(var/lib/dpkg/status|models/[^/]+\.safetensors|.*/libtorch_cpu\.so)$")
+    with tarfile.open(FILE) as image:
+        for name in json.load(image.extractfile("manifest.json"))[0]["Layers"]:
+            with tarfile.open(fileobj=image.extractfile(name)) as layer:
+                for member in layer:
+                    if member.isfile() and (found := wanted.match(member.name)):
+                        path = folder / found[1]
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        path.write_bytes(layer.extractfile(member).read())
+
+
+def installed(status):
+    """The packages of a system, by dpkg's own list of them."""
+    for paragraph in status.read_text().split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Version|Status): (.*)$", paragraph, re.MULTILINE))
+        if fields.get("Status") == "install ok installed":
+            purl = PackageURL("deb", "debian", fields["Package"], fields["Version"])
+            yield component(fields["Package"], fields["Version"], purl=purl)
+
+
 def parts(folder):
     """The components of an unpacked package."""
     if FILE.suffix == ".deb":
         depends = subprocess.run(["dpkg-deb", "-f", FILE, "Depends"], capture_output=True, text=True, check=True).stdout
         for name in sorted({re.match(r"[^\s(|]+", entry.strip())[0] for entry in depends.split(",")}):
             yield debian(name, ComponentScope.REQUIRED)
+    elif FILE.suffix == ".gz":
+        yield from installed(folder / "var/lib/dpkg/status")
     else:
         for metadata in folder.glob("*.dist-info/METADATA"):
             for name, bounds in re.findall(r"^Requires-Dist: ([\w-]+)([^;\n]*)$", metadata.read_text(), re.MULTILINE):
@@ -74,6 +99,8 @@ with tempfile.TemporaryDirectory() as temporary:
     unpacked = pathlib.Path(temporary)
     if FILE.suffix == ".deb":
         subprocess.run(["dpkg-deb", "-x", FILE, unpacked], check=True)
+    elif FILE.suffix == ".gz":
+        unpack_image(unpacked)
     else:
         zipfile.ZipFile(FILE).extractall(unpacked)
     for part in parts(unpacked):

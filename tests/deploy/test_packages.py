@@ -1,10 +1,13 @@
 """What people install: packages of scripts/package, each tried where nothing is prepared."""
 
+import gzip
+import io
 import json
 import pathlib
 import re
 import shutil
 import subprocess
+import tarfile
 import zipfile
 
 import pytest
@@ -39,6 +42,33 @@ def test_release_names_one_version_and_says_what_is_inside(tmp_path):
     assert bom["bomFormat"] == "CycloneDX" and bom["metadata"]["component"]["name"] == "hiif-client"
     assert {c["name"]: c["type"] for c in bom["components"]} == {"grpcio": "library",
                                                                 "edsr-baseline-hiif-fast": "machine-learning-model"}
+
+
+def tar(files):
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return written.getvalue()
+
+
+def test_an_image_says_what_its_last_layers_hold(tmp_path):
+    """As docker and podman save it. A package that was removed is none, a file counts as the last layer has it."""
+    status = "Package: libvips42\nStatus: install ok installed\nVersion: {}\n"
+    gone = "\nPackage: gcc\nStatus: deinstall ok config-files\nVersion: 1\n"
+    layers = {"base.tar": tar({"var/lib/dpkg/status": status.format(1).encode()}),
+              "own.tar": tar({"var/lib/dpkg/status": (status.format(2) + gone).encode(), "opt/hiif/lib/libtorch_cpu.so": b"",
+                              "models/bicubic.safetensors": (ROOT / "models/bicubic.safetensors").read_bytes()})}
+    image = tmp_path / "hiif-serve-image_0.1.0_amd64.tar.gz"
+    image.write_bytes(gzip.compress(tar({"manifest.json": json.dumps([{"Layers": list(layers)}]).encode(), **layers})))
+    subprocess.run(["scripts/setup", "--package"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([ROOT / ".venv/bin/python", "scripts/lib/make_sbom.py", image, "0.1.0"], cwd=ROOT, check=True)
+    bom = json.loads(pathlib.Path(f"{image}.cdx.json").read_text())
+    versions = {c["name"]: c["version"] for c in bom["components"]}
+    assert bom["metadata"]["component"]["name"] == "hiif-serve-image"
+    assert versions.keys() == {"libvips42", "libtorch", "bicubic"} and versions["libvips42"] == "2"
 
 
 def test_installed_programs_find_their_libraries_and_models(tmp_path):
