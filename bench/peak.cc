@@ -27,7 +27,11 @@ double Measure(dnnl::memory::data_type type, double seconds, std::atomic<int>* w
   const memory::desc x({kRows, kInner}, type, memory::format_tag::ab);
   const memory::desc any({kInner, kColumns}, type, memory::format_tag::any);
   const memory::desc y({kRows, kColumns}, memory::data_type::f32, memory::format_tag::ab);
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::matmul::primitive_desc description(engine, x, any, y);
+#else
   const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(x, any, y), engine);
+#endif
   const dnnl::matmul matmul(description);
   memory xs(x, engine);
   memory weights(description.weights_desc(), engine);
