@@ -1,6 +1,7 @@
 // Settings by reflection: from text, from JSON, to JSON.
 #include <cmath>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
