@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -44,10 +43,12 @@ absl::Status Errno(absl::string_view what, const std::string& path) {
   }
 }
 
+bool IsRefused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
+
 // What file systems say that do not have what was asked for (as opposed to what went wrong).
 bool IsMissingFeature(int error) {
   return error == EINVAL || error == ENOTSUP || error == EOPNOTSUPP || error == ENOSYS ||
-         error == ENOTTY || error == EPERM || error == EROFS;
+         error == ENOTTY || IsRefused(error);
 }
 
 // The file that a path stands for once links are followed; the last one may name nothing yet.
@@ -171,33 +172,47 @@ MappedFile::~MappedFile() {
 }
 
 std::string AtomicFile::TemporaryStem(const std::string& name) {
+  // Of the file systems in use eCryptfs has the shortest names.
+  constexpr size_t kNameMax = 143;
   // ".4194304.XXXXXX.part" is the longest of what follows.
   constexpr size_t kSuffix = 20;
-  if (name.size() + kSuffix <= NAME_MAX) return name;
-  size_t size = NAME_MAX - kSuffix;
+  if (name.size() + kSuffix <= kNameMax) return name;
+  size_t size = kNameMax - kSuffix;
   while (size > 0 && (static_cast<unsigned char>(name[size]) & 0xc0) == 0x80) --size;  // UTF-8
   return name.substr(0, size);
 }
 
-absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path) {
+absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::Create(const std::string& path,
+                                                               HardLinks links) {
   auto file = std::unique_ptr<AtomicFile>(new AtomicFile);
   file->mode_ = 0666 & ~Umask();
   file->path_ = path;
   struct stat info {};
-  if (stat(path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) {
+  const bool exists = stat(path.c_str(), &info) == 0;
+  if (!exists && errno == ENAMETOOLONG) return Errno("cannot create", path);
+  if (exists && !S_ISDIR(info.st_mode)) {
     if (!S_ISREG(info.st_mode)) {
       file->fd_ = open(path.c_str(), O_WRONLY | O_CLOEXEC);
       if (file->fd_ < 0) return Errno("cannot open", path);
       return file;
     }
     file->mode_ = info.st_mode & 07777;
+    file->in_place_ = links == HardLinks::kWriteThrough && info.st_nlink > 1;
+    if (file->in_place_ && access(path.c_str(), W_OK) != 0) return Errno("cannot write", path);
   }
   HIIF_ASSIGN_OR_RETURN(file->path_, BehindLinks(path));
   const fs::path target(file->path_);
-  file->temporary_ =
-      absl::StrCat((target.parent_path() / TemporaryStem(target.filename().string())).string(), ".",
-                   getpid(), ".XXXXXX.part");
+  const std::string name =
+      absl::StrCat(TemporaryStem(target.filename().string()), ".", getpid(), ".XXXXXX.part");
+  file->temporary_ = (target.parent_path() / name).string();
   file->fd_ = mkostemps(file->temporary_.data(), 5, O_CLOEXEC);
+  std::error_code error;
+  if (file->fd_ < 0 && IsRefused(errno) && exists && access(path.c_str(), W_OK) == 0) {
+    // A file that may be written in a folder that may not: one that is mounted alone, for example.
+    file->in_place_ = true;
+    file->temporary_ = (fs::temp_directory_path(error) / name).string();
+    file->fd_ = mkostemps(file->temporary_.data(), 5, O_CLOEXEC);
+  }
   if (file->fd_ < 0) {
     file->temporary_.clear();
     return Errno("cannot create a file beside", path);
@@ -220,19 +235,26 @@ absl::Status AtomicFile::Append(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
+absl::Status AtomicFile::Close() {
+  if (fsync(fd_) != 0 && !IsMissingFeature(errno)) return Errno("cannot write", path_);
+  return close(std::exchange(fd_, -1)) == 0 ? absl::OkStatus() : Errno("cannot write", path_);
+}
+
 absl::Status AtomicFile::Commit() {
   if (!temporary_.empty()) fchmod(fd_, mode_);  // some file systems have no modes
-  if (fsync(fd_) != 0 && !IsMissingFeature(errno)) return Errno("cannot write", path_);
-  const int fd = fd_;
-  fd_ = -1;
-  if (close(fd) != 0) return Errno("cannot write", path_);
+  HIIF_RETURN_IF_ERROR(Close());
   if (temporary_.empty()) return absl::OkStatus();
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const absl::Status status = Errno("cannot replace", path_);
-    return absl::Status(status.code(),
-                        absl::StrCat(status.message(), "; the output is whole and lies in ",
-                                     std::exchange(temporary_, {})));
+  absl::Status placed = absl::OkStatus();
+  if (in_place_ || rename(temporary_.c_str(), path_.c_str()) != 0) {
+    // What is mounted, another's in a sticky folder, or where renaming is not known.
+    const absl::Status refused = in_place_ ? absl::OkStatus() : Errno("cannot replace", path_);
+    placed = CopyOver(refused);
+    if (placed.ok()) unlink(temporary_.c_str());
   }
+  if (!placed.ok())
+    return absl::Status(placed.code(),
+                        absl::StrCat(placed.message(), "; the output is whole and lies in ",
+                                     std::exchange(temporary_, {})));
   temporary_.clear();
   const std::string parent = fs::path(path_).parent_path().string();
   const int folder =
@@ -242,6 +264,28 @@ absl::Status AtomicFile::Commit() {
     close(folder);
   }
   return absl::OkStatus();
+}
+
+absl::Status AtomicFile::CopyOver(const absl::Status& otherwise) {
+  const int from = open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (from < 0) return Errno("cannot open", temporary_);
+  const absl::Cleanup closer = [from] { close(from); };
+  fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode_);
+  struct stat info {};
+  if (fd_ < 0 || fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode))
+    return otherwise.ok() ? Errno("cannot write", path_) : otherwise;
+  std::string piece(size_t{1} << 20, '\0');
+  int64_t size = 0;
+  while (true) {
+    const ssize_t n = read(from, piece.data(), piece.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Errno("cannot read", temporary_);
+    if (n == 0) break;
+    HIIF_RETURN_IF_ERROR(Append({piece.data(), static_cast<size_t>(n)}));
+    size += n;
+  }
+  if (ftruncate(fd_, size) != 0) return Errno("cannot write", path_);
+  return Close();
 }
 
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view bytes) {

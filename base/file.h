@@ -65,12 +65,20 @@ class MappedFile {
   absl::Span<const uint8_t> bytes_;
 };
 
+// A file that has other names too (hard links): another file takes this name, and the others keep
+// the old one; or all show the new one, as when it is written by cp or a shell.
+enum class HardLinks { kReplace, kWriteThrough };
+
 // Replaces `path` by what was appended: a temporary file in the same folder is written, synced and
 // renamed. Destroyed without Commit(), it leaves nothing behind. A link stays one: what it names is
-// replaced, there or not. A pipe or device cannot be replaced, it is written as bytes come.
+// replaced, there or not. A pipe or device cannot be replaced, it is written as bytes come. A file
+// that cannot be replaced but written (one that is mounted alone, in a folder without the right to
+// make files, or with other names that are to see it) gets the bytes copied over in Commit().
 class AtomicFile {
  public:
-  static absl::StatusOr<std::unique_ptr<AtomicFile>> Create(const std::string& path);
+  // What is known to fail fails here: a name that is too long, a folder that is not there.
+  static absl::StatusOr<std::unique_ptr<AtomicFile>> Create(const std::string& path,
+                                                            HardLinks links = HardLinks::kReplace);
   // How the name of a temporary begins, before ".PID.XXXXXX.part": the file's own name, cut where
   // both together would be longer than names may be.
   static std::string TemporaryStem(const std::string& name);
@@ -91,8 +99,13 @@ class AtomicFile {
 
  private:
   AtomicFile() = default;
+  // fsync and close.
+  absl::Status Close();
+  // The temporary file's bytes into the file itself. Where that cannot be opened: `otherwise`.
+  absl::Status CopyOver(const absl::Status& otherwise);
   std::string path_;
   std::string temporary_;  // empty: path_ itself is written
+  bool in_place_ = false;  // copied, not renamed
   int fd_ = -1;
   mode_t mode_ = 0;  // of the file that is to be
 };

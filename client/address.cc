@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
 namespace hiif::client {
@@ -19,7 +20,8 @@ bool IsLoopback(const std::string& host) {
   in_addr v4{};
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
   in6_addr v6{};
-  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 &&
+         (IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127));
 }
 
 struct HostPort {
@@ -40,13 +42,18 @@ HostPort Split(absl::string_view text) {
   return {std::string(text.substr(0, colon)), text.substr(colon + 1)};
 }
 
+// A path as gRPC takes it, which reads a URI.
+std::string InUri(absl::string_view path) {
+  return absl::StrReplaceAll(path, {{"%", "%25"}, {"#", "%23"}, {"?", "%3F"}});
+}
+
 }  // namespace
 
 absl::StatusOr<ServerAddress> ParseServerAddress(absl::string_view text) {
   ServerAddress address;
   absl::string_view rest = absl::StripAsciiWhitespace(text);
   if (absl::StartsWith(rest, "unix:") || absl::StartsWith(rest, "unix-abstract:"))
-    return ServerAddress{std::string(rest), false, true};
+    return ServerAddress{InUri(rest), false, true};
   absl::string_view scheme;
   bool web = false;
   for (const absl::string_view known :

@@ -47,8 +47,9 @@ struct ClientOptions {
   std::string token;
   bool allow_token_over_plaintext = false;
   RetryPolicy retry;
-  // Pictures above this size go through UpscaleUpload or QueryUpload, in chunks.
-  int64_t upload_above_bytes = int64_t{8} << 20;
+  // Pictures above this size go through UpscaleUpload or QueryUpload, in chunks: below gRPC's own
+  // limit of a message, 4 MiB, which a server or proxy may have.
+  int64_t upload_above_bytes = int64_t{3} << 20;
 };
 
 struct CallOptions {

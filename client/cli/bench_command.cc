@@ -157,7 +157,8 @@ int RunBench(const BenchFlags& flags, const Interrupt& interrupt) {
   if (const absl::Status status = CheckFlags(flags); !status.ok()) return Fail("bench", status);
   std::vector<std::string> files;
   for (const std::string& path : flags.inputs) {
-    auto bytes = ReadPicture(path);
+    auto bytes = ReadPicture(path, interrupt.token());
+    if (interrupt.exit_code() != 0) return interrupt.exit_code();
     if (!bytes.ok()) return Fail("bench", WithName(path, bytes.status()));
     files.push_back(*std::move(bytes));
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -61,7 +62,7 @@ absl::StatusOr<RgbImage> ByModel(client::Client& client, const Connection& conne
 }
 
 absl::Status Compare(const CompareFlags& flags, Connection& connection) {
-  const absl::StatusOr<std::string> read = ReadPicture(flags.input);
+  const absl::StatusOr<std::string> read = ReadPicture(flags.input, connection.call().stop);
   if (!read.ok()) return WithName(flags.input, read.status());
   const std::string& file = *read;
   const auto picture = Decode(file, {.convert_to_srgb = true});
@@ -81,6 +82,10 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
   region.width = std::min(enlarged(crop.width), target.width - region.x);
   region.height = std::min(enlarged(crop.height), target.height - region.y);
 
+  std::unique_ptr<AtomicFile> output;  // what cannot be made is known before the work
+  if (flags.output != "-") {
+    HIIF_ASSIGN_OR_RETURN(output, AtomicFile::Create(flags.output, HardLinks::kWriteThrough));
+  }
   std::vector<std::string> models = flags.models;
   if (models.empty()) {
     HIIF_ASSIGN_OR_RETURN(const auto all, connection.client().ListModels(connection.call()));
@@ -103,7 +108,8 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
     std::cout << sheet << std::flush;
     return std::cout ? absl::OkStatus() : absl::UnavailableError("standard output is closed");
   }
-  HIIF_RETURN_IF_ERROR(WriteFileAtomically(flags.output, sheet));
+  HIIF_RETURN_IF_ERROR(output->Append(sheet));
+  HIIF_RETURN_IF_ERROR(output->Commit());
   std::printf("%s: bicubic and %d models\n", flags.output.c_str(), static_cast<int>(models.size()));
   return absl::OkStatus();
 }

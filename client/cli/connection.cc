@@ -58,6 +58,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionFla
                           PrivateServer::Start({flags.model_dir, flags.device,
                                                 flags.model_dir.empty() ? "" : default_model}));
     options.servers = connection->server_->address();
+    connection->model_ = flags.model_dir.empty() ? "" : default_model;
   }
   HIIF_ASSIGN_OR_RETURN(connection->client_, client::Client::Create(options));
   connection->call_.stop = stop;
@@ -106,7 +107,9 @@ absl::Status Connection::NeverReady(const client::CallOptions& call) {
                     model.error().empty() ? "can be named with --model" : model.error());
   }
   return absl::UnavailableError(absl::StrCat(
-      "the private server's default model cannot be used",
+      model_.empty() ? "the private server's default model"
+                     : absl::StrCat("the model \"", model_, "\""),
+      " cannot be used",
       found.empty() ? "; its model folder has no model (*.safetensors)" : "; its models are",
       found));
 }

@@ -35,6 +35,7 @@ class Connection {
   absl::Status WaitForPrivate(std::stop_token stop);
 
   std::unique_ptr<PrivateServer> server_;  // outlives the client
+  std::string model_;                      // that it is to have ready; empty: its default
   std::unique_ptr<client::Client> client_;
   client::CallOptions call_;
 };

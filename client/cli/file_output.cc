@@ -48,7 +48,7 @@ absl::StatusOr<std::unique_ptr<OutputTarget>> OutputTarget::Open(const std::stri
   if (error)
     return absl::PermissionDeniedError(
         absl::StrCat("cannot make the folder ", folder.string(), ": ", error.message()));
-  HIIF_ASSIGN_OR_RETURN(target->file_, AtomicFile::Create(path));
+  HIIF_ASSIGN_OR_RETURN(target->file_, AtomicFile::Create(path, HardLinks::kWriteThrough));
   target->sink_ = std::make_unique<FileSink>(target->file_.get());
   return target;
 }

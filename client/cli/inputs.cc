@@ -3,6 +3,7 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -27,6 +28,14 @@ namespace fs = std::filesystem;
 bool IsFolder(const std::string& path) {
   std::error_code error;
   return fs::is_directory(path, error);
+}
+
+// Neither a file nor what may be one, a link that leads nowhere or what cannot be looked at: those
+// fail by themselves.
+bool IsOther(const fs::path& path) {
+  std::error_code error;
+  const fs::file_type type = fs::status(path, error).type();
+  return !error && type != fs::file_type::regular && type != fs::file_type::not_found;
 }
 
 bool IsPattern(const std::string& name) {
@@ -108,20 +117,33 @@ class Expansion {
   void AddPattern(const std::string& pattern) {
     glob_t found{};
     const absl::Cleanup release = [&found] { globfree(&found); };
-    if (glob(pattern.c_str(), GLOB_TILDE, nullptr, &found) != 0)
-      return AddProblem(pattern, "no file matches");
+    thread_local std::vector<std::pair<std::string, int>> unread;
+    unread.clear();
+    const auto note = [](const char* folder, int error) {
+      unread.emplace_back(folder, error);
+      return 0;
+    };
+    glob(pattern.c_str(), GLOB_TILDE, note, &found);
+    const size_t before = files_.size();
+    for (const auto& [folder, error] : unread)
+      AddProblem(folder, absl::StrCat("cannot read the folder: ", std::strerror(error)));
+    bool any = files_.size() > before;
     for (size_t i = 0; i < found.gl_pathc; ++i) {
       const std::string path = found.gl_pathv[i];
-      std::error_code error;
-      if (fs::is_regular_file(path, error)) AddFile({path, fs::path(path).filename().string()});
+      if (IsOther(path)) continue;
+      AddFile({path, fs::path(path).filename().string()});
+      any = true;
     }
+    if (!any) AddProblem(pattern, "no file matches");
   }
 
   void AddFolder(const fs::path& folder, const fs::path& root) {
     std::error_code error;
-    std::vector<fs::directory_entry> entries(fs::directory_iterator(folder, error), {});
+    std::vector<fs::directory_entry> entries;
+    fs::directory_iterator at(folder, error);
+    for (; !error && at != fs::directory_iterator(); at.increment(error)) entries.push_back(*at);
     if (error)
-      return AddProblem(folder.string(), absl::StrCat("cannot read the folder: ", error.message()));
+      AddProblem(folder.string(), absl::StrCat("cannot read the folder: ", error.message()));
     std::sort(entries.begin(), entries.end());
     for (const fs::directory_entry& entry : entries) {
       const fs::path& path = entry.path();
@@ -133,7 +155,7 @@ class Expansion {
         if (options_.recursive && !own_output && !entry.is_symlink(error)) AddFolder(path, root);
         continue;
       }
-      if (!entry.is_regular_file(error)) continue;
+      if (!entry.is_regular_file(error) && IsOther(path)) continue;
       InputFile file{path.string(), path.lexically_relative(root).string(), true};
       if (!FormatFromPath(file.path).ok()) {
         file.content = ContentOf(file.path);

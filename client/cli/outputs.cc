@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <climits>
 #include <filesystem>
 #include <regex>
 
@@ -91,8 +92,12 @@ absl::StatusOr<OutputDecision> ExistsPolicy::Decide(const std::string& input,
                                                     const std::string& output) {
   std::error_code error;
   // What is no file (a pipe, a device) holds nothing that could be lost.
-  if (output == "-" || !fs::exists(output, error) || fs::is_other(output, error))
-    return OutputDecision{true, output};
+  const bool is_free = output == "-" || !fs::exists(output, error) || fs::is_other(output, error);
+  if (error == std::errc::filename_too_long ||
+      fs::path(output).filename().native().size() > NAME_MAX)  // in a folder that is not there yet
+    return absl::InvalidArgumentError(absl::StrCat(
+        output, ": the name is longer than the file system takes; --name makes another one"));
+  if (is_free) return OutputDecision{true, output};
   if (exists_ == Exists::kRename) return OutputDecision{true, FreeName(output)};
   if (fs::equivalent(input, output, error) && exists_ != Exists::kOverwrite)
     return absl::AlreadyExistsError(absl::StrCat(output, " is the input itself"));

@@ -74,8 +74,8 @@ std::string DeviceName(const std::string& device) {
   return number < 0 ? "cpu" : absl::StrCat("cuda:", number);
 }
 
-// A folder for a socket, whose path may have 107 bytes: where that of the temporary files is too
-// long, another one.
+// A folder for a socket, whose path may have 107 bytes and no comma, which parts addresses: where
+// that of the temporary files will not do, another one.
 absl::StatusOr<std::string> MakeFolder() {
   constexpr size_t kMaxSocketPath = 107;
   constexpr absl::string_view kSocket = "/socket";
@@ -85,13 +85,15 @@ absl::StatusOr<std::string> MakeFolder() {
        {fs::temp_directory_path(error).string(), Environment("XDG_RUNTIME_DIR"),
         std::string("/tmp"), std::string("/var/tmp")}) {
     std::string folder = (fs::path(parent) / "hiif-XXXXXX").string();
-    if (parent.empty() || folder.size() + kSocket.size() > kMaxSocketPath) continue;
+    if (parent.empty() || absl::StrContains(parent, ',') ||
+        folder.size() + kSocket.size() > kMaxSocketPath)
+      continue;
     if (mkdtemp(folder.data()) != nullptr) return folder;
     absl::StrAppend(&tried, tried.empty() ? "" : ", ", parent, ": ", std::strerror(errno));
   }
   return absl::UnavailableError(
-      absl::StrCat("cannot make a temporary folder of at most 93 characters (", tried,
-                   "); name one with TMPDIR"));
+      absl::StrCat("cannot make a temporary folder of at most 93 characters without a comma (",
+                   tried, "); name one with TMPDIR"));
 }
 
 // The environment without HIIF_...: settings there are of another server, a service's perhaps, and

@@ -38,7 +38,7 @@ absl::Status Query(const QueryFlags& flags, Connection& connection) {
   if (!(flags.scale >= 1 && flags.scale <= 32))
     return absl::InvalidArgumentError("--scale: a factor of 1 to 32 is allowed");
   v1::QueryRequest request;
-  absl::StatusOr<std::string> file = ReadPicture(flags.input);
+  absl::StatusOr<std::string> file = ReadPicture(flags.input, connection.call().stop);
   if (!file.ok()) return WithName(flags.input, file.status());
   const auto info = Probe(*file);
   if (!info.ok()) return WithName(flags.input, info.status());

@@ -205,7 +205,8 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
                        .connection = connection.get(),
                        .reporter = &reporter,
                        // All together as many requests as without animations.
-                       .frames_at_a_time = count == 1 ? checked->jobs : 1};
+                       .frames_at_a_time = count == 1 ? checked->jobs : 1,
+                       .stop = interrupt.token()};
   // No server any more: the files that are left are not tried one by one.
   std::stop_source unreachable;
   const std::stop_callback interrupted(interrupt.token(), [&] { unreachable.request_stop(); });

@@ -111,7 +111,7 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
     result->output = output.path = decision.path;
     if (!decision.write) return absl::OkStatus();
   }
-  HIIF_ASSIGN_OR_RETURN(const std::string bytes, ReadPicture(input.path));
+  HIIF_ASSIGN_OR_RETURN(const std::string bytes, ReadPicture(input.path, job.stop));
   HIIF_ASSIGN_OR_RETURN(const ImageInfo info, Probe(bytes, {.max_pixels = kNoPixelLimit}));
   result->input_size = info.size;
   for (const std::string& warning : info.warnings) Warn(warning, result);

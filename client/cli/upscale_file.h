@@ -3,6 +3,7 @@
 #define CLIENT_CLI_UPSCALE_FILE_H_
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -26,6 +27,7 @@ struct UpscaleJob {
   Connection* connection = nullptr;  // nullptr: a dry run
   Reporter* reporter = nullptr;
   int frames_at_a_time = 1;  // of an animation
+  std::stop_token stop;
 };
 
 // "keep", "print-size" or a number of pixels per inch. InvalidArgument.

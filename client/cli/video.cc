@@ -182,7 +182,7 @@ absl::Status Run(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt
                         Connection::Open(flags.connection, interrupt.token(), flags.model));
   Video video(flags, connection->get(), std::move(format), plan);
   if (flags.output == "-") return video.Run(input, STDOUT_FILENO, jobs, frames);
-  HIIF_ASSIGN_OR_RETURN(auto output, AtomicFile::Create(flags.output));
+  HIIF_ASSIGN_OR_RETURN(auto output, AtomicFile::Create(flags.output, HardLinks::kWriteThrough));
   const absl::Status status = video.Run(input, output->descriptor(), jobs, frames);
   // What is whole is kept of a stream that breaks.
   if (status.ok() || absl::IsDataLoss(status)) HIIF_RETURN_IF_ERROR(output->Commit());

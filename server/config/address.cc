@@ -9,6 +9,20 @@
 #include "absl/strings/strip.h"
 
 namespace hiif::server {
+namespace {
+
+// All addresses as "::", however it is written, and an IPv4 address in one of IPv6 as what it is.
+std::string Canonical(const std::string& host) {
+  in6_addr v6{};
+  if (inet_pton(AF_INET6, host.c_str(), &v6) != 1) return host;
+  if (IN6_IS_ADDR_UNSPECIFIED(&v6)) return "::";
+  if (!IN6_IS_ADDR_V4MAPPED(&v6)) return host;
+  char v4[INET_ADDRSTRLEN] = "";
+  inet_ntop(AF_INET, &v6.s6_addr[12], v4, sizeof(v4));
+  return v4;
+}
+
+}  // namespace
 
 bool Address::loopback() const {
   if (unix_socket || host == "localhost") return true;
@@ -49,8 +63,7 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", text, "\": write [", host, "]:", address.port));
   }
-  address.host = host.empty() ? "[::]" : std::string(host);
-  if (address.host == "[::]") address.host = "::";
+  address.host = host.empty() ? "::" : Canonical(std::string(host));
   return address;
 }
 

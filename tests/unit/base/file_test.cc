@@ -91,6 +91,41 @@ TEST_F(FileTest, OpeningNeverWaits) {
   }
 }
 
+TEST_F(FileTest, HardLinksAreKeptWhereTheyAreAskedFor) {
+  const std::string a = (folder_ / "a").string();
+  const std::string b = (folder_ / "b").string();
+  ASSERT_TRUE(WriteFileAtomically(a, "a long old text").ok());
+  fs::create_hard_link(a, b);
+  auto file = AtomicFile::Create(b, HardLinks::kWriteThrough);
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_TRUE((*file)->Append("new").ok());
+  EXPECT_EQ(*ReadFile(a), "a long old text") << "before it is whole";
+  ASSERT_TRUE((*file)->Commit().ok());
+  EXPECT_EQ(*ReadFile(a), "new");
+  EXPECT_TRUE(fs::equivalent(a, b));
+  ASSERT_TRUE(WriteFileAtomically(b, "other").ok());
+  EXPECT_EQ(*ReadFile(a), "new");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 2);
+}
+
+TEST_F(FileTest, WhatCannotBePutInItsPlaceIsNotLost) {
+  const std::string path = (folder_ / "a").string();
+  auto file = AtomicFile::Create(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_TRUE((*file)->Append("whole").ok());
+  const std::string temporary = (*file)->temporary_path();
+  fs::create_directory(path);
+  const absl::Status status = (*file)->Commit();
+  EXPECT_NE(status.message().find("lies in " + temporary), std::string::npos) << status;
+  file->reset();
+  EXPECT_EQ(*ReadFile(temporary), "whole");
+}
+
+TEST_F(FileTest, NamesThatAreTooLongAreKnownAtOnce) {
+  EXPECT_TRUE(WriteFileAtomically((folder_ / std::string(255, 'n')).string(), "x").ok());
+  EXPECT_FALSE(AtomicFile::Create((folder_ / std::string(256, 'n')).string()).ok());
+}
+
 TEST_F(FileTest, WhatHasNoEndIsNotReadToIt) {
   const absl::Status endless = ReadFile("/dev/zero").status();
   EXPECT_EQ(endless.code(), absl::StatusCode::kInvalidArgument);

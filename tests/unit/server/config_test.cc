@@ -138,6 +138,11 @@ TEST(Address, Forms) {
   EXPECT_EQ(ParseAddress("127.0.0.1:80")->ToString(), "127.0.0.1:80");
   EXPECT_EQ(ParseAddress("[::1]:80")->ToString(), "[::1]:80");
   EXPECT_EQ(ParseAddress(":80")->ToString(), "[::]:80");
+  for (const char* all : {"[::]:80", "[::0]:80", "[0:0:0:0:0:0:0:0]:80", "[0::]:80"})
+    EXPECT_EQ(ParseAddress(all)->ToString(), "[::]:80") << all;
+  EXPECT_EQ(ParseAddress("[::ffff:127.0.0.1]:80")->ToString(), "127.0.0.1:80");
+  EXPECT_TRUE(ParseAddress("[::FFFF:7f00:1]:80")->loopback());
+  EXPECT_FALSE(ParseAddress("[::ffff:10.0.0.1]:80")->loopback());
   EXPECT_EQ(ParseAddress("unix:/tmp/x")->ToString(), "unix:/tmp/x");
   EXPECT_FALSE(ParseAddress("::1:80").ok());
   EXPECT_FALSE(ParseAddress("host").ok());
