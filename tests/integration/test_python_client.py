@@ -233,7 +233,81 @@ def test_what_pillow_cannot_hold_is_said_before_it_is_computed(client, photo):
     with pytest.raises(TypeError, match="as_array"):
         client.upscale(wide, 2, as_array=False, model="edsr-baseline-hiif-fast")
     assert client.upscale(str(photo), 2, as_array=True, model="edsr-baseline-hiif-fast").shape == (80, 96, 3)
-    with pytest.raises(TypeError, match="65535"):
-        client.upscale(Image.fromarray(numpy.full((8, 8), 70000, numpy.int32)), 2)
     with pytest.raises(TypeError, match="float64"):
         client.upscale(numpy.zeros((8, 8)), 2)
+
+
+def test_what_pillow_shows_of_a_file_is_what_comes_back(client, photo):
+    """A TIFF is turned by Pillow while it is loaded, and its tag is gone then; texts may stand behind the pixels."""
+    from PIL import PngImagePlugin
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x013B] = "A. Painter"
+    rgb = Image.open(photo).convert("RGB")
+    tif, png = photo.with_name("turned.tif"), photo.with_name("texts.png")
+    rgb.save(tif, exif=exif)
+    with Image.open(tif) as picture:
+        large = client.upscale(picture, 2, model="bicubic")
+        assert large.size == (80, 96) and 0x0112 not in large.getexif()
+    assert large.getexif()[0x013B] == "A. Painter" and not {0x0100, 0x0111, 0x0117} & set(large.getexif())
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("parameters", "steps: 20")
+    texts.add(b"tEXt", b"Comment\0behind", after_idat=True)
+    rgb.save(png, pnginfo=texts)
+    with Image.open(png) as picture:
+        large = client.upscale(picture, 2, model="bicubic")
+        assert {"parameters", "Comment"} <= set(large.info) and large.info == picture.resize((96, 80)).info
+
+
+@pytest.mark.parametrize("mode,values", [("I", (0, 200)), ("I", (-5000, 90000)), ("F", (0, 255)), ("F", (-12.5, 3e6))])
+def test_values_of_any_range_come_back_in_it(client, mode, values):
+    low, high = values
+    ramp = numpy.linspace(low, high, 32 * 24).reshape(24, 32).astype(numpy.float32 if mode == "F" else numpy.int32)
+    large = client.upscale(Image.fromarray(ramp), 2, model="bicubic")
+    expected = numpy.asarray(Image.fromarray(ramp.astype(numpy.float32)).resize((64, 48), Image.Resampling.BICUBIC))
+    assert large.mode == mode and numpy.abs(numpy.asarray(large) - expected).max() < (high - low) * 0.01
+    if mode == "F":
+        seen = client.query(Image.fromarray(ramp), [(16, 12)], model="bicubic")
+        assert abs(seen[0, 0] - (low + high) / 2) < (high - low) * 0.02
+    with pytest.raises(TypeError, match="finite"):
+        client.upscale(Image.fromarray(numpy.full((8, 8), numpy.nan, numpy.float32)), 2)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "CMYK"])
+def test_every_mode_with_a_profile_to_srgb(client, photo, mode):
+    from PIL import ImageCms
+    rgb = Image.open(photo).convert("RGB")
+    if mode == "LAB":
+        pytest.skip("has no profile to convert")
+    if mode.startswith("I;16"):
+        grey = numpy.asarray(rgb.convert("L")).astype(">u2" if mode == "I;16B" else "<u2") * 257
+        picture = Image.frombytes(mode, rgb.size, grey.astype(">u2" if mode == "I;16B" else "<u2").tobytes())
+    else:
+        via = {"La": "LA", "RGBa": "RGBA"}.get(mode, "RGB")
+        picture = rgb.convert(via).convert(mode)
+    picture.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    large = client.upscale(picture, 2, model="bicubic", convert_to_srgb=True)
+    assert large.size == (96, 80) and "icc_profile" not in large.info
+
+
+def test_transparency_that_is_lost_is_told(client):
+    import hiif
+    picture = Image.fromarray(numpy.full((8, 8), 40000, numpy.uint16))
+    picture.info["transparency"] = 40000
+    with pytest.warns(hiif.LossWarning, match="transparent colour"):
+        assert "transparency" not in client.upscale(picture, 2, model="bicubic").info
+
+
+def test_open_files_and_what_is_no_picture(client, photo):
+    with open(photo, "rb") as file:
+        assert client.upscale(file, 2, model="bicubic").size == (96, 80)
+    with pytest.raises(TypeError, match="a path.*not NoneType"):
+        client.upscale(None, 2)
+
+
+def test_addresses_of_this_machine_ask_no_proxy():
+    import hiif._common as common
+    seen = []
+    for address in ("[::ffff:127.0.0.1]:1", "[::1]:1", "LOCALHOST:1", "127.9.9.9:1", "[::ffff:10.0.0.1]:1", "a.example:1"):
+        common.channel_of(address, None, lambda _, options: seen.append(("grpc.enable_http_proxy", 0) in options), None)
+    assert seen == [True, True, True, True, False, False]

@@ -1,9 +1,12 @@
 """hiif.Upscaler: two lines, a server of one's own behind them."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
@@ -70,3 +73,28 @@ def test_the_server_ends_with_the_process(end):
     while alive(pid):
         assert time.monotonic() < end, "the server outlived its process"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", ["with,comma", "per%25cent", "ha#sh?q", "x" * 84, "x" * 200])
+def test_any_folder_of_temporary_files_will_do(tmp_path, monkeypatch, name):
+    import hiif
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(ROOT / "models" / "bicubic.safetensors", models)
+    with hiif.Upscaler(flags=("--model-dir", str(models))) as upscaler:
+        assert upscaler.upscale(Image.new("RGB", (8, 8)), 2).size == (16, 16)
+
+
+def test_settings_of_a_service_are_not_for_a_private_server(tmp_path, monkeypatch):
+    import hiif
+    (tmp_path / "tokens").write_text(json.dumps({"tokens": [{"name": "a", "token": "secret-secret-secret"}]}))
+    for name, value in {"TOKEN_FILE": tmp_path / "tokens", "CONFIG": "/nowhere", "TLS_CERT": "/nowhere",
+                        "HTTP_LISTEN": "192.0.2.1:1", "DEFAULT_MODEL": "none"}.items():
+        monkeypatch.setenv(f"HIIF_{name}", str(value))
+    shutil.copy(ROOT / "models" / "bicubic.safetensors", tmp_path)
+    monkeypatch.setenv("HIIF_MODEL_DIR", str(tmp_path))
+    with hiif.Upscaler() as upscaler:
+        assert [model.name for model in upscaler.models()] == ["bicubic"]
+        assert upscaler.upscale(Image.new("RGB", (8, 8)), 2).size == (16, 16)

@@ -48,14 +48,15 @@ class AsyncClient:
                 timeout: Optional[float] = None, **parameters: Any) -> Union[Image.Image, np.ndarray]:
         """The picture enlarged; an array for an array, else a Pillow image, unless as_array says otherwise.
 
-        picture: a Pillow image, an array, a path, or the bytes of a file. scale: 1 to 32, or (horizontal,
+        picture: a Pillow image, an array, a path, an open file or its bytes. scale: 1 to 32, or (horizontal,
         vertical). size: (width, height) instead; a 0 keeps the aspect ratio. region: (x, y, width, height)
         of the output to compute. progress: called with pixels done and pixels in all. timeout: seconds, for
         the whole call. parameters: other fields of UpscaleParameters. A Pillow image is taken as it shows itself,
-        not turned by its EXIF; its profile and metadata come back in info. What is lost is told by LossWarning.
+        not turned by its EXIF; what its info has (profile, EXIF, texts) comes back. What is lost is told by LossWarning.
         Raises Error, and TypeError for what cannot be sent or cannot be held by Pillow.
         """
-        source = source_of(picture, as_array, bool(parameters.get("convert_to_srgb")))
+        source = source_of(picture, as_array, bool(parameters.get("convert_to_srgb")),
+                           bool(parameters.get("clip")))
         assembly = Assembly(parameters_of(scale, size, region, model=model, **parameters), source, progress)
         retries = Retries(self._attempts, timeout)
         while assembly.trailer is None:
@@ -93,16 +94,18 @@ class AsyncClient:
     async def query(self, picture: Picture, positions: Sequence[Tuple[float, float]], *, scale: float = 4,
               model: str = "", timeout: Optional[float] = None) -> np.ndarray:
         """Colours, (n, 3) in [0, 1], at n positions (x, y) in pixels of the picture, (0, 0) its upper left
-        corner, as an enlargement by `scale` would see them. Raises Error."""
+        corner, as an enlargement by `scale` would see them; of a Pillow image of other values (I, F), in its range.
+        Raises Error."""
         source = source_of(picture)
         width, height = await self._shape(source, timeout)
         query = query_of(width, height, positions, scale, model)
         if source.size() > UPLOAD_ABOVE:
-            return colours_of(await self._unary(
-                lambda request, **how: self._stub.QueryUpload(query_uploads(source, request), **how), query,
-                timeout), len(positions))
-        query.image.CopyFrom(source.message)
-        return colours_of(await self._unary(self._stub.Query, query, timeout), len(positions))
+            answer = await self._unary(
+                lambda request, **how: self._stub.QueryUpload(query_uploads(source, request), **how), query, timeout)
+        else:
+            query.image.CopyFrom(source.message)
+            answer = await self._unary(self._stub.Query, query, timeout)
+        return source.values(colours_of(answer, len(positions)))
 
     async def _shape(self, source: Source, timeout: Optional[float]) -> Tuple[int, int]:
         """Width and height, of a file as the server turns it."""

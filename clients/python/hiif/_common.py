@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import random
 import time
+import urllib.parse
 import warnings
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -22,8 +23,8 @@ Progress = Callable[[int, int], None]
 
 # Messages of the service are at most 1 MiB; a request is as large as its picture.
 CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", 16 << 20)]
-# Pictures above this go in chunks, below the server's limit of a message.
-UPLOAD_ABOVE = 8 << 20
+# Pictures above this go in chunks: below gRPC's own limit of a message, 4 MiB, which a server or proxy may have.
+UPLOAD_ABOVE = 3 << 20
 CHUNK = 1 << 20
 # Seconds that a call waits for room in an overloaded server.
 MAX_OVERLOAD_WAIT = 600.0
@@ -262,10 +263,15 @@ def channel_of(server: str, credentials: Optional[grpc.ChannelCredentials], plai
             server = server[len(scheme):].rstrip("/")
             if scheme == "https://" and credentials is None:
                 credentials = grpc.ssl_channel_credentials()
+    if server.startswith("unix:"):  # gRPC takes a URI
+        server = "unix:" + urllib.parse.quote(server[5:], safe="/:@!$&'()*+,;=", errors="surrogateescape")
     options = [*CHANNEL_OPTIONS, ("grpc.lb_policy_name", "round_robin")]
     host = server.rsplit(":", 1)[0].strip("[]")
     try:
-        own = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        own = host.lower() == "localhost"
+        if not own:
+            number = ipaddress.ip_address(host)
+            own = (getattr(number, "ipv4_mapped", None) or number).is_loopback
     except ValueError:
         own = False
     if own:

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import io
 import os
-from typing import Any, List, Optional, Tuple, Union
+from typing import IO, Any, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image
 
 from hiif.v1 import super_resolution_pb2 as pb
 
-Picture = Union[Image.Image, np.ndarray, bytes, str, "os.PathLike[str]"]
+Picture = Union[Image.Image, np.ndarray, bytes, str, "os.PathLike[str]", IO[bytes]]
 
 _TYPES = {np.dtype(np.uint8): pb.SAMPLE_TYPE_U8, np.dtype(np.uint16): pb.SAMPLE_TYPE_U16,
           np.dtype(np.float32): pb.SAMPLE_TYPE_F32}
 DTYPES = {pb.SAMPLE_TYPE_U8: np.dtype("u1"), pb.SAMPLE_TYPE_U16: np.dtype("<u2"),
           pb.SAMPLE_TYPE_F32: np.dtype("<f4")}
-# What Pillow keeps of a picture's file beside its pixels, and keeps itself when it resizes.
-_KEPT = ("icc_profile", "exif", "xmp", "dpi")
+# TIFF's tags of where and how the pixels lie in the file that they came from: of no other picture.
+_STORAGE = frozenset((254, 255, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325,
+                      338, 339, 347, 529, 530, 531, 532))
 
 
 class Source:
     """A picture as it is sent.
 
     message: for the request. info: of a Pillow image, what its result gets back. warnings: what was lost on the
-    way into the message.
+    way into the message. value_range: what 0 and 1 of the message stand for, where the picture has other values.
     """
 
     def __init__(self, message: pb.ImageSource, as_array: bool, info: Optional[dict] = None,
-                 mode: str = "", warnings: Tuple[str, ...] = ()):
+                 mode: str = "", warnings: Sequence[str] = (), value_range: Optional[Tuple[float, float]] = None):
         self.message = message
         self.as_array = as_array
         self.warnings: List[str] = list(warnings)
         self._info = info or {}
         self._mode = mode
+        self._range = value_range
 
     def size(self) -> int:
         """Bytes of the picture."""
@@ -47,20 +49,32 @@ class Source:
                 "Pillow holds 16 bits and floats in grey images only: ask for an array (as_array=True), or for 8 "
                 "bits a sample (sample_type=1)")
 
+    def values(self, unit: np.ndarray) -> np.ndarray:
+        """Floats of 0 to 1 as values of the picture."""
+        if self._range is None:
+            return unit
+        low, high = self._range
+        return (unit * np.float64(high - low) + low).astype(np.float32)
+
     def result(self, pixels: np.ndarray, icc_profile: bytes) -> Union[Image.Image, np.ndarray]:
         """What the sender of the picture expects; icc_profile: as the server said."""
         if pixels.shape[2] == 1:
             pixels = pixels[..., 0]
+        if pixels.dtype == np.float32:  # and not what the caller asked for instead
+            pixels = self.values(pixels)
         if self.as_array:
             return pixels
-        image = Image.fromarray(pixels.astype(np.int32) if self._mode == "I" else pixels)
+        if self._mode == "I" and (pixels.dtype != np.float32 or self._range is not None):
+            pixels = np.rint(pixels).astype(np.int32)
+        image = Image.fromarray(pixels)
         image.info.update(self._info)
         if icc_profile:
             image.info["icc_profile"] = icc_profile
         return image
 
 
-def source_of(picture: Picture, as_array: Optional[bool] = None, convert_to_srgb: bool = False) -> Source:
+def source_of(picture: Picture, as_array: Optional[bool] = None, convert_to_srgb: bool = False,
+              clip: bool = False) -> Source:
     """Raises TypeError for what is no picture, OSError for a file that cannot be read."""
     if isinstance(picture, (str, os.PathLike)):
         with open(picture, "rb") as file:
@@ -68,11 +82,14 @@ def source_of(picture: Picture, as_array: Optional[bool] = None, convert_to_srgb
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return Source(pb.ImageSource(encoded=bytes(picture)), bool(as_array))
     if isinstance(picture, Image.Image):
-        return _of_pillow(picture, bool(as_array), convert_to_srgb)
+        return _of_pillow(picture, bool(as_array), convert_to_srgb, clip)
+    if hasattr(picture, "read"):
+        return source_of(picture.read(), as_array)
     array = np.asarray(picture)
     if array.dtype.newbyteorder("=") not in _TYPES or array.ndim not in (2, 3):
-        raise TypeError("an array of uint8, uint16 or float32 (0 to 1), of shape (height, width) or "
-                        f"(height, width, channels), is needed, not {array.dtype} of shape {array.shape}")
+        what = f"{array.dtype} of shape {array.shape}" if array.ndim else type(picture).__name__
+        raise TypeError("a Pillow image, a path, a file, its bytes, or an array of uint8, uint16 or float32 (0 to 1), of "
+                        f"shape (height, width) or (height, width, channels), is needed, not {what}")
     return Source(_raw(array), as_array is None or as_array)
 
 
@@ -84,39 +101,68 @@ def _raw(array: np.ndarray) -> pb.ImageSource:
                                           sample_type=sample_type, samples=little.tobytes()))
 
 
-def _of_pillow(picture: Image.Image, as_array: bool, convert_to_srgb: bool) -> Source:
-    """Pixels as Pillow shows them: not turned, whatever its EXIF says, as in its own resize()."""
-    info = {key: picture.info[key] for key in _KEPT if picture.info.get(key)}
-    exif = picture.getexif()
-    if len(exif):  # of a TIFF, and what the caller changed, info does not have
-        info["exif"] = exif.tobytes()
+def _of_pillow(picture: Image.Image, as_array: bool, convert_to_srgb: bool, clip: bool) -> Source:
+    """Pixels as Pillow shows them: not turned, whatever its EXIF says, as in its own resize(); beside them, what
+    that keeps."""
+    picture.load()  # only now Pillow has turned a TIFF, and read what stands behind the pixels
+    info = dict(picture.info)
     mode = picture.mode
-    profiled = mode in ("CMYK", "LAB") or (convert_to_srgb and "icc_profile" in info)
-    if profiled:
-        # Only the server has the means to convert. LAB and CMYK are what TIFF holds.
-        if mode in ("P", "PA", "1", "YCbCr", "HSV", "La", "RGBa", "RGBX"):
-            picture = _plain(picture)
-        out = io.BytesIO()
-        picture.save(out, "TIFF", exif=Image.Exif(), icc_profile=info.pop("icc_profile", None))
-        return Source(pb.ImageSource(encoded=out.getvalue()), as_array, info)
-    if mode == "I":
-        wide = np.asarray(picture)
-        if wide.size and (wide.min() < 0 or wide.max() > 0xFFFF):
-            raise TypeError("a Pillow image of mode I with values outside 0 to 65535: scale it, or give a float32 "
-                            "array of 0 to 1")
-        return Source(_raw(wide.astype(np.uint16)), as_array, info, mode)
-    if mode.startswith("I;16") or mode == "F":
-        return Source(_raw(np.asarray(picture)), as_array, info, mode)
+    notes = []
     if mode in ("YCbCr", "HSV"):
-        note = (f"a Pillow image of mode {mode} is enlarged, and comes back, as RGB",)
-        return Source(_raw(np.asarray(picture.convert("RGB"))), as_array, info, mode, note)
-    return Source(_raw(np.asarray(_plain(picture))), as_array, info, mode)
+        notes.append(f"a Pillow image of mode {mode} is enlarged, and comes back, as RGB")
+    exif = _exif(picture)
+    if exif:  # of a TIFF, and what the caller changed, info does not have
+        info["exif"] = exif
+    value_range = None
+    if mode in ("I", "F"):
+        plain, value_range = _of_any_range(picture, clip)
+    else:
+        plain = _plain(picture)
+    # Applied, and a place in the palette.
+    if info.pop("transparency", None) is not None and not plain.mode.endswith("A"):
+        notes.append(f"the transparent colour of a Pillow image of mode {mode} is left out")
+    info.pop("background", None)
+    if mode in ("CMYK", "LAB") or (convert_to_srgb and info.get("icc_profile")):
+        # Only the server has the means to convert. LAB and CMYK are what TIFF holds.
+        out = io.BytesIO()
+        plain.save(out, "TIFF", exif=Image.Exif(), icc_profile=info.pop("icc_profile", None))
+        return Source(pb.ImageSource(encoded=out.getvalue()), as_array, info, mode, notes, value_range)
+    return Source(_raw(np.asarray(plain)), as_array, info, mode, notes, value_range)
+
+
+def _exif(picture: Image.Image) -> bytes:
+    exif = picture.getexif()
+    if any(tag in exif for tag in _STORAGE):
+        whole, exif = exif, Image.Exif()
+        exif.load(whole.tobytes())
+        for tag in _STORAGE.intersection(exif):
+            del exif[tag]
+    return exif.tobytes() if len(exif) else b""
+
+
+def _of_any_range(picture: Image.Image, clip: bool) -> Tuple[Image.Image, Optional[Tuple[float, float]]]:
+    """Of mode I or F, in which Pillow holds any values: of 8 or 16 bits, else as floats of 0 to 1, and what those stand
+    for."""
+    array = np.asarray(picture)
+    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise TypeError("a Pillow image of mode F with values that are not finite")
+    if picture.mode == "I" and low >= 0 and high <= 0xFFFF:
+        return Image.fromarray(array.astype(np.uint8 if high <= 0xFF else np.uint16)), None
+    if picture.mode == "F" and (clip or (low >= 0 and high <= 1)):
+        return picture, None
+    low, high = min(low, 0.0), max(high, 1.0)
+    return Image.fromarray(((array - low) / (high - low)).astype(np.float32)), (low, high)
 
 
 def _plain(picture: Image.Image) -> Image.Image:
-    """As L, LA, RGB or RGBA, transparency that is told beside the pixels included."""
+    """As L, LA, RGB, RGBA, CMYK, LAB or I;16, transparency that is told beside the pixels included."""
     mode = picture.mode
     see_through = "transparency" in picture.info
+    if mode in ("CMYK", "LAB"):
+        return picture
+    if mode.startswith("I;16"):
+        return picture if mode == "I;16" else Image.fromarray(np.asarray(picture).astype(np.uint16))
     if mode in ("P", "PA"):
         palette = picture.palette.mode if picture.palette is not None else "RGB"
         return picture.convert("RGBA" if see_through or mode == "PA" or palette.endswith("A") else "RGB")

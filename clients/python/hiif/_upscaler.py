@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import weakref
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import grpc
 
@@ -21,6 +21,7 @@ from hiif._client import Client
 from hiif._common import Error
 
 START_SECONDS = 300.0  # a large model on a busy machine
+MAX_PARENT = 107 - len("/hiif-XXXXXXXX/socket")
 
 
 def find_server() -> str:
@@ -38,6 +39,26 @@ def find_server() -> str:
             return str(candidate)
     raise Error(grpc.StatusCode.UNAVAILABLE,
                 "no hiif-server here: pip install hiif-serve, or name the program with HIIF_SERVER_BINARY")
+
+
+def _make_folder() -> tempfile.TemporaryDirectory:
+    """Readable by this user alone. For a socket, whose path may have 107 bytes, and of whose characters an address
+    has another use for some: where that of the temporary files will not do, another one. Raises OSError."""
+    error: Optional[OSError] = None
+    for parent in (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp"):
+        if not parent or "," in parent or len(os.fsencode(parent)) > MAX_PARENT:
+            continue
+        try:
+            return tempfile.TemporaryDirectory(prefix="hiif-", dir=parent)
+        except OSError as reason:
+            error = error or reason
+    raise error or OSError(f"there is no folder for a socket: name one of at most {MAX_PARENT} bytes with TMPDIR")
+
+
+def _environment() -> Dict[str, str]:
+    """Without HIIF_...: settings there are of another server, a service's perhaps. Which models there are is not."""
+    return {name: value for name, value in os.environ.items()
+            if not name.startswith("HIIF_") or name == "HIIF_MODEL_DIR"}
 
 
 def _end_with_parent() -> None:
@@ -58,13 +79,14 @@ class Upscaler:
     """A private hiif-server, started here and stopped by close(), at the end of a `with`, or of the process.
 
     model: of every call, a name; empty: the server's default. flags: more of hiif-server's, e.g.
-    ("--model-dir", "models", "--precision", "float32"). Raises Error when the server does not start, with its log.
+    ("--model-dir", "models", "--precision", "float32"); of its settings in the environment HIIF_MODEL_DIR alone is
+    taken. Raises Error when the server does not start, with its log.
     """
 
     def __init__(self, model: str = "", *, flags: Sequence[str] = ()):
         self.model = model
         server = find_server()
-        folder = tempfile.TemporaryDirectory(prefix="hiif-")  # readable by this user alone
+        folder = _make_folder()
         self._log = pathlib.Path(folder.name, "log")
         ready, socket = pathlib.Path(folder.name, "ready"), pathlib.Path(folder.name, "socket")
         command = [server, "--listen", f"unix:{socket}", "--management-listen", "", "--port-file", str(ready),
@@ -76,6 +98,7 @@ class Upscaler:
         bound = threading.current_thread() is threading.main_thread() and sys.platform == "linux"
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen([*command, *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                             env=_environment(),
                                              preexec_fn=_end_with_parent if bound else None)
         self._finalizer = weakref.finalize(self, _stop, self._process, folder)
         try:
