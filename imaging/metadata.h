@@ -22,7 +22,7 @@ struct Metadata {
   std::string exif;     // from the TIFF header on ("II*\0" or "MM\0*"), without "Exif\0\0"
   std::string xmp;      // packet
   std::string iptc;     // IPTC-IIM records, without Photoshop's wrapping
-  std::string comment;  // of a JPEG or GIF
+  std::string comment;  // of a JPEG, GIF or PPM
   std::vector<PngText> png_texts;  // but for those that are one of the above
   bool turned = false;             // the orientation that the blocks mention has been applied
   double ppi_x = 0;                // pixels per inch; 0: not said

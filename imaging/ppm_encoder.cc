@@ -1,4 +1,6 @@
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "imaging/encoder.h"
 
 namespace hiif {
@@ -14,8 +16,11 @@ class PpmEncoder : public Encoder {
   }
 
   absl::Status Start() {
-    return sink_->Append(absl::StrFormat("P%c\n%d %d\n%d\n", image_.channels == 1 ? '5' : '6',
-                                         image_.size.width, image_.size.height,
+    // In one line: libvips takes a second one for numbers.
+    std::string comment = absl::StrReplaceAll(image_.metadata.comment, {{"\r", " "}, {"\n", "; "}});
+    if (!comment.empty()) comment = absl::StrCat("# ", comment, "\n");
+    return sink_->Append(absl::StrFormat("P%c\n%s%d %d\n%d\n", image_.channels == 1 ? '5' : '6',
+                                         comment, image_.size.width, image_.size.height,
                                          image_.type == SampleType::kU8 ? 255 : 65535));
   }
 

@@ -57,7 +57,9 @@ std::string TextWarning(const StoredImage& image) {
   for (const PngText& text : m.png_texts)
     if (names.size() < kNamed) names.push_back(Printable(text.key));
   if (m.png_texts.size() > kNamed) names.emplace_back("...");
-  if (image.format != ImageFormat::kJpeg && !m.comment.empty()) names.emplace_back("comment");
+  const bool holds_comments =
+      image.format == ImageFormat::kJpeg || image.format == ImageFormat::kPpm;
+  if (!holds_comments && !m.comment.empty()) names.emplace_back("comment");
   if (names.empty()) return {};
   return absl::StrCat(FormatName(image.format),
                       " holds no such texts; left out: ", absl::StrJoin(names, ", "));

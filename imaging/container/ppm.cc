@@ -13,15 +13,23 @@ namespace hiif {
 namespace {
 
 // Words of a header or of a file in ASCII: separated by white space, and by comments to the end of
-// the line.
+// the line, which are kept.
 class Words {
  public:
   explicit Words(absl::string_view text) : text_(text) {}
 
   absl::string_view Next(size_t most = absl::string_view::npos) {
     while (at_ < text_.size() &&
-           (absl::ascii_isspace(static_cast<unsigned char>(text_[at_])) || text_[at_] == '#'))
-      at_ = text_[at_] == '#' ? std::min(text_.find('\n', at_), text_.size()) : at_ + 1;
+           (absl::ascii_isspace(static_cast<unsigned char>(text_[at_])) || text_[at_] == '#')) {
+      const size_t from = at_ + 1;
+      if (text_[at_] != '#') {
+        at_ = from;
+        continue;
+      }
+      at_ = std::min(text_.find('\n', at_), text_.size());
+      const absl::string_view comment = absl::StripAsciiWhitespace(text_.substr(from, at_ - from));
+      if (!comment.empty()) AddComment(comment, &comments_);
+    }
     const size_t begin = at_;
     while (at_ < text_.size() && at_ - begin < most &&
            !absl::ascii_isspace(static_cast<unsigned char>(text_[at_])) && text_[at_] != '#')
@@ -29,9 +37,11 @@ class Words {
     return text_.substr(begin, at_ - begin);
   }
   size_t at() const { return at_; }
+  const std::string& comments() const { return comments_; }
 
  private:
   absl::string_view text_;
+  std::string comments_;
   size_t at_ = 2;  // behind "P6"
 };
 
@@ -55,7 +65,7 @@ void AppendSample(int64_t value, int64_t most, std::string* out) {
 }
 
 // P1 to P3: a word for each sample (a digit for P1, where 1 is black).
-absl::Status ReadWords(Words words, bool bits, int64_t samples, int64_t most, std::string* out) {
+absl::Status ReadWords(Words& words, bool bits, int64_t samples, int64_t most, std::string* out) {
   for (int64_t i = 0; i < samples; ++i) {
     const absl::string_view word = words.Next(bits ? 1 : 12);
     if (word.empty()) return Damaged(absl::StrFormat("%d samples of %d", i, samples));
@@ -106,6 +116,7 @@ absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& li
   if (kind >= '1' && kind <= '3') {
     header(plain, largest);
     HIIF_RETURN_IF_ERROR(ReadWords(words, kind == '1', samples, most, &made));
+    out.metadata.comment = words.comments();
     out.pieces.emplace_back(made);
     return out;
   }
@@ -126,6 +137,7 @@ absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& li
     for (size_t at = 0; at < raster.size(); at += each)
       AppendSample(static_cast<int64_t>(BigEndian(raster, at, each)), most, &made);
   }
+  out.metadata.comment = words.comments();
   out.pieces.emplace_back(made);
   if (whole_range) out.pieces.push_back(raster);
   return out;

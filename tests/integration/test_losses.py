@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from processes import assemble, hiif
+from vips import Vips
 
 SIZE = (24, 16)
 
@@ -177,6 +178,30 @@ def test_parts_that_no_decoder_hands_on_are_told(enlarge):
         assert path.exists()
         expected = cases[name][1]
         assert (expected is None and told == []) or (len(told) == 1 and expected and expected in told[0]), (name, told)
+
+
+def test_comments_of_a_netpbm_file(enlarge):
+    """Wherever they stand in it: kept by what holds them, PPM too, else told."""
+    raw = gradient("RGB").resize((8, 6)).tobytes()
+    words = " ".join(map(str, gradient("L").resize((8, 6)).tobytes()))
+    files = {"raw.ppm": b"P6\n# CREATOR: one\n8 #two\n6\n#\n255\n" + raw,
+             "words.pgm": f"P2\n#  CREATOR: one \n8 6 255\n{words[:30]}\n# two\n{words[30:]}\n".encode(),
+             "bits.pbm": b"P4 # CREATOR: one\r\n# two\n8 6\n" + bytes(6)}
+    for extension in ("png", "jpg", "ppm", "tif"):
+        for name, (path, told) in enlarge(files, extension).items():
+            if extension == "tif":
+                assert len(told) == 1 and "comment" in told[0], (name, told)
+                continue
+            assert told == [], (name, extension)
+            with Image.open(path) as image:
+                assert image.size == (16, 12)
+                text = image.info["comment"].decode() if extension == "jpg" else image.info.get("Comment")
+            if extension == "ppm":
+                # libvips would take a second comment for numbers.
+                assert path.read_bytes()[3:].startswith(b"# CREATOR: one; two\n16 12\n")
+                assert Vips().look(path)[:2] == (16, 12)
+            else:
+                assert text == "CREATOR: one\ntwo", (name, extension)
 
 
 def test_what_would_be_dropped_is_kept_where_we_read_it(enlarge):

@@ -576,6 +576,16 @@ TEST(ReadPpm, CommentsAndAnyLargestValue) {
   EXPECT_THAT(GreyOf("P4 # bits\n4 1\n\x60"), ElementsAre(255, 0, 0, 255));
 }
 
+TEST(ReadPpm, CommentsAreKept) {
+  for (const std::string file : {"P5 # by hand\n#two\r\n2#\n1 #  high  \n#\n255\n\x07\xc8",
+                                 "P2\n# by hand\n2 1\n#two\n255\n1 2 # high"}) {
+    const auto info = Probe(file);
+    ASSERT_TRUE(info.ok()) << info.status();
+    EXPECT_EQ(info->metadata.comment, "by hand\ntwo" + std::string(file[1] == '5' ? "\nhigh" : ""));
+  }
+  EXPECT_EQ(Probe("P4 8 1\n#")->metadata.comment, "");
+}
+
 TEST(ReadGifAndWebp, LateFramesAreWork) {
   std::string gif("GIF89a\x58\x1b\x58\x1b\0\0\0", 13);  // 7000 x 7000
   for (int i = 0; i < 60; ++i) gif += std::string(",\0\0\0\0\x01\0\x01\0\0\x02\0", 12);
