@@ -1,5 +1,8 @@
+#include <brotli/decode.h>
+
 #include <algorithm>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "imaging/container/boxes.h"
@@ -9,6 +12,31 @@
 
 namespace hiif {
 namespace {
+
+// Of what a box holds once it is unpacked, and how many are.
+constexpr size_t kMaxUnpacked = size_t{8} << 20;
+constexpr int kMaxUnpackings = 4;
+
+// Brotli's data (RFC 7932) unpacked; empty where they are damaged or more than is allowed. Windows
+// are of 16 MiB at most.
+std::string Unpack(absl::string_view packed) {
+  BrotliDecoderState* const state = BrotliDecoderCreateInstance(nullptr, nullptr, nullptr);
+  if (state == nullptr) return {};
+  const absl::Cleanup end = [state] { BrotliDecoderDestroyInstance(state); };
+  std::string out;
+  size_t left = packed.size();
+  auto next = reinterpret_cast<const uint8_t*>(packed.data());
+  BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
+  while (result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT && out.size() < kMaxUnpacked) {
+    const size_t before = out.size();
+    out.resize(before + (size_t{1} << 16));
+    auto at = reinterpret_cast<uint8_t*>(out.data() + before);
+    size_t room = out.size() - before;
+    result = BrotliDecoderDecompressStream(state, &left, &next, &room, &at, nullptr);
+    out.resize(out.size() - room);
+  }
+  return result == BROTLI_DECODER_RESULT_SUCCESS ? out : std::string();
+}
 
 // Frames, and channels that are neither colour nor transparency: decoders pass over them.
 absl::Status UseHeader(absl::string_view codestream, Container* out) {
@@ -52,6 +80,7 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
   }
   LeftOut left_out;
   bool seen = false;
+  int unpackings = 0;
   // Boxes as of ISO base media files; the decoder knows which of them hold pixels.
   for (auto box = NextBox(bytes, 0); box; box = NextBox(bytes, box->end)) {
     const absl::string_view type = box->type;
@@ -62,15 +91,19 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
       if (!status.ok()) return status;
     }
     if (!box->whole) break;
-    if (type == "Exif") {
-      TakeBoxedExif(data, &out);
-    } else if (type == "xml ") {
-      if (out.metadata.xmp.empty()) out.metadata.xmp = std::string(data);
-    } else if (type == "brob") {
-      left_out.Add(absl::StrFormat("%s (packed)", data.substr(0, 4)));
-    } else if (type == "jumb") {
+    std::string unpacked;  // what a packed box of four letters and Brotli holds
+    if (type == "brob" && ++unpackings <= kMaxUnpackings) unpacked = Unpack(Slice(data, 4));
+    const absl::string_view kind = unpacked.empty() ? type : data.substr(0, 4);
+    const absl::string_view held = unpacked.empty() ? data : absl::string_view(unpacked);
+    if (kind == "Exif") {
+      TakeBoxedExif(held, &out);
+    } else if (kind == "xml ") {
+      if (out.metadata.xmp.empty()) out.metadata.xmp = std::string(held);
+    } else if (kind == "jumb") {
       out.warnings.emplace_back(
           "content credentials (C2PA) are left out: they are of the original");
+    } else if (type == "brob") {
+      left_out.Add(absl::StrFormat("%s (packed)", data.substr(0, 4)));
     } else if (!IsOfTheCodestream(type)) {
       left_out.Add(type);
     }

@@ -1,4 +1,6 @@
 // What is read of a file before a decoder sees it. Files are made here, byte by byte.
+#include <brotli/encode.h>
+
 #include "imaging/container/container.h"
 
 #include "absl/strings/escaping.h"
@@ -537,6 +539,47 @@ TEST(ReadJxl, ExifWithItsOffsetAndWithout) {
   }
   EXPECT_THAT(ReadJxl(absl::StrCat(start, Box("Exif", "none at all")))->warnings,
               ElementsAre(HasSubstr("EXIF data are damaged")));
+}
+
+std::string Packed(absl::string_view type, absl::string_view body) {
+  size_t size = BrotliEncoderMaxCompressedSize(body.size());
+  std::string packed(size, '\0');
+  EXPECT_TRUE(BrotliEncoderCompress(5, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_GENERIC, body.size(),
+                                    reinterpret_cast<const uint8_t*>(body.data()), &size,
+                                    reinterpret_cast<uint8_t*>(packed.data())));
+  packed.resize(size);
+  return Box("brob", absl::StrCat(type, packed));
+}
+
+// As cjxl and newer versions of libvips write them.
+TEST(ReadJxl, PackedMetadataAreTaken) {
+  const std::string start = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
+                                         Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  const std::string exif = Exif({Entry(0x010f, 2, 4, 'a')});
+  const std::string xmp = "<x:xmpmeta xmlns:x='adobe:ns:meta/'/>";
+  const auto read = ReadJxl(absl::StrCat(start, Packed("Exif", std::string(4, '\0') + exif),
+                                         Packed("xml ", xmp), Packed("jumb", "a manifest")));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->metadata.exif, exif);
+  EXPECT_EQ(read->metadata.xmp, xmp);
+  EXPECT_THAT(read->warnings, ElementsAre(HasSubstr("C2PA")));
+}
+
+// Ten gigabytes in a few kilobytes, damaged data and boxes without end: told, and not for long.
+TEST(ReadJxl, PackedMetadataAreBounded) {
+  const std::string start = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
+                                         Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  const std::string bomb = Packed("xml ", std::string(size_t{9} << 20, ' '));
+  EXPECT_LT(bomb.size(), 1000);
+  std::string bombs = start;
+  for (int i = 0; i < 1000; ++i) bombs += bomb;
+  for (const std::string& file : {bombs, absl::StrCat(start, Box("brob", "xml nothing packed")),
+                                  absl::StrCat(start, Box("brob", "xml "))}) {
+    const auto read = ReadJxl(file);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->metadata.xmp, "");
+    EXPECT_THAT(read->warnings, ElementsAre(HasSubstr("boxes are left out: xml  (packed)")));
+  }
 }
 
 TEST(ReadPpm, EverySampleIsThere) {
