@@ -273,12 +273,10 @@ def test_values_of_any_range_come_back_in_it(client, mode, values):
         client.upscale(Image.fromarray(numpy.full((8, 8), numpy.nan, numpy.float32)), 2)
 
 
-@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "CMYK"])
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode not in ("CMYK", "LAB")])
 def test_every_mode_with_a_profile_to_srgb(client, photo, mode):
     from PIL import ImageCms
     rgb = Image.open(photo).convert("RGB")
-    if mode == "LAB":
-        pytest.skip("has no profile to convert")
     if mode.startswith("I;16"):
         grey = numpy.asarray(rgb.convert("L")).astype(">u2" if mode == "I;16B" else "<u2") * 257
         picture = Image.frombytes(mode, rgb.size, grey.astype(">u2" if mode == "I;16B" else "<u2").tobytes())
