@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -96,6 +95,13 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
                                                      " bytes; is it the file that was meant?"));
     out.append(buffer, n);
   }
+}
+
+std::vector<fs::directory_entry> ListFolder(const std::string& path, std::error_code& error) {
+  std::vector<fs::directory_entry> out;
+  fs::directory_iterator at(path, error);
+  for (; !error && at != fs::directory_iterator(); at.increment(error)) out.push_back(*at);
+  return out;
 }
 
 absl::StatusOr<std::unique_ptr<RegularFile>> RegularFile::Open(const std::string& path,

@@ -6,8 +6,11 @@
 #include <time.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,6 +25,11 @@ inline constexpr int64_t kMaxTextBytes = int64_t{64} << 20;
 // Errors carry the path and the system's reason: NotFound, PermissionDenied, or Unknown.
 // InvalidArgument: longer than max_bytes; no more than that is read.
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes = kMaxTextBytes);
+
+// What is in a folder, in no order: what was read of it where it fails half-way, which network file
+// systems do. (Incrementing a directory_iterator in a loop throws then.)
+std::vector<std::filesystem::directory_entry> ListFolder(const std::string& path,
+                                                         std::error_code& error);
 
 // A regular file, read by position. For files that others may overwrite or cut meanwhile, which
 // ends the process that has them mapped (SIGBUS).

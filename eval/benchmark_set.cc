@@ -31,8 +31,10 @@ bool IsImage(const fs::path& path) {
 std::vector<std::string> Images(const std::string& folder) {
   std::vector<std::string> paths;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error))
-    if (entry.is_regular_file() && IsImage(entry.path())) paths.push_back(entry.path());
+  for (const auto& entry : ListFolder(folder, error)) {
+    std::error_code unknown;  // a link that leads in a circle
+    if (entry.is_regular_file(unknown) && IsImage(entry.path())) paths.push_back(entry.path());
+  }
   std::sort(paths.begin(), paths.end());
   return paths;
 }
@@ -41,9 +43,14 @@ std::string FolderOf(const std::string& folder, const EvalScale& scale) {
   return absl::StrCat(folder, "/image_SRF_", scale.ToString());
 }
 
+bool IsFolder(const std::string& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
 bool HasPairs(const std::string& folder) {
   for (const int n : {2, 3, 4})
-    if (fs::is_directory(absl::StrCat(folder, "/image_SRF_", n))) return true;
+    if (IsFolder(absl::StrCat(folder, "/image_SRF_", n))) return true;
   return false;
 }
 
@@ -100,7 +107,7 @@ std::vector<std::string> BenchmarkSet::Originals(const EvalScale& scale) const {
   // The same originals, cropped to multiples of each factor: those for x2 lose the least.
   std::string pairs = FolderOf(folder_, scale);
   for (const int n : {2, 3, 4})
-    if (!fs::is_directory(pairs)) pairs = absl::StrCat(folder_, "/image_SRF_", n);
+    if (!IsFolder(pairs)) pairs = absl::StrCat(folder_, "/image_SRF_", n);
   std::vector<std::string> paths = Images(pairs);
   paths.erase(std::remove_if(paths.begin(), paths.end(),
                              [](const std::string& path) {
@@ -122,7 +129,8 @@ absl::StatusOr<Pair> BenchmarkSet::Load(const EvalScale& scale, int64_t index) c
   const fs::path supplied =
       fs::path(FolderOf(folder_, scale)) /
       absl::StrReplaceAll(fs::path(path).filename().string(), {{"_HR", "_LR"}});
-  if (HasPairs(folder_) && fs::exists(supplied)) {
+  std::error_code error;
+  if (HasPairs(folder_) && fs::exists(supplied, error)) {
     HIIF_ASSIGN_OR_RETURN(RgbImage low, ReadRgb(supplied));
     const Grid size = {static_cast<int64_t>(std::nearbyint(low.height * scale.y)),
                        static_cast<int64_t>(std::nearbyint(low.width * scale.x))};

@@ -42,7 +42,7 @@ absl::StatusOr<std::vector<Source>> FindFiles(const std::vector<std::string>& so
     for (fs::recursive_directory_iterator i(source, options, error), end; !error && i != end;
          i.increment(error)) {
       if (!i->is_regular_file(error)) continue;
-      found.push_back({i->path().string(), fs::relative(i->path(), source).string()});
+      found.push_back({i->path().string(), i->path().lexically_relative(source).string()});
     }
     if (error) {
       return absl::UnknownError(absl::StrCat("cannot list ", source, ": ", error.message()));
@@ -77,15 +77,14 @@ RgbImage ToBytes(const RgbImage& image) {
 }
 
 absl::StatusOr<RgbImage> ReadImage(const std::string& path) {
-  HIIF_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
+  // Not mapped: a picture that is cut meanwhile is an error, and not the end of the process.
+  HIIF_ASSIGN_OR_RETURN(const std::string file, ReadFile(path, int64_t{8} << 30));
   DecodeOptions options;
   options.limits.max_pixels = 400'000'000;  // the user's own files
   options.convert_to_srgb = true;
   options.clip = true;
   options.frame = 0;
-  HIIF_ASSIGN_OR_RETURN(
-      const Picture picture,
-      Decode({reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()}, options));
+  HIIF_ASSIGN_OR_RETURN(const Picture picture, Decode(file, options));
   return ToBytes(*picture.colour);
 }
 

@@ -34,7 +34,8 @@ void AddSources(CLI::App& app, Sources& sources) {
 // What the options are before the command line changes them.
 absl::StatusOr<TrainOptions> StartingOptions(const Sources& sources) {
   const std::string of_run = sources.run + "/options.json";
-  if (std::filesystem::exists(sources.run + "/state.safetensors")) {
+  std::error_code error;
+  if (std::filesystem::exists(sources.run + "/state.safetensors", error)) {
     HIIF_ASSIGN_OR_RETURN(const std::string json, ReadFile(of_run));
     HIIF_ASSIGN_OR_RETURN(const TrainOptions options, ParseOptions(json));
     return options;

@@ -139,9 +139,7 @@ class Expansion {
 
   void AddFolder(const fs::path& folder, const fs::path& root) {
     std::error_code error;
-    std::vector<fs::directory_entry> entries;
-    fs::directory_iterator at(folder, error);
-    for (; !error && at != fs::directory_iterator(); at.increment(error)) entries.push_back(*at);
+    std::vector<fs::directory_entry> entries = ListFolder(folder.string(), error);
     if (error)
       AddProblem(folder.string(), absl::StrCat("cannot read the folder: ", error.message()));
     std::sort(entries.begin(), entries.end());

@@ -63,18 +63,20 @@ void PrintTable(const std::vector<v1::Model>& models) {
                                "DEVICE", psnr, "PSNR, dB", "SPEED");
   for (const v1::Model& model : models) {
     std::cout << absl::StrFormat("%-*s%-14s%-10s%-15s%-8s%-12d%-10s%-8s%-*s%s%s\n", name,
-                                 model.name(), model.version(), StateOf(model), model.encoder(),
-                                 model.decoder(), model.parameters(), model.backend(),
-                                 model.device(), psnr, Told(model, "psnr"), Told(model, "speed"),
-                                 model.is_default() ? "  (default)" : "");
-    if (!model.error().empty()) std::cout << "  " << model.error() << "\n";
+                                 Visible(model.name()), Visible(model.version()), StateOf(model),
+                                 Visible(model.encoder()), Visible(model.decoder()),
+                                 model.parameters(), Visible(model.backend()),
+                                 Visible(model.device()), psnr, Told(model, "psnr"),
+                                 Told(model, "speed"), model.is_default() ? "  (default)" : "");
+    if (!model.error().empty()) std::cout << "  " << Visible(model.error()) << "\n";
   }
 }
 
 void PrintOne(const v1::Model& model) {
   PrintTable({model});
   std::cout << absl::StrFormat("\nprecision    %s\ncoordinates  %s\nweights      %.1f MB\n",
-                               model.precision(), model.coordinates(), model.memory_bytes() / 1e6);
+                               Visible(model.precision()), Visible(model.coordinates()),
+                               model.memory_bytes() / 1e6);
   for (const auto& [key, value] : model.metadata())
     std::cout << absl::StrFormat("%-12s %s\n", Visible(key), Visible(value));
 }

@@ -133,7 +133,7 @@ void RemoveStaleTemporaries(const std::string& folder, const std::set<std::strin
         (path.parent_path() / AtomicFile::TemporaryStem(path.filename().string())).string());
   }
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+  for (const fs::directory_entry& entry : ListFolder(folder, error)) {
     const std::string name = entry.path().filename().string();
     std::smatch match;
     if (!std::regex_match(name, match, temporary)) continue;

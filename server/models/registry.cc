@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
 #include "base/text.h"
@@ -69,7 +70,7 @@ std::string ModelRegistry::PathOf(const std::string& name) const {
 absl::Status ModelRegistry::Scan() {
   std::error_code error;
   std::vector<std::string> names;
-  for (const auto& file : std::filesystem::directory_iterator(options_.folder, error)) {
+  for (const auto& file : ListFolder(options_.folder, error)) {
     if (file.path().extension() != kExtension) continue;
     const std::string name = file.path().stem();
     if (IsPlainName(name)) {

@@ -224,3 +224,26 @@ def test_k28_addresses_of_ipv6_as_they_are_written(tmp_path, one, host, own):
         if "127.0.0.1" in own:
             hiif("health", "--server", f"[::ffff:127.0.0.1]:{server.port}", "--connect-timeout", 10,
                  env={**os.environ, "http_proxy": "http://127.0.0.1:9", "HIIF_TOKEN": "of-this-machine"})
+
+
+def test_what_a_server_says_of_its_models_does_not_reach_the_terminal_raw():
+    import grpc
+    from concurrent import futures
+
+    from hiif.v1 import super_resolution_pb2 as pb
+    from hiif.v1 import super_resolution_pb2_grpc as rpc
+
+    class Stranger(rpc.SuperResolutionServiceServicer):
+        def ListModels(self, request, context):
+            return pb.ListModelsResponse(models=[pb.Model(name="a\x1b[2J", state=pb.MODEL_STATE_FAILED, device="\x07",
+                                                          encoder="\x9b", error="why\nb  ready\x1b]0;")])
+
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    rpc.add_SuperResolutionServiceServicer_to_server(Stranger(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        told = hiif("models", "--server", f"127.0.0.1:{port}").stdout
+    finally:
+        server.stop(0)
+    assert "a\\x1b[2J" in told and "why\\x0ab  ready" in told and not set("\x1b\x07\x9b") & set(told)

@@ -49,6 +49,10 @@ def test_a_start_that_fails_says_why(monkeypatch):
     import hiif
     with pytest.raises(hiif.Error, match="no/such/folder"):
         hiif.Upscaler(flags=("--model-dir", "/no/such/folder"))
+    for wrong in ("/no/such/program", "/tmp"):
+        monkeypatch.setenv("HIIF_SERVER_BINARY", wrong)
+        with pytest.raises(hiif.Error, match="not a program"):
+            hiif.Upscaler()
     monkeypatch.setenv("HIIF_SERVER_BINARY", "")
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(sys, "executable", "/nowhere/python")

@@ -28,6 +28,8 @@ def find_server() -> str:
     """Path of hiif-server: HIIF_SERVER_BINARY, the package hiif-serve, beside this Python, PATH. Raises Error."""
     named = os.environ.get("HIIF_SERVER_BINARY")
     if named:
+        if not os.path.isfile(named) or not os.access(named, os.X_OK):
+            raise Error(grpc.StatusCode.UNAVAILABLE, f"HIIF_SERVER_BINARY names {named}, which is not a program")
         return named
     candidates: List[Union[str, pathlib.Path, None]] = []
     package = importlib.util.find_spec("hiif_serve")

@@ -91,6 +91,16 @@ TEST_F(FileTest, OpeningNeverWaits) {
   }
 }
 
+TEST_F(FileTest, FoldersAreListed) {
+  ASSERT_TRUE(WriteFileAtomically((folder_ / "a").string(), "x").ok());
+  fs::create_symlink("b", folder_ / "b");
+  std::error_code error;
+  EXPECT_EQ(ListFolder(folder_.string(), error).size(), 2u);
+  EXPECT_FALSE(error);
+  EXPECT_TRUE(ListFolder((folder_ / "a").string(), error).empty());
+  EXPECT_TRUE(error);
+}
+
 TEST_F(FileTest, HardLinksAreKeptWhereTheyAreAskedFor) {
   const std::string a = (folder_ / "a").string();
   const std::string b = (folder_ / "b").string();

@@ -42,6 +42,17 @@ TEST(BenchmarkSet, MakesTheLowResolutionImagesWhereThereAreNone) {
   EXPECT_FALSE(BenchmarkSet::Open("/no/such/folder").ok());
 }
 
+TEST(BenchmarkSet, PassesOverLinksThatLeadInACircle) {
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "hiif-circle";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  std::filesystem::copy(testing::RepositoryPath("examples/chelsea.png"), folder);
+  std::filesystem::create_symlink("round.png", folder / "round.png");
+  const auto set = BenchmarkSet::Open(folder.string());
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ(set->images({2, 2}), 1);
+}
+
 TEST(Ssim, IsOneForEqualImagesAndFallsWithNoise) {
   const auto image = ReadRgb(testing::RepositoryPath("examples/chelsea.png"));
   ASSERT_TRUE(image.ok());
