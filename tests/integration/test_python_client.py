@@ -133,6 +133,10 @@ def test_pictures_above_a_message_go_in_chunks(start_server, photo):
     with hiif.Client(address) as client:
         part = client.upscale(large, 2, **options)
         seen = client.query(large, places, scale=2, model=options["model"])
+        for rows in (3072, 3073, 4096, 4097):  # at the ends of chunks, and one sample behind them
+            edge = numpy.arange(rows, dtype=numpy.uint8)[:, None].repeat(1024, 1)
+            last = client.upscale(edge, 1, region=(0, rows - 1, 8, 1), model="bicubic")
+            assert (last == edge[-1, :8]).all()
     assert part.shape == (16, 24, 4)
     assert numpy.abs(seen - part[0, ::2, :3]).max() < 0.01
     again, colours = asyncio.run(later())
