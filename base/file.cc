@@ -247,7 +247,8 @@ absl::Status AtomicFile::Close() {
 }
 
 absl::Status AtomicFile::Commit() {
-  if (!temporary_.empty()) fchmod(fd_, mode_);  // some file systems have no modes
+  // Some file systems have no modes. What is copied stays closed: it may lie among others' files.
+  if (!temporary_.empty() && !in_place_) fchmod(fd_, mode_);
   HIIF_RETURN_IF_ERROR(Close());
   if (temporary_.empty()) return absl::OkStatus();
   absl::Status placed = absl::OkStatus();

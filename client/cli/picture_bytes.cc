@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -33,7 +34,11 @@ absl::StatusOr<std::string> ReadPicture(const std::string& path, const std::stop
   // A named pipe is opened at once, with a writer or without.
   const int fd = standard_input ? STDIN_FILENO
                                 : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  const auto why = [&path] { return WithoutName(path, ReadFile(path).status()); };
+  const auto why = [&path, standard_input]() -> absl::Status {
+    if (standard_input)
+      return absl::UnknownError(absl::StrCat("cannot read standard input: ", std::strerror(errno)));
+    return WithoutName(path, ReadFile(path).status());
+  };
   if (fd < 0) return why();
   const absl::Cleanup closer = [fd, standard_input] {
     if (!standard_input) close(fd);
@@ -55,6 +60,7 @@ absl::StatusOr<std::string> ReadPicture(const std::string& path, const std::stop
     const ssize_t n = read(fd, bytes.data() + before, more);
     const int error = errno;
     bytes.resize(before + (n > 0 ? n : 0));
+    errno = error;
     if (n > 0) {
       writer = true;
       if (before < kHead && bytes.size() >= kHead && !SniffFormat(bytes))

@@ -126,6 +126,15 @@ def test_k19_one_interrupt_ends_a_wait_for_bytes(tiles, tmp_path, source):
     os.close(write)
 
 
+def test_standard_input_that_cannot_be_read(upscale, tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        told = upscale("-", "-o", tmp_path / "o.png", stdin=folder, check=1, timeout=30).stderr
+    finally:
+        os.close(folder)
+    assert "cannot read standard input: Is a directory" in told
+
+
 @pytest.mark.parametrize("other", ["link", "here"])
 def test_k20_hard_links_are_written_through(upscale, picture, tmp_path, other):
     """All names show the new picture, as with cp; smaller than the old one or larger."""
@@ -170,6 +179,7 @@ def test_k21_files_that_may_be_written_and_not_replaced(tiles, picture, open_fol
         done = as_nobody("upscale", picture, "-o", target, "-s", 2, "--exists", "overwrite", "--server", tiles)
         assert done.returncode == 0 and Image.open(target).size == (24, 20), done.stderr
         assert made(target.parent) == ["o.png"]
+    assert target.stat().st_mode & 0o777 == 0o666
     target.chmod(0o644)
     done = as_nobody("upscale", picture, "-o", target, "-s", 2, "--exists", "overwrite", "--server", tiles)
     assert done.returncode == 1 and "Permission denied" in done.stderr
@@ -196,7 +206,8 @@ def test_k23_folders_for_a_socket(tmp_path, one, monkeypatch, name):
     server = subprocess.Popen([BIN / "hiif-server", "--listen", socket, "--management-listen", "", "--model-dir", one],
                               cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        hiif("health", "--server", socket, "--connect-timeout", 30, cwd=tmp_path)
+        told = hiif("health", "--server", socket, "--connect-timeout", 30, cwd=tmp_path, check=None)
+        assert "SERVING" in told.stdout, told  # or NOT_SERVING, while the model is loaded
         with hiif_client.Client(f"unix:{tmp_path / socket[5:]}" if len(str(tmp_path)) < 70 else socket) as client:
             assert client.models()[0].name == "bicubic"
     finally:
