@@ -150,6 +150,30 @@ def test_k14_cmyk_with_a_profile_of_no_use(enlarge):
         assert Image.open(io.BytesIO(out)).mode == "RGB" and told
 
 
+Y, X = numpy.indices((48, 48))
+BAYER = numpy.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])[Y % 4, X % 4]
+PATTERNS = {
+    **{f"floyd-steinberg {level}": numpy.asarray(Image.new("L", (48, 48), level).convert("1")) for level in (32, 128, 224)},
+    **{f"bayer {level}": level / 255 * 16 > BAYER + 0.5 for level in (32, 128, 224)}, "ramp": X / 3 > BAYER,
+    "checkerboard 1": (X + Y) % 2, "checkerboard 2": (X // 2 + Y // 2) % 2, "columns": X % 2, "rows": Y % 2,
+    "columns 1 of 3": X % 3 == 0, "columns 2 of 3": X % 3 > 0, "dots": (X % 2 + Y % 2) == 0, "holes": (X % 2 + Y % 2) > 0,
+    "sparse dots": (X % 3 + Y % 3) == 0, "diagonals": (X + Y) % 3 == 0,
+    "screentone": numpy.cos((X + Y) * numpy.pi / 6) + numpy.cos((X - Y) * numpy.pi / 6) > 0.3,
+    "fine screentone": numpy.cos(X * 2 * numpy.pi / 5) + numpy.cos(Y * 2 * numpy.pi / 5) > 0.8,
+    "noise": numpy.random.default_rng(1).random((48, 48)) < 0.5,
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_k33_dither_and_screentone_keep_their_mean(server, name):
+    """Of the default model; docs/results.md has what others make of them."""
+    import hiif as client
+    pattern = PATTERNS[name].astype(numpy.uint8) * 255
+    with client.Client(server.address) as python:
+        for scale in (2, 2.7):
+            assert abs(python.upscale(pattern, scale, model=FAST[1]).mean() - pattern.mean()) < 12, scale
+
+
 def test_warnings_are_in_the_trailer_the_log_and_python(server, tmp_path):
     import hiif as client
     from hiif.v1 import super_resolution_pb2 as pb
