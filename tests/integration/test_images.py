@@ -1,12 +1,12 @@
 """Right pixels: files made here, enlarged by the command line, read back by Pillow and by libvips."""
 
-import subprocess
 
 import numpy
 import pytest
 from PIL import Image, ImageCms
 
 from processes import hiif
+from vips import Vips
 
 
 @pytest.fixture
@@ -174,13 +174,8 @@ def test_scales(enlarge, tmp_path, scale, size):
 
 
 def test_libvips_reads_what_is_written(enlarge, tmp_path):
-    """An independent reader: the vipsheader of Debian's libvips-tools, where it is installed."""
-    import shutil
-    if shutil.which("vipsheader") is None:
-        pytest.skip("vipsheader is not installed")
+    """An independent reader, which decodes too."""
     source = save(Image.fromarray(gradient()), tmp_path / "in.png")
-    for suffix in ("png", "jpg", "webp", "tif", "avif"):
+    for suffix in ("png", "jpg", "webp", "tif", "avif", "ppm"):
         enlarge(source, "-s", 2, out=f"v.{suffix}")
-        text = subprocess.run(["vipsheader", tmp_path / f"v.{suffix}"], capture_output=True, text=True,
-                              check=True).stdout
-        assert "80x60" in text
+        assert Vips().look(tmp_path / f"v.{suffix}")[:4] == (80, 60, 3, "8 bits"), suffix
