@@ -3,6 +3,7 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -120,7 +121,8 @@ class Expansion {
     thread_local std::vector<std::pair<std::string, int>> unread;
     unread.clear();
     const auto note = [](const char* folder, int error) {
-      unread.emplace_back(folder, error);
+      // What is not there has no file that matches; newer versions of glibc mention it.
+      if (error != ENOENT && error != ENOTDIR) unread.emplace_back(folder, error);
       return 0;
     };
     glob(pattern.c_str(), GLOB_TILDE, note, &found);

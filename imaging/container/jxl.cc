@@ -13,6 +13,7 @@
 namespace hiif {
 namespace {
 
+constexpr int kMaxBoxes = 65536;
 // Of what a box holds once it is unpacked, and how many are.
 constexpr size_t kMaxUnpacked = size_t{8} << 20;
 constexpr int kMaxUnpackings = 4;
@@ -81,9 +82,15 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
   LeftOut left_out;
   bool seen = false;
   int unpackings = 0;
-  // Boxes as of ISO base media files; the decoder knows which of them hold pixels.
-  for (auto box = NextBox(bytes, 0); box; box = NextBox(bytes, box->end)) {
+  // Boxes as of ISO base media files. The decoder gets those of the codestream alone: libvips 8.16
+  // refuses a picture for EXIF data that it does not like.
+  size_t begin = 0;
+  int boxes = 0;
+  for (auto box = NextBox(bytes, 0); box; begin = box->end, box = NextBox(bytes, begin)) {
     const absl::string_view type = box->type;
+    if (++boxes > kMaxBoxes)
+      return absl::InvalidArgumentError(
+          absl::StrFormat("a JPEG XL of more than %d boxes is not read", kMaxBoxes));
     const absl::string_view data = box->body;
     if ((type == "jxlc" || type == "jxlp") && !seen) {
       seen = true;
@@ -91,6 +98,7 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
       if (!status.ok()) return status;
     }
     if (!box->whole) break;
+    if (IsOfTheCodestream(type)) AddPiece(bytes, begin, box->end, &out);
     std::string unpacked;  // what a packed box of four letters and Brotli holds
     if (type == "brob" && ++unpackings <= kMaxUnpackings) unpacked = Unpack(Slice(data, 4));
     const absl::string_view kind = unpacked.empty() ? type : data.substr(0, 4);
@@ -108,6 +116,7 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
       left_out.Add(type);
     }
   }
+  AddPiece(bytes, begin, bytes.size(), &out);
   left_out.Tell("JPEG XL: boxes are left out", &out.warnings);
   UseExif(&out);
   return out;

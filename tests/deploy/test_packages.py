@@ -26,7 +26,11 @@ def verify(*arguments):
 
 @pytest.mark.timeout(900)
 def test_client_with_the_oldest_protobuf_and_grpcio_it_declares():
-    assert "protobuf 4.21.6, grpcio 1.51.1" in verify("client-versions", "--short")
+    # grpcio has wheels for Python 3.13 from 1.67 on, which wants protobuf 5.
+    of_system = subprocess.run(["/usr/bin/python3", "-c", "import sys; print(sys.version_info >= (3, 13))"], check=True,
+                               capture_output=True, text=True).stdout.strip()  # fmt: skip
+    oldest = "protobuf 5" if of_system == "True" else "protobuf 4.21.6, grpcio 1.51.1"
+    assert oldest in verify("client-versions", "--short")
 
 
 def test_release_names_one_version_and_says_what_is_inside(tmp_path):

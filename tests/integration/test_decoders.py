@@ -38,6 +38,7 @@ def one_stage(folder):
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Native checkpoints of the recorded weights, and the filters."""
+    pytest.importorskip("torch", reason="needs PyTorch to convert the recorded weights")
     folder = tmp_path_factory.mktemp("models")
     for name in NAMES + EXACT:
         weights = RECORDED / f"{name.removesuffix('-exact')}.weights.safetensors"

@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -563,6 +564,25 @@ TEST(ReadJxl, PackedMetadataAreTaken) {
   EXPECT_EQ(read->metadata.exif, exif);
   EXPECT_EQ(read->metadata.xmp, xmp);
   EXPECT_THAT(read->warnings, ElementsAre(HasSubstr("C2PA")));
+}
+
+// What else a file holds is no business of the decoder, which may refuse it.
+TEST(ReadJxl, TheDecoderGetsTheCodestreamAlone) {
+  const std::string start = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
+                                         Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  const std::string first = Box("jxlp", absl::string_view("\0\0\0\0\xff\x0a", 6));
+  const std::string second = Box("jxlp", absl::string_view("\x80\0\0\1end", 7));
+  const std::string cut = Box("xml ", std::string(100, 'x')).substr(0, 50);
+  for (const std::string& rest : {std::string(), cut, std::string("abc")}) {
+    const std::string file = absl::StrCat(start, Box("Exif", "odd"), first, Box("xml ", "<x/>"),
+                                          Box("abcd", "unknown"), second, rest);
+    const auto read = ReadJxl(file);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(absl::StrJoin(read->pieces, ""), absl::StrCat(start, first, second, rest));
+  }
+  std::string boxes = start;
+  for (int i = 0; i < 70000; ++i) boxes += Box(i % 2 == 0 ? "jxlp" : "free", "");
+  EXPECT_THAT(std::string(ReadJxl(boxes).status().message()), HasSubstr("65536 boxes"));
 }
 
 // Ten gigabytes in a few kilobytes, damaged data and boxes without end: told, and not for long.
