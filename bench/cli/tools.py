@@ -23,7 +23,7 @@ class Memory:
         self._status = pathlib.Path(f"/proc/{process.pid}/status")
         self._interval = interval
         self._start = time.monotonic()
-        self._thread = threading.Thread(target=self._watch)
+        self._thread = threading.Thread(daemon=True, target=self._watch)
         self._thread.start()
 
     def _watch(self):

@@ -62,7 +62,7 @@ def load(server, seconds):
                 for _ in stub.Upscale(request, timeout=60 if rng.random() > 0.1 else 0.2):
                     pass
 
-    threads = [threading.Thread(target=client, args=(i,)) for i in range(6)]
+    threads = [threading.Thread(daemon=True, target=client, args=(i,)) for i in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

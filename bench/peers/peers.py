@@ -119,7 +119,7 @@ class Memory:
 
     def __init__(self, pid):
         self.pid, self.peak, self.over = pid, 0, threading.Event()
-        self.thread = threading.Thread(target=self.watch)
+        self.thread = threading.Thread(daemon=True, target=self.watch)
         self.thread.start()
 
     def watch(self):

@@ -48,7 +48,7 @@ def watched(server, seen):
     def sample():
         while not over.wait(0.02) and server.process.poll() is None:
             seen["peak"] = max(seen.get("peak", 0), server.rss())
-    thread = threading.Thread(target=sample)
+    thread = threading.Thread(daemon=True, target=sample)
     thread.start()
     yield
     time.sleep(0.3)

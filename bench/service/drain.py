@@ -28,7 +28,7 @@ def main():
                 except grpc.RpcError as error:
                     outcomes.append(error.code().name if accepted else "not accepted")
 
-            threads = [threading.Thread(target=work, args=(i, rng.uniform(1.3, 4)))
+            threads = [threading.Thread(daemon=True, target=work, args=(i, rng.uniform(1.3, 4)))
                        for i in range(options.requests)]
             for thread in threads:
                 thread.start()

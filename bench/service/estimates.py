@@ -70,7 +70,7 @@ def people(count, apart, side):
     with run_server(FOLDER, "--max-receive-bytes", "256MiB") as server:
         threads = []
         for i in range(count):
-            threads.append(threading.Thread(target=one, args=(server, i)))
+            threads.append(threading.Thread(daemon=True, target=one, args=(server, i)))
             threads[-1].start()
             time.sleep(apart)
         for thread in threads:

@@ -54,7 +54,7 @@ def main():
         def work(index):
             results[index] = upscale(server, messages[index])
 
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(len(messages))]
+        threads = [threading.Thread(daemon=True, target=work, args=(i,)) for i in range(len(messages))]
         start = time.monotonic()
         for thread in threads:
             thread.start()

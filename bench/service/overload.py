@@ -52,7 +52,7 @@ class Load:
         threads, start = [], time.monotonic()
         for index in range(int(rate * seconds)):
             time.sleep(max(0, start + index / rate - time.monotonic()))
-            threads.append(threading.Thread(target=self.one, args=(index,)))
+            threads.append(threading.Thread(daemon=True, target=self.one, args=(index,)))
             threads[-1].start()
         end = time.monotonic()
         for thread in threads:
@@ -71,7 +71,7 @@ def capacity(server, messages, seconds):
             load.one(index)
             index += 4
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    threads = [threading.Thread(daemon=True, target=work, args=(i,)) for i in range(4)]
     start = time.monotonic()
     for thread in threads:
         thread.start()
@@ -101,7 +101,7 @@ def retry_accuracy(server, message, deadline):
     load = Load(server, [message])
     threads = []
     for index in range(500):
-        threads.append(threading.Thread(target=load.one, args=(index,)))
+        threads.append(threading.Thread(daemon=True, target=load.one, args=(index,)))
         threads[-1].start()
         time.sleep(0.01)
         promised = refusal(load.stub, message, 60)  # full at last

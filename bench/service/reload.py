@@ -31,7 +31,7 @@ def main():
                     failures.append(error.code().name + ": " + error.details())
                 seed += options.clients
 
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(options.clients)]
+        threads = [threading.Thread(daemon=True, target=work, args=(i,)) for i in range(options.clients)]
         for thread in threads:
             thread.start()
         control = rpc.ModelControlServiceStub(server.channel())

@@ -23,7 +23,7 @@ class Traffic:
         self.codes = collections.Counter()
         self.lock = threading.Lock()
         kinds = (self.valid, self.valid, self.invalid, self.cancelled, self.slow, self.query, self.reload)
-        self.threads = [threading.Thread(target=kind, args=(i,)) for i, kind in enumerate(kinds)]
+        self.threads = [threading.Thread(daemon=True, target=kind, args=(i,)) for i, kind in enumerate(kinds)]
         for thread in self.threads:
             thread.start()
 

@@ -29,7 +29,7 @@ def test_servers_come_and_go_under_load(tmp_path):
             outcome["run"] = hiif("upscale", source, "-o", tmp_path / "out", "-s", "3", "--jobs", "6",
                                   "--server", pool, check=None)
 
-        thread = threading.Thread(target=load)
+        thread = threading.Thread(daemon=True, target=load)
         thread.start()
         time.sleep(1.0)
         servers[0].process.kill()
@@ -60,7 +60,7 @@ def work(number):
         except Exception as error:
             failures.append(repr(error))
 with Client(sys.argv[2]) as client:
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    threads = [threading.Thread(daemon=True, target=work, args=(i,)) for i in range(6)]
     [t.start() for t in threads]
     [t.join() for t in threads]
 print(len(done), failures)

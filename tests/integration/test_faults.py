@@ -72,7 +72,7 @@ def test_millions_of_tiles_cost_nothing(start_server, photo):
             list(running.stub().Upscale(big, timeout=60))
         except grpc.RpcError as e:
             errors.append((e.code().name, e.details()))
-    threads = [threading.Thread(target=ask) for _ in range(20)]
+    threads = [threading.Thread(daemon=True, target=ask) for _ in range(20)]
     for thread in threads:
         thread.start()
     most = 0

@@ -104,7 +104,7 @@ def test_k19_pipes_that_a_shell_names(upscale, picture, tmp_path):
                 time.sleep(0.3)
                 pipe.write(byte)
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(daemon=True, target=write)
     writer.start()
     begun = time.monotonic()
     told = upscale(*sorted(source.iterdir()), "-o", f"{tmp_path}/out/", check=1, timeout=60).stderr

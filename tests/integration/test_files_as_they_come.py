@@ -182,7 +182,7 @@ def test_k20_links_pipes_and_devices(upscale, picture, tmp_path):
     pipe = tmp_path / "pipe.tif"
     os.mkfifo(pipe)
     received = []
-    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader = threading.Thread(daemon=True, target=lambda: received.append(pipe.read_bytes()))
     reader.start()
     upscale(picture, "-o", pipe)
     reader.join(20)

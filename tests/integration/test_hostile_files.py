@@ -133,7 +133,7 @@ def test_small_requests_beside_bombs(start_server):
                 except grpc.RpcError:
                     pass
 
-    threads = [threading.Thread(target=attack) for _ in range(3)]
+    threads = [threading.Thread(daemon=True, target=attack) for _ in range(3)]
     for thread in threads:
         thread.start()
     try:

@@ -357,7 +357,7 @@ def test_a_drain_finishes_what_runs(start_server, photo, two_models):
     body = photo.read_bytes()
     idle = socket.create_connection(("127.0.0.1", server.http))
     result = []
-    thread = threading.Thread(target=lambda: result.append(upscale(server.http, "scale=12", body)))
+    thread = threading.Thread(daemon=True, target=lambda: result.append(upscale(server.http, "scale=12", body)))
     thread.start()
     wait_for(lambda: "hiif_queue_requests 1" in requests.get(server.management + "/metrics", timeout=9).text)
     server.process.send_signal(signal.SIGTERM)

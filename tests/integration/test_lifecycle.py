@@ -129,7 +129,7 @@ def test_drain_finishes_what_was_accepted(start_server, photo):
         except grpc.RpcError as error:
             outcomes.append(error.code().name)
 
-    threads = [threading.Thread(target=work, args=(2 + i / 3,)) for i in range(6)]
+    threads = [threading.Thread(daemon=True, target=work, args=(2 + i / 3,)) for i in range(6)]
     for thread in threads:
         thread.start()
     import requests

@@ -160,7 +160,7 @@ def test_overwritten_while_it_is_loaded(folder, start_server, photo):
                 file.seek(0)
                 file.write(RAW)
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(daemon=True, target=write)
     writer.start()
     codes = set()
     try:
@@ -199,7 +199,7 @@ def test_many_loads_of_one_model(folder, start_server):
 
     before = loads()
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(load(running, "more", 60)[0]))
+    threads = [threading.Thread(daemon=True, target=lambda: answers.append(load(running, "more", 60)[0]))
                for _ in range(16)]
     for thread in threads:
         thread.start()

@@ -94,7 +94,7 @@ def test_a_stream_that_breaks_goes_on_at_its_tile(start_server, photo):
             if len(seen) == 5:
                 first.process.kill()
                 first.process.wait()
-                threading.Thread(target=lambda: start_server("--listen", first.address)).start()
+                threading.Thread(daemon=True, target=lambda: start_server("--listen", first.address)).start()
                 time.sleep(0.1)
 
         again = numpy.asarray(client.upscale(photo, 6, tile_size=48, progress=progress))

@@ -62,7 +62,7 @@ def test_a_folder_through_two_servers_with_a_worker_killed(cluster, photos, tmp_
                 if title.startswith(b"ray::") and b"Upscale" in title:
                     os.kill(int(process), signal.SIGKILL)
                     return
-        killer = threading.Thread(target=kill_a_worker)
+        killer = threading.Thread(daemon=True, target=kill_a_worker)
         killer.start()
         counts = upscale(str(photos), str(out), f"{one.address},{two.address}", scale=2.0)
         killer.join()

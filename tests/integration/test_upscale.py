@@ -252,7 +252,7 @@ def test_requests_at_once_give_what_each_gives_alone(server, photo):
     def work(scale):
         results[scale] = upscale(server, request(photo, scale, scale, tile_size=64))[1]
 
-    threads = [threading.Thread(target=work, args=(s,)) for s in scales]
+    threads = [threading.Thread(daemon=True, target=work, args=(s,)) for s in scales]
     for thread in threads:
         thread.start()
     for thread in threads:

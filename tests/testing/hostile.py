@@ -170,7 +170,7 @@ class Flood:
         self.port, self.payload, self.wrap = port, payload, wrap
         self.over = threading.Event()
         self.sent = self.closed = 0
-        self.threads = [threading.Thread(target=self.run) for _ in range(connections)]
+        self.threads = [threading.Thread(daemon=True, target=self.run) for _ in range(connections)]
         for thread in self.threads:
             thread.start()
 
