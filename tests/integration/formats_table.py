@@ -186,8 +186,8 @@ def metadata_inputs(folder):
                        ("JXL", "jxl")):
         path = folder / f"{name}.{name}"
         dots = name in ("png", "jpg", "tif")
-        # With EXIF a JPEG XL has boxes to write into.
-        extra = {"dpi": (300, 300)} if dots else {"exif": Image.Exif().tobytes()} if name == "jxl" else {}
+        # With EXIF a JPEG XL has boxes to write into; the offset before it is wanted by libvips 8.16.
+        extra = {"dpi": (300, 300)} if dots else {"exif": bytes(4) + Image.Exif().tobytes()[6:]} if name == "jxl" else {}
         image.save(path, form, icc_profile=profile, **extra)
         # exiftool writes 72 into a new EXIF, and versions of libvips differ in which of two resolutions is a PNG's.
         resolution = ["-IFD0:XResolution=300", "-IFD0:YResolution=300", "-IFD0:ResolutionUnit=inches"] if dots else []

@@ -20,8 +20,8 @@ def certificates(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     openssl(folder, "req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca",
-            "-days", "2")
-    (folder / "san").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+            "-days", "2", "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # Python 3.13 wants it said
+    (folder / "san").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n")
     for name in ("server", "client"):
         openssl(folder, "req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
                 f"/CN={name}")
