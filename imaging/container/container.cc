@@ -55,12 +55,23 @@ void AddPiece(absl::string_view bytes, size_t begin, size_t end, Container* cont
     pieces.push_back(piece);
 }
 
+void Container::Warn(std::string text) {
+  constexpr size_t kMost = 31;
+  if (warnings.size() > kMost ||
+      std::find(warnings.begin(), warnings.end(), text) != warnings.end())
+    return;
+  warnings.push_back(warnings.size() < kMost ? std::move(text) : "more is left out");
+}
+
+void Container::WarnOfCredentials() {
+  Warn("content credentials (C2PA) are left out: they are of the original");
+}
+
 void TakeBoxedExif(absl::string_view block, Container* container) {
   if (!container->metadata.exif.empty()) return;
   const bool bare = FirstTiffDirectory(block) != 0;
   container->metadata.exif = std::string(bare ? block : Slice(block, 4 + BigEndian(block, 0, 4)));
-  if (container->metadata.exif.empty())
-    container->warnings.emplace_back("the EXIF data are damaged and left out");
+  if (container->metadata.exif.empty()) container->Warn("the EXIF data are damaged and left out");
 }
 
 void UseExif(Container* container) {
@@ -70,7 +81,7 @@ void UseExif(Container* container) {
     metadata.exif.erase(0, kPrefix.size());
   const ExifFacts facts = ReadExif(metadata.exif);
   if (!facts.valid && !metadata.exif.empty()) {
-    container->warnings.emplace_back("the EXIF data are damaged and left out");
+    container->Warn("the EXIF data are damaged and left out");
     metadata.exif.clear();
   }
   if (!container->turned) container->orientation = facts.orientation;

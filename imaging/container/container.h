@@ -66,8 +66,13 @@ struct Container {
   int loops = 1;
   // What a decoder must go through for the frame asked for, in pixels; 0: its own.
   int64_t work_pixels = 0;
-  // What is left out, a sentence each.
+  // What is left out, a sentence each. Of a file by Warn().
   std::vector<std::string> warnings;
+  // Adds a sentence that is not there yet: a file may give the reason for one a million times. Of
+  // many different ones the first.
+  void Warn(std::string text);
+  // Content credentials (C2PA) are of the original.
+  void WarnOfCredentials();
 };
 
 // InvalidArgument: what is refused, saying why. A structure that is merely not understood is left

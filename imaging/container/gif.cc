@@ -78,8 +78,7 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
         const auto more = static_cast<int>(LittleEndian(bytes, at + 16, 2));
         out.loops = more == 0 ? 0 : more + 1;
       }
-      if (label == 0x01)
-        out.warnings.emplace_back("GIF: a text that is drawn over the picture is left out");
+      if (label == 0x01) out.Warn("GIF: a text that is drawn over the picture is left out");
       std::string data;
       const size_t end = SkipSubBlocks(bytes, at + 2, label == 0xf9 ? nullptr : &data);
       if (label == 0xfe) AddComment(data, &out.metadata.comment);

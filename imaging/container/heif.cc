@@ -37,8 +37,7 @@ class HeifReader {
     HIIF_RETURN_IF_ERROR(Walk(bytes_, 0));
     for (const auto& [item, parts] : derived_) HIIF_RETURN_IF_ERROR(Parts(item, 0).status());
     if (is_sequence_)
-      out_.warnings.emplace_back(
-          "an image sequence: its still picture alone is taken, not the frames");
+      out_.Warn("an image sequence: its still picture alone is taken, not the frames");
     for (const absl::string_view locations : locations_) HIIF_RETURN_IF_ERROR(FindExif(locations));
     UseProperties();
     TellPictures();
@@ -74,9 +73,7 @@ class HeifReader {
       primary_ =
           static_cast<uint32_t>(BigEndian(box.body, 4, BigEndian(box.body, 0, 1) == 0 ? 2 : 4));
     if (box.type == "moov") is_sequence_ = true;
-    if (box.type == "uuid" && absl::StartsWith(box.body, kCredentials))
-      out_.warnings.emplace_back(
-          "content credentials (C2PA) are left out: they are of the original");
+    if (box.type == "uuid" && absl::StartsWith(box.body, kCredentials)) out_.WarnOfCredentials();
     if (box.type == "iref") return References(box);
     if (box.type == "iinf") return Items(box);
     if (box.type == "iloc") locations_.push_back(box.body);
@@ -182,8 +179,7 @@ class HeifReader {
       others = others || !is_alpha;
     }
     if (others)
-      out_.warnings.emplace_back(
-          "the further pictures of the file (a gain map, a depth map, a matte) are left out");
+      out_.Warn("the further pictures of the file (a gain map, a depth map, a matte) are left out");
   }
 
   // The EXIF data, wherever an "iloc" says that they lie. The decoder reads them too, so they are

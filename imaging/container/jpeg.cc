@@ -164,11 +164,11 @@ class JpegReader {
     if (!profile_.empty()) {
       out_.metadata.icc = profile_.Whole();
       if (out_.metadata.icc.empty())
-        Warn("the colour profile is damaged (a part of it is missing) and left out");
+        out_.Warn("the colour profile is damaged (a part of it is missing) and left out");
     }
     left_out_.Tell("JPEG: data of applications are left out", &out_.warnings);
     out_.metadata.iptc = IptcRecords(photoshop_);
-    if (HasPaths(photoshop_)) Warn("Photoshop's paths are left out: they are of the original");
+    if (HasPaths(photoshop_)) out_.Warn("Photoshop's paths are left out: they are of the original");
     UseExif(&out_);
     return std::move(out_);
   }
@@ -241,7 +241,7 @@ class JpegReader {
         } else if (absl::StartsWith(data, kXmp)) {
           if (m.xmp.empty()) m.xmp = std::string(data.substr(kXmp.size()));
         } else if (absl::StartsWith(data, kMoreXmp)) {
-          Warn("extended XMP data (above 64 KiB) are left out");
+          out_.Warn("extended XMP data (above 64 KiB) are left out");
         } else {
           NoteApplication(marker, data);
         }
@@ -250,7 +250,7 @@ class JpegReader {
         if (absl::StartsWith(data, kIcc)) {
           profile_.Add(data.substr(kIcc.size()));
         } else if (absl::StartsWith(data, absl::string_view("MPF\0", 4))) {
-          Warn(
+          out_.Warn(
               "the further pictures of the file (MPF: a gain map, a preview, a second view) are "
               "left out");
         } else {
@@ -259,7 +259,7 @@ class JpegReader {
         return true;
       case kApp11:
         if (absl::StrContains(data, "jumb"))
-          Warn("content credentials (C2PA) are left out: they are of the original");
+          out_.WarnOfCredentials();
         else
           NoteApplication(marker, data);
         return true;
@@ -299,8 +299,8 @@ class JpegReader {
     if (ended_) {
       const absl::string_view rest = Slice(bytes_, at);
       if (rest.find_first_not_of('\0') != absl::string_view::npos)
-        Warn(absl::StrFormat("%d bytes behind the picture (another picture, a video) are left out",
-                             rest.size()));
+        out_.Warn(absl::StrFormat(
+            "%d bytes behind the picture (another picture, a video) are left out", rest.size()));
       return absl::OkStatus();
     }
     if (scans_ == 0 || cut_ || !coverage_.Complete(components_))
@@ -309,14 +309,8 @@ class JpegReader {
     // Whether its last scan is whole, the decoder says.
     out_.strict = true;
     out_.pieces.push_back("\xff\xd9");
-    Warn("the JPEG has no end marker; everything before it is there");
+    out_.Warn("the JPEG has no end marker; everything before it is there");
     return absl::OkStatus();
-  }
-
-  void Warn(std::string text) {
-    auto& warnings = out_.warnings;
-    if (std::find(warnings.begin(), warnings.end(), text) == warnings.end())
-      warnings.push_back(std::move(text));
   }
 
   const absl::string_view bytes_;

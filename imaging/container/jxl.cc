@@ -54,12 +54,12 @@ absl::Status UseHeader(absl::string_view codestream, Container* out) {
   const int64_t alpha = count(JxlChannel::kAlpha);
   const int64_t left_out = std::ssize(extra) - std::min<int64_t>(alpha, 1);
   if (left_out > 0)
-    out->warnings.push_back(absl::StrFormat(
-        "%d extra channel%s of the JPEG XL (%s) %s left out", left_out, left_out == 1 ? "" : "s",
-        count(JxlChannel::kDepth) > 0        ? "a depth map"
-        : count(JxlChannel::kSpotColour) > 0 ? "a spot colour"
-                                             : "not transparency",
-        left_out == 1 ? "is" : "are"));
+    out->Warn(absl::StrFormat("%d extra channel%s of the JPEG XL (%s) %s left out", left_out,
+                              left_out == 1 ? "" : "s",
+                              count(JxlChannel::kDepth) > 0        ? "a depth map"
+                              : count(JxlChannel::kSpotColour) > 0 ? "a spot colour"
+                                                                   : "not transparency",
+                              left_out == 1 ? "is" : "are"));
   return absl::OkStatus();
 }
 
@@ -108,8 +108,7 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
     } else if (kind == "xml ") {
       if (out.metadata.xmp.empty()) out.metadata.xmp = std::string(held);
     } else if (kind == "jumb") {
-      out.warnings.emplace_back(
-          "content credentials (C2PA) are left out: they are of the original");
+      out.WarnOfCredentials();
     } else if (type == "brob") {
       left_out.Add(absl::StrFormat("%s (packed)", data.substr(0, 4)));
     } else if (!IsOfTheCodestream(type)) {

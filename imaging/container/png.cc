@@ -130,8 +130,7 @@ class PngReader {
   void Profile(absl::string_view data) {
     const size_t name = data.find('\0');
     if (name != absl::string_view::npos) out_.metadata.icc = Unpack(Slice(data, name + 2));
-    if (out_.metadata.icc.empty())
-      out_.warnings.emplace_back("the colour profile is damaged and left out");
+    if (out_.metadata.icc.empty()) out_.Warn("the colour profile is damaged and left out");
   }
 
   void Text(const PngChunk& chunk) {
@@ -139,7 +138,7 @@ class PngReader {
     Metadata& m = out_.metadata;
     if (key == "XML:com.adobe.xmp") {
       if (m.xmp.empty()) m.xmp = Value(chunk, key.size());
-      if (m.xmp.empty()) out_.warnings.emplace_back("the XMP data are damaged and left out");
+      if (m.xmp.empty()) out_.Warn("the XMP data are damaged and left out");
       return;
     }
     if (absl::StartsWith(key, "Raw profile type ")) {
@@ -151,15 +150,14 @@ class PngReader {
                                                            : nullptr;
       if (to == &m.exif && !absl::StartsWith(block, "Exif")) to = nullptr;
       if (to == nullptr || block.empty())
-        out_.warnings.push_back(absl::StrCat("PNG: \"", Printable(key), "\" is left out"));
+        out_.Warn(absl::StrCat("PNG: \"", Printable(key), "\" is left out"));
       else if (to->empty())
         *to = to == &m.iptc ? IptcRecords(block) : block;
       return;
     }
     if (texts_ + chunk.data.size() > kMaxTexts) {
       if (!full_)
-        out_.warnings.push_back(
-            absl::StrFormat("PNG: texts above %d MiB are left out", kMaxTexts >> 20));
+        out_.Warn(absl::StrFormat("PNG: texts above %d MiB are left out", kMaxTexts >> 20));
       full_ = true;
       return;
     }

@@ -585,6 +585,18 @@ TEST(ReadJxl, TheDecoderGetsTheCodestreamAlone) {
   EXPECT_THAT(std::string(ReadJxl(boxes).status().message()), HasSubstr("65536 boxes"));
 }
 
+// A file may give the reason for a warning as often as it has room.
+TEST(Containers, WarningsAreFew) {
+  std::string boxes = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
+                                   Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  for (int i = 0; i < 1000; ++i) boxes += Box("jumb", "");
+  EXPECT_THAT(ReadJxl(boxes)->warnings, ElementsAre(HasSubstr("C2PA")));
+  Container many;
+  for (int i = 0; i < 100000; ++i) many.Warn(absl::StrCat(i));
+  EXPECT_EQ(many.warnings.size(), 32);
+  EXPECT_EQ(many.warnings.back(), "more is left out");
+}
+
 // Ten gigabytes in a few kilobytes, damaged data and boxes without end: told, and not for long.
 TEST(ReadJxl, PackedMetadataAreBounded) {
   const std::string start = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
