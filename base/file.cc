@@ -97,6 +97,11 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
   }
 }
 
+bool IsFolder(const std::string& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
 std::vector<fs::directory_entry> ListFolder(const std::string& path, std::error_code& error) {
   std::vector<fs::directory_entry> out;
   fs::directory_iterator at(path, error);

@@ -26,6 +26,9 @@ inline constexpr int64_t kMaxTextBytes = int64_t{64} << 20;
 // InvalidArgument: longer than max_bytes; no more than that is read.
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes = kMaxTextBytes);
 
+// False for what cannot be looked at.
+bool IsFolder(const std::string& path);
+
 // What is in a folder, in no order: what was read of it where it fails half-way, which network file
 // systems do. (Incrementing a directory_iterator in a loop throws then.)
 std::vector<std::filesystem::directory_entry> ListFolder(const std::string& path,

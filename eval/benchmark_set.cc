@@ -43,11 +43,6 @@ std::string FolderOf(const std::string& folder, const EvalScale& scale) {
   return absl::StrCat(folder, "/image_SRF_", scale.ToString());
 }
 
-bool IsFolder(const std::string& path) {
-  std::error_code error;
-  return fs::is_directory(path, error);
-}
-
 bool HasPairs(const std::string& folder) {
   for (const int n : {2, 3, 4})
     if (IsFolder(absl::StrCat(folder, "/image_SRF_", n))) return true;

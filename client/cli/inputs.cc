@@ -26,11 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool IsFolder(const std::string& path) {
-  std::error_code error;
-  return fs::is_directory(path, error);
-}
-
 // Neither a file nor what may be one, a link that leads nowhere or what cannot be looked at: those
 // fail by themselves.
 bool IsOther(const fs::path& path) {

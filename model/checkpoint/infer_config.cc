@@ -1,8 +1,11 @@
 // Which parameters a network has, and the way back from them to the network.
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/decoders/decoder.h"
@@ -24,34 +27,34 @@ Shapes ParameterShapes(const ModelConfig& config) {
   return shapes;
 }
 
+namespace {
+
+// The configuration of the first kind that knows the tensors.
+template <class Kind>
+auto FirstKnown(const std::vector<Kind>& kinds, const Safetensors& tensors) {
+  decltype(kinds.front().from_tensors(tensors)) found;
+  for (auto kind = kinds.begin(); kind != kinds.end() && !found; ++kind)
+    found = kind->from_tensors(tensors);
+  return found;
+}
+
+template <class Kind>
+absl::Status NoneKnown(absl::string_view what, const std::vector<Kind>& kinds) {
+  const auto name = [](std::string* out, const Kind& kind) { out->append(kind.name); };
+  return absl::InvalidArgumentError(
+      absl::StrCat("holds no ", what, " that is known (", absl::StrJoin(kinds, ", ", name), ")"));
+}
+
+}  // namespace
+
 absl::StatusOr<ModelConfig> InferConfig(const Safetensors& tensors) {
   ModelConfig config;
-  std::vector<std::string> names;
-  bool found = false;
-  for (const EncoderKind& kind : EncoderKinds()) {
-    names.push_back(kind.name);
-    const auto encoder = found ? std::nullopt : kind.from_tensors(tensors);
-    if (!encoder.has_value()) continue;
-    config.encoder = *encoder;
-    found = true;
-  }
-  if (!found || EncoderFeatures(config.encoder) == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("holds no encoder that is known (", absl::StrJoin(names, ", "), ")"));
-  }
-  names.clear();
-  found = false;
-  for (const DecoderKind& kind : DecoderKinds()) {
-    names.push_back(kind.name);
-    const auto decoder = found ? std::nullopt : kind.from_tensors(tensors);
-    if (!decoder.has_value()) continue;
-    config.decoder = *decoder;
-    found = true;
-  }
-  if (!found) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("holds no decoder that is known (", absl::StrJoin(names, ", "), ")"));
-  }
+  const auto encoder = FirstKnown(EncoderKinds(), tensors);
+  if (!encoder || EncoderFeatures(*encoder) == 0) return NoneKnown("encoder", EncoderKinds());
+  config.encoder = *encoder;
+  const auto decoder = FirstKnown(DecoderKinds(), tensors);
+  if (!decoder) return NoneKnown("decoder", DecoderKinds());
+  config.decoder = *decoder;
   const auto mode = tensors.metadata().find("coordinates");
   const std::string name = mode == tensors.metadata().end() ? "reference" : mode->second;
   if (name != "reference" && name != "exact") {
