@@ -8,4 +8,6 @@ BIN=$ROOT/build/release/bin
 cd "$ROOT"
 
 say() { printf '\033[1m== %s\033[0m\n' "$*" | { if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }; }
+# The program that builds images here, if there is one: docker with its daemon running, else podman.
+image_builder() { if docker info >/dev/null 2>&1; then echo docker; else command -v podman; fi; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
