@@ -20,7 +20,7 @@ std::string Rounded(absl::Duration duration) {
 // What is in work when every job has been served up to `level`.
 struct Moment {
   absl::Duration passed;
-  absl::Duration shared;  // what others get while the job that asks runs, served fairly
+  absl::Duration delay;  // of the job that asks, by what others get while it runs, served fairly
   int64_t jobs = 0;
   int64_t coordinates = 0;
   int64_t bytes = 0;
@@ -28,17 +28,25 @@ struct Moment {
 
 Moment At(absl::Duration level, absl::Span<const Demand> in_work, const Demand& asked) {
   Moment moment;
+  absl::Duration slowest;
+  absl::Duration others;
   for (const Demand& job : in_work) {
-    moment.passed += std::min(job.left, level);
-    if (job.left <= level && level > absl::ZeroDuration()) continue;
-    const absl::Duration left = job.left - level;
-    const double share = job.left > absl::ZeroDuration() ? absl::FDivDuration(left, job.left) : 1.0;
-    moment.shared += std::min(left, asked.left);
+    const absl::Duration load = job.load();
+    const absl::Duration served = std::min(load, level);
+    moment.passed += served;
+    slowest = std::max(slowest, served / job.busy);
+    if (load <= level && level > absl::ZeroDuration()) continue;
+    const absl::Duration left = load - level;
+    const double share = load > absl::ZeroDuration() ? absl::FDivDuration(left, load) : 1.0;
+    others += std::min(left, asked.load());
     moment.coordinates +=
         static_cast<int64_t>(std::ceil(static_cast<double>(job.coordinates) * share));
     moment.bytes += job.bytes;
     ++moment.jobs;
   }
+  moment.passed = std::max(moment.passed, slowest);
+  // Others take first the workers that the job would leave idle.
+  moment.delay = std::max(others - (asked.left - asked.load()), absl::ZeroDuration());
   return moment;
 }
 
@@ -61,15 +69,15 @@ Objection Objects(const SchedulerOptions& options, const Moment& moment, const D
     return {RejectReason::kMemory,
             absl::StrCat("requests in work hold ", moment.bytes, " bytes of ", options.max_bytes)};
   }
-  if (moment.shared > options.max_queue_time) {
+  if (moment.delay > options.max_queue_time) {
     return {RejectReason::kQueueFull,
-            absl::StrCat("the requests before it take about ", Rounded(moment.shared),
+            absl::StrCat("the requests before it take about ", Rounded(moment.delay),
                          ", the limit is ", absl::FormatDuration(options.max_queue_time))};
   }
   // What is too long even alone is let in: the estimate may be wrong, the deadline is kept anyway.
-  if (asked.left + moment.shared > available && asked.left <= available) {
+  if (asked.left + moment.delay > available && asked.left <= available) {
     return {RejectReason::kDeadline, absl::StrCat("because of the queue this takes about ",
-                                                  Rounded(asked.left + moment.shared),
+                                                  Rounded(asked.left + moment.delay),
                                                   ", the deadline is in ", Rounded(available))};
   }
   return {};
@@ -106,14 +114,14 @@ Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_wor
                      options.max_bytes, " for requests; send a smaller image, or parts of it"));
     return admission;
   }
-  admission.estimate = asked.left + now.shared;
+  admission.estimate = asked.left + now.delay;
   Objection objection = Objects(options, now, asked, available);
   if (objection.reason == RejectReason::kNone) return admission;
 
   // Everything that is objected to falls as the level rises, and is gone when nothing is in work.
   absl::Duration low = absl::ZeroDuration();
   absl::Duration high = absl::ZeroDuration();
-  for (const Demand& job : in_work) high = std::max(high, job.left);
+  for (const Demand& job : in_work) high = std::max(high, job.load());
   for (int i = 0; i < kHalvings; ++i) {
     const absl::Duration level = low + (high - low) / 2;
     const bool free =

@@ -1,9 +1,10 @@
 // Whether a job may enter, and if not, when it could. A function of what is in work, without a
 // clock and without state.
 //
-// What is in work is taken to be served in equal shares, at the speed measured. Then a level rises
-// from 0, up to which each job has been served: at level w a job of `left` has max(0, left - w) to
-// go, and sum of min(left, w) has passed.
+// What is in work is taken to be served in equal shares of all workers' time, at the speed
+// measured. Then a level rises from 0, up to which each job has been served: at level w a job of
+// `load` has max(0, load - w) to go, and sum of min(load, w) has passed, or what the slowest of
+// them took.
 #ifndef SCHEDULING_ADMISSION_H_
 #define SCHEDULING_ADMISSION_H_
 
@@ -38,6 +39,11 @@ struct Demand {
   absl::Duration left;  // with all workers to itself
   int64_t coordinates = 0;
   int64_t bytes = 0;  // until it is done
+  // The share of the workers that it keeps busy meanwhile, 1 / workers to 1: what is of few pieces
+  // leaves the rest to others.
+  double busy = 1;
+
+  absl::Duration load() const { return left * busy; }  // of all workers' time
 };
 
 // `available`: the time between asking and the deadline, which is asked for again with a retry;

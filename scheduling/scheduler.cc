@@ -119,10 +119,10 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
   }
   std::vector<Demand> in_work;
   in_work.reserve(jobs_.size());
-  for (const auto& [id, entry] : jobs_)
-    in_work.push_back({TimeLeft(*entry), entry->remaining, entry->spec.bytes});
-  const absl::Duration alone =
-      TimeFor(spec, 0, spec.stages[0].costs.total(), spec.stages[0].costs.pieces());
+  for (const auto& [id, entry] : jobs_) in_work.push_back(DemandOf(*entry));
+  Demand asked = TimeFor(spec, 0, spec.stages[0].costs.total(), spec.stages[0].costs.pieces());
+  asked.coordinates = Total(spec);
+  asked.bytes = spec.bytes;
   const bool known = std::all_of(spec.stages.begin(), spec.stages.end(),
                                  [&](const Stage& stage) ABSL_NO_THREAD_SAFETY_ANALYSIS {
                                    return SpeedOf(spec.model, stage.name).known();
@@ -130,29 +130,35 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
   SchedulerOptions options = options_;
   if (options.max_bytes > 0 && options.other_bytes)
     options.max_bytes = std::max<int64_t>(1, options.max_bytes - options.other_bytes());
-  return Judge(options, in_work, {alone, Total(spec), spec.bytes},
-               known ? spec.deadline - now : absl::InfiniteDuration());
+  return Judge(options, in_work, asked, known ? spec.deadline - now : absl::InfiniteDuration());
 }
 
-absl::Duration Scheduler::TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces) {
+Demand Scheduler::TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces) {
   const int workers = std::max(1, options_.workers);
   double seconds = 0;
+  double load = 0;
   while (true) {
     const Speed& speed = SpeedOf(spec.model, spec.stages[stage].name);
     const double per_second =
         speed.known() ? speed.coordinates_per_second() : options_.initial_speed;
     const int64_t at_once =
         spec.stages[stage].spreads ? workers : std::clamp<int64_t>(pieces, 1, workers);
-    seconds += static_cast<double>(left) / (per_second * static_cast<double>(at_once));
-    if (++stage == spec.stages.size()) return absl::Seconds(seconds);
+    const double of_one_worker = static_cast<double>(left) / per_second;
+    seconds += of_one_worker / static_cast<double>(at_once);
+    load += of_one_worker / workers;
+    if (++stage == spec.stages.size())
+      return {.left = absl::Seconds(seconds), .busy = seconds > 0 ? load / seconds : 1};
     left = spec.stages[stage].costs.total();
     pieces = spec.stages[stage].costs.pieces();
   }
 }
 
-absl::Duration Scheduler::TimeLeft(const Entry& entry) {
-  return TimeFor(entry.spec, entry.stage, entry.remaining_of_stage,
-                 entry.current().costs.pieces() - entry.finished);
+Demand Scheduler::DemandOf(const Entry& entry) {
+  Demand demand = TimeFor(entry.spec, entry.stage, entry.remaining_of_stage,
+                          entry.current().costs.pieces() - entry.finished);
+  demand.coordinates = entry.remaining;
+  demand.bytes = entry.spec.bytes;
+  return demand;
 }
 
 Speed& Scheduler::SpeedOf(const std::string& model, const std::string& stage) {
@@ -474,12 +480,16 @@ SchedulerStatistics Scheduler::Statistics() {
   out.running_coordinates = running_coordinates_;
   out.queued_coordinates = coordinates_ - running_coordinates_;
   out.bytes = bytes_;
+  absl::Duration longest;
   for (const auto& [id, entry] : jobs_) {
     out.queued_jobs += !entry->begun;
-    const absl::Duration left = TimeLeft(*entry);
-    out.drain += left;
-    out.capped_drain += std::min(left, kMostCounted);
+    const Demand demand = DemandOf(*entry);
+    longest = std::max(longest, demand.left);
+    out.drain += demand.load();
+    out.capped_drain += std::min(demand.load(), kMostCounted);
   }
+  out.drain = std::max(out.drain, longest);
+  out.capped_drain = std::max(out.capped_drain, std::min(longest, kMostCounted));
   if (!runnable_by_age_.empty() || running_coordinates_ > 0) {
     out.stalled = clock_->Now() - last_progress_;
   }

@@ -103,10 +103,10 @@ class Scheduler {
   void NotifyEnded() ABSL_LOCKS_EXCLUDED(mutex_);
   Admission JudgeNow(const JobSpec& spec, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // With all workers to itself: stages from `stage` on, of which `left` coordinates and `pieces`
-  // pieces of the first are left.
-  absl::Duration TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces)
+  // pieces of the first are left. Of time alone: neither coordinates nor bytes.
+  Demand TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Duration TimeLeft(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Demand DemandOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Speed& SpeedOf(const std::string& model, const std::string& stage)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MayWake() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

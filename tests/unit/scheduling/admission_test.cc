@@ -83,6 +83,28 @@ TEST(Admission, TakesEveryObjectionIntoTheRetryTime) {
   EXPECT_NEAR(RetrySeconds(refused), 10, 1e-5);  // 1 of the first, 9 of the second
 }
 
+TEST(Admission, JobsOfFewPiecesRunBesideEachOther) {
+  // Each keeps one worker of four busy for 8 s.
+  const Demand job{.left = Seconds(8), .busy = 0.25};
+  const auto estimate = [&](int64_t others, const Demand& asked) {
+    return absl::ToDoubleSeconds(
+        Judge({}, std::vector<Demand>(others, job), asked, InfiniteDuration()).estimate);
+  };
+  EXPECT_NEAR(estimate(0, job), 8, 1e-6);
+  EXPECT_NEAR(estimate(3, job), 8, 1e-6);
+  EXPECT_NEAR(estimate(7, job), 16, 1e-6);
+  // What uses all workers waits for what the others take of them.
+  EXPECT_NEAR(estimate(3, {Seconds(5)}), 11, 1e-6);
+  // By count: possible when they are done, all at once.
+  const Admission refused =
+      Judge({.max_jobs = 3}, std::vector<Demand>(3, job), job, InfiniteDuration());
+  EXPECT_NEAR(RetrySeconds(refused), 8, 1e-5);
+  // By deadline: eight hold the workers for 16 s; beside the rest of them there is room.
+  const Admission late = Judge({}, std::vector<Demand>(8, job), job, Seconds(10));
+  EXPECT_EQ(late.reason, RejectReason::kDeadline);
+  EXPECT_NEAR(RetrySeconds(late), 8, 1e-5);  // each to 1 s of its 2: 8 + 2 of the one that asks
+}
+
 TEST(Admission, WhatIsTooLongEvenAloneMayTry) {
   EXPECT_TRUE(Judge({}, {{{Seconds(100)}}}, {Seconds(5)}, Seconds(1)).status.ok());
 }

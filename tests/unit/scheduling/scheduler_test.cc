@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
+
 namespace hiif::scheduling {
 namespace {
 
@@ -374,6 +376,39 @@ TEST(SchedulerThreads, OnlyWhatCanSpreadIsExpectedOnAllWorkers) {
   EXPECT_NEAR(estimate(1, true), 0.25, 1e-6);
   EXPECT_NEAR(estimate(2, false), 1, 1e-6);
   EXPECT_NEAR(estimate(40, false), 10, 1e-6);
+}
+
+// Its one piece does not end before `end`, and fails then.
+class HeldDevice : public Device {
+ public:
+  std::vector<absl::Status> Run(absl::Span<const Assignment> batch) override {
+    begun.Notify();
+    end.WaitForNotification();
+    return {batch.size(), absl::InternalError("broken piece")};
+  }
+  absl::Notification begun;
+  absl::Notification end;
+};
+
+// An encoder that uses one thread: the workers that it leaves idle are not counted as taken.
+TEST(SchedulerThreads, JobsThatCannotSpreadAreExpectedBesideEachOther) {
+  FakeClock clock;
+  HeldDevice device;
+  Scheduler scheduler({.workers = 4}, &device, &clock);
+  scheduler.Calibrate("m", "encode", 1000);
+  scheduler.Calibrate("m", "query", 1000);
+  const JobSpec spec{.job = std::make_shared<TestJob>("a"),
+                     .caller = "c",
+                     .model = "m",
+                     .stages = {{"encode", {8000}}, {"query", std::vector<int64_t>(8, 500)}}};
+  EXPECT_NEAR(absl::ToDoubleSeconds(scheduler.Estimate(spec).estimate), 9, 1e-6);
+  scheduler.Submit(spec);
+  device.begun.WaitForNotification();
+  EXPECT_NEAR(absl::ToDoubleSeconds(scheduler.Estimate(spec).estimate), 9, 1e-6);
+  const SchedulerStatistics statistics = scheduler.Statistics();
+  EXPECT_NEAR(absl::ToDoubleSeconds(statistics.drain), 9, 1e-6);
+  EXPECT_NEAR(absl::ToDoubleSeconds(statistics.capped_drain), 9, 1e-6);
+  device.end.Notify();
 }
 
 TEST_F(SchedulerTest, DrainTimesFollowTheMeasuredSpeed) {
