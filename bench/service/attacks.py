@@ -163,8 +163,9 @@ def main():
         for name, (data, frame) in files().items():
             if options.only in name:
                 attacks.file(name, data, frame, options.repeat)
-        for path in sorted(SHARED.glob(f"*{options.only}*")) if SHARED.is_dir() else []:
-            attacks.file(path.name, path.read_bytes(), 0, max(1, options.repeat // 5))
+        for path in sorted(SHARED.glob("*")):
+            if options.only in path.name:
+                attacks.file(path.name, path.read_bytes(), 0, max(1, options.repeat // 5))
         for name, make in FLOODS.items():
             if options.only in name or options.only == "floods":
                 attacks.flood(name, make(), options.seconds)
