@@ -16,7 +16,8 @@ namespace {
 
 cmsHPROFILE OpenProfile(absl::string_view icc) {
   // Little CMS prints nothing and aborts nothing: errors come back as null.
-  return icc.empty() ? nullptr : cmsOpenProfileFromMem(icc.data(), icc.size());
+  return icc.empty() ? nullptr
+                     : cmsOpenProfileFromMem(icc.data(), static_cast<cmsUInt32Number>(icc.size()));
 }
 
 ColourSpace SpaceOf(cmsHPROFILE profile) {
@@ -58,7 +59,7 @@ template <typename T>
 void ConvertGrey(void* transform, int channels, const T* in, T* out, int64_t pixels) {
   std::vector<T> rgb(pixels * 3);
   for (int64_t i = 0; i < pixels; ++i) std::fill_n(rgb.begin() + 3 * i, 3, in[i * channels]);
-  cmsDoTransform(transform, rgb.data(), rgb.data(), pixels);
+  cmsDoTransform(transform, rgb.data(), rgb.data(), static_cast<cmsUInt32Number>(pixels));
   for (int64_t i = 0; i < pixels; ++i) {
     out[i * channels] = rgb[3 * i + 1];
     if (channels == 2) out[2 * i + 1] = in[2 * i + 1];
@@ -169,7 +170,7 @@ ToSrgb::~ToSrgb() {
 
 void ToSrgb::Convert(const void* in, void* out, int64_t pixels) const {
   if (!grey_by_rgb_) {
-    cmsDoTransform(transform_, in, out, pixels);
+    cmsDoTransform(transform_, in, out, static_cast<cmsUInt32Number>(pixels));
     return;
   }
   const int channels = alpha_ ? 2 : 1;

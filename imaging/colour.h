@@ -34,7 +34,7 @@ class ToSrgb {
                                                            bool alpha, SampleType type);
   ~ToSrgb();
 
-  // Interleaved pixels; alpha is copied.
+  // Interleaved pixels, fewer than 2^32; alpha is copied.
   void Convert(const void* in, void* out, int64_t pixels) const;
 
  private:

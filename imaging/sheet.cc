@@ -59,11 +59,11 @@ absl::StatusOr<std::string> MakeSheet(const std::vector<SheetCell>& cells, int c
   try {
     std::vector<VImage> images;
     for (const SheetCell& cell : cells) images.push_back(WithLabel(cell, width, height));
-    const VImage sheet =
-        VImage::arrayjoin(images, VImage::option()
-                                      ->set("across", std::min<int>(columns, cells.size()))
-                                      ->set("shim", kGap)
-                                      ->set("background", std::vector<double>{255, 255, 255}));
+    const VImage sheet = VImage::arrayjoin(
+        images, VImage::option()
+                    ->set("across", std::min(columns, static_cast<int>(cells.size())))
+                    ->set("shim", kGap)
+                    ->set("background", std::vector<double>{255, 255, 255}));
     size_t size = 0;
     void* data = sheet.write_to_memory(&size);
     const absl::Cleanup release = [data] { g_free(data); };

@@ -76,7 +76,7 @@ void PrintOne(const v1::Model& model) {
   PrintTable({model});
   std::cout << absl::StrFormat("\nprecision    %s\ncoordinates  %s\nweights      %.1f MB\n",
                                Visible(model.precision()), Visible(model.coordinates()),
-                               model.memory_bytes() / 1e6);
+                               static_cast<double>(model.memory_bytes()) / 1e6);
   for (const auto& [key, value] : model.metadata())
     std::cout << absl::StrFormat("%-12s %s\n", Visible(key), Visible(value));
 }

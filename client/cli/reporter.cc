@@ -227,7 +227,7 @@ void Reporter::Summary() {
       absl::StrAppend(&text, text.empty() ? "" : ", ", counts_[outcome], " ", NameOf(outcome));
   absl::StrAppendFormat(&text, " in %.1f s", seconds);
   if (pixels_ > 0)
-    absl::StrAppendFormat(&text, "; %.2f Mpx, %.2f Mpx/s", pixels_ / 1e6, pixels_ / 1e6 / seconds);
+    absl::StrAppendFormat(&text, "; %.2f Mpx, %.2f Mpx/s", Megapixels(), Megapixels() / seconds);
   Line(text);
 }
 
@@ -262,15 +262,17 @@ void Reporter::Draw() {
   // Files count as equal; those under way by what is written of them.
   double files = static_cast<double>(ended_);
   for (const auto& [index, running] : running_)
-    if (running.expected > 0) files += static_cast<double>(running.written) / running.expected;
-  const double done = std::clamp(files / std::max<int64_t>(files_, 1), 0.0, 1.0);
+    if (running.expected > 0)
+      files += static_cast<double>(running.written) / static_cast<double>(running.expected);
+  const double done =
+      std::clamp(files / static_cast<double>(std::max<int64_t>(files_, 1)), 0.0, 1.0);
   const double seconds = absl::ToDoubleSeconds(time - start_);
   const std::string left =
       done > 0.01 && seconds > 0.5 ? Clock(seconds * (1 - done) / done) + " left" : "";
   std::string head = Visible(running_.begin()->second.input);
   const std::string count = files_ > 1 ? absl::StrFormat("%d/%d ", ended_, files_) : "";
   const std::string tail = absl::StrFormat(" %3d %%  %.2f Mpx/s  %s", static_cast<int>(done * 100),
-                                           seconds > 0 ? pixels_ / 1e6 / seconds : 0.0, left);
+                                           seconds > 0 ? Megapixels() / seconds : 0.0, left);
   constexpr int kBar = 20;
   const int room = Columns() - 1 - kBar - 3 - static_cast<int>(count.size() + tail.size());
   if (static_cast<int>(head.size()) > std::max(room, 8))

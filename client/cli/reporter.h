@@ -69,6 +69,9 @@ class Reporter {
   void Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Erase() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string Coloured(absl::string_view text, int colour) const;
+  double Megapixels() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return static_cast<double>(pixels_) / 1e6;
+  }
 
   const LogFlags flags_;
   const int64_t files_;
