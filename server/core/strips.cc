@@ -23,11 +23,11 @@ Strip Strips::operator[](int64_t index) const {
   return strip;
 }
 
-int64_t Strips::Cost(int64_t index, int variants) const {
+int64_t Strips::Cost(int64_t index, int64_t variants) const {
   return std::max<int64_t>(1, (*this)[index].region.pixels() * variants);
 }
 
-int64_t Strips::TotalCost(int variants) const {
+int64_t Strips::TotalCost(int64_t variants) const {
   const int64_t size = plan_.tile_size;
   const Region& region = plan_.region;
   const int64_t row = plan_.first_tile / plan_.columns();

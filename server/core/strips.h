@@ -28,8 +28,8 @@ class Strips {
   int64_t count() const { return (plan_.tiles() - plan_.first_tile) * per_tile_; }
   Strip operator[](int64_t index) const;
   // Its pixels times variants, at least 1.
-  int64_t Cost(int64_t index, int variants) const;
-  int64_t TotalCost(int variants) const;  // the sum, without a look at each
+  int64_t Cost(int64_t index, int64_t variants) const;
+  int64_t TotalCost(int64_t variants) const;  // the sum, without a look at each
 
  private:
   const Plan plan_;

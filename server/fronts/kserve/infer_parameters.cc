@@ -64,7 +64,8 @@ absl::StatusOr<UpscaleOptions> ReadParameters(const inference::ModelInferRequest
       if (parameter.int64_param() < 0 || parameter.int64_param() > kMaxTimeout)
         return InvalidField("parameters.timeout",
                             absl::StrCat("0 (none) to ", kMaxTimeout, " microseconds are allowed"));
-      fields.emplace_back(name, absl::StrFormat("%.6f", parameter.int64_param() * 1e-6));
+      fields.emplace_back(
+          name, absl::StrFormat("%.6f", static_cast<double>(parameter.int64_param()) * 1e-6));
       continue;
     }
     if (name == "model" || name == "model_version" || name == "request_id")
