@@ -65,8 +65,10 @@ void HandleAborts() {
 
 std::FILE* Console() { return console == nullptr ? stderr : console; }
 
+bool StrayLines::Works() { return !kSanitizer; }
+
 StrayLines::StrayLines(Take take) : take_(std::move(take)) {
-  if (kSanitizer) return;
+  if (!Works()) return;
   const int real = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
   int ends[2];
   if (real < 0 || pipe2(stop_, O_CLOEXEC) != 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return;

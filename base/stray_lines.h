@@ -25,6 +25,8 @@ class StrayLines {
 
   // take: null keeps the last lines, which are shown if they turn out to be why the process aborts.
   explicit StrayLines(Take take);
+  // Whether it does anything: not under a sanitizer.
+  static bool Works();
   // Takes what is there, gives descriptor 2 back.
   ~StrayLines();
   StrayLines(const StrayLines&) = delete;
