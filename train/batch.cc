@@ -17,6 +17,21 @@ at::Tensor Normalised(const std::vector<Level>& levels, int64_t pixels) {
   return out;
 }
 
+// A batch whose tensors are f of another's.
+template <class F>
+Batch Each(const Batch& batch, const F& f) {
+  Batch out = batch;
+  std::vector<at::Tensor*> tensors = {&out.images,           &out.target,
+                                      &out.open,             &out.latents,
+                                      &out.queries.neighbour, &out.queries.weight,
+                                      &out.queries.distance, &out.queries.bits,
+                                      &out.queries.local,    &out.queries.cell};
+  for (at::Tensor* tensor : tensors) {
+    if (tensor->defined()) *tensor = f(*tensor);
+  }
+  return out;
+}
+
 }  // namespace
 
 Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConfig& config) {
@@ -83,20 +98,16 @@ Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConf
   return batch;
 }
 
+Batch Pinned(const Batch& batch, const at::Device& device) {
+  if (!device.is_cuda()) return batch;
+  return Each(batch, [](const at::Tensor& tensor) { return tensor.pin_memory(); });
+}
+
 Batch ToDevice(const Batch& batch, const at::Device& device) {
   if (device.is_cpu()) return batch;
-  Batch out = batch;
-  out.images = batch.images.to(device);
-  out.target = batch.target.to(device);
-  out.open = batch.open.to(device);
-  if (batch.latents.defined()) out.latents = batch.latents.to(device);
-  if (!batch.points.empty()) return out;
-  for (at::Tensor QueryTensors::*member :
-       {&QueryTensors::neighbour, &QueryTensors::weight, &QueryTensors::distance,
-        &QueryTensors::bits, &QueryTensors::local, &QueryTensors::cell}) {
-    out.queries.*member = (batch.queries.*member).to(device);
-  }
-  return out;
+  return Each(batch, [&](const at::Tensor& tensor) {
+    return tensor.to(device, /*non_blocking=*/true);
+  });
 }
 
 }  // namespace hiif::train

@@ -26,6 +26,9 @@ struct Batch {
 // `samples` all of patches of `patch` x `patch` pixels with the same number of queries. On the CPU.
 Batch MakeBatch(absl::Span<const Sample> samples, int64_t patch, const ModelConfig& config);
 
+// For a GPU: the same in pinned memory, from where copies need no wait; else the batch itself.
+Batch Pinned(const Batch& batch, const at::Device& device);
+// Does not wait for pinned memory.
 Batch ToDevice(const Batch& batch, const at::Device& device);
 
 }  // namespace hiif::train

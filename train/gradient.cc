@@ -11,7 +11,6 @@
 #include "model/decoders/point_decoder.h"
 #include "model/hiif/query_tensors.h"
 #include "model/layers/autocast.h"
-#include "train/batch.h"
 
 namespace hiif::train {
 namespace {
@@ -74,15 +73,11 @@ at::Tensor Loss(const Network& network, const GradientOptions& options, const Ba
 }
 
 Gradient ComputeShard(const Network& network, const std::vector<std::string>& names,
-                      absl::Span<const Sample> samples, int64_t patch,
-                      const GradientOptions& options) {
+                      const Shard& shard, const GradientOptions& options) {
   at::globalContext().setFlushDenormal(true);  // of this thread
-  const Batch batch = ToDevice(MakeBatch(samples, patch, network.config), options.device);
+  const Batch batch = ToDevice(shard.batch, options.device);
   Batch teacher_batch;
-  if (options.teacher != nullptr) {
-    teacher_batch =
-        ToDevice(MakeBatch(samples, patch, options.teacher->network.config), options.device);
-  }
+  if (options.teacher != nullptr) teacher_batch = ToDevice(shard.teacher, options.device);
   torch::autograd::variable_list leaves;
   for (const std::string& name : names) leaves.push_back(network.parameters.at(name));
   at::Tensor loss;
@@ -99,25 +94,39 @@ Gradient ComputeShard(const Network& network, const std::vector<std::string>& na
 
 }  // namespace
 
+std::vector<Shard> MakeShards(absl::Span<const Sample> samples, int64_t patch,
+                              const ModelConfig& config, const GradientOptions& options) {
+  const size_t size = samples.size() / options.shards;
+  std::vector<Shard> shards;
+  for (int64_t i = 0; i < options.shards; ++i) {
+    const auto part = samples.subspan(i * size, size);
+    Shard& shard = shards.emplace_back();
+    shard.batch = Pinned(MakeBatch(part, patch, config), options.device);
+    if (options.teacher != nullptr) {
+      shard.teacher =
+          Pinned(MakeBatch(part, patch, options.teacher->network.config), options.device);
+    }
+  }
+  return shards;
+}
+
 Gradient ComputeGradient(const Network& network, const std::vector<std::string>& names,
-                         absl::Span<const Sample> samples, int64_t patch,
-                         const GradientOptions& options) {
-  const size_t shard_size = samples.size() / options.shards;
-  std::vector<Gradient> shards(options.shards);
+                         absl::Span<const Shard> shards, const GradientOptions& options) {
+  const auto count = static_cast<int64_t>(shards.size());
+  std::vector<Gradient> parts(count);
   std::atomic<int64_t> next = 0;
-  std::vector<std::exception_ptr> errors(options.shards);
+  std::vector<std::exception_ptr> errors(count);
   const auto work = [&] {
-    for (int64_t i = next++; i < options.shards; i = next++) {
+    for (int64_t i = next++; i < count; i = next++) {
       try {
-        shards[i] = ComputeShard(network, names, samples.subspan(i * shard_size, shard_size), patch,
-                                 options);
+        parts[i] = ComputeShard(network, names, shards[i], options);
       } catch (...) {
         errors[i] = std::current_exception();
       }
     }
   };
   const int64_t threads =
-      options.device.is_cpu() ? std::min<int64_t>(options.threads, options.shards) : 1;
+      options.device.is_cpu() ? std::min<int64_t>(options.threads, count) : 1;
   if (threads <= 1) {
     work();
   } else {
@@ -128,14 +137,14 @@ Gradient ComputeGradient(const Network& network, const std::vector<std::string>&
   for (const std::exception_ptr& error : errors) {
     if (error) std::rethrow_exception(error);
   }
-  Gradient sum = std::move(shards[0]);
-  for (int64_t i = 1; i < options.shards; ++i) {
-    sum.loss += shards[i].loss;
-    at::_foreach_add_(sum.gradient, shards[i].gradient);
+  Gradient sum = std::move(parts[0]);
+  for (int64_t i = 1; i < count; ++i) {
+    sum.loss += parts[i].loss;
+    at::_foreach_add_(sum.gradient, parts[i].gradient);
   }
-  if (options.shards > 1) {
-    sum.loss /= static_cast<double>(options.shards);
-    at::_foreach_mul_(sum.gradient, 1.0 / static_cast<double>(options.shards));
+  if (count > 1) {
+    sum.loss /= static_cast<double>(count);
+    at::_foreach_mul_(sum.gradient, 1.0 / static_cast<double>(count));
   }
   return sum;
 }

@@ -12,6 +12,7 @@
 
 #include "absl/types/span.h"
 #include "model/checkpoint/network.h"
+#include "train/batch.h"
 #include "train/sample.h"
 
 namespace hiif::train {
@@ -43,15 +44,24 @@ struct Gradient {
   std::vector<at::Tensor> gradient;  // in the order of the names given
 };
 
+// A part of a step's samples, as the networks want them.
+struct Shard {
+  Batch batch;
+  Batch teacher;  // for the teacher's decoder; of nothing without one
+};
+
+// Cuts samples of `patch` x `patch` pixels, a multiple of options.shards, for a network of `config`.
+// On the host; for a GPU in pinned memory. Any thread.
+std::vector<Shard> MakeShards(absl::Span<const Sample> samples, int64_t patch,
+                              const ModelConfig& config, const GradientOptions& options);
+
 // Differentiates by the parameters called `names`, which must be leaves that require gradients;
-// what lies only behind others (a frozen encoder) is computed without a graph. `samples` are a
-// multiple of shards, of `patch` x `patch` pixels.
+// what lies only behind others (a frozen encoder) is computed without a graph.
 //
 // A shard is computed with as many threads as at::get_num_threads() says: 1 where there are several
 // shards. May throw c10::Error (out of memory).
 Gradient ComputeGradient(const Network& network, const std::vector<std::string>& names,
-                         absl::Span<const Sample> samples, int64_t patch,
-                         const GradientOptions& options);
+                         absl::Span<const Shard> shards, const GradientOptions& options);
 
 }  // namespace hiif::train
 

@@ -63,7 +63,9 @@ class Run {
   absl::Status Resume();
   absl::Status FirstWeights();
   absl::Status BeginTeacher();
-  absl::Status Step(const std::vector<Sample>& samples);
+  // What step `step` is computed from. Any thread.
+  std::vector<Shard> MakeStep(int64_t step) const;
+  absl::Status Step(const std::vector<Shard>& shards);
   absl::Status Log();
   absl::Status ValidateNow();
   absl::Status Save();
@@ -161,8 +163,11 @@ absl::Status Run::Begin() {
   gradient_options_.device = at::Device(options_.device);
   gradient_options_.threads = static_cast<int>(
       options_.threads > 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency()));
-  at::set_num_threads(options_.shards > 1 ? 1 : gradient_options_.threads);
-  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  const bool on_cpu = gradient_options_.device.is_cpu();
+  at::set_num_threads(options_.shards > 1 || !on_cpu ? 1 : gradient_options_.threads);
+  // On a GPU the order of sums that many threads add to would cost several times the step.
+  at::globalContext().setDeterministicAlgorithms(on_cpu, /*warn_only=*/true);
+  at::globalContext().setBenchmarkCuDNN(!on_cpu);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 
   gradient_options_.squares = options_.loss == "mse";
@@ -250,8 +255,9 @@ absl::Status Run::Resume() {
 }
 
 absl::StatusOr<Outcome> Run::Loop() {
-  Loader loader(sampler_.get(), progress_.step,
-                {.threads = static_cast<int>(options_.loader_threads)});
+  const auto threads = static_cast<int>(options_.loader_threads);
+  Loader<std::vector<Shard>> loader([this](int64_t step) { return MakeStep(step); },
+                                    progress_.step, {.threads = threads, .ahead = threads + 3});
   const double before = progress_.seconds;
   const Clock::time_point begun = Clock::now();
   Clock::time_point saved = begun;
@@ -278,10 +284,18 @@ absl::StatusOr<Outcome> Run::Loop() {
   return progress_.step < options_.steps ? Outcome::kStopped : Outcome::kFinished;
 }
 
-absl::Status Run::Step(const std::vector<Sample>& samples) {
+std::vector<Shard> Run::MakeStep(int64_t step) const {
+  std::vector<Sample> samples;
+  for (int64_t item = 0; item < sampler_->batch(); ++item) {
+    samples.push_back(sampler_->Draw(step, item));
+  }
+  return MakeShards(samples, options_.patch, optimizer_->network().config, gradient_options_);
+}
+
+absl::Status Run::Step(const std::vector<Shard>& shards) {
   const double rate = LearningRate(options_, progress_.step);
-  Gradient gradient = ComputeGradient(optimizer_->network(), optimizer_->names(), samples,
-                                      options_.patch, gradient_options_);
+  Gradient gradient =
+      ComputeGradient(optimizer_->network(), optimizer_->names(), shards, gradient_options_);
   bool finite = std::isfinite(gradient.loss);
   if (finite) {
     gradient_norm_ = optimizer_->Step(std::move(gradient.gradient), rate);

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <string>
 
 #include "base/bicubic.h"
@@ -195,8 +196,13 @@ TEST(SamplerTest, DegradationTouchesThePatchAlone) {
 
 TEST(LoaderTest, BatchesDependNeitherOnThreadsNorOnWhereTheRunBegan) {
   const Sampler sampler = Sampler::Create(Positions(5, 60, 80), Small()).value();
-  Loader one(&sampler, 0, {.threads = 1, .ahead = 1});
-  Loader three(&sampler, 0, {.threads = 3, .ahead = 7});
+  const auto make = [&](int64_t step) {
+    std::vector<Sample> batch;
+    for (int item = 0; item < 4; ++item) batch.push_back(sampler.Draw(step, item));
+    return batch;
+  };
+  Loader<std::vector<Sample>> one(make, 0, {.threads = 1, .ahead = 1});
+  Loader<std::vector<Sample>> three(make, 0, {.threads = 3, .ahead = 7});
   std::vector<Sample> last;
   for (int64_t step = 0; step < 20; ++step) {
     last = one.Next();
@@ -207,8 +213,21 @@ TEST(LoaderTest, BatchesDependNeitherOnThreadsNorOnWhereTheRunBegan) {
       ASSERT_TRUE(last[item] == sampler.Draw(step, item));
     }
   }
-  Loader resumed(&sampler, 19, {.threads = 2, .ahead = 2});
+  Loader<std::vector<Sample>> resumed(make, 19, {.threads = 2, .ahead = 2});
   EXPECT_TRUE(resumed.Next()[3] == last[3]);
+}
+
+TEST(LoaderTest, WhatAStepThrowsIsThrownToIt) {
+  Loader<int64_t> loader(
+      [](int64_t step) {
+        if (step == 2) throw std::runtime_error("no memory");
+        return step;
+      },
+      0, {.threads = 2, .ahead = 4});
+  EXPECT_EQ(loader.Next(), 0);
+  EXPECT_EQ(loader.Next(), 1);
+  EXPECT_THROW(loader.Next(), std::runtime_error);
+  EXPECT_EQ(loader.Next(), 3);
 }
 
 }  // namespace
