@@ -46,6 +46,8 @@ class Edsr : public Encoder {
     return Conv(x, scope.Below(absl::StrCat("body.", config_.blocks))) + head;
   }
 
+  bool recordable() const override { return true; }
+
   // A pixel for each 3x3 convolution on the longest path.
   std::optional<int64_t> receptive_field() const override { return 2 * config_.blocks + 2; }
 

@@ -70,6 +70,8 @@ class Rdn : public Encoder {
     return Conv(fused, fusion.Below("1")) + first;
   }
 
+  bool recordable() const override { return true; }
+
   std::optional<int64_t> receptive_field() const override {
     return config_.blocks * config_.layers_per_block + 3;
   }

@@ -1,6 +1,7 @@
 #include "model/engine/block_decoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <utility>
 
@@ -12,6 +13,7 @@
 namespace hiif {
 namespace {
 
+using kernels::DecoderAxis;
 using kernels::DecoderGroup;
 using kernels::DecoderQuery;
 using kernels::HostBlock;
@@ -41,6 +43,24 @@ DecoderQuery Asked(const Query& query, int64_t first_pixel) {
   out.row_bits = query.row_bits;
   out.column_bits = query.column_bits;
   return out;
+}
+
+// Entries [begin, begin + count) of a table. A neighbour's place is `first`, and `step` for each
+// pixel behind the first neighbour.
+void AddAxis(const AxisTable& axis, int64_t begin, int64_t count, int64_t first, int64_t step,
+             DecoderAxis* out) {
+  for (int64_t i = begin; i < begin + count; ++i, ++out) {
+    for (int side = 0; side < 2; ++side) {
+      out->place[side] =
+          static_cast<int32_t>(first + (axis.index[side][i] - axis.index[0][begin]) * step);
+      // EnsembleWeights(): in the reference's mode the area to the opposite neighbour.
+      out->part[side] = axis.mode == CoordinateMode::kReference
+                            ? std::fabs(axis.distance[1 - side][i])
+                        : side == 0 ? 1.0f - axis.local[i]
+                                    : axis.local[i];
+    }
+    out->bits = axis.packed_bits(i);
+  }
 }
 
 // As many rows as the kernels for a GPU have.
@@ -163,35 +183,59 @@ at::Tensor BlockDecoder::Decode(const ProjectedPixels& pixels,
                                 absl::Span<const Group> groups) const {
   int64_t count = 0;
   int64_t largest = 0;
+  int64_t scattered = 0;
+  int64_t entries = 0;
   for (const Group& group : groups) {
-    const auto queries = static_cast<int64_t>(group.queries.size());
-    count += queries;
-    largest = std::max(largest, queries);
+    count += group.size();
+    largest = std::max(largest, group.size());
+    scattered += std::ssize(group.queries);
+    entries += group.region.height + group.region.width;
   }
-  const at::Tensor queries = HostStructs<DecoderQuery>(count, device_);
+  const at::Tensor queries = HostStructs<DecoderQuery>(scattered, device_);
+  const at::Tensor axes = HostStructs<DecoderAxis>(entries, device_);
   auto* query = Of<DecoderQuery>(queries);
+  auto* axis = Of<DecoderAxis>(axes);
   for (const Group& group : groups) {
     for (const Query& each : group.queries) *query++ = Asked(each, group.first_pixel);
+    const Region& r = group.region;
+    if (r.pixels() == 0) continue;
+    const AxisTable& columns = group.positions->columns;
+    const int64_t stride = columns.index[1][r.x + r.width - 1] - columns.index[0][r.x] + 1;
+    AddAxis(group.positions->rows, r.y, r.height, group.first_pixel, stride, axis);
+    AddAxis(columns, r.x, r.width, 0, 1, axis + r.height);
+    axis += r.height + r.width;
   }
   const at::Tensor asked = ToDevice(queries, device_);
+  const at::Tensor entered = ToDevice(axes, device_);
+  const auto* next_query = static_cast<const DecoderQuery*>(asked.const_data_ptr());
+  const auto* next_axis = static_cast<const DecoderAxis*>(entered.const_data_ptr());
   at::Tensor rgb = at::empty({count, 3}, at::TensorOptions().device(device_).dtype(at::kFloat));
+  float* next_rgb = rgb.mutable_data_ptr<float>();
   const at::Tensor tables = HostStructs<DecoderGroup>(static_cast<int64_t>(groups.size()), device_);
   auto* entry = Of<DecoderGroup>(tables);
-  int64_t first = 0;
   for (const Group& group : groups) {
     DecoderGroup table;
     table.slots = pixels.slots.const_data_ptr();
     table.sum = pixels.sum.const_data_ptr<float>();
     table.sum_squares = pixels.sum_squares.const_data_ptr<float>();
-    table.queries = static_cast<const DecoderQuery*>(asked.const_data_ptr()) + first;
-    table.count = static_cast<int64_t>(group.queries.size());
+    table.count = group.size();
+    if (group.region.pixels() == 0) {
+      table.queries = next_query;
+      next_query += table.count;
+    } else {
+      table.rows = next_axis;
+      table.columns = next_axis + group.region.height;
+      table.row_length = static_cast<uint32_t>(group.region.width);
+      if (group.positions->rows.mode == CoordinateMode::kReference) table.added = 1e-9f;
+      next_axis += group.region.height + group.region.width;
+    }
     std::copy(group.cell.begin(), group.cell.end(), table.cell);
     for (int i = 0; i < weights_.attention_blocks; ++i) {
       table.projection[i] = group.attention->projection[i].const_data_ptr();
       table.bias[i] = group.attention->bias[i].const_data_ptr<float>();
     }
-    table.rgb = rgb.mutable_data_ptr<float>() + first * 3;
-    first += table.count;
+    table.rgb = next_rgb;
+    next_rgb += table.count * 3;
     *entry++ = table;
   }
   Launch(ToDevice(tables, device_), static_cast<int>(groups.size()), largest);

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include <array>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -26,12 +27,16 @@ class BlockDecoder {
     std::vector<at::Tensor> bias;        // (width) float32
     int64_t bytes() const;
   };
-  // Queries of one image and context, whose neighbours are places behind pixel `first_pixel`.
+  // Queries of one image and context, or a rectangle of tables instead, as Engine::Group has them;
+  // whose neighbours are places behind pixel `first_pixel`.
   struct Group {
     const Attention* attention = nullptr;
     std::array<float, 2> cell{};
     int64_t first_pixel = 0;
     absl::Span<const Query> queries;
+    const Positions* positions = nullptr;
+    Region region;
+    int64_t size() const { return region.pixels() + std::ssize(queries); }
   };
 
   // Unimplemented: there is no kernel for this decoder, or none in this build for this device.

@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "model/engine/engines.h"
 #include "model/engine/latents.h"
+#include "model/engine/stepped_engine.h"
 #include "model/kernels/hiif_decoder.h"
 #include "model/kernels/isa.h"
 
@@ -39,7 +40,7 @@ struct Scratch {
   kernels::LatentTable table;
 };
 
-class CpuEngine : public Engine {
+class CpuEngine : public SteppedEngine {
  public:
   CpuEngine(ModelConfig config, std::shared_ptr<const HostEncoder> encoder,
             std::unique_ptr<HiifDecoder> decoder, Number number)

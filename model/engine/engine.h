@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "model/cost/cost.h"
@@ -30,6 +31,10 @@ struct CallShape {
   int64_t columns = 0;    // output columns of a group; 0: queries / rows
   int64_t pixels = 0;     // low-resolution pixels of a group, about, so that they stay in the cache
   int64_t scattered = 0;  // queries of a group that may lie anywhere; 0: as `queries`
+  // Groups that are rectangles of pixels come as tables, without queries.
+  bool rectangles = false;
+
+  int64_t anywhere() const { return scattered > 0 ? scattered : queries > 0 ? queries : 96; }
 };
 
 class Engine {
@@ -47,7 +52,8 @@ class Engine {
     virtual int64_t bytes() const = 0;
   };
   // Queries of one image and context: of HIIF and LIIF with their neighbours, which are places in
-  // `pixels`; of every other decoder as points.
+  // `pixels`; of every other decoder as points. Where the engine asked for rectangles, instead of
+  // queries a region of tables, row after row; `pixels` are the rectangle of all its neighbours.
   struct Group {
     const Latents* latents = nullptr;
     const Attention* attention = nullptr;
@@ -55,7 +61,14 @@ class Engine {
     absl::Span<const PixelIndex> pixels;
     absl::Span<const Query> queries;
     absl::Span<const QueryPoint> points;
+    const Positions* positions = nullptr;
+    Region region;  // of the tables; of no pixels: `queries` or `points`
+    int64_t size() const {
+      return region.pixels() + static_cast<int64_t>(queries.size() + points.size());
+    }
   };
+  // Queries [begin, begin + count) of a context's sample, valid until the next call.
+  using SampleOf = absl::FunctionRef<Group(int64_t begin, int64_t count)>;
 
   virtual ~Engine() = default;
 
@@ -66,8 +79,6 @@ class Engine {
   virtual CallShape shape() const = 0;
   // For an image of a size and its output; what is held for the weights depends on neither.
   virtual EngineCost Costs(Grid size, Grid grid) const = 0;
-  // Width of a row of Begin().
-  virtual int width() const = 0;
   virtual int attention_blocks() const = 0;
 
   virtual EncodingPlan Plan(Grid size) const = 0;
@@ -82,16 +93,8 @@ class Engine {
   virtual void MakePart(int /*part*/, const Heartbeat& /*beat*/, Latents& /*latents*/) const {}
   virtual void Join(Latents& /*latents*/) const {}
 
-  // --- The context, block after block.
-  virtual std::unique_ptr<Attention> NewAttention() const = 0;
-  // Level 0: group.queries.size() rows of width() values.
-  virtual void Begin(const Group& group, float* x) const = 0;
-  // Sum over the rows of x of k^T v of an attention block, heads x d x d.
-  virtual std::vector<double> ContextSum(int block, const float* x, int64_t rows) const = 0;
-  // Adds the next block, whose mean of k^T v is `kv`.
-  virtual void Fold(absl::Span<const double> kv, Attention& attention) const = 0;
-  // Attention block `block` of rows of x, in place.
-  virtual void Attend(int block, const Attention& attention, int64_t rows, float* x) const = 0;
+  // Of the context whose sample are `count` queries; it is asked for shape().anywhere() at a time.
+  virtual std::unique_ptr<Attention> MakeAttention(int64_t count, SampleOf sample) const = 0;
 
   // Colours before the residual, 3 values a query, group after group; at most shape().groups.
   virtual void Decode(absl::Span<const Group> groups, float* rgb) const = 0;

@@ -8,6 +8,7 @@
 
 #include "base/status_macros.h"
 #include "model/decoders/point_decoder.h"
+#include "model/engine/stepped_engine.h"
 #include "model/engine/tensors.h"
 
 namespace hiif {
@@ -38,7 +39,7 @@ struct PointAttention : Engine::Attention {
   std::vector<at::Tensor> kv;  // of each attention block, (heads,d,d)
 };
 
-class PointEngine : public Engine {
+class PointEngine : public SteppedEngine {
  public:
   PointEngine(Network network, std::string identity, const at::Device& device)
       : network_(std::move(network)),

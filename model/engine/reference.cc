@@ -9,6 +9,7 @@
 #include "model/decoders/decoder.h"
 #include "model/engine/engines.h"
 #include "model/engine/points.h"
+#include "model/engine/stepped_engine.h"
 #include "model/engine/tensors.h"
 #include "model/hiif/query_tensors.h"
 
@@ -36,7 +37,7 @@ struct ReferenceAttention : Engine::Attention {
   std::vector<at::Tensor> kv;  // of each attention block, (1,heads,d,d)
 };
 
-class ReferenceEngine : public Engine {
+class ReferenceEngine : public SteppedEngine {
  public:
   explicit ReferenceEngine(Network network)
       : network_(std::move(network)),

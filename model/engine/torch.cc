@@ -14,6 +14,7 @@
 #include "model/decoders/decoder.h"
 #include "model/engine/block_decoder.h"
 #include "model/engine/device.h"
+#include "model/engine/device_encoder.h"
 #include "model/engine/engines.h"
 #include "model/engine/points.h"
 #include "model/engine/tensors.h"
@@ -27,6 +28,9 @@ namespace {
 // `queries` queries, and low-resolution pixels are projected kLowRows at a time; what is missing is
 // filled up. 65,536 queries fill a large device, and are a tile of 256 x 256.
 constexpr CallShape kCudaShape = {.groups = 16, .queries = 4096, .rows = 64};
+// The kernel's rows do not know of each other, so groups have any size: four are such a tile.
+constexpr CallShape kBlockShape = {
+    .groups = 16, .queries = 16384, .rows = 128, .scattered = 4096, .rectangles = true};
 // A third of the default context sample; the buffers stay in the last-level cache.
 constexpr CallShape kCpuShape = {.groups = 2, .queries = 384, .rows = 16};
 constexpr int64_t kCudaLowRows = 1024;
@@ -52,14 +56,15 @@ class TorchEngine : public Engine {
  public:
   // `block_decoder` decodes; null: layer by layer.
   TorchEngine(Network network, FoldedHiif folded, std::unique_ptr<BlockDecoder> block_decoder,
-              at::Device device, bool own_streams, at::ScalarType type)
+              at::Device device, bool own_streams, Recorder recorder, at::ScalarType type)
       : network_(std::move(network)),
+        encoder_(network_, device, type, std::move(recorder)),
         decoder_(std::move(folded), device, type),
         block_decoder_(std::move(block_decoder)),
         device_(device),
         own_streams_(own_streams),
         type_(type),
-        shape_(device.is_cuda() ? kCudaShape : kCpuShape),
+        shape_(block_decoder_ != nullptr ? kBlockShape : device.is_cuda() ? kCudaShape : kCpuShape),
         low_rows_(device.is_cuda() ? kCudaLowRows : kCpuLowRows) {}
 
   std::string Identity() const override {
@@ -70,7 +75,6 @@ class TorchEngine : public Engine {
     return type_ == at::kFloat ? "float32" : type_ == at::kHalf ? "float16" : "bfloat16";
   }
   CallShape shape() const override { return shape_; }
-  int width() const override { return static_cast<int>(decoder_.width()); }
   int attention_blocks() const override { return decoder_.config().attention_blocks; }
 
   EngineCost Costs(Grid, Grid) const override {
@@ -90,7 +94,9 @@ class TorchEngine : public Engine {
       cost.context_bytes *= 2;
     }
     cost.call_pixels = shape_.groups * shape_.queries;
-    cost.call_bytes = shape_.groups * shape_.queries * (width * value * 4 + 200);
+    // Layer by layer rows of every query are written.
+    cost.call_bytes =
+        shape_.groups * shape_.queries * (block_decoder_ != nullptr ? 64 : width * value * 4 + 200);
     return cost;
   }
 
@@ -108,54 +114,41 @@ class TorchEngine : public Engine {
   absl::Status Encode(const RgbImage& image, const EncodingPlan& plan, int block, int threads,
                       const Heartbeat& beat, Latents& any) const override {
     const DeviceCall scope(device_, own_streams_);
-    auto& latents = static_cast<TorchLatents&>(any);
-    const Region& r = plan.blocks[block];
-    latents.codes.view({latents.size.height, latents.size.width, -1})
-        .slice(0, r.y, r.y + r.height)
-        .slice(1, r.x, r.x + r.width)
-        .copy_(EncodePlanned(network_, device_, type_, image, plan, block, threads, beat));
-    // Its errors are this request's, and its time the encoding's.
-    Await(device_);
+    const auto& latents = static_cast<TorchLatents&>(any);
+    encoder_.Encode(image, plan, block, threads, beat,
+                    latents.codes.view({latents.size.height, latents.size.width, -1}));
     return absl::OkStatus();
   }
 
-  std::unique_ptr<Attention> NewAttention() const override {
-    return std::make_unique<TorchAttention>();
-  }
-  void Begin(const Group& group, float* x) const override {
+  // Nothing of it is waited for.
+  std::unique_ptr<Attention> MakeAttention(int64_t count, SampleOf sample) const override {
     const DeviceCall scope(device_, own_streams_);
-    Group part = group;
-    for (size_t begin = 0; begin < group.queries.size(); begin += shape_.queries) {
-      part.queries = group.queries.subspan(begin, shape_.queries);
-      const Call call = Prepare({&part, 1});
-      Store(decoder_.Begin(call.pixels, call.queries), std::ssize(part.queries),
-            x + begin * width());
+    auto attention = std::make_unique<TorchAttention>();
+    std::vector<at::Tensor> parts;  // rows of the sample
+    for (int64_t begin = 0; begin < count; begin += shape_.anywhere()) {
+      const Group group = sample(begin, std::min(shape_.anywhere(), count - begin));
+      const Call call = Prepare({&group, 1}, 1, group.size());
+      parts.push_back(decoder_.Begin(call.pixels, call.queries));
     }
-  }
-  std::vector<double> ContextSum(int block, const float* x, int64_t rows) const override {
-    const DeviceCall scope(device_, own_streams_);
-    const at::Tensor sum =
-        decoder_.ContextSum(block, Rows(x, rows)).to(at::kCPU, at::kDouble).contiguous();
-    return {sum.const_data_ptr<double>(), sum.const_data_ptr<double>() + sum.numel()};
-  }
-  void Fold(absl::Span<const double> kv, Attention& attention) const override {
-    const DeviceCall scope(device_, own_streams_);
-    auto& [folded, packed] = static_cast<TorchAttention&>(attention);
-    decoder_.Fold(kv, folded);
-    if (block_decoder_ != nullptr) {
-      block_decoder_->Fold(folded.projection.back(), folded.bias.back(), packed);
+    const std::vector<const Attention*> one = {attention.get()};
+    for (int block = 0; block < attention_blocks(); ++block) {
+      at::Tensor sum = decoder_.ContextSum(block, parts[0]).to(at::kDouble);
+      for (size_t i = 1; i < parts.size(); ++i) sum += decoder_.ContextSum(block, parts[i]);
+      FoldedTensors& folded = attention->folded;
+      decoder_.Fold(sum / static_cast<double>(count), folded);
+      if (block_decoder_ != nullptr) {
+        block_decoder_->Fold(folded.projection.back(), folded.bias.back(), attention->packed);
+      }
+      if (block + 1 == attention_blocks()) break;
+      for (at::Tensor& part : parts) part = Attend(block, part, one);
     }
-  }
-  void Attend(int block, const Attention& attention, int64_t rows, float* x) const override {
-    const DeviceCall scope(device_, own_streams_);
-    const std::vector<const Attention*> one = {&attention};
-    Store(Attend(block, Rows(x, rows), one), rows, x);
+    return attention;
   }
 
   void Decode(absl::Span<const Group> groups, float* rgb) const override {
     const DeviceCall scope(device_, own_streams_);
     if (block_decoder_ != nullptr) return DecodeBlocks(groups, rgb);
-    const Call call = Prepare(groups);
+    const Call call = Prepare(groups, shape_.groups, shape_.queries);
     std::vector<const Attention*> contexts;
     for (int64_t i = 0; i < shape_.groups; ++i) {
       contexts.push_back(groups[std::min<size_t>(i, groups.size() - 1)].attention);
@@ -176,48 +169,51 @@ class TorchEngine : public Engine {
     ProjectedPixels pixels;
   };
 
-  // Each of the group's pixels, low_rows_ at a time.
-  void Project(const Group& group, std::vector<ProjectedPixels>& parts) const {
-    const auto& latents = static_cast<const TorchLatents&>(*group.latents);
-    const auto count = static_cast<int64_t>(group.pixels.size());
+  // Each of the groups' pixels, one group's behind the other's.
+  ProjectedPixels Project(absl::Span<const Group> groups) const {
+    int64_t count = 0;
+    for (const Group& group : groups) count += std::ssize(group.pixels);
     const int64_t padded = (count + low_rows_ - 1) / low_rows_ * low_rows_;
     const at::Tensor pixels = HostTensor({padded}, at::kInt, device_);
-    auto* values = pixels.mutable_data_ptr<PixelIndex>();
-    std::fill(std::copy(group.pixels.begin(), group.pixels.end(), values), values + padded, 0);
+    auto* const values = pixels.mutable_data_ptr<PixelIndex>();
+    auto* next = values;
+    for (const Group& group : groups) {
+      next = std::copy(group.pixels.begin(), group.pixels.end(), next);
+    }
+    std::fill(next, values + padded, 0);
     const at::Tensor index = ToDevice(pixels, device_).to(at::kLong);
-    for (int64_t begin = 0; begin < index.size(0); begin += low_rows_) {
-      parts.push_back(decoder_.Project(
-          Neighbourhoods(latents.codes, index.slice(0, begin, begin + low_rows_), latents.size)));
+    std::vector<at::Tensor> patches;  // of groups in a row that are of one image
+    int64_t begin = 0;
+    for (size_t i = 0; i < groups.size();) {
+      const auto& latents = static_cast<const TorchLatents&>(*groups[i].latents);
+      int64_t end = begin;
+      for (; i < groups.size() && groups[i].latents == &latents; ++i) {
+        end += std::ssize(groups[i].pixels);
+      }
+      if (i == groups.size()) end = padded;
+      patches.push_back(Neighbourhoods(latents.codes, index.slice(0, begin, end), latents.size));
+      begin = end;
     }
-  }
-
-  static ProjectedPixels Joined(const std::vector<ProjectedPixels>& parts) {
-    std::vector<at::Tensor> slots, sum, sum_squares;
-    for (const ProjectedPixels& part : parts) {
-      slots.push_back(part.slots);
-      sum.push_back(part.sum);
-      sum_squares.push_back(part.sum_squares);
-    }
-    return {at::cat(slots), at::cat(sum), at::cat(sum_squares)};
+    return decoder_.Project(patches.size() == 1 ? patches[0] : at::cat(patches), low_rows_);
   }
 
   // By the one kernel, whose rows do not know of each other: nothing is filled up.
   void DecodeBlocks(absl::Span<const Group> groups, float* rgb) const {
-    std::vector<ProjectedPixels> parts;
     std::vector<BlockDecoder::Group> asked;
+    int64_t first = 0;
     for (const Group& group : groups) {
       asked.push_back({&static_cast<const TorchAttention&>(*group.attention).packed, group.cell,
-                       static_cast<int64_t>(parts.size()) * low_rows_, group.queries});
-      Project(group, parts);
+                       first, group.queries, group.positions, group.region});
+      first += std::ssize(group.pixels);
     }
-    const at::Tensor colours = block_decoder_->Decode(Joined(parts), asked);
+    const at::Tensor colours = block_decoder_->Decode(Project(groups), asked);
     Store(colours, colours.size(0), rgb);
   }
 
-  // The tensors of up to shape_.groups groups, filled up by repeating the last.
-  Call Prepare(absl::Span<const Group> groups) const {
+  // The tensors of `count` groups of `each` queries, filled up by repeating the last.
+  Call Prepare(absl::Span<const Group> groups, int64_t count, int64_t each) const {
     const int levels = decoder_.config().levels;
-    const int64_t n = shape_.groups * shape_.queries;
+    const int64_t n = count * each;
     const at::Tensor pixel = HostTensor({n, 4}, at::kInt, device_);
     const at::Tensor weight = HostTensor({n, 4}, at::kFloat, device_);
     const at::Tensor cell = HostTensor({n, 2}, at::kFloat, device_);
@@ -226,14 +222,13 @@ class TorchEngine : public Engine {
     auto* const weights = weight.mutable_data_ptr<float>();
     auto* const cells = cell.mutable_data_ptr<float>();
     auto* const ones = bits.mutable_data_ptr<float>();
-    std::vector<ProjectedPixels> parts;
     int64_t first = 0;
     for (int64_t i = 0; i < n; ++i) {
-      const Group& group = groups[std::min<size_t>(i / shape_.queries, groups.size() - 1)];
-      const size_t q = std::min<size_t>(i % shape_.queries, group.queries.size() - 1);
-      if (i % shape_.queries == 0 && i / shape_.queries < static_cast<int64_t>(groups.size())) {
-        first = static_cast<int64_t>(parts.size()) * low_rows_;
-        Project(group, parts);
+      const size_t g = std::min<size_t>(i / each, groups.size() - 1);
+      const Group& group = groups[g];
+      const size_t q = std::min<size_t>(i % each, group.queries.size() - 1);
+      if (i % each == 0 && g > 0 && i / each < std::ssize(groups)) {
+        first += std::ssize(groups[g - 1].pixels);
       }
       const Query& query = group.queries[q];
       for (int k = 0; k < 4; ++k) {
@@ -246,9 +241,9 @@ class TorchEngine : public Engine {
         ones[(level * n + i) * 2 + 1] = static_cast<float>(query.column_bits >> level & 1);
       }
     }
-    return {{shape_.groups, ToDevice(pixel, device_).to(at::kLong), ToDevice(weight, device_),
+    return {{count, ToDevice(pixel, device_).to(at::kLong), ToDevice(weight, device_),
              ToDevice(bits, device_), ToDevice(cell, device_)},
-            Joined(parts)};
+            Project(groups)};
   }
 
   at::Tensor Attend(int block, const at::Tensor& x,
@@ -262,11 +257,8 @@ class TorchEngine : public Engine {
     return decoder_.Attend(block, x, at::stack(projection), at::stack(bias));
   }
 
-  at::Tensor Rows(const float* x, int64_t rows) const {
-    return at::from_blob(const_cast<float*>(x), {rows, width()}, at::kFloat).to(device_, type_);
-  }
-
   const Network network_;  // the encoder's parameters
+  const DeviceEncoder encoder_;
   const FoldedDecoder decoder_;
   const std::unique_ptr<const BlockDecoder> block_decoder_;
   const at::Device device_;
@@ -326,7 +318,9 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
   if (precision == Precision::kBFloat16 || (precision == Precision::kAuto && device.is_cuda())) {
     type = at::kBFloat16;
   }
+  if (device.is_cuda()) at::globalContext().setAllowTF32CuDNN(false);  // float32 is float32
   HIIF_ASSIGN_OR_RETURN(const bool own_streams, OwnStreams(device));
+  HIIF_ASSIGN_OR_RETURN(Recorder recorder, CudaRecorder(device));
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
   HIIF_ASSIGN_OR_RETURN(FoldedHiif folded, FoldedHiif::Create(checkpoint.tensors(), *hiif,
                                                               config.encoder->features()));
@@ -337,7 +331,8 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
     if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   }
   auto engine = std::make_unique<TorchEngine>(std::move(network), std::move(folded),
-                                              std::move(block_decoder), device, own_streams, type);
+                                              std::move(block_decoder), device, own_streams,
+                                              std::move(recorder), type);
   Await(device);  // before other streams read the weights
   return engine;
 }

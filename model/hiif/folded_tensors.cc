@@ -61,6 +61,12 @@ FoldedDecoder::FoldedDecoder(FoldedHiif folded, at::Device device, at::ScalarTyp
                           .k_norm_bias = precise(vector(from.k_norm_bias)),
                           .v_norm = precise(vector(from.v_norm)),
                           .v_norm_bias = precise(vector(from.v_norm_bias)),
+                          .query = precise(matrix(from.query, width))
+                                       .reshape({config.heads, -1, width}),
+                          .query_bias = precise(vector(from.query_bias))
+                                            .reshape({config.heads, -1, 1}),
+                          .proj1 = precise(matrix(from.proj1, width)),
+                          .proj1_bias = precise(vector(from.proj1_bias)),
                           .proj2 = typed(matrix(from.proj2, width)),
                           .proj2_bias = typed(vector(from.proj2_bias))});
   }
@@ -70,19 +76,24 @@ int64_t FoldedDecoder::weights_bytes() const {
   size_t bytes = freq_.nbytes();
   for (const Level& level : levels_) bytes += level.fc1.nbytes() + level.fc2.nbytes();
   for (const Attention& attention : attention_) {
-    bytes += attention.kv.nbytes() + attention.proj2.nbytes();
-  }
-  for (const FoldedAttention& attention : folded_.attention) {
-    bytes += (attention.query.size() + attention.proj1.size()) * sizeof(float);
+    bytes += attention.kv.nbytes() + attention.query.nbytes() + attention.proj1.nbytes() +
+             attention.proj2.nbytes();
   }
   return static_cast<int64_t>(bytes);
 }
 
-ProjectedPixels FoldedDecoder::Project(const at::Tensor& patches) const {
-  const at::Tensor features = at::linear(patches, freq_, freq_bias_);
+ProjectedPixels FoldedDecoder::Project(const at::Tensor& patches, int64_t rows) const {
+  const int64_t count = patches.size(0);
+  const at::Tensor features = at::empty({count, width()}, patches.options());
+  const at::Tensor slots = at::empty({count, 4 * width()}, patches.options());
+  for (int64_t begin = 0; begin < count; begin += rows) {
+    at::Tensor part = features.slice(0, begin, begin + rows);
+    at::addmm_out(part, freq_bias_, patches.slice(0, begin, begin + rows), freq_.t());
+    at::Tensor projected = slots.slice(0, begin, begin + rows);
+    at::mm_out(projected, part, levels_[0].fc1.t());
+  }
   const at::Tensor precise = features.to(at::kFloat);
-  return {at::linear(features, levels_[0].fc1).reshape({-1, width()}), precise.sum(1),
-          precise.square().sum(1)};
+  return {slots.reshape({-1, width()}), precise.sum(1), precise.square().sum(1)};
 }
 
 at::Tensor FoldedDecoder::NormGelu(const Level& level, at::Tensor y, const at::Tensor& scale,
@@ -157,19 +168,17 @@ at::Tensor FoldedDecoder::ContextSum(int block, const at::Tensor& x) const {
   return at::bmm(k.permute({1, 2, 0}), v.transpose(0, 1));
 }
 
-void FoldedDecoder::Fold(absl::Span<const double> kv, FoldedTensors& attention) const {
-  const size_t block = attention.projection.size();
-  const FoldedProjection folded = FoldContext(folded_.attention[block], folded_.config.heads, kv);
-  const auto like = attention_[block].proj2.options();
-  attention.projection.push_back(
-      at::from_blob(const_cast<float*>(folded.matrix.data()), {width(), width()}, at::kFloat)
-          .t()
-          .contiguous()
-          .to(like));
+void FoldedDecoder::Fold(const at::Tensor& kv, FoldedTensors& attention) const {
+  const Attention& block = attention_[attention.projection.size()];
+  // mixing = I + blockdiag(KV)^T Wq, so that x + q KV = mixing x + offset.
+  const at::Tensor transposed = kv.to(at::kFloat).transpose(1, 2);
+  const at::Tensor mixing = at::bmm(transposed, block.query).reshape({width(), width()}) +
+                            at::eye(width(), block.query.options());
+  const at::Tensor offset = at::bmm(transposed, block.query_bias).reshape({width(), 1});
+  const auto type = block.proj2.scalar_type();
+  attention.projection.push_back(block.proj1.mm(mixing).t().contiguous().to(type));
   attention.bias.push_back(
-      at::from_blob(const_cast<float*>(folded.bias.data()), {1, width()}, at::kFloat)
-          .clone()
-          .to(like));
+      (block.proj1.mm(offset).squeeze(1) + block.proj1_bias).unsqueeze(0).to(type));
 }
 
 }  // namespace hiif

@@ -11,7 +11,6 @@
 
 #include <vector>
 
-#include "absl/types/span.h"
 #include "model/hiif/folded.h"
 
 namespace hiif {
@@ -46,8 +45,9 @@ class FoldedDecoder {
   int64_t width() const { return folded_.config.width; }
   int64_t weights_bytes() const;
 
-  // Patches (L, 9*C_e), each ordered (ky,kx,channel).
-  ProjectedPixels Project(const at::Tensor& patches) const;
+  // Patches (L, 9*C_e), each ordered (ky,kx,channel), `rows` of which L is a multiple a product:
+  // its rounding may depend on how many there are.
+  ProjectedPixels Project(const at::Tensor& patches, int64_t rows) const;
   // Level 0: (n,width).
   at::Tensor Begin(const ProjectedPixels& pixels, const FoldedQueries& queries) const;
   // Attention block `block` on x (n,width); `projection` (G,width,width) and `bias` (G,1,width) of
@@ -59,8 +59,9 @@ class FoldedDecoder {
 
   // Sum over the rows of x of k^T v of attention block `block`: (heads,d,d) float32.
   at::Tensor ContextSum(int block, const at::Tensor& x) const;
-  // Adds the next attention block, whose mean of k^T v is `kv`.
-  void Fold(absl::Span<const double> kv, FoldedTensors& attention) const;
+  // Adds the next attention block, whose mean of k^T v is `kv` (heads,d,d): FoldContext() of
+  // folded.h, where the tensors are.
+  void Fold(const at::Tensor& kv, FoldedTensors& attention) const;
 
  private:
   struct Level {
@@ -72,6 +73,8 @@ class FoldedDecoder {
   struct Attention {
     at::Tensor kv, kv_bias;  // float32, (heads*2*d,width), per head [k | v]
     at::Tensor k_norm, k_norm_bias, v_norm, v_norm_bias;
+    at::Tensor query, query_bias;  // float32, (heads,d,width) and (heads,d,1)
+    at::Tensor proj1, proj1_bias;  // float32
     at::Tensor proj2, proj2_bias;
   };
 

@@ -23,12 +23,20 @@ std::array<float, 2> GridCell(const ModelConfig& config, Grid size, Grid grid) {
   return GridCell(config, size, static_cast<double>(grid.height), static_cast<double>(grid.width));
 }
 
-uint32_t Bits(const AxisTable& axis, int64_t i) {
-  uint32_t bits = 0;
-  for (int level = 0; level < axis.levels; ++level) {
-    bits |= static_cast<uint32_t>(axis.bit(level, i)) << level;
+// at(row, column, channel): of the normalised image.
+template <class F>
+void AddBilinear(const Positions& positions, int64_t row, int64_t column, int64_t last_row,
+                 int64_t last_column, float* rgb, const F& at) {
+  const int64_t r0 = positions.rows.sample[row];
+  const int64_t c0 = positions.columns.sample[column];
+  const int64_t r1 = std::min(r0 + 1, last_row);
+  const int64_t c1 = std::min(c0 + 1, last_column);
+  const float fr = positions.rows.fraction[row];
+  const float fc = positions.columns.fraction[column];
+  for (int64_t c = 0; c < 3; ++c) {
+    rgb[c] += at(r0, c0, c) * (1 - fr) * (1 - fc) + at(r0, c1, c) * (1 - fr) * fc +
+              at(r1, c0, c) * fr * (1 - fc) + at(r1, c1, c) * fr * fc;
   }
-  return bits;
 }
 
 }  // namespace
@@ -40,8 +48,8 @@ Query Positions::At(int64_t row, int64_t column) const {
     query.neighbour[k] =
         static_cast<int32_t>(rows.index[k / 2][row] * columns.low + columns.index[k % 2][column]);
   }
-  query.row_bits = Bits(rows, row);
-  query.column_bits = Bits(columns, column);
+  query.row_bits = rows.packed_bits(row);
+  query.column_bits = columns.packed_bits(column);
   query.distance = {{{rows.distance[0][row], rows.distance[1][row]},
                      {columns.distance[0][column], columns.distance[1][column]}}};
   query.local = {rows.local[row], columns.local[column]};
@@ -158,19 +166,36 @@ float Normalised(const RgbImage& image, int64_t index) {
 
 void AddResidual(const RgbImage& image, const Positions& positions, int64_t row, int64_t column,
                  float* rgb) {
-  const int64_t r0 = positions.rows.sample[row];
-  const int64_t c0 = positions.columns.sample[column];
-  const int64_t r1 = std::min(r0 + 1, image.height - 1);
-  const int64_t c1 = std::min(c0 + 1, image.width - 1);
-  const float fr = positions.rows.fraction[row];
-  const float fc = positions.columns.fraction[column];
-  for (int64_t c = 0; c < 3; ++c) {
-    const auto at = [&](int64_t y, int64_t x) {
-      return Normalised(image, (y * image.width + x) * 3 + c);
-    };
-    rgb[c] += at(r0, c0) * (1 - fr) * (1 - fc) + at(r0, c1) * (1 - fr) * fc +
-              at(r1, c0) * fr * (1 - fc) + at(r1, c1) * fr * fc;
+  AddBilinear(positions, row, column, image.height - 1, image.width - 1, rgb,
+              [&](int64_t y, int64_t x, int64_t c) {
+                return Normalised(image, (y * image.width + x) * 3 + c);
+              });
+}
+
+RectangleResidual::RectangleResidual(const RgbImage& image, const Positions& positions,
+                                     const Region& region)
+    : positions_(positions),
+      last_row_(image.height - 1),
+      last_column_(image.width - 1),
+      row0_(positions.rows.sample[region.y]),
+      column0_(positions.columns.sample[region.x]) {
+  const auto end = [](const AxisTable& axis, int64_t last, int64_t bound) {
+    return std::min<int64_t>(axis.sample[last] + 1, bound) + 1;
+  };
+  const int64_t rows = end(positions.rows, region.y + region.height - 1, last_row_);
+  width_ = end(positions.columns, region.x + region.width - 1, last_column_) - column0_;
+  values_.reserve((rows - row0_) * width_ * 3);
+  for (int64_t y = row0_; y < rows; ++y) {
+    const int64_t first = (y * image.width + column0_) * 3;
+    for (int64_t i = 0; i < width_ * 3; ++i) values_.push_back(Normalised(image, first + i));
   }
+}
+
+void RectangleResidual::Add(int64_t row, int64_t column, float* rgb) const {
+  AddBilinear(positions_, row, column, last_row_, last_column_, rgb,
+              [this](int64_t y, int64_t x, int64_t c) {
+                return values_[((y - row0_) * width_ + x - column0_) * 3 + c];
+              });
 }
 
 }  // namespace hiif

@@ -81,6 +81,21 @@ float Normalised(const RgbImage& image, int64_t index);
 void AddResidual(const RgbImage& image, const Positions& positions, int64_t row, int64_t column,
                  float* rgb);
 
+// The same, of a rectangle of positions: pixels are normalised once.
+class RectangleResidual {
+ public:
+  // `region` of the tables, whose entries are pixels next to each other. They must outlive it.
+  RectangleResidual(const RgbImage& image, const Positions& positions, const Region& region);
+  void Add(int64_t row, int64_t column, float* rgb) const;
+
+ private:
+  const Positions& positions_;
+  const int64_t last_row_, last_column_;  // of the image
+  const int64_t row0_, column0_;
+  int64_t width_ = 0;
+  std::vector<float> values_;  // from row0_ and column0_ on, 3 a pixel
+};
+
 }  // namespace hiif
 
 #endif  // MODEL_HIIF_QUERIES_H_

@@ -32,6 +32,12 @@ struct AxisTable {
 
   int64_t size() const { return static_cast<int64_t>(coordinate.size()); }
   int bit(int level, int64_t i) const { return bits[level * size() + i]; }
+  // Bit l: of level l.
+  uint32_t packed_bits(int64_t i) const {
+    uint32_t packed = 0;
+    for (int level = 0; level < levels; ++level) packed |= uint32_t{bits[level * size() + i]} << level;
+    return packed;
+  }
 };
 
 // The centres of some of `high` output pixels: entry k is pixels[k], in [0, high).

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
@@ -18,12 +19,6 @@ namespace hiif {
 namespace {
 
 std::atomic<int64_t> g_recomputed = 0;
-
-// Queries of a group that lie anywhere.
-int64_t Scattered(const Engine& engine) {
-  const CallShape shape = engine.shape();
-  return shape.scattered > 0 ? shape.scattered : shape.queries > 0 ? shape.queries : 96;
-}
 
 Grid SizeOf(const Features& features) { return {features.height(), features.width()}; }
 
@@ -100,30 +95,21 @@ absl::Status EngineUpscaler::CheckGrid(Grid input, Grid grid) const {
 std::unique_ptr<Engine::Attention> EngineUpscaler::MakeAttention(
     const Engine& engine, const EngineFeatures& features, Grid grid,
     const ContextOptions& options) const {
-  std::unique_ptr<Engine::Attention> attention = engine.NewAttention();
-  if (engine.attention_blocks() == 0) return attention;
+  if (engine.attention_blocks() == 0) return engine.MakeAttention(0, [](int64_t, int64_t) {
+    return Engine::Group{};
+  });
   const std::vector<GridPosition> pixels = Sample(grid, options);
-  const auto count = static_cast<int64_t>(pixels.size());
-  const int64_t width = engine.width();
-  const int64_t call = Scattered(engine);
-  std::vector<float> x(count * width);
-  for (int64_t begin = 0; begin < count; begin += call) {
-    const int64_t rows = std::min(call, count - begin);
-    const Positions positions = PixelPositions(config_, SizeOf(features), grid,
-                                               absl::MakeConstSpan(pixels).subspan(begin, rows));
-    Piece piece;
+  std::optional<Positions> positions;
+  Piece piece;
+  return engine.MakeAttention(std::ssize(pixels), [&](int64_t begin, int64_t count) {
+    positions = PixelPositions(config_, SizeOf(features), grid,
+                               absl::MakeConstSpan(pixels).subspan(begin, count));
+    piece = {};
     piece.features = &features;
-    piece.positions = &positions;
-    piece.AskAnywhere(rows);
-    engine.Begin(piece.Group(*attention), x.data() + begin * width);
-  }
-  for (int block = 0; block < engine.attention_blocks(); ++block) {
-    std::vector<double> kv = engine.ContextSum(block, x.data(), count);
-    for (double& value : kv) value /= static_cast<double>(count);
-    engine.Fold(kv, *attention);
-    if (block + 1 < engine.attention_blocks()) engine.Attend(block, *attention, count, x.data());
-  }
-  return attention;
+    piece.positions = &*positions;
+    piece.AskAnywhere(count);
+    return piece.Group(nullptr);
+  });
 }
 
 absl::StatusOr<std::shared_ptr<const Context>> EngineUpscaler::MakeContext(
@@ -184,7 +170,7 @@ absl::Status EngineUpscaler::Render(absl::Span<const RenderTile> tiles) const {
                       {},
                       {},
                       {}};
-          piece.AskRectangle();
+          piece.AskRectangle(engine_->shape().rectangles);
           pieces.push_back(std::move(piece));
           if (static_cast<int64_t>(pieces.size()) == engine_->shape().groups) {
             HIIF_RETURN_IF_ERROR(Run(pieces));
@@ -207,7 +193,7 @@ absl::Status EngineUpscaler::Query(const Features& any, const Context& context, 
   return Guard([&]() -> absl::Status {
     const Positions positions =
         CoordinatePositions(config_, SizeOf(features), context.grid(), cell, coordinates);
-    const int64_t call = Scattered(*engine_);
+    const int64_t call = engine_->shape().anywhere();
     std::vector<Piece> pieces;
     for (int64_t begin = 0; begin < positions.rows.size(); begin += call) {
       Piece piece{&features,
@@ -235,7 +221,7 @@ absl::Status EngineUpscaler::Run(std::vector<Piece>& pieces) const {
   std::vector<Engine::Group> groups;
   size_t queries = 0;
   for (const Piece& piece : pieces) {
-    groups.push_back(piece.Group(*piece.context->attention));
+    groups.push_back(piece.Group(piece.context->attention.get()));
     queries += piece.size();
   }
   std::vector<float> rgb(queries * 3);
@@ -258,10 +244,16 @@ absl::Status EngineUpscaler::Finish(const Piece& piece, float* rgb) const {
   }
   if (!wrong.empty() && exact_ != nullptr) HIIF_RETURN_IF_ERROR(Recompute(piece, wrong, rgb));
   const bool residual = config_.decoder->residual();
+  std::optional<RectangleResidual> rectangle;
+  if (residual && piece.region.width > 0) {
+    rectangle.emplace(*piece.features->image, *piece.positions, piece.region);
+  }
   for (int64_t i = 0; i < count; ++i) {
     float* value = rgb + i * 3;
     ToHalves(config_.normalisation, residual, value);
-    if (residual) {
+    if (rectangle) {
+      rectangle->Add(piece.RowOf(i), piece.ColumnOf(i), value);
+    } else if (residual) {
       AddResidual(*piece.features->image, *piece.positions, piece.RowOf(i), piece.ColumnOf(i),
                   value);
     }
@@ -287,9 +279,10 @@ absl::Status EngineUpscaler::Recompute(const Piece& piece, const std::vector<int
     attention = context.exact.get();
   }
   std::vector<hiif::Query> queries;
-  for (const int64_t i : at) queries.push_back(piece.queries[i]);
-  Engine::Group group = piece.Group(*attention);
+  for (const int64_t i : at) queries.push_back(piece.QueryAt(i));
+  Engine::Group group = piece.Group(attention);
   group.queries = queries;
+  group.region = {};
   std::vector<float> values(queries.size() * 3);
   exact_->Decode({&group, 1}, values.data());
   for (size_t k = 0; k < at.size(); ++k) std::copy_n(&values[k * 3], 3, rgb + at[k] * 3);

@@ -2,7 +2,21 @@
 
 namespace hiif {
 
-void Piece::AskRectangle() {
+hiif::Query Piece::RectangleQuery(int64_t y, int64_t x) const {
+  const AxisTable& rows = positions->rows;
+  const AxisTable& columns = positions->columns;
+  const int64_t row0 = rows.index[0][region.y];
+  const int64_t column0 = columns.index[0][region.x];
+  const int64_t width = columns.index[1][region.x + region.width - 1] - column0 + 1;
+  hiif::Query query = positions->At(y, x);
+  for (int k = 0; k < 4; ++k) {
+    query.neighbour[k] = static_cast<int32_t>((rows.index[k / 2][y] - row0) * width +
+                                              columns.index[k % 2][x] - column0);
+  }
+  return query;
+}
+
+void Piece::AskRectangle(bool tables) {
   if (positions->by_points()) {
     points.reserve(region.pixels());
     for (int64_t y = region.y; y < region.y + region.height; ++y) {
@@ -14,24 +28,19 @@ void Piece::AskRectangle() {
   }
   const AxisTable& rows = positions->rows;
   const AxisTable& columns = positions->columns;
-  const int64_t row0 = rows.index[0][region.y];
-  const int64_t row1 = rows.index[1][region.y + region.height - 1];
-  const int64_t column0 = columns.index[0][region.x];
-  const int64_t column1 = columns.index[1][region.x + region.width - 1];
-  const int64_t width = column1 - column0 + 1;
-  for (int64_t row = row0; row <= row1; ++row) {
-    for (int64_t column = column0; column <= column1; ++column) {
+  for (int64_t row = rows.index[0][region.y]; row <= rows.index[1][region.y + region.height - 1];
+       ++row) {
+    for (int64_t column = columns.index[0][region.x];
+         column <= columns.index[1][region.x + region.width - 1]; ++column) {
       pixels.push_back(static_cast<PixelIndex>(row * columns.low + column));
     }
   }
+  by_tables = tables;
+  if (by_tables) return;
   queries.reserve(region.pixels());
   for (int64_t y = region.y; y < region.y + region.height; ++y) {
     for (int64_t x = region.x; x < region.x + region.width; ++x) {
-      hiif::Query& query = queries.emplace_back(positions->At(y, x));
-      for (int k = 0; k < 4; ++k) {
-        query.neighbour[k] = static_cast<int32_t>((rows.index[k / 2][y] - row0) * width +
-                                                  columns.index[k % 2][x] - column0);
-      }
+      queries.push_back(RectangleQuery(y, x));
     }
   }
 }

@@ -46,7 +46,9 @@ struct Piece {
   std::vector<hiif::Query> queries;
   std::vector<QueryPoint> points;  // instead, for decoders that are asked so
 
-  size_t size() const { return queries.size() + points.size(); }
+  bool by_tables = false;  // neither of them: the engine takes the region
+
+  size_t size() const { return by_tables ? region.pixels() : queries.size() + points.size(); }
   int64_t RowOf(int64_t i) const {
     return region.width == 0 ? region.y + i : region.y + i / region.width;
   }
@@ -56,13 +58,23 @@ struct Piece {
   float* OutOf(int64_t i) const {
     return region.width == 0 ? out + i * 3 : out + i / region.width * stride + i % region.width * 3;
   }
-  Engine::Group Group(const Engine::Attention& attention) const {
-    return {features->latents.get(), &attention, positions->cell, pixels, queries, points};
+  Engine::Group Group(const Engine::Attention* attention) const {
+    return {features->latents.get(), attention, positions->cell,
+            pixels,                  queries,    points,
+            positions,               by_tables ? region : Region{}};
   }
-  // Of a rectangle, whose neighbours are one too.
-  void AskRectangle();
+  // Query i, whose neighbours are places in `pixels`.
+  hiif::Query QueryAt(int64_t i) const {
+    return by_tables ? RectangleQuery(RowOf(i), ColumnOf(i)) : queries[i];
+  }
+  // Of a rectangle, whose neighbours are one too. `tables`: for an engine that takes rectangles.
+  void AskRectangle(bool tables);
   // Of `count` positions that lie anywhere.
   void AskAnywhere(int64_t count);
+
+ private:
+  // Of an entry of each table within the region.
+  hiif::Query RectangleQuery(int64_t y, int64_t x) const;
 };
 
 }  // namespace hiif

@@ -107,13 +107,32 @@ class Decoder {
   static_assert(kWidth % (kWarps * kTile) == 0 && kWidth % Block::kDepth == 0);
 
   // Beyond the last query: it again.
-  HIIF_DEVICE const DecoderQuery& QueryOf(int row) const {
-    const int64_t i = first_ + row;
-    return group_.queries[i < group_.count ? i : group_.count - 1];
+  HIIF_DEVICE DecoderQuery QueryOf(int row) const {
+    const int64_t next = first_ + row;
+    const int64_t i = next < group_.count ? next : group_.count - 1;
+    if (group_.queries != nullptr) return group_.queries[i];
+    const auto place = static_cast<uint32_t>(i);
+    const DecoderAxis& r = group_.rows[place / group_.row_length];
+    const DecoderAxis& c = group_.columns[place % group_.row_length];
+    DecoderQuery query;
+    float total = 0.0f;
+    HIIF_UNROLL
+    for (int k = 0; k < 4; ++k) {
+      query.pixel[k] = r.place[k / 2] + c.place[k % 2];
+      query.weight[k] = r.part[k / 2] * c.part[k % 2] + group_.added;
+      total += query.weight[k];
+    }
+    if (group_.added != 0.0f) {
+      HIIF_UNROLL
+      for (int k = 0; k < 4; ++k) query.weight[k] /= total;
+    }
+    query.row_bits = r.bits;
+    query.column_bits = c.bits;
+    return query;
   }
 
   HIIF_DEVICE void SetBits(int row, int level) {
-    const DecoderQuery& query = QueryOf(row);
+    const DecoderQuery query = QueryOf(row);
     memory_.row_bits[row] = static_cast<float>(query.row_bits >> level & 1);
     memory_.column_bits[row] = static_cast<float>(query.column_bits >> level & 1);
   }
@@ -125,7 +144,7 @@ class Decoder {
     block_.Phase([&](int warp, int lane) {
       HIIF_NO_UNROLL
       for (int row = warp; row < kRows; row += kWarps) {
-        const DecoderQuery& query = QueryOf(row);
+        const DecoderQuery query = QueryOf(row);
         const float row_bit = static_cast<float>(query.row_bits & 1);
         const float column_bit = static_cast<float>(query.column_bits & 1);
         const float* cell = group_.cell;

@@ -26,6 +26,15 @@ struct DecoderQuery {
   uint32_t column_bits;
 };
 
+// An entry of a table of rows or columns, for a rectangle of queries.
+struct DecoderAxis {
+  // Of the neighbours below and above: rows and columns add up to a place among the group's
+  // projected pixels.
+  int32_t place[2];
+  float part[2];  // rows' times columns', and DecoderGroup::added: an ensemble weight, or its area
+  uint32_t bits;  // bit l: of level l
+};
+
 struct DecoderLevel {
   const void* fc1 = nullptr;        // packed; of level 0 none
   const float* extra = nullptr;     // 5 x width: what the row bit, the column bit, the cell's row
@@ -49,8 +58,12 @@ struct DecoderGroup {
   const void* slots = nullptr;         // pixels * 4 x width: features times fc_0 for each slot
   const float* sum = nullptr;          // of a pixel's features
   const float* sum_squares = nullptr;  // likewise
-  const DecoderQuery* queries = nullptr;
-  int64_t count = 0;  // of queries, at least 1
+  const DecoderQuery* queries = nullptr;  // null: a rectangle of them, row after row
+  const DecoderAxis* rows = nullptr;
+  const DecoderAxis* columns = nullptr;
+  uint32_t row_length = 0;
+  float added = 0.0f;  // not 0: to each area, and the weight is its part of the four's sum
+  int64_t count = 0;   // of queries, at least 1; of a rectangle below 2^32
   float cell[2] = {};
   const void* projection[kMaxAttention] = {};  // packed
   const float* bias[kMaxAttention] = {};
