@@ -128,7 +128,7 @@ EnlargeOptions EnlargeOptionsOf(const Options& options, const Upscaler& upscaler
     return enlarge;
   }
   enlarge.threads = ThreadsOf(options.threads);
-  if (options.model.device != "cpu") enlarge.tile_rows = enlarge.tile_columns;  // fills a call
+  if (options.model.device != "cpu") enlarge.tile_rows = enlarge.tile_columns / 2;  // fills a call
   return enlarge;
 }
 

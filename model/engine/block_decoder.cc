@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdlib>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/engine/device.h"
+#include "model/engine/upload.h"
 #include "model/kernels/cuda/host_block.h"
-#include "model/kernels/cuda/launch.h"
 
 namespace hiif {
 namespace {
@@ -24,35 +25,23 @@ at::Tensor Matrix(const std::vector<float>& values, int64_t rows) {
       .clone();
 }
 
-// Plain structs that go to a device: `count` of them on the host, for Of<T>().
-template <class T>
-at::Tensor HostStructs(int64_t count, const at::Device& device) {
-  return HostTensor({count * static_cast<int64_t>(sizeof(T))}, at::kByte, device);
-}
-template <class T>
-T* Of(const at::Tensor& structs) {
-  return static_cast<T*>(structs.mutable_data_ptr());
-}
-
-DecoderQuery Asked(const Query& query, int64_t first_pixel) {
+DecoderQuery Asked(const Query& query) {
   DecoderQuery out;
-  for (int k = 0; k < 4; ++k) {
-    out.pixel[k] = static_cast<int32_t>(first_pixel + query.neighbour[k]);
-    out.weight[k] = query.weight[k];
-  }
+  std::copy(query.neighbour.begin(), query.neighbour.end(), out.pixel);
+  std::copy(query.weight.begin(), query.weight.end(), out.weight);
   out.row_bits = query.row_bits;
   out.column_bits = query.column_bits;
   return out;
 }
 
-// Entries [begin, begin + count) of a table. A neighbour's place is `first`, and `step` for each
-// pixel behind the first neighbour.
-void AddAxis(const AxisTable& axis, int64_t begin, int64_t count, int64_t first, int64_t step,
-             DecoderAxis* out) {
+// Entries [begin, begin + count) of a table. A neighbour's place is `step` for each pixel behind the
+// first neighbour.
+void WriteAxis(const AxisTable& axis, int64_t begin, int64_t count, int64_t step,
+               DecoderAxis* out) {
   for (int64_t i = begin; i < begin + count; ++i, ++out) {
     for (int side = 0; side < 2; ++side) {
       out->place[side] =
-          static_cast<int32_t>(first + (axis.index[side][i] - axis.index[0][begin]) * step);
+          static_cast<int32_t>((axis.index[side][i] - axis.index[0][begin]) * step);
       // EnsembleWeights(): in the reference's mode the area to the opposite neighbour.
       out->part[side] = axis.mode == CoordinateMode::kReference
                             ? std::fabs(axis.distance[1 - side][i])
@@ -63,17 +52,25 @@ void AddAxis(const AxisTable& axis, int64_t begin, int64_t count, int64_t first,
   }
 }
 
-// As many rows as the kernels for a GPU have.
-template <int width>
-void RunOnHost(const kernels::DecoderWeights& weights, at::ScalarType type,
-               const DecoderGroup* groups, int count) {
-  if (type == at::kFloat) {
-    kernels::DecodeOnHost<HostBlock<float, width, 2>>(weights, groups, count);
-  } else if (type == at::kHalf) {
-    kernels::DecodeOnHost<HostBlock<at::Half, width, 4>>(weights, groups, count);
-  } else {
-    kernels::DecodeOnHost<HostBlock<at::BFloat16, width, 4>>(weights, groups, count);
-  }
+int64_t Neighbours(const AxisTable& axis, int64_t begin, int64_t count) {
+  return axis.index[1][begin + count - 1] - axis.index[0][begin] + 1;
+}
+
+// Blocks of as many rows as the kernels for a GPU have: f(block of Project, block of Decode).
+template <int width, class F>
+auto OfType(at::ScalarType type, const F& f) {
+  if (type == at::kFloat) return f(HostBlock<float, width, 1>(), HostBlock<float, width, 2>());
+  if (type == at::kHalf) return f(HostBlock<at::Half, width, 2>(), HostBlock<at::Half, width, 4>());
+  return f(HostBlock<at::BFloat16, width, 2>(), HostBlock<at::BFloat16, width, 4>());
+}
+template <class F>
+auto OfWidth(int width, at::ScalarType type, const F& f) {
+  return width == 96 ? OfType<96>(type, f) : OfType<256>(type, f);
+}
+
+int PatchInputs(int channels, at::ScalarType type) {
+  const int depth = kernels::TileDepth(static_cast<int>(at::elementSize(type)));
+  return (9 * channels + depth - 1) / depth * depth;
 }
 
 }  // namespace
@@ -94,6 +91,14 @@ absl::StatusOr<std::unique_ptr<BlockDecoder>> BlockDecoder::Create(const FoldedH
     return absl::UnimplementedError(absl::StrCat("there is no fused kernel for a decoder of width ",
                                                  config.width, ", ", config.levels, " levels and ",
                                                  config.attention_blocks, " attention blocks"));
+  }
+  const int patch = PatchInputs(folded.latent_channels, type);
+  const int bytes = OfWidth(config.width, type, [&](const auto& project, const auto&) {
+    return kernels::ProjectorBytes<std::decay_t<decltype(project)>>(patch);
+  });
+  if (bytes > kernels::kBlockBytes) {
+    return absl::UnimplementedError(absl::StrCat("there is no fused kernel for an encoder of ",
+                                                 folded.latent_channels, " channels"));
   }
 #ifndef HIIF_CUDA_KERNELS
   if (!device.is_cpu()) {
@@ -126,6 +131,17 @@ BlockDecoder::BlockDecoder(const FoldedHiif& folded, at::Device device, at::Scal
   const auto precise = [&](const at::Tensor& values) {
     return static_cast<const float*>(Keep(values.to(device_, at::kFloat).contiguous()));
   };
+  weights_.channels = folded.latent_channels;
+  weights_.patch_inputs = PatchInputs(folded.latent_channels, type_);
+  const at::Tensor freq = Matrix(folded.freq, width_).t();
+  weights_.freq =
+      packed(at::constant_pad_nd(freq, {0, 0, 0, weights_.patch_inputs - freq.size(0)}));
+  // As features of LibTorch's layers have it.
+  weights_.freq_bias = precise(Matrix(folded.freq_bias, 1).to(type_));
+  const at::Tensor slots = Matrix(folded.Slots(Centred(folded.levels[0])), 4 * width_);
+  for (int slot = 0; slot < 4; ++slot) {
+    weights_.slots[slot] = packed(slots.slice(0, slot * width_, (slot + 1) * width_).t());
+  }
   weights_.levels = config.levels;
   weights_.attention_blocks = config.attention_blocks;
   for (int i = 0; i < config.levels; ++i) {
@@ -168,7 +184,7 @@ int64_t BlockDecoder::weights_bytes() const {
 
 at::Tensor BlockDecoder::Pack(const at::Tensor& matrix) const {
   const int64_t depth = kernels::TileDepth(static_cast<int>(at::elementSize(type_)));
-  return matrix.reshape({width_ / depth, depth, width_ / kernels::kTile, kernels::kTile})
+  return matrix.reshape({matrix.size(0) / depth, depth, width_ / kernels::kTile, kernels::kTile})
       .permute({0, 2, 3, 1})
       .contiguous();
 }
@@ -179,95 +195,121 @@ void BlockDecoder::Fold(const at::Tensor& projection, const at::Tensor& bias,
   attention.bias.push_back(bias.to(at::kFloat).flatten());
 }
 
-at::Tensor BlockDecoder::Decode(const ProjectedPixels& pixels,
-                                absl::Span<const Group> groups) const {
+at::Tensor BlockDecoder::Decode(absl::Span<const Group> groups) const {
   int64_t count = 0;
-  int64_t largest = 0;
-  int64_t scattered = 0;
-  int64_t entries = 0;
-  for (const Group& group : groups) {
-    count += group.size();
-    largest = std::max(largest, group.size());
-    scattered += std::ssize(group.queries);
-    entries += group.region.height + group.region.width;
-  }
-  const at::Tensor queries = HostStructs<DecoderQuery>(scattered, device_);
-  const at::Tensor axes = HostStructs<DecoderAxis>(entries, device_);
-  auto* query = Of<DecoderQuery>(queries);
-  auto* axis = Of<DecoderAxis>(axes);
-  for (const Group& group : groups) {
-    for (const Query& each : group.queries) *query++ = Asked(each, group.first_pixel);
-    const Region& r = group.region;
-    if (r.pixels() == 0) continue;
-    const AxisTable& columns = group.positions->columns;
-    const int64_t stride = columns.index[1][r.x + r.width - 1] - columns.index[0][r.x] + 1;
-    AddAxis(group.positions->rows, r.y, r.height, group.first_pixel, stride, axis);
-    AddAxis(columns, r.x, r.width, 0, 1, axis + r.height);
-    axis += r.height + r.width;
-  }
-  const at::Tensor asked = ToDevice(queries, device_);
-  const at::Tensor entered = ToDevice(axes, device_);
-  const auto* next_query = static_cast<const DecoderQuery*>(asked.const_data_ptr());
-  const auto* next_axis = static_cast<const DecoderAxis*>(entered.const_data_ptr());
+  for (const Group& group : groups) count += group.count();
   at::Tensor rgb = at::empty({count, 3}, at::TensorOptions().device(device_).dtype(at::kFloat));
-  float* next_rgb = rgb.mutable_data_ptr<float>();
-  const at::Tensor tables = HostStructs<DecoderGroup>(static_cast<int64_t>(groups.size()), device_);
-  auto* entry = Of<DecoderGroup>(tables);
-  for (const Group& group : groups) {
-    DecoderGroup table;
-    table.slots = pixels.slots.const_data_ptr();
-    table.sum = pixels.sum.const_data_ptr<float>();
-    table.sum_squares = pixels.sum_squares.const_data_ptr<float>();
-    table.count = group.size();
-    if (group.region.pixels() == 0) {
-      table.queries = next_query;
-      next_query += table.count;
-    } else {
-      table.rows = next_axis;
-      table.columns = next_axis + group.region.height;
-      table.row_length = static_cast<uint32_t>(group.region.width);
-      if (group.positions->rows.mode == CoordinateMode::kReference) table.added = 1e-9f;
-      next_axis += group.region.height + group.region.width;
-    }
-    std::copy(group.cell.begin(), group.cell.end(), table.cell);
-    for (int i = 0; i < weights_.attention_blocks; ++i) {
-      table.projection[i] = group.attention->projection[i].const_data_ptr();
-      table.bias[i] = group.attention->bias[i].const_data_ptr<float>();
-    }
-    table.rgb = next_rgb;
-    next_rgb += table.count * 3;
-    *entry++ = table;
-  }
-  Launch(ToDevice(tables, device_), static_cast<int>(groups.size()), largest);
+  Run(groups, /*begin=*/false, rgb);
   return rgb;
 }
 
-void BlockDecoder::Launch(const at::Tensor& groups, int count, int64_t largest) const {
-  const auto* table = static_cast<const DecoderGroup*>(groups.const_data_ptr());
-  if (device_.is_cpu()) {
-    if (width_ == 96) {
-      RunOnHost<96>(weights_, type_, table, count);
+at::Tensor BlockDecoder::Begin(const Group& group) const {
+  at::Tensor rows =
+      at::empty({group.count(), width_}, at::TensorOptions().device(device_).dtype(type_));
+  Run({&group, 1}, /*begin=*/true, rows);
+  return rows;
+}
+
+void BlockDecoder::Run(absl::Span<const Group> groups, bool begin, at::Tensor& out) const {
+  int64_t pixels = 0;
+  Upload upload(device_);
+  struct Places {
+    size_t pixels, queries, rows, columns;
+  };
+  std::vector<Places> places;
+  kernels::DecoderLaunch launch;
+  for (const Group& group : groups) {
+    pixels += std::ssize(group.pixels);
+    launch.largest_group = std::max(launch.largest_group, group.count());
+    launch.largest_pixels = std::max<int64_t>(launch.largest_pixels, std::ssize(group.pixels));
+    places.push_back({upload.Add<int32_t>(std::ssize(group.pixels)),
+                      upload.Add<DecoderQuery>(std::ssize(group.queries)),
+                      upload.Add<DecoderAxis>(group.region.height),
+                      upload.Add<DecoderAxis>(group.region.width)});
+  }
+  const size_t tables = upload.Add<DecoderGroup>(std::ssize(groups));
+  upload.Allocate();
+  const at::Tensor slots =
+      at::empty({pixels * 4, width_}, at::TensorOptions().device(device_).dtype(type_));
+  const at::Tensor sums =
+      at::empty({2, pixels}, at::TensorOptions().device(device_).dtype(at::kFloat));
+  const auto value_bytes = static_cast<int64_t>(at::elementSize(type_));
+  const int64_t out_bytes = begin ? width_ * value_bytes : 3 * static_cast<int64_t>(sizeof(float));
+  auto* next_slots = static_cast<std::byte*>(slots.mutable_data_ptr());
+  auto* next_out = static_cast<std::byte*>(out.mutable_data_ptr());
+  float* next_sum = sums.mutable_data_ptr<float>();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    const Group& group = groups[i];
+    const Region& r = group.region;
+    const Places& at = places[i];
+    DecoderGroup table;
+    table.codes = group.codes->const_data_ptr();
+    table.height = static_cast<int32_t>(group.size.height);
+    table.width = static_cast<int32_t>(group.size.width);
+    std::copy(group.pixels.begin(), group.pixels.end(), upload.Host<int32_t>(at.pixels));
+    table.pixels = upload.There<int32_t>(at.pixels);
+    table.pixel_count = std::ssize(group.pixels);
+    table.slots = next_slots;
+    next_slots += table.pixel_count * 4 * width_ * value_bytes;
+    table.sum = next_sum;
+    table.sum_squares = next_sum + pixels;
+    next_sum += table.pixel_count;
+    table.count = group.count();
+    if (r.pixels() == 0) {
+      std::transform(group.queries.begin(), group.queries.end(),
+                     upload.Host<DecoderQuery>(at.queries), Asked);
+      table.queries = upload.There<DecoderQuery>(at.queries);
     } else {
-      RunOnHost<256>(weights_, type_, table, count);
+      const auto& [rows, columns, cell, grid, row_pixels, column_pixels] = *group.positions;
+      WriteAxis(rows, r.y, r.height, Neighbours(columns, r.x, r.width),
+                upload.Host<DecoderAxis>(at.rows));
+      WriteAxis(columns, r.x, r.width, 1, upload.Host<DecoderAxis>(at.columns));
+      table.rows = upload.There<DecoderAxis>(at.rows);
+      table.columns = upload.There<DecoderAxis>(at.columns);
+      table.row_length = static_cast<uint32_t>(r.width);
+      if (rows.mode == CoordinateMode::kReference) table.added = 1e-9f;
     }
+    std::copy(group.cell.begin(), group.cell.end(), table.cell);
+    for (int k = 0; k < weights_.attention_blocks && !begin; ++k) {
+      table.projection[k] = group.attention->projection[k].const_data_ptr();
+      table.bias[k] = group.attention->bias[k].const_data_ptr<float>();
+    }
+    if (begin) {
+      table.rows_out = next_out;
+    } else {
+      table.rgb = reinterpret_cast<float*>(next_out);
+    }
+    next_out += table.count * out_bytes;
+    upload.Host<DecoderGroup>(tables)[i] = table;
+  }
+  upload.Send();
+  launch.groups = upload.There<DecoderGroup>(tables);
+  launch.group_count = static_cast<int>(groups.size());
+  Launch(launch);
+}
+
+void BlockDecoder::Launch(const kernels::DecoderLaunch& launch) const {
+  if (device_.is_cpu()) {
+    OfWidth(width_, type_, [&](const auto& project, const auto& decode) {
+      kernels::ProjectOnHost<std::decay_t<decltype(project)>>(weights_, launch.groups,
+                                                              launch.group_count);
+      kernels::DecodeOnHost<std::decay_t<decltype(decode)>>(weights_, launch.groups,
+                                                            launch.group_count);
+      return 0;
+    });
     return;
   }
 #ifdef HIIF_CUDA_KERNELS
-  kernels::DecoderLaunch launch;
-  launch.value = type_ == at::kFloat  ? kernels::DecoderValue::kFloat32
-                 : type_ == at::kHalf ? kernels::DecoderValue::kFloat16
-                                      : kernels::DecoderValue::kBFloat16;
-  launch.width = width_;
-  launch.device = device_.index();
-  launch.weights = weights_;
-  launch.groups = table;
-  launch.group_count = count;
-  launch.largest_group = largest;
-  launch.stream = StreamOf(device_);
-  const std::string error = kernels::LaunchDecoder(launch);
+  kernels::DecoderLaunch there = launch;
+  there.value = type_ == at::kFloat  ? kernels::DecoderValue::kFloat32
+                : type_ == at::kHalf ? kernels::DecoderValue::kFloat16
+                                     : kernels::DecoderValue::kBFloat16;
+  there.width = width_;
+  there.device = device_.index();
+  there.weights = weights_;
+  there.stream = StreamOf(device_);
+  const std::string error = kernels::LaunchDecoder(there);
   TORCH_CHECK(error.empty(), "the fused kernel: ", error);
-#else
-  (void)largest;
 #endif
 }
 

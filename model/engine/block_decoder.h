@@ -15,7 +15,7 @@
 #include "model/hiif/folded.h"
 #include "model/hiif/folded_tensors.h"
 #include "model/hiif/queries.h"
-#include "model/kernels/cuda/decoder_data.h"
+#include "model/kernels/cuda/launch.h"
 
 namespace hiif {
 
@@ -27,16 +27,17 @@ class BlockDecoder {
     std::vector<at::Tensor> bias;        // (width) float32
     int64_t bytes() const;
   };
-  // Queries of one image and context, or a rectangle of tables instead, as Engine::Group has them;
-  // whose neighbours are places behind pixel `first_pixel`.
+  // As Engine::Group; `codes` are (height * width, channels) of the image.
   struct Group {
-    const Attention* attention = nullptr;
+    const at::Tensor* codes = nullptr;
+    Grid size;
+    absl::Span<const PixelIndex> pixels;
+    const Attention* attention = nullptr;  // of Decode()
     std::array<float, 2> cell{};
-    int64_t first_pixel = 0;
     absl::Span<const Query> queries;
     const Positions* positions = nullptr;
     Region region;
-    int64_t size() const { return region.pixels() + std::ssize(queries); }
+    int64_t count() const { return region.pixels() + std::ssize(queries); }
   };
 
   // Unimplemented: there is no kernel for this decoder, or none in this build for this device.
@@ -53,14 +54,18 @@ class BlockDecoder {
   // Adds the next attention block: FoldedTensors' projection and bias.
   void Fold(const at::Tensor& projection, const at::Tensor& bias, Attention& attention) const;
   // Colours before the residual, (n,3) float32, group after group.
-  at::Tensor Decode(const ProjectedPixels& pixels, absl::Span<const Group> groups) const;
+  at::Tensor Decode(absl::Span<const Group> groups) const;
+  // Level 0 alone: (n,width).
+  at::Tensor Begin(const Group& group) const;
 
  private:
   BlockDecoder(const FoldedHiif& folded, at::Device device, at::ScalarType type);
   // A matrix (inputs,width) as model/kernels/cuda/decoder_data.h has it.
   at::Tensor Pack(const at::Tensor& matrix) const;
   const void* Keep(at::Tensor tensor);
-  void Launch(const at::Tensor& groups, int count, int64_t largest) const;
+  // Decode(), or Begin(), into `out`.
+  void Run(absl::Span<const Group> groups, bool begin, at::Tensor& out) const;
+  void Launch(const kernels::DecoderLaunch& launch) const;
 
   const at::Device device_;
   const at::ScalarType type_;

@@ -30,7 +30,7 @@ namespace {
 constexpr CallShape kCudaShape = {.groups = 16, .queries = 4096, .rows = 64};
 // The kernel's rows do not know of each other, so groups have any size: four are such a tile.
 constexpr CallShape kBlockShape = {
-    .groups = 16, .queries = 16384, .rows = 128, .scattered = 4096, .rectangles = true};
+    .groups = 8, .queries = 16384, .rows = 128, .scattered = 4096, .rectangles = true};
 // A third of the default context sample; the buffers stay in the last-level cache.
 constexpr CallShape kCpuShape = {.groups = 2, .queries = 384, .rows = 16};
 constexpr int64_t kCudaLowRows = 1024;
@@ -127,6 +127,10 @@ class TorchEngine : public Engine {
     std::vector<at::Tensor> parts;  // rows of the sample
     for (int64_t begin = 0; begin < count; begin += shape_.anywhere()) {
       const Group group = sample(begin, std::min(shape_.anywhere(), count - begin));
+      if (block_decoder_ != nullptr) {
+        parts.push_back(block_decoder_->Begin(AsBlock(group)));
+        continue;
+      }
       const Call call = Prepare({&group, 1}, 1, group.size());
       parts.push_back(decoder_.Begin(call.pixels, call.queries));
     }
@@ -197,16 +201,18 @@ class TorchEngine : public Engine {
     return decoder_.Project(patches.size() == 1 ? patches[0] : at::cat(patches), low_rows_);
   }
 
+  static BlockDecoder::Group AsBlock(const Group& group) {
+    const auto& latents = static_cast<const TorchLatents&>(*group.latents);
+    const auto* attention = static_cast<const TorchAttention*>(group.attention);
+    return {&latents.codes, latents.size,  group.pixels,    attention ? &attention->packed : nullptr,
+            group.cell,     group.queries, group.positions, group.region};
+  }
+
   // By the one kernel, whose rows do not know of each other: nothing is filled up.
   void DecodeBlocks(absl::Span<const Group> groups, float* rgb) const {
     std::vector<BlockDecoder::Group> asked;
-    int64_t first = 0;
-    for (const Group& group : groups) {
-      asked.push_back({&static_cast<const TorchAttention&>(*group.attention).packed, group.cell,
-                       first, group.queries, group.positions, group.region});
-      first += std::ssize(group.pixels);
-    }
-    const at::Tensor colours = block_decoder_->Decode(Project(groups), asked);
+    for (const Group& group : groups) asked.push_back(AsBlock(group));
+    const at::Tensor colours = block_decoder_->Decode(asked);
     Store(colours, colours.size(0), rgb);
   }
 

@@ -1,54 +1,27 @@
-// The HIIF decoder, folded (model/hiif/folded.h), behind its projected pixels: a block of queries
-// goes through all levels in the memory that a block of threads shares, while the weights stream
-// by. Written once, over a `Block`, which is a machine's threads and products of tiles:
-// device_block.cuh has CUDA's tensor cores, host_block.h plain loops, by which the arithmetic of
-// indices is tested where there is no GPU. Neither CUDA nor LibTorch is needed here.
-//
-// A Block has
-//   Value                   of factors and of rows between products; products add up in float
-//   kWidth, kWarps          of the decoder; warps of a block, each has kWidth / kWarps columns
-//   kRowTiles               a block has 16 kRowTiles queries
-//   kDepth                  rows of a packed tile of weights
-//   Left, Right, Sum        tiles: 16 x kDepth, kDepth x 16, and 16 x 16 sums
-//   kLanes                  of a warp, which share its work
-//   Phase(f)                f(warp, lane) by every thread; returns when all have
-//   SyncWarp(), WarpSum()   within a phase
+// The HIIF decoder, folded (model/hiif/folded.h), behind its projected pixels (projector.h): a block
+// of queries goes through all levels in the memory that a block of threads shares, while the weights
+// stream by.
 #ifndef MODEL_KERNELS_CUDA_DECODER_H_
 #define MODEL_KERNELS_CUDA_DECODER_H_
 
 #include <cmath>
 #include <cstdint>
 
-#include "model/kernels/cuda/decoder_data.h"
-
-#ifdef __CUDACC__
-#define HIIF_DEVICE __device__ __forceinline__
-#define HIIF_UNROLL _Pragma("unroll")
-#define HIIF_UNROLL_SOME _Pragma("unroll 2")
-#define HIIF_NO_UNROLL _Pragma("unroll 1")
-#else
-#define HIIF_DEVICE inline
-#define HIIF_UNROLL
-#define HIIF_UNROLL_SOME
-#define HIIF_NO_UNROLL
-#endif
+#include "model/kernels/cuda/product.h"
 
 namespace hiif::kernels {
 
 // What a block of threads shares.
 template <class Block>
 struct alignas(32) DecoderMemory {
-  static constexpr int kRows = kTile * Block::kRowTiles;
-  // 16 bytes more than a row, so that the rows of a tile begin in different banks.
-  static constexpr int kStride =
-      Block::kWidth + 16 / static_cast<int>(sizeof(typename Block::Value));
-  static constexpr int kSumStride = kTile + 4;
+  static constexpr int kRows = BlockRows<Block>::kRows;
+  static constexpr int kStride = BlockRows<Block>::kStride;
 
   typename Block::Value x[kRows * kStride];
   typename Block::Value hidden[kRows * kStride];
-  float sums[Block::kWarps][kTile * kSumStride];  // of the tile that a warp is finishing
-  float scale[kRows];                             // of the LayerNorm: 1 / sqrt(variance + eps)
-  float row_bits[kRows];                          // of the level
+  typename BlockRows<Block>::Sums sums;
+  float scale[kRows];     // of the LayerNorm: 1 / sqrt(variance + eps)
+  float row_bits[kRows];  // of the level
   float column_bits[kRows];
 };
 
@@ -73,6 +46,14 @@ class Decoder {
   HIIF_DEVICE void Run() {
     Begin();
     const DecoderLevel& level0 = weights_.level[0];
+    if (group_.rows_out != nullptr) {
+      auto* out = static_cast<Value*>(group_.rows_out);
+      Product(memory_.hidden, level0.fc2, [&](int row, int column, float sum) {
+        if (first_ + row >= group_.count) return;
+        out[(first_ + row) * kWidth + column] = Value(sum + level0.fc2_bias[column]);
+      });
+      return;
+    }
     Product(memory_.hidden, level0.fc2, [&](int row, int column, float sum) {
       memory_.x[row * kStride + column] = Value(sum + level0.fc2_bias[column]);
     });
@@ -101,10 +82,6 @@ class Decoder {
   static constexpr int kWarps = Block::kWarps;
   static constexpr int kLanes = Block::kLanes;
   static constexpr int kStride = Memory::kStride;
-  static constexpr int kSumStride = Memory::kSumStride;
-  static constexpr int kColumnTiles = kWidth / kWarps / kTile;  // of a warp
-  static constexpr int kTileValues = Block::kDepth * kTile;
-  static_assert(kWidth % (kWarps * kTile) == 0 && kWidth % Block::kDepth == 0);
 
   // Beyond the last query: it again.
   HIIF_DEVICE DecoderQuery QueryOf(int row) const {
@@ -229,53 +206,10 @@ class Decoder {
     });
   }
 
-  // in x packed weights; each warp computes its columns of all rows, and calls
-  // finish(row, column, sum) for each of its values. `finish` must not write what `in` is.
+  // kRows rows of kWidth values x packed weights.
   template <class F>
   HIIF_DEVICE void Product(const Value* in, const void* packed, const F& finish) {
-    const auto* weights = static_cast<const Value*>(packed);
-    block_.Phase([&](int warp, int lane) {
-      typename Block::Sum sums[Block::kRowTiles][kColumnTiles];
-      typename Block::Right right[kColumnTiles];
-      HIIF_UNROLL
-      for (int i = 0; i < Block::kRowTiles; ++i) {
-        HIIF_UNROLL
-        for (int j = 0; j < kColumnTiles; ++j) Block::Zero(sums[i][j]);
-      }
-      const auto load = [&](int k, int j) {
-        const int tile = k * (kWidth / kTile) + warp * kColumnTiles + j;
-        Block::LoadRight(right[j], weights + tile * kTileValues);
-      };
-      HIIF_UNROLL_SOME
-      for (int k = 0; k < kWidth / Block::kDepth; ++k) {
-        HIIF_UNROLL
-        for (int j = 0; j < kColumnTiles; ++j) load(k, j);
-        HIIF_UNROLL
-        for (int i = 0; i < Block::kRowTiles; ++i) {
-          typename Block::Left left;
-          Block::LoadLeft(left, in + i * kTile * kStride + k * Block::kDepth, kStride);
-          HIIF_UNROLL
-          for (int j = 0; j < kColumnTiles; ++j) Block::MultiplyAdd(sums[i][j], left, right[j]);
-        }
-      }
-      // Which lane has which value of a tile is the machine's secret: by way of shared memory.
-      float* tile = memory_.sums[warp];
-      HIIF_UNROLL
-      for (int i = 0; i < Block::kRowTiles; ++i) {
-        HIIF_UNROLL
-        for (int j = 0; j < kColumnTiles; ++j) {
-          Block::Store(tile, kSumStride, sums[i][j]);
-          block_.SyncWarp();
-          const int column = (warp * kColumnTiles + j) * kTile;
-          HIIF_UNROLL_SOME
-          for (int e = lane; e < kTile * kTile; e += kLanes) {
-            finish(i * kTile + e / kTile, column + e % kTile,
-                   tile[e / kTile * kSumStride + e % kTile]);
-          }
-          block_.SyncWarp();
-        }
-      }
-    });
+    kernels::Product(block_, in, kStride, kWidth, packed, memory_.sums, finish);
   }
 
   const Block& block_;

@@ -20,7 +20,7 @@ inline constexpr int kMaxLevels = 8;
 inline constexpr int kMaxAttention = 4;
 
 struct DecoderQuery {
-  int32_t pixel[4];  // of the group's projected pixels
+  int32_t pixel[4];  // of the group's pixels
   float weight[4];
   uint32_t row_bits;  // bit l: of level l
   uint32_t column_bits;
@@ -28,8 +28,7 @@ struct DecoderQuery {
 
 // An entry of a table of rows or columns, for a rectangle of queries.
 struct DecoderAxis {
-  // Of the neighbours below and above: rows and columns add up to a place among the group's
-  // projected pixels.
+  // Of the neighbours below and above: rows and columns add up to a place among the group's pixels.
   int32_t place[2];
   float part[2];  // rows' times columns', and DecoderGroup::added: an ensemble weight, or its area
   uint32_t bits;  // bit l: of level l
@@ -44,6 +43,14 @@ struct DecoderLevel {
 };
 
 struct DecoderWeights {
+  // Of the projection of a low-resolution pixel: its 3 x 3 neighbourhood of latent codes (ky, kx,
+  // channel), filled up to whole tiles, to features, and these to level 0's sums for each of the
+  // four slots that a neighbour may have.
+  int channels = 0;
+  int patch_inputs = 0;             // 9 channels or more, a multiple of TileDepth()
+  const void* freq = nullptr;       // packed, patch_inputs x width
+  const float* freq_bias = nullptr;  // width
+  const void* slots[4] = {};        // packed
   int levels = 0;
   int attention_blocks = 0;
   DecoderLevel level[kMaxLevels];
@@ -55,9 +62,14 @@ struct DecoderWeights {
 
 // Queries of one image and context.
 struct DecoderGroup {
-  const void* slots = nullptr;         // pixels * 4 x width: features times fc_0 for each slot
-  const float* sum = nullptr;          // of a pixel's features
-  const float* sum_squares = nullptr;  // likewise
+  const void* codes = nullptr;      // height x width x channels, of the image
+  int32_t height = 0;
+  int32_t width = 0;
+  const int32_t* pixels = nullptr;  // row * width + column of those that queries ask for
+  int64_t pixel_count = 0;          // at least 1
+  void* slots = nullptr;            // pixel_count * 4 x width: features times fc_0 for each slot
+  float* sum = nullptr;             // of a pixel's features
+  float* sum_squares = nullptr;     // likewise
   const DecoderQuery* queries = nullptr;  // null: a rectangle of them, row after row
   const DecoderAxis* rows = nullptr;
   const DecoderAxis* columns = nullptr;
@@ -68,6 +80,7 @@ struct DecoderGroup {
   const void* projection[kMaxAttention] = {};  // packed
   const float* bias[kMaxAttention] = {};
   float* rgb = nullptr;  // 3 values a query
+  void* rows_out = nullptr;  // instead: level 0 alone, width values a query
 };
 
 }  // namespace hiif::kernels

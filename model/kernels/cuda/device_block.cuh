@@ -1,10 +1,10 @@
-// The Block of decoder.h on a GPU: 32 lanes a warp, products by tensor cores.
+// The Block of product.h on a GPU: 32 lanes a warp, products by tensor cores.
 #ifndef MODEL_KERNELS_CUDA_DEVICE_BLOCK_CUH_
 #define MODEL_KERNELS_CUDA_DEVICE_BLOCK_CUH_
 
 #include <mma.h>
 
-#include "model/kernels/cuda/decoder.h"
+#include "model/kernels/cuda/product.h"
 
 namespace hiif::kernels {
 

@@ -1,11 +1,13 @@
-// The Block of decoder.h on a CPU, by plain loops: slow, and the same indices as on a GPU. A warp
+// The Block of product.h on a CPU, by plain loops: slow, and the same indices as on a GPU. A warp
 // is one lane here, and warps run one after the other.
 #ifndef MODEL_KERNELS_CUDA_HOST_BLOCK_H_
 #define MODEL_KERNELS_CUDA_HOST_BLOCK_H_
 
 #include <memory>
+#include <vector>
 
 #include "model/kernels/cuda/decoder.h"
+#include "model/kernels/cuda/projector.h"
 
 namespace hiif::kernels {
 
@@ -62,6 +64,19 @@ struct HostBlock {
 };
 
 // All groups, block after block.
+template <class Block>
+void ProjectOnHost(const DecoderWeights& weights, const DecoderGroup* groups, int count) {
+  struct alignas(32) Aligned {
+    unsigned char bytes[32];
+  };
+  std::vector<Aligned> memory(ProjectorBytes<Block>(weights.patch_inputs) / sizeof(Aligned) + 1);
+  for (int i = 0; i < count; ++i) {
+    for (int64_t first = 0; first < groups[i].pixel_count; first += Projector<Block>::kRows) {
+      Projector<Block>(Block(), weights, groups[i], first, memory.data()).Run();
+    }
+  }
+}
+
 template <class Block>
 void DecodeOnHost(const DecoderWeights& weights, const DecoderGroup* groups, int count) {
   const auto memory = std::make_unique<DecoderMemory<Block>>();

@@ -7,6 +7,7 @@
 """
 
 import ctypes
+import importlib.util
 import json
 import pathlib
 import struct
@@ -15,7 +16,7 @@ import time
 
 import torch
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+_HERE = pathlib.Path(__file__).resolve().parent
 # Paper sizes, as checkpoints say them.
 ENCODERS = {"rdn": {"base_features": 64, "blocks": 16, "growth": 64, "layers_per_block": 8},
             "swinir": {"depths": [6] * 6, "embed_dim": 180, "heads": [6] * 6, "mlp_hidden": 360, "output_features": 64, "window": 8}}
@@ -23,17 +24,26 @@ DECODER = {"ablation": "none", "attention_blocks": 2, "heads": 16, "levels": 6, 
 TYPES = {"F32": torch.float32, "F16": torch.float16}
 
 
+def _reference():
+    """The package reference/. Not by sys.path: this folder's profile.py would stand before Python's, which torch.compile imports."""
+    sys.path[:] = [folder for folder in sys.path if pathlib.Path(folder or ".").resolve() != _HERE]
+    spec = importlib.util.spec_from_file_location("reference", _HERE / "reference" / "__init__.py",
+                                                  submodule_search_locations=[str(_HERE / "reference")])
+    sys.modules["reference"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["reference"])
+    return importlib.import_module("reference.network")
+
+
 def say(**values):
     print(json.dumps(values), flush=True)
 
 
 def _load(path, device):
-    from reference.network import Network
     data = pathlib.Path(path).read_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:8 + size])
     said = header.pop("__metadata__")
-    network = Network(said["encoder"], said["decoder"], said["coordinates"], json.loads(said.get("encoder_config", "{}")),
+    network = _reference().Network(said["encoder"], said["decoder"], said["coordinates"], json.loads(said.get("encoder_config", "{}")),
                       json.loads(said.get("decoder_config", "{}")))
     tensors = {}
     for name, entry in header.items():
@@ -83,9 +93,8 @@ def measure(model, device, precision, how, *workloads):
 
 def write(encoder, path):
     """Parameters drawn by PyTorch's own rules."""
-    from reference.network import Network
     torch.manual_seed(1)
-    network = Network(encoder)
+    network = _reference().Network(encoder)
     header, blobs, at = {}, [], 0
     for name, tensor in sorted(network.state_dict().items()):
         tensor = tensor.half().contiguous()

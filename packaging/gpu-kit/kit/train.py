@@ -7,7 +7,8 @@ from .machine import ROOT
 
 PART = 15_000_000  # bytes of a file
 STOPPED = 3  # what hiif-train ends with after its minutes
-PRESET = ("--preset", "edsr-finetune", "--init", "models/edsr-baseline-hiif.safetensors")
+PRESET = ("--preset", "edsr-finetune", "--init", "models/edsr-baseline-hiif.safetensors",
+          "--teacher", "teachers/dat-light-hiif-fast.safetensors")
 
 
 def join(out, run):
