@@ -21,11 +21,16 @@ at::Tensor Normalised(const std::vector<Level>& levels, int64_t pixels) {
 template <class F>
 Batch Each(const Batch& batch, const F& f) {
   Batch out = batch;
-  std::vector<at::Tensor*> tensors = {&out.images,           &out.target,
-                                      &out.open,             &out.latents,
-                                      &out.queries.neighbour, &out.queries.weight,
-                                      &out.queries.distance, &out.queries.bits,
-                                      &out.queries.local,    &out.queries.cell};
+  std::vector<at::Tensor*> tensors = {&out.images,
+                                      &out.target,
+                                      &out.open,
+                                      &out.latents,
+                                      &out.queries.neighbour,
+                                      &out.queries.weight,
+                                      &out.queries.distance,
+                                      &out.queries.bits,
+                                      &out.queries.local,
+                                      &out.queries.cell};
   for (at::Tensor* tensor : tensors) {
     if (tensor->defined()) *tensor = f(*tensor);
   }
@@ -105,9 +110,8 @@ Batch Pinned(const Batch& batch, const at::Device& device) {
 
 Batch ToDevice(const Batch& batch, const at::Device& device) {
   if (device.is_cpu()) return batch;
-  return Each(batch, [&](const at::Tensor& tensor) {
-    return tensor.to(device, /*non_blocking=*/true);
-  });
+  return Each(batch,
+              [&](const at::Tensor& tensor) { return tensor.to(device, /*non_blocking=*/true); });
 }
 
 }  // namespace hiif::train

@@ -125,8 +125,7 @@ Gradient ComputeGradient(const Network& network, const std::vector<std::string>&
       }
     }
   };
-  const int64_t threads =
-      options.device.is_cpu() ? std::min<int64_t>(options.threads, count) : 1;
+  const int64_t threads = options.device.is_cpu() ? std::min<int64_t>(options.threads, count) : 1;
   if (threads <= 1) {
     work();
   } else {

@@ -50,8 +50,8 @@ struct Shard {
   Batch teacher;  // for the teacher's decoder; of nothing without one
 };
 
-// Cuts samples of `patch` x `patch` pixels, a multiple of options.shards, for a network of `config`.
-// On the host; for a GPU in pinned memory. Any thread.
+// Cuts samples of `patch` x `patch` pixels, a multiple of options.shards, for a network of
+// `config`. On the host; for a GPU in pinned memory. Any thread.
 std::vector<Shard> MakeShards(absl::Span<const Sample> samples, int64_t patch,
                               const ModelConfig& config, const GradientOptions& options);
 

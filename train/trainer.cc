@@ -167,7 +167,6 @@ absl::Status Run::Begin() {
   at::set_num_threads(options_.shards > 1 || !on_cpu ? 1 : gradient_options_.threads);
   // On a GPU the order of sums that many threads add to would cost several times the step.
   at::globalContext().setDeterministicAlgorithms(on_cpu, /*warn_only=*/true);
-  at::globalContext().setBenchmarkCuDNN(!on_cpu);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 
   gradient_options_.squares = options_.loss == "mse";
@@ -256,8 +255,8 @@ absl::Status Run::Resume() {
 
 absl::StatusOr<Outcome> Run::Loop() {
   const auto threads = static_cast<int>(options_.loader_threads);
-  Loader<std::vector<Shard>> loader([this](int64_t step) { return MakeStep(step); },
-                                    progress_.step, {.threads = threads, .ahead = threads + 3});
+  Loader<std::vector<Shard>> loader([this](int64_t step) { return MakeStep(step); }, progress_.step,
+                                    {.threads = threads, .ahead = threads + 3});
   const double before = progress_.seconds;
   const Clock::time_point begun = Clock::now();
   Clock::time_point saved = begun;

@@ -133,21 +133,24 @@ at::Tensor WindowAttention(const at::Tensor& qkv, const Windows& shape, int64_t 
   const int64_t dim = qkv.size(3) / 3;
   const int64_t n = shape.rows * shape.columns;
   const at::Tensor windows = ToWindows(qkv, shape);
+  const bool on_cpu = qkv.is_cpu();
   at::Tensor labels;
   if (label.defined()) {
-    labels = ToWindows(label.expand({qkv.size(0), -1, -1, -1}), shape).squeeze(2);
+    labels = ToWindows(label.expand({qkv.size(0), -1, -1, -1}), shape).squeeze(2).to(qkv.device());
   }
   std::vector<at::Tensor> out;
-  for (int64_t i = 0; i < windows.size(0); i += kWindowsAtOnce) {
-    const at::Tensor part = windows.slice(0, i, i + kWindowsAtOnce);
+  const int64_t at_once = on_cpu ? kWindowsAtOnce : kWindowsOfDevice;
+  for (int64_t i = 0; i < windows.size(0); i += at_once) {
+    const at::Tensor part = windows.slice(0, i, i + at_once);
     const at::Tensor split =
         part.reshape({part.size(0), n, 3, heads, dim / heads}).permute({2, 0, 3, 1, 4});
     at::Tensor added = bias;
     if (labels.defined()) {
-      const at::Tensor l = labels.slice(0, i, i + kWindowsAtOnce);
+      const at::Tensor l = labels.slice(0, i, i + at_once);
       const at::Tensor apart = l.unsqueeze(1) != l.unsqueeze(2);
-      if (apart.any().item<bool>()) {
-        added = bias + (apart.to(qkv.device(), bias.scalar_type()) * -100.0).unsqueeze(1);
+      // A device would have to be waited for.
+      if (!on_cpu || apart.any().item<bool>()) {
+        added = bias + (apart.to(bias.scalar_type()) * -100.0).unsqueeze(1);
       }
     }
     out.push_back(at::scaled_dot_product_attention(split[0], split[1], split[2],

@@ -17,6 +17,8 @@ at::Tensor DatMean();
 
 // Windows whose attention is in memory at a time.
 inline constexpr int64_t kWindowsAtOnce = 32;
+// The same on a GPU, which few would leave idle.
+inline constexpr int64_t kWindowsOfDevice = 256;
 
 // Tokens as planes (N,C,h,w), and back.
 at::Tensor Planes(const at::Tensor& tokens);

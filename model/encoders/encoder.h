@@ -47,8 +47,8 @@ class Encoder {
   // Whether sums depend on the number of threads, so that Forward() has to do with one.
   virtual bool one_thread() const { return false; }
 
-  // Whether Forward() asks a device for kernels alone, without copies from the host, so that a GPU can
-  // record it (model/engine/recorded_call.h).
+  // Whether Forward() asks a device for kernels alone, without copies from the host, so that a GPU
+  // can record it (model/engine/recorded_call.h).
   virtual bool recordable() const { return false; }
 
   // Whether its latent codes are not to be rounded on their way: then it is computed in float32

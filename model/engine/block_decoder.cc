@@ -34,14 +34,13 @@ DecoderQuery Asked(const Query& query) {
   return out;
 }
 
-// Entries [begin, begin + count) of a table. A neighbour's place is `step` for each pixel behind the
-// first neighbour.
+// Entries [begin, begin + count) of a table. A neighbour's place is `step` for each pixel behind
+// the first neighbour.
 void WriteAxis(const AxisTable& axis, int64_t begin, int64_t count, int64_t step,
                DecoderAxis* out) {
   for (int64_t i = begin; i < begin + count; ++i, ++out) {
     for (int side = 0; side < 2; ++side) {
-      out->place[side] =
-          static_cast<int32_t>((axis.index[side][i] - axis.index[0][begin]) * step);
+      out->place[side] = static_cast<int32_t>((axis.index[side][i] - axis.index[0][begin]) * step);
       // EnsembleWeights(): in the reference's mode the area to the opposite neighbour.
       out->part[side] = axis.mode == CoordinateMode::kReference
                             ? std::fabs(axis.distance[1 - side][i])
@@ -114,12 +113,14 @@ absl::StatusOr<std::unique_ptr<BlockDecoder>> BlockDecoder::Chosen(const FoldedH
                                                                    at::ScalarType type) {
   const char* name = std::getenv("HIIF_CUDA_DECODER");
   const absl::string_view chosen = name == nullptr ? "" : name;
-  if (chosen.empty() || chosen == "layers") return nullptr;
-  if (chosen != "fused") {
+  if (chosen == "layers" || (chosen.empty() && device.is_cpu())) return nullptr;
+  if (!chosen.empty() && chosen != "fused") {
     return absl::InvalidArgumentError(
         absl::StrCat("HIIF_CUDA_DECODER: \"", chosen, "\" is neither layers nor fused"));
   }
-  return Create(folded, device, type);
+  auto made = Create(folded, device, type);
+  if (chosen.empty() && absl::IsUnimplemented(made.status())) return nullptr;
+  return made;
 }
 
 BlockDecoder::BlockDecoder(const FoldedHiif& folded, at::Device device, at::ScalarType type)
@@ -183,9 +184,10 @@ int64_t BlockDecoder::weights_bytes() const {
 }
 
 at::Tensor BlockDecoder::Pack(const at::Tensor& matrix) const {
+  // kernels::PlaceInTile().
   const int64_t depth = kernels::TileDepth(static_cast<int>(at::elementSize(type_)));
-  return matrix.reshape({matrix.size(0) / depth, depth, width_ / kernels::kTile, kernels::kTile})
-      .permute({0, 2, 3, 1})
+  return matrix.reshape({matrix.size(0) / depth, 2, 4, depth / 8, width_ / kernels::kTile, 2, 8})
+      .permute({0, 4, 6, 2, 5, 1, 3})
       .contiguous();
 }
 

@@ -44,8 +44,8 @@ class BlockDecoder {
   static absl::StatusOr<std::unique_ptr<BlockDecoder>> Create(const FoldedHiif& folded,
                                                               at::Device device,
                                                               at::ScalarType type);
-  // As HIIF_CUDA_DECODER says: null for "layers" and where it is not set, else Create() for
-  // "fused".
+  // As HIIF_CUDA_DECODER says: null for "layers", else Create() for "fused". Where it is not set,
+  // the latter on a GPU, as far as there is a kernel.
   static absl::StatusOr<std::unique_ptr<BlockDecoder>> Chosen(const FoldedHiif& folded,
                                                               at::Device device,
                                                               at::ScalarType type);

@@ -4,8 +4,11 @@
 
 #include <cstdlib>
 #include <map>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 
 namespace hiif {
 namespace {
@@ -14,14 +17,47 @@ c10::Stream CurrentStream(const at::Device& device) {
   return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
 }
 
-// Of LibTorch's pool, which has 32 for a device.
+// Streams of LibTorch's pool, which has 32 for a device, that no thread has: the last one given
+// back first, since LibTorch's memory belongs to streams.
+class FreeStreams {
+ public:
+  c10::Stream Take(const at::Device& device) {
+    absl::MutexLock lock(&mutex_);
+    std::vector<c10::Stream>& free = free_[device.index()];
+    if (free.empty()) {
+      return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+    }
+    const c10::Stream stream = free.back();
+    free.pop_back();
+    return stream;
+  }
+  void GiveBack(const c10::Stream& stream) {
+    absl::MutexLock lock(&mutex_);
+    free_[stream.device_index()].push_back(stream);
+  }
+  static FreeStreams& Get() {
+    static auto& streams = *new FreeStreams;  // threads may end after everything else
+    return streams;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::map<c10::DeviceIndex, std::vector<c10::Stream>> free_ ABSL_GUARDED_BY(mutex_);
+};
+
+// One of its own for each device, while the thread lives.
 c10::Stream StreamOfThread(const at::Device& device) {
-  thread_local std::map<c10::DeviceIndex, c10::Stream> streams;
-  const auto found = streams.find(device.index());
-  if (found != streams.end()) return found->second;
-  const c10::Stream stream =
-      c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
-  return streams.emplace(device.index(), stream).first->second;
+  struct Streams {
+    ~Streams() {
+      for (const auto& [index, stream] : of_device) FreeStreams::Get().GiveBack(stream);
+    }
+    std::map<c10::DeviceIndex, c10::Stream> of_device;
+  };
+  thread_local Streams streams;
+  const auto found = streams.of_device.find(device.index());
+  if (found != streams.of_device.end()) return found->second;
+  const c10::Stream stream = FreeStreams::Get().Take(device);
+  return streams.of_device.emplace(device.index(), stream).first->second;
 }
 
 }  // namespace
@@ -29,8 +65,8 @@ c10::Stream StreamOfThread(const at::Device& device) {
 absl::StatusOr<bool> OwnStreams(const at::Device& device) {
   const char* name = std::getenv("HIIF_CUDA_STREAMS");
   const absl::string_view chosen = name == nullptr ? "" : name;
-  if (chosen.empty() || chosen == "one") return false;
-  if (chosen == "own") return device.is_cuda();
+  if (chosen == "one") return false;
+  if (chosen.empty() || chosen == "own") return device.is_cuda();
   return absl::InvalidArgumentError(
       absl::StrCat("HIIF_CUDA_STREAMS: \"", chosen, "\" is neither one nor own"));
 }

@@ -14,8 +14,8 @@
 
 namespace hiif {
 
-// Whether every thread has a stream of its own on a GPU, as HIIF_CUDA_STREAMS says: "own", or "one"
-// (and not set), the device's default one for all. InvalidArgument: something else.
+// Whether every thread has a stream of its own on a GPU, as HIIF_CUDA_STREAMS says: "own" (and not
+// set), or "one", the device's default one for all. InvalidArgument: something else.
 absl::StatusOr<bool> OwnStreams(const at::Device& device);
 
 // A call of an engine, on the thread that makes it. In streams of their own, one thread's copies go

@@ -1,5 +1,6 @@
-// Internal to model/engine: an encoder on a device of LibTorch. On a GPU small images would wait for the
-// host, which asks for kernel after kernel: the work of a size that comes again is recorded.
+// Internal to model/engine: an encoder on a device of LibTorch. On a GPU small images would wait
+// for the host, which asks for kernel after kernel: the work of a size that comes again is
+// recorded.
 #ifndef MODEL_ENGINE_DEVICE_ENCODER_H_
 #define MODEL_ENGINE_DEVICE_ENCODER_H_
 
@@ -36,8 +37,8 @@ class DeviceEncoder {
   struct Recorded {
     int64_t height = 0;
     int64_t width = 0;
-    at::Tensor in;   // (1,3,height,width)
-    at::Tensor out;  // (1,C_e,height,width)
+    at::Tensor in;                       // (1,3,height,width)
+    at::Tensor out;                      // (1,C_e,height,width)
     std::unique_ptr<RecordedCall> call;  // null: not yet, or not to be recorded
     bool seen = false;
     bool tried = false;

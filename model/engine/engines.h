@@ -20,8 +20,8 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeReferenceEngine(const Checkpoint& ch
 // LibTorch on a CUDA device or, portable, on the CPU: HIIF by the algebra of model/hiif/folded.h,
 // other decoders but LIIF as they are written, in float32. Groups
 // of several images share a call: their contexts are a batch of weights. InvalidArgument where
-// `device` is no name of a device. With HIIF_CUDA_DECODER=fused in the environment the decoder is
-// one kernel (model/kernels/cuda), Unimplemented where there is none; on a CPU by plain loops.
+// `device` is no name of a device. On a GPU, as far as there is one, the decoder is one kernel
+// (model/kernels/cuda); HIIF_CUDA_DECODER in the environment says otherwise (block_decoder.h).
 absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkpoint,
                                                         Precision precision,
                                                         const std::string& device);

@@ -64,7 +64,9 @@ class TorchEngine : public Engine {
         device_(device),
         own_streams_(own_streams),
         type_(type),
-        shape_(block_decoder_ != nullptr ? kBlockShape : device.is_cuda() ? kCudaShape : kCpuShape),
+        shape_(block_decoder_ != nullptr ? kBlockShape
+               : device.is_cuda()        ? kCudaShape
+                                         : kCpuShape),
         low_rows_(device.is_cuda() ? kCudaLowRows : kCpuLowRows) {}
 
   std::string Identity() const override {
@@ -204,8 +206,9 @@ class TorchEngine : public Engine {
   static BlockDecoder::Group AsBlock(const Group& group) {
     const auto& latents = static_cast<const TorchLatents&>(*group.latents);
     const auto* attention = static_cast<const TorchAttention*>(group.attention);
-    return {&latents.codes, latents.size,  group.pixels,    attention ? &attention->packed : nullptr,
-            group.cell,     group.queries, group.positions, group.region};
+    return {
+        &latents.codes, latents.size,  group.pixels,    attention ? &attention->packed : nullptr,
+        group.cell,     group.queries, group.positions, group.region};
   }
 
   // By the one kernel, whose rows do not know of each other: nothing is filled up.
@@ -336,9 +339,9 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
     tensor = tensor.to(device, type);
     if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   }
-  auto engine = std::make_unique<TorchEngine>(std::move(network), std::move(folded),
-                                              std::move(block_decoder), device, own_streams,
-                                              std::move(recorder), type);
+  auto engine =
+      std::make_unique<TorchEngine>(std::move(network), std::move(folded), std::move(block_decoder),
+                                    device, own_streams, std::move(recorder), type);
   Await(device);  // before other streams read the weights
   return engine;
 }

@@ -55,20 +55,19 @@ FoldedDecoder::FoldedDecoder(FoldedHiif folded, at::Device device, at::ScalarTyp
     levels_.push_back(level);
   }
   for (const FoldedAttention& from : folded_.attention) {
-    attention_.push_back({.kv = precise(matrix(from.kv, 2 * width)),
-                          .kv_bias = precise(vector(from.kv_bias)),
-                          .k_norm = precise(vector(from.k_norm)),
-                          .k_norm_bias = precise(vector(from.k_norm_bias)),
-                          .v_norm = precise(vector(from.v_norm)),
-                          .v_norm_bias = precise(vector(from.v_norm_bias)),
-                          .query = precise(matrix(from.query, width))
-                                       .reshape({config.heads, -1, width}),
-                          .query_bias = precise(vector(from.query_bias))
-                                            .reshape({config.heads, -1, 1}),
-                          .proj1 = precise(matrix(from.proj1, width)),
-                          .proj1_bias = precise(vector(from.proj1_bias)),
-                          .proj2 = typed(matrix(from.proj2, width)),
-                          .proj2_bias = typed(vector(from.proj2_bias))});
+    attention_.push_back(
+        {.kv = precise(matrix(from.kv, 2 * width)),
+         .kv_bias = precise(vector(from.kv_bias)),
+         .k_norm = precise(vector(from.k_norm)),
+         .k_norm_bias = precise(vector(from.k_norm_bias)),
+         .v_norm = precise(vector(from.v_norm)),
+         .v_norm_bias = precise(vector(from.v_norm_bias)),
+         .query = precise(matrix(from.query, width)).reshape({config.heads, -1, width}),
+         .query_bias = precise(vector(from.query_bias)).reshape({config.heads, -1, 1}),
+         .proj1 = precise(matrix(from.proj1, width)),
+         .proj1_bias = precise(vector(from.proj1_bias)),
+         .proj2 = typed(matrix(from.proj2, width)),
+         .proj2_bias = typed(vector(from.proj2_bias))});
   }
 }
 

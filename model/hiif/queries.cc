@@ -130,7 +130,31 @@ Positions CoordinatePositions(const ModelConfig& config, Grid size, Grid grid, C
 }
 
 std::vector<PixelIndex> GatherNeighbours(absl::Span<Query> queries) {
+  if (queries.empty()) return {};
+  PixelIndex least = queries[0].neighbour[0];
+  PixelIndex most = least;
+  for (const Query& query : queries) {
+    const auto [low, high] = std::minmax_element(query.neighbour.begin(), query.neighbour.end());
+    least = std::min(least, *low);
+    most = std::max(most, *high);
+  }
   std::vector<PixelIndex> pixels;
+  const int64_t range = int64_t{most} - least + 1;
+  if (range <= 16 * std::ssize(queries)) {  // the places in a table
+    std::vector<int32_t> places(range, 0);
+    for (const Query& query : queries) {
+      for (const int32_t neighbour : query.neighbour) places[neighbour - least] = 1;
+    }
+    for (int64_t i = 0; i < range; ++i) {
+      if (places[i] == 0) continue;
+      places[i] = static_cast<int32_t>(pixels.size());
+      pixels.push_back(static_cast<PixelIndex>(least + i));
+    }
+    for (Query& query : queries) {
+      for (int32_t& neighbour : query.neighbour) neighbour = places[neighbour - least];
+    }
+    return pixels;
+  }
   pixels.reserve(queries.size() * 4);
   for (const Query& query : queries) {
     pixels.insert(pixels.end(), query.neighbour.begin(), query.neighbour.end());

@@ -35,7 +35,8 @@ struct AxisTable {
   // Bit l: of level l.
   uint32_t packed_bits(int64_t i) const {
     uint32_t packed = 0;
-    for (int level = 0; level < levels; ++level) packed |= uint32_t{bits[level * size() + i]} << level;
+    for (int level = 0; level < levels; ++level)
+      packed |= uint32_t{bits[level * size() + i]} << level;
     return packed;
   }
 };

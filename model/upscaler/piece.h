@@ -59,9 +59,14 @@ struct Piece {
     return region.width == 0 ? out + i * 3 : out + i / region.width * stride + i % region.width * 3;
   }
   Engine::Group Group(const Engine::Attention* attention) const {
-    return {features->latents.get(), attention, positions->cell,
-            pixels,                  queries,    points,
-            positions,               by_tables ? region : Region{}};
+    return {features->latents.get(),
+            attention,
+            positions->cell,
+            pixels,
+            queries,
+            points,
+            positions,
+            by_tables ? region : Region{}};
   }
   // Query i, whose neighbours are places in `pixels`.
   hiif::Query QueryAt(int64_t i) const {

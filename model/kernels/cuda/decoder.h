@@ -1,6 +1,6 @@
-// The HIIF decoder, folded (model/hiif/folded.h), behind its projected pixels (projector.h): a block
-// of queries goes through all levels in the memory that a block of threads shares, while the weights
-// stream by.
+// The HIIF decoder, folded (model/hiif/folded.h), behind its projected pixels (projector.h): a
+// block of queries goes through all levels in the memory that a block of threads shares, while the
+// weights stream by.
 #ifndef MODEL_KERNELS_CUDA_DECODER_H_
 #define MODEL_KERNELS_CUDA_DECODER_H_
 
@@ -19,7 +19,6 @@ struct alignas(32) DecoderMemory {
 
   typename Block::Value x[kRows * kStride];
   typename Block::Value hidden[kRows * kStride];
-  typename BlockRows<Block>::Sums sums;
   float scale[kRows];     // of the LayerNorm: 1 / sqrt(variance + eps)
   float row_bits[kRows];  // of the level
   float column_bits[kRows];
@@ -48,31 +47,43 @@ class Decoder {
     const DecoderLevel& level0 = weights_.level[0];
     if (group_.rows_out != nullptr) {
       auto* out = static_cast<Value*>(group_.rows_out);
-      Product(memory_.hidden, level0.fc2, [&](int row, int column, float sum) {
-        if (first_ + row >= group_.count) return;
-        out[(first_ + row) * kWidth + column] = Value(sum + level0.fc2_bias[column]);
-      });
+      Product(memory_.hidden, level0.fc2, level0.fc2_bias,
+              [&](int row, int column, float first, float second) {
+                if (first_ + row >= group_.count) return;
+                Block::Put(out + (first_ + row) * kWidth + column, first, second);
+              });
       return;
     }
-    Product(memory_.hidden, level0.fc2, [&](int row, int column, float sum) {
-      memory_.x[row * kStride + column] = Value(sum + level0.fc2_bias[column]);
-    });
+    Product(memory_.hidden, level0.fc2, level0.fc2_bias, Into(memory_.x));
     HIIF_NO_UNROLL
     for (int i = 0; i < weights_.attention_blocks; ++i) Attend(i);
     HIIF_NO_UNROLL
     for (int i = 1; i < weights_.levels; ++i) {
       const DecoderLevel& level = weights_.level[i];
       Normalise(i);
-      Product(memory_.x, level.fc1, [&](int row, int column, float sum) {
-        const float inputs = sum + memory_.row_bits[row] * level.extra[column] +
-                             memory_.column_bits[row] * level.extra[kWidth + column];
-        memory_.hidden[row * kStride + column] =
-            Value(Gelu(memory_.scale[row] * inputs + level.extra[4 * kWidth + column]));
-      });
+      struct Extra {
+        ColumnPair row_bit, column_bit, bias;
+      };
+      kernels::Product(
+          block_, memory_.x, kStride, kWidth, level.fc1,
+          [&](int column) {
+            return Extra{PairAt(level.extra, column), PairAt(level.extra + kWidth, column),
+                         PairAt(level.extra + 4 * kWidth, column)};
+          },
+          [&](const Extra& extra, int row, int column, float first, float second) {
+            const float scale = memory_.scale[row];
+            const float row_bit = memory_.row_bits[row];
+            const float column_bit = memory_.column_bits[row];
+            const auto hidden = [&](float sum, float of_row, float of_column, float bias) {
+              return Gelu(scale * (sum + row_bit * of_row + column_bit * of_column) + bias);
+            };
+            Block::Put(
+                memory_.hidden + row * kStride + column,
+                hidden(first, extra.row_bit.first, extra.column_bit.first, extra.bias.first),
+                hidden(second, extra.row_bit.second, extra.column_bit.second, extra.bias.second));
+          });
       if (i + 1 == weights_.levels) break;
-      Product(memory_.hidden, level.fc2, [&](int row, int column, float sum) {
-        memory_.x[row * kStride + column] = Value(sum + level.fc2_bias[column]);
-      });
+      Product(memory_.hidden, level.fc2, level.fc2_bias, Into(memory_.x));
     }
     Finish();
   }
@@ -136,32 +147,39 @@ class Decoder {
         const float mean = sum / kInputs;
         const float scale = NormScale(squares / kInputs - mean * mean);
         HIIF_UNROLL_SOME
-        for (int column = lane; column < kWidth; column += kLanes) {
-          float inputs = row_bit * extra[column] + column_bit * extra[kWidth + column] +
-                         cell[0] * extra[2 * kWidth + column] +
-                         cell[1] * extra[3 * kWidth + column];
+        for (int column = 2 * lane; column < kWidth; column += 2 * kLanes) {
+          const auto added = [&](int of) { return PairAt(extra + of * kWidth, column); };
+          const ColumnPair bits[2] = {added(0), added(1)}, cells[2] = {added(2), added(3)};
+          float first = row_bit * bits[0].first + column_bit * bits[1].first +
+                        cell[0] * cells[0].first + cell[1] * cells[1].first;
+          float second = row_bit * bits[0].second + column_bit * bits[1].second +
+                         cell[0] * cells[0].second + cell[1] * cells[1].second;
           HIIF_UNROLL
           for (int k = 0; k < 4; ++k) {
             const int64_t slot = int64_t{query.pixel[k]} * 4 + k;
-            inputs += query.weight[k] * static_cast<float>(slots[slot * kWidth + column]);
+            const ColumnPair from = Block::Get(slots + slot * kWidth + column);
+            first += query.weight[k] * from.first;
+            second += query.weight[k] * from.second;
           }
-          memory_.hidden[row * kStride + column] =
-              Value(Gelu(scale * inputs + extra[4 * kWidth + column]));
+          const ColumnPair bias = added(4);
+          Block::Put(memory_.hidden + row * kStride + column, Gelu(scale * first + bias.first),
+                     Gelu(scale * second + bias.second));
         }
       }
     });
   }
 
   HIIF_DEVICE void Attend(int i) {
-    const float* bias = group_.bias[i];
-    Product(memory_.x, group_.projection[i], [&](int row, int column, float sum) {
-      memory_.hidden[row * kStride + column] = Value(Gelu(sum + bias[column]));
-    });
-    const float* bias2 = weights_.proj2_bias[i];
-    Product(memory_.hidden, weights_.proj2[i], [&](int row, int column, float sum) {
-      Value& x = memory_.x[row * kStride + column];
-      x = Value(static_cast<float>(x) + sum + bias2[column]);
-    });
+    Product(memory_.x, group_.projection[i], group_.bias[i],
+            [&](int row, int column, float first, float second) {
+              Block::Put(memory_.hidden + row * kStride + column, Gelu(first), Gelu(second));
+            });
+    Product(memory_.hidden, weights_.proj2[i], weights_.proj2_bias[i],
+            [&](int row, int column, float first, float second) {
+              Value* x = memory_.x + row * kStride + column;
+              const ColumnPair old = Block::Get(x);
+              Block::Put(x, old.first + first, old.second + second);
+            });
   }
 
   // The bits of a level, and the scale of its LayerNorm over x and them. Its mean is in fc1.
@@ -174,12 +192,18 @@ class Decoder {
         const float ones = memory_.row_bits[row] + memory_.column_bits[row];
         const Value* x = memory_.x + row * kStride;
         float sum = 0.0f;
-        for (int c = lane; c < kWidth; c += kLanes) sum += static_cast<float>(x[c]);
+        HIIF_UNROLL
+        for (int c = 2 * lane; c < kWidth; c += 2 * kLanes) {
+          const ColumnPair pair = Block::Get(x + c);
+          sum += pair.first + pair.second;
+        }
         const float mean = (block_.WarpSum(sum) + ones) / (kWidth + 2);
         float squares = 0.0f;
-        for (int c = lane; c < kWidth; c += kLanes) {
-          const float difference = static_cast<float>(x[c]) - mean;
-          squares += difference * difference;
+        HIIF_UNROLL
+        for (int c = 2 * lane; c < kWidth; c += 2 * kLanes) {
+          const ColumnPair pair = Block::Get(x + c);
+          squares += (pair.first - mean) * (pair.first - mean) +
+                     (pair.second - mean) * (pair.second - mean);
         }
         squares = block_.WarpSum(squares) + ones * (1.0f - mean) * (1.0f - mean) +
                   (2.0f - ones) * mean * mean;
@@ -206,10 +230,21 @@ class Decoder {
     });
   }
 
-  // kRows rows of kWidth values x packed weights.
+  // kRows rows of kWidth values x packed weights; finish(row, column, sum + bias, that of the next
+  // column).
   template <class F>
-  HIIF_DEVICE void Product(const Value* in, const void* packed, const F& finish) {
-    kernels::Product(block_, in, kStride, kWidth, packed, memory_.sums, finish);
+  HIIF_DEVICE void Product(const Value* in, const void* packed, const float* bias,
+                           const F& finish) {
+    kernels::Product(
+        block_, in, kStride, kWidth, packed, [&](int column) { return PairAt(bias, column); },
+        [&](const ColumnPair& added, int row, int column, float first, float second) {
+          finish(row, column, first + added.first, second + added.second);
+        });
+  }
+  HIIF_DEVICE static auto Into(Value* to) {
+    return [to](int row, int column, float first, float second) {
+      Block::Put(to + row * kStride + column, first, second);
+    };
   }
 
   const Block& block_;

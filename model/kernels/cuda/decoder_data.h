@@ -13,8 +13,13 @@ inline constexpr int kTile = 16;
 constexpr int TileDepth(int value_bytes) { return value_bytes == 4 ? 8 : 16; }
 
 // A packed matrix of `inputs` x width, for x * matrix, has tiles of TileDepth() inputs x 16
-// outputs: tile (k, n) is number k * (width / 16) + n, and in it value (input, output) lies at
-// output * TileDepth() + input.
+// outputs: tile (k, n) is number k * (width / 16) + n. In a tile values lie as the 32 lanes of a
+// warp take them, 16 bytes each (PTX, mma.m16n8k16 and m16n8k8).
+constexpr int PlaceInTile(int input, int output, int depth) {
+  const int each = depth / 8;  // inputs next to each other
+  const int lane = output % 8 * 4 + input % (4 * each) / each;
+  return ((lane * 2 + output / 8) * 2 + input / (4 * each)) * each + input % each;
+}
 
 inline constexpr int kMaxLevels = 8;
 inline constexpr int kMaxAttention = 4;
@@ -47,10 +52,10 @@ struct DecoderWeights {
   // channel), filled up to whole tiles, to features, and these to level 0's sums for each of the
   // four slots that a neighbour may have.
   int channels = 0;
-  int patch_inputs = 0;             // 9 channels or more, a multiple of TileDepth()
-  const void* freq = nullptr;       // packed, patch_inputs x width
+  int patch_inputs = 0;              // 9 channels or more, a multiple of TileDepth()
+  const void* freq = nullptr;        // packed, patch_inputs x width
   const float* freq_bias = nullptr;  // width
-  const void* slots[4] = {};        // packed
+  const void* slots[4] = {};         // packed
   int levels = 0;
   int attention_blocks = 0;
   DecoderLevel level[kMaxLevels];
@@ -62,7 +67,7 @@ struct DecoderWeights {
 
 // Queries of one image and context.
 struct DecoderGroup {
-  const void* codes = nullptr;      // height x width x channels, of the image
+  const void* codes = nullptr;  // height x width x channels, of the image
   int32_t height = 0;
   int32_t width = 0;
   const int32_t* pixels = nullptr;  // row * width + column of those that queries ask for
@@ -79,7 +84,7 @@ struct DecoderGroup {
   float cell[2] = {};
   const void* projection[kMaxAttention] = {};  // packed
   const float* bias[kMaxAttention] = {};
-  float* rgb = nullptr;  // 3 values a query
+  float* rgb = nullptr;      // 3 values a query
   void* rows_out = nullptr;  // instead: level 0 alone, width values a query
 };
 

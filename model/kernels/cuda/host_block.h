@@ -44,7 +44,9 @@ struct HostBlock {
   }
   static void LoadRight(Right& right, const T* from) {
     for (int k = 0; k < kDepth; ++k) {
-      for (int j = 0; j < kTile; ++j) right.values[k][j] = static_cast<float>(from[j * kDepth + k]);
+      for (int j = 0; j < kTile; ++j) {
+        right.values[k][j] = static_cast<float>(from[PlaceInTile(k, j, kDepth)]);
+      }
     }
   }
   static void MultiplyAdd(Sum& sum, const Left& left, const Right& right) {
@@ -56,10 +58,20 @@ struct HostBlock {
       }
     }
   }
-  static void Store(float* to, int stride, const Sum& sum) {
-    for (int i = 0; i < kTile; ++i) {
-      for (int j = 0; j < kTile; ++j) to[i * stride + j] = sum.values[i][j];
-    }
+  // The only lane has all values.
+  static constexpr int kPairs = kTile / 2;
+  static constexpr int kRowsOfLane = kTile;
+  static int ColumnOf(int, int pair) { return 2 * pair; }
+  static int RowOf(int, int row) { return row; }
+  static float At(const Sum& sum, int pair, int row, int which) {
+    return sum.values[row][2 * pair + which];
+  }
+  static ColumnPair Get(const T* from) {
+    return {static_cast<float>(from[0]), static_cast<float>(from[1])};
+  }
+  static void Put(T* to, float first, float second) {
+    to[0] = T(first);
+    to[1] = T(second);
   }
 };
 

@@ -27,10 +27,11 @@ struct DecoderLaunch {
   int group_count = 0;
   int64_t largest_group = 0;   // queries
   int64_t largest_pixels = 0;  // low-resolution pixels of a group
-  void* stream = nullptr;     // a cudaStream_t; null: the device's default stream
+  void* stream = nullptr;      // a cudaStream_t; null: the device's default stream
 };
 
-// Projects the groups' pixels and decodes their queries. Puts the work into the stream and does not wait for it. Empty, or what CUDA said.
+// Projects the groups' pixels and decodes their queries. Puts the work into the stream and does not
+// wait for it. Empty, or what CUDA said.
 std::string LaunchDecoder(const DecoderLaunch& launch);
 
 }  // namespace hiif::kernels

@@ -11,14 +11,14 @@ namespace hiif::kernels {
 template <class Block>
 struct alignas(32) ProjectorMemory {
   typename Block::Value features[BlockRows<Block>::kRows * BlockRows<Block>::kStride];
-  typename BlockRows<Block>::Sums sums;
 };
 
 template <class Block>
 constexpr int ProjectorBytes(int patch_inputs) {
   using Rows = BlockRows<Block>;
   return static_cast<int>(sizeof(ProjectorMemory<Block>)) +
-         Rows::kRows * (patch_inputs + Rows::kPad) * static_cast<int>(sizeof(typename Block::Value));
+         Rows::kRows * (patch_inputs + Rows::kPad) *
+             static_cast<int>(sizeof(typename Block::Value));
 }
 
 template <class Block>
@@ -41,21 +41,25 @@ class Projector {
 
   HIIF_DEVICE void Run() {
     Gather();
-    kernels::Product(block_, patches_, stride_, weights_.patch_inputs, weights_.freq, memory_.sums,
-                     [&](int row, int column, float sum) {
-                       memory_.features[row * kStride + column] =
-                           Value(sum + weights_.freq_bias[column]);
-                     });
+    Product(
+        block_, patches_, stride_, weights_.patch_inputs, weights_.freq,
+        [&](int column) { return PairAt(weights_.freq_bias, column); },
+        [&](const ColumnPair& bias, int row, int column, float first, float second) {
+          Block::Put(memory_.features + row * kStride + column, first + bias.first,
+                     second + bias.second);
+        });
     Sums();
     auto* slots = static_cast<Value*>(group_.slots);
     HIIF_NO_UNROLL
     for (int slot = 0; slot < 4; ++slot) {
-      kernels::Product(block_, memory_.features, kStride, kWidth, weights_.slots[slot],
-                       memory_.sums, [&](int row, int column, float sum) {
-                         const int64_t pixel = first_ + row;
-                         if (pixel >= group_.pixel_count) return;
-                         slots[(pixel * 4 + slot) * kWidth + column] = Value(sum);
-                       });
+      Product(
+          block_, memory_.features, kStride, kWidth, weights_.slots[slot],
+          [](int) { return ColumnPair{}; },
+          [&](const ColumnPair&, int row, int column, float first, float second) {
+            const int64_t pixel = first_ + row;
+            if (pixel >= group_.pixel_count) return;
+            Block::Put(slots + (pixel * 4 + slot) * kWidth + column, first, second);
+          });
     }
   }
 
@@ -100,10 +104,10 @@ class Projector {
       for (int row = warp; row < kRows && first_ + row < group_.pixel_count; row += Block::kWarps) {
         float sum = 0.0f;
         float squares = 0.0f;
-        for (int c = lane; c < kWidth; c += Block::kLanes) {
-          const auto value = static_cast<float>(memory_.features[row * kStride + c]);
-          sum += value;
-          squares += value * value;
+        for (int c = 2 * lane; c < kWidth; c += 2 * Block::kLanes) {
+          const ColumnPair pair = Block::Get(memory_.features + row * kStride + c);
+          sum += pair.first + pair.second;
+          squares += pair.first * pair.first + pair.second * pair.second;
         }
         sum = block_.WarpSum(sum);
         squares = block_.WarpSum(squares);

@@ -123,6 +123,8 @@ TEST(BlockDecoder, IsNamedAndChosenByTheEnvironment) {
   EXPECT_EQ(Made("edsr-baseline-hiif", "fused", Precision::kBFloat16)->identity(),
             "torch/cpu-fused-bfloat16");
   EXPECT_EQ(Made("edsr-baseline-hiif", "", Precision::kBFloat16)->identity(), "torch/cpu-bfloat16");
+  EXPECT_EQ(Made("edsr-baseline-hiif", "layers", Precision::kBFloat16)->identity(),
+            "torch/cpu-bfloat16");
   const auto checkpoint =
       Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
   const testing::ScopedEnvironment chosen("HIIF_CUDA_DECODER", "quick");
@@ -130,12 +132,18 @@ TEST(BlockDecoder, IsNamedAndChosenByTheEnvironment) {
             absl::StatusCode::kInvalidArgument);
 }
 
-// A product of tiles is the product of the matrices that were packed.
+// A product of tiles is the product of the matrices that were packed, each value at a place of its
+// own.
 TEST(HostBlock, MultipliesPackedTiles) {
   using Block = kernels::HostBlock<float, 96, 1>;
-  std::vector<float> left(16 * Block::kDepth), packed(Block::kDepth * 16), out(16 * 16);
+  std::vector<float> left(16 * Block::kDepth), right(Block::kDepth * 16), packed(right.size(), NAN);
   for (size_t i = 0; i < left.size(); ++i) left[i] = static_cast<float>(i % 7) - 3;
-  for (size_t i = 0; i < packed.size(); ++i) packed[i] = static_cast<float>(i % 5) - 2;
+  for (int k = 0; k < Block::kDepth; ++k) {
+    for (int j = 0; j < 16; ++j) {
+      right[k * 16 + j] = static_cast<float>((k * 16 + j) % 5) - 2;
+      packed[kernels::PlaceInTile(k, j, Block::kDepth)] = right[k * 16 + j];
+    }
+  }
   Block::Left a;
   Block::Right b;
   Block::Sum sum;
@@ -143,15 +151,27 @@ TEST(HostBlock, MultipliesPackedTiles) {
   Block::LoadRight(b, packed.data());
   Block::Zero(sum);
   Block::MultiplyAdd(sum, a, b);
-  Block::Store(out.data(), 16, sum);
   for (int row = 0; row < 16; ++row) {
-    for (int column = 0; column < 16; ++column) {
-      float expected = 0;
-      for (int k = 0; k < Block::kDepth; ++k) {
-        expected += left[row * Block::kDepth + k] * packed[column * Block::kDepth + k];
+    for (int pair = 0; pair < 8; ++pair) {
+      for (int which = 0; which < 2; ++which) {
+        float expected = 0;
+        for (int k = 0; k < Block::kDepth; ++k) {
+          expected += left[row * Block::kDepth + k] * right[k * 16 + 2 * pair + which];
+        }
+        EXPECT_EQ(Block::At(sum, pair, row, which), expected);
       }
-      EXPECT_EQ(out[row * 16 + column], expected);
     }
+  }
+}
+
+// Of 16 bits too: places are 0 to 255, each once.
+TEST(HostBlock, PlacesOfATileAreDistinct) {
+  for (const int depth : {8, 16}) {
+    std::vector<int> taken(depth * 16, 0);
+    for (int k = 0; k < depth; ++k) {
+      for (int j = 0; j < 16; ++j) ++taken.at(kernels::PlaceInTile(k, j, depth));
+    }
+    EXPECT_THAT(taken, ::testing::Each(1));
   }
 }
 

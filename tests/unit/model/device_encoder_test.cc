@@ -43,8 +43,8 @@ RgbImage Waves(int64_t height, int64_t width, double phase) {
 class DeviceEncoderTest : public ::testing::Test {
  protected:
   DeviceEncoderTest()
-      : network_(LoadNetwork(*Checkpoint::Open(testing::RepositoryPath(
-                     "models/edsr-baseline-hiif.safetensors")))
+      : network_(LoadNetwork(*Checkpoint::Open(
+                                 testing::RepositoryPath("models/edsr-baseline-hiif.safetensors")))
                      .value()) {}
 
   Recorder Playing() {

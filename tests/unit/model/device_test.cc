@@ -79,6 +79,20 @@ TEST_F(DeviceTest, AThreadHasOneStreamOfItsOwn) {
   EXPECT_NE(other, mine);
 }
 
+// LibTorch keeps memory for each stream: threads that come and go take each other's.
+TEST_F(DeviceTest, TheStreamOfAThreadThatEndedIsTakenAgain) {
+  const auto of_a_thread = [] {
+    int64_t stream = 0;
+    std::thread([&] {
+      const DeviceCall call(kDevice, /*own_stream=*/true);
+      stream = Current();
+    }).join();
+    return stream;
+  };
+  const int64_t first = of_a_thread();
+  EXPECT_EQ(of_a_thread(), first);
+}
+
 TEST_F(DeviceTest, ACallThatFailsIsWaitedForToo) {
   int64_t mine = 0;
   EXPECT_THROW(
@@ -109,8 +123,8 @@ TEST_F(DeviceTest, StreamsAreChosenByTheEnvironment) {
     const testing::ScopedEnvironment streams("HIIF_CUDA_STREAMS", value);
     return OwnStreams(device);
   };
-  EXPECT_EQ(*chosen("own", kDevice), true);
-  for (const char* value : {"one", ""}) EXPECT_EQ(*chosen(value, kDevice), false) << value;
+  for (const char* value : {"own", ""}) EXPECT_EQ(*chosen(value, kDevice), true) << value;
+  EXPECT_EQ(*chosen("one", kDevice), false);
   EXPECT_EQ(*chosen("own", at::kCPU), false);
   EXPECT_TRUE(absl::IsInvalidArgument(chosen("two", at::kCPU).status()));
 }
