@@ -7,8 +7,8 @@ from .machine import ROOT
 
 PART = 15_000_000  # bytes of a file
 STOPPED = 3  # what hiif-train ends with after its minutes
-PRESET = ("--preset", "edsr-finetune", "--init", "models/edsr-baseline-hiif.safetensors",
-          "--teacher", "teachers/dat-light-hiif-fast.safetensors")
+PRESET = ("--preset", "edsr-finetune", "--init", "models/edsr-baseline-hiif.safetensors")
+TEACHER = ROOT / "teachers" / "dat-light-hiif-fast.safetensors"
 
 
 def join(out, run):
@@ -59,7 +59,7 @@ def run(report):
     going_on = run_folder.exists()
     minutes = report.options.minutes or (0.1 if small else 60)
     minutes = max(min(minutes, (report.left() - 40) / 60), 0.05)
-    options = list(extra) if going_on or "--preset" in extra or "--config" in extra else [*PRESET, *extra]
+    options = list(extra) if going_on or "--preset" in extra or "--config" in extra else [*PRESET, *(["--teacher", TEACHER] if TEACHER.exists() else []), *extra]
     if small:
         options += ["--batch", 2, "--patch", 24, "--queries", 128, "--validate-every", 0]
     done = report.machine.call("hiif-train", "--run", run_folder, "--data", data, "--validation", held_out, "--device", report.options.device,
