@@ -134,6 +134,7 @@ BlockDecoder::BlockDecoder(const FoldedHiif& folded, at::Device device, at::Scal
   };
   weights_.channels = folded.latent_channels;
   weights_.patch_inputs = PatchInputs(folded.latent_channels, type_);
+  weights_.features = width_;
   const at::Tensor freq = Matrix(folded.freq, width_).t();
   weights_.freq =
       packed(at::constant_pad_nd(freq, {0, 0, 0, weights_.patch_inputs - freq.size(0)}));

@@ -85,6 +85,7 @@ DecoderWeights Weights(Arena& arena) {
   DecoderWeights weights;
   weights.channels = kChannels;
   weights.patch_inputs = (9 * kChannels + depth - 1) / depth * depth;
+  weights.features = width;
   weights.freq = matrix(weights.patch_inputs);
   weights.freq_bias = vector(width);
   for (auto& slot : weights.slots) slot = matrix(width);

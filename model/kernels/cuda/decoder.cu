@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(Block::kThreads)
 }
 
 template <class Block>
-__global__ void __launch_bounds__(Block::kThreads)
+__global__ void __launch_bounds__(Block::kThreads, 1)
     ProjectKernel(const __grid_constant__ DecoderWeights weights, const DecoderGroup* groups) {
   extern __shared__ __align__(32) unsigned char memory[];
   const DecoderGroup& group = groups[blockIdx.y];

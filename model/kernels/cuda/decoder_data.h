@@ -55,7 +55,10 @@ struct DecoderWeights {
   int patch_inputs = 0;              // 9 channels or more, a multiple of TileDepth()
   const void* freq = nullptr;        // packed, patch_inputs x width
   const float* freq_bias = nullptr;  // width
-  const void* slots[4] = {};         // packed
+  // The width. A count that the compiler does not know: of one that it knows it makes straight
+  // code, for which there are too few registers.
+  int features = 0;
+  const void* slots[4] = {};  // packed
   int levels = 0;
   int attention_blocks = 0;
   DecoderLevel level[kMaxLevels];

@@ -53,7 +53,7 @@ class Projector {
     HIIF_NO_UNROLL
     for (int slot = 0; slot < 4; ++slot) {
       Product(
-          block_, memory_.features, kStride, kWidth, weights_.slots[slot],
+          block_, memory_.features, kStride, weights_.features, weights_.slots[slot],
           [](int) { return ColumnPair{}; },
           [&](const ColumnPair&, int row, int column, float first, float second) {
             const int64_t pixel = first_ + row;
