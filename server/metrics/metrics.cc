@@ -27,10 +27,10 @@ const Buckets& Seconds() {
   return *buckets;
 }
 
-const Buckets& PowersOfTwo(int first, int last) {
-  auto* buckets = new Buckets;
-  for (int i = first; i <= last; ++i) buckets->push_back(static_cast<double>(int64_t{1} << i));
-  return *buckets;
+Buckets PowersOfTwo(int first, int last) {
+  Buckets buckets;
+  for (int i = first; i <= last; ++i) buckets.push_back(static_cast<double>(int64_t{1} << i));
+  return buckets;
 }
 
 // What each front offers; `model`: it runs one, and its series are known per model.
