@@ -128,7 +128,8 @@ EnlargeOptions EnlargeOptionsOf(const Options& options, const Upscaler& upscaler
     return enlarge;
   }
   enlarge.threads = ThreadsOf(options.threads);
-  if (options.model.device != "cpu") enlarge.tile_rows = enlarge.tile_columns / 2;  // fills a call
+  // Enough for a device to be busy with, and enough of them for the threads.
+  if (options.model.device != "cpu") enlarge.tile_rows = enlarge.tile_columns / 2;
   return enlarge;
 }
 

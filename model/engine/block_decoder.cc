@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdlib>
 #include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "model/engine/device.h"
 #include "model/engine/upload.h"
 #include "model/kernels/cuda/host_block.h"
 
@@ -111,13 +112,9 @@ absl::StatusOr<std::unique_ptr<BlockDecoder>> BlockDecoder::Create(const FoldedH
 absl::StatusOr<std::unique_ptr<BlockDecoder>> BlockDecoder::Chosen(const FoldedHiif& folded,
                                                                    at::Device device,
                                                                    at::ScalarType type) {
-  const char* name = std::getenv("HIIF_CUDA_DECODER");
-  const absl::string_view chosen = name == nullptr ? "" : name;
+  HIIF_ASSIGN_OR_RETURN(const absl::string_view chosen,
+                        ChosenByEnvironment("HIIF_CUDA_DECODER", "layers", "fused"));
   if (chosen == "layers" || (chosen.empty() && device.is_cpu())) return nullptr;
-  if (!chosen.empty() && chosen != "fused") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("HIIF_CUDA_DECODER: \"", chosen, "\" is neither layers nor fused"));
-  }
   auto made = Create(folded, device, type);
   if (chosen.empty() && absl::IsUnimplemented(made.status())) return nullptr;
   return made;

@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/status_macros.h"
 
 namespace hiif {
 namespace {
@@ -62,13 +63,19 @@ c10::Stream StreamOfThread(const at::Device& device) {
 
 }  // namespace
 
-absl::StatusOr<bool> OwnStreams(const at::Device& device) {
-  const char* name = std::getenv("HIIF_CUDA_STREAMS");
-  const absl::string_view chosen = name == nullptr ? "" : name;
-  if (chosen == "one") return false;
-  if (chosen.empty() || chosen == "own") return device.is_cuda();
+absl::StatusOr<absl::string_view> ChosenByEnvironment(const char* name, absl::string_view one,
+                                                      absl::string_view other) {
+  const char* value = std::getenv(name);
+  const absl::string_view chosen = value == nullptr ? "" : value;
+  if (chosen.empty() || chosen == one || chosen == other) return chosen;
   return absl::InvalidArgumentError(
-      absl::StrCat("HIIF_CUDA_STREAMS: \"", chosen, "\" is neither one nor own"));
+      absl::StrCat(name, ": \"", chosen, "\" is neither ", one, " nor ", other));
+}
+
+absl::StatusOr<bool> OwnStreams(const at::Device& device) {
+  HIIF_ASSIGN_OR_RETURN(const absl::string_view chosen,
+                        ChosenByEnvironment("HIIF_CUDA_STREAMS", "one", "own"));
+  return chosen != "one" && device.is_cuda();
 }
 
 DeviceCall::DeviceCall(const at::Device& device, bool own_stream) {

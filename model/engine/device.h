@@ -11,8 +11,14 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace hiif {
+
+// What the environment says for `name`: `one` or `other`, or nothing. InvalidArgument: something
+// else.
+absl::StatusOr<absl::string_view> ChosenByEnvironment(const char* name, absl::string_view one,
+                                                      absl::string_view other);
 
 // Whether every thread has a stream of its own on a GPU, as HIIF_CUDA_STREAMS says: "own" (and not
 // set), or "one", the device's default one for all. InvalidArgument: something else.

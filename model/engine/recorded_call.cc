@@ -1,8 +1,7 @@
 #include "model/engine/recorded_call.h"
 
-#include <cstdlib>
-
-#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "model/engine/device.h"
 
 #ifdef HIIF_CUDA_KERNELS
 #include <ATen/cuda/CUDAGraph.h>
@@ -86,21 +85,15 @@ class CudaGraph : public RecordedCall {
 }  // namespace
 
 absl::StatusOr<Recorder> CudaRecorder(const at::Device& device) {
-  const char* name = std::getenv("HIIF_CUDA_GRAPHS");
-  const absl::string_view chosen = name == nullptr ? "on" : name;
-  if (chosen != "on" && chosen != "off" && !chosen.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("HIIF_CUDA_GRAPHS: \"", chosen, "\" is neither on nor off"));
-  }
+  HIIF_ASSIGN_OR_RETURN(const absl::string_view chosen,
+                        ChosenByEnvironment("HIIF_CUDA_GRAPHS", "on", "off"));
+  if (!device.is_cuda() || chosen == "off") return Recorder();
 #ifdef HIIF_CUDA_KERNELS
-  const GraphFunctions* functions = FindGraphFunctions();
-  if (device.is_cuda() && chosen != "off" && functions != nullptr) {
+  if (const GraphFunctions* functions = FindGraphFunctions(); functions != nullptr) {
     return Recorder([functions](const std::function<void()>& work) {
       return CudaGraph::Record(*functions, work);
     });
   }
-#else
-  (void)device;
 #endif
   return Recorder();
 }

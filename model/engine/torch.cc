@@ -1,6 +1,5 @@
-// The `torch` backend: model/hiif/folded_tensors.h on a device of LibTorch, or, where
-// HIIF_CUDA_DECODER says so, its decoder as one kernel (block_decoder.h); what is not HIIF by
-// model/engine/points.h.
+// The `torch` backend: model/hiif/folded_tensors.h on a device of LibTorch, on a GPU its decoder as
+// one kernel where there is one (block_decoder.h); what is not HIIF by model/engine/points.h.
 #include <ATen/ATen.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 
@@ -55,11 +54,12 @@ struct TorchAttention : Engine::Attention {
 class TorchEngine : public Engine {
  public:
   // `block_decoder` decodes; null: layer by layer.
-  TorchEngine(Network network, FoldedHiif folded, std::unique_ptr<BlockDecoder> block_decoder,
-              at::Device device, bool own_streams, Recorder recorder, at::ScalarType type)
+  TorchEngine(Network network, const FoldedHiif& folded,
+              std::unique_ptr<BlockDecoder> block_decoder, at::Device device, bool own_streams,
+              Recorder recorder, at::ScalarType type)
       : network_(std::move(network)),
         encoder_(network_, device, type, std::move(recorder)),
-        decoder_(std::move(folded), device, type),
+        decoder_(folded, device, type),
         block_decoder_(std::move(block_decoder)),
         device_(device),
         own_streams_(own_streams),
@@ -331,17 +331,16 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
   HIIF_ASSIGN_OR_RETURN(const bool own_streams, OwnStreams(device));
   HIIF_ASSIGN_OR_RETURN(Recorder recorder, CudaRecorder(device));
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
-  HIIF_ASSIGN_OR_RETURN(FoldedHiif folded, FoldedHiif::Create(checkpoint.tensors(), *hiif,
-                                                              config.encoder->features()));
+  HIIF_ASSIGN_OR_RETURN(const FoldedHiif folded, FoldedHiif::Create(checkpoint.tensors(), *hiif,
+                                                                    config.encoder->features()));
   HIIF_ASSIGN_OR_RETURN(auto block_decoder, BlockDecoder::Chosen(folded, device, type));
   std::erase_if(network.parameters, [](const auto& p) { return !p.first.starts_with("encoder."); });
   for (auto& [name, tensor] : network.parameters) {
     tensor = tensor.to(device, type);
     if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   }
-  auto engine =
-      std::make_unique<TorchEngine>(std::move(network), std::move(folded), std::move(block_decoder),
-                                    device, own_streams, std::move(recorder), type);
+  auto engine = std::make_unique<TorchEngine>(std::move(network), folded, std::move(block_decoder),
+                                              device, own_streams, std::move(recorder), type);
   Await(device);  // before other streams read the weights
   return engine;
 }

@@ -1,7 +1,5 @@
 #include "model/hiif/folded_tensors.h"
 
-#include <utility>
-
 namespace hiif {
 namespace {
 
@@ -15,9 +13,9 @@ at::Tensor ScaleOf(const at::Tensor& variance) {
 
 }  // namespace
 
-FoldedDecoder::FoldedDecoder(FoldedHiif folded, at::Device device, at::ScalarType type)
-    : folded_(std::move(folded)) {
-  const HiifConfig& config = folded_.config;
+FoldedDecoder::FoldedDecoder(const FoldedHiif& folded, at::Device device, at::ScalarType type)
+    : config_(folded.config) {
+  const HiifConfig& config = folded.config;
   const int64_t width = config.width;
   const auto matrix = [&](const std::vector<float>& values, int64_t rows) {
     return at::from_blob(const_cast<float*>(values.data()),
@@ -29,10 +27,10 @@ FoldedDecoder::FoldedDecoder(FoldedHiif folded, at::Device device, at::ScalarTyp
   const auto vector = [&](const std::vector<float>& values) {
     return matrix(values, 1).squeeze(0);
   };
-  freq_ = typed(matrix(folded_.freq, width));
-  freq_bias_ = typed(vector(folded_.freq_bias));
+  freq_ = typed(matrix(folded.freq, width));
+  freq_bias_ = typed(vector(folded.freq_bias));
   for (int i = 0; i < config.levels; ++i) {
-    const FoldedLevel& from = folded_.levels[i];
+    const FoldedLevel& from = folded.levels[i];
     const std::vector<float> centred = Centred(from);
     const at::Tensor fc1 = matrix(centred, width);
     const int64_t inputs = from.inputs;
@@ -42,7 +40,7 @@ FoldedDecoder::FoldedDecoder(FoldedHiif folded, at::Device device, at::ScalarTyp
     extra[4].copy_(vector(from.bias));
     Level level;
     level.extra = typed(extra);
-    level.fc1 = typed(i == 0 ? matrix(folded_.Slots(centred), 4 * width) : fc1.slice(1, 0, width));
+    level.fc1 = typed(i == 0 ? matrix(folded.Slots(centred), 4 * width) : fc1.slice(1, 0, width));
     const at::Tensor fc2_bias = vector(from.fc2_bias);
     const at::Tensor fc2 = matrix(from.fc2, fc2_bias.size(0));
     if (i + 1 == config.levels) {
@@ -54,7 +52,7 @@ FoldedDecoder::FoldedDecoder(FoldedHiif folded, at::Device device, at::ScalarTyp
     }
     levels_.push_back(level);
   }
-  for (const FoldedAttention& from : folded_.attention) {
+  for (const FoldedAttention& from : folded.attention) {
     attention_.push_back(
         {.kv = precise(matrix(from.kv, 2 * width)),
          .kv_bias = precise(vector(from.kv_bias)),
@@ -137,8 +135,8 @@ at::Tensor FoldedDecoder::Attend(int block, const at::Tensor& x, const at::Tenso
 }
 
 at::Tensor FoldedDecoder::Finish(at::Tensor x, const FoldedQueries& queries) const {
-  const auto width = static_cast<double>(folded_.config.width);
-  for (int i = 1; i < folded_.config.levels; ++i) {
+  const auto width = static_cast<double>(config_.width);
+  for (int i = 1; i < config_.levels; ++i) {
     const Level& level = levels_[i];
     const at::Tensor bits = queries.bits[i];
     const at::Tensor ones = bits.sum(1);
@@ -157,9 +155,9 @@ at::Tensor FoldedDecoder::Finish(at::Tensor x, const FoldedQueries& queries) con
 
 at::Tensor FoldedDecoder::ContextSum(int block, const at::Tensor& x) const {
   const Attention& attention = attention_[block];
-  const int64_t d = width() / folded_.config.heads;
+  const int64_t d = width() / config_.heads;
   const at::Tensor kv = at::linear(x.to(at::kFloat), attention.kv, attention.kv_bias)
-                            .reshape({x.size(0), folded_.config.heads, 2 * d});
+                            .reshape({x.size(0), config_.heads, 2 * d});
   const at::Tensor k =
       at::layer_norm(kv.slice(2, 0, d), {d}, attention.k_norm, attention.k_norm_bias, kNormEpsilon);
   const at::Tensor v =

@@ -39,10 +39,10 @@ struct FoldedTensors {
 
 class FoldedDecoder {
  public:
-  FoldedDecoder(FoldedHiif folded, at::Device device, at::ScalarType type);
+  FoldedDecoder(const FoldedHiif& folded, at::Device device, at::ScalarType type);
 
-  const HiifConfig& config() const { return folded_.config; }
-  int64_t width() const { return folded_.config.width; }
+  const HiifConfig& config() const { return config_; }
+  int64_t width() const { return config_.width; }
   int64_t weights_bytes() const;
 
   // Patches (L, 9*C_e), each ordered (ky,kx,channel), `rows` of which L is a multiple a product:
@@ -82,7 +82,7 @@ class FoldedDecoder {
   at::Tensor NormGelu(const Level& level, at::Tensor y, const at::Tensor& scale,
                       const at::Tensor& bits, const at::Tensor& cell) const;
 
-  FoldedHiif folded_;
+  const HiifConfig config_;
   at::Tensor freq_, freq_bias_;
   std::vector<Level> levels_;
   std::vector<Attention> attention_;

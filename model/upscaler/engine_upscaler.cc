@@ -95,9 +95,8 @@ absl::Status EngineUpscaler::CheckGrid(Grid input, Grid grid) const {
 std::unique_ptr<Engine::Attention> EngineUpscaler::MakeAttention(
     const Engine& engine, const EngineFeatures& features, Grid grid,
     const ContextOptions& options) const {
-  if (engine.attention_blocks() == 0)
-    return engine.MakeAttention(0, [](int64_t, int64_t) { return Engine::Group{}; });
-  const std::vector<GridPosition> pixels = Sample(grid, options);
+  std::vector<GridPosition> pixels;
+  if (engine.attention_blocks() > 0) pixels = Sample(grid, options);
   std::optional<Positions> positions;
   Piece piece;
   return engine.MakeAttention(std::ssize(pixels), [&](int64_t begin, int64_t count) {
