@@ -13,6 +13,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_text.h"
 #include "base/status_macros.h"
 
 namespace hiif {
@@ -25,7 +26,7 @@ constexpr int kOpenAtOnce = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
 absl::Status Errno(absl::string_view what, const std::string& path) {
   const int error = errno;
-  const std::string message = absl::StrCat(what, " ", path, ": ", std::strerror(error));
+  const std::string message = absl::StrCat(what, " ", path, ": ", ErrorText(error));
   switch (error) {
     case ENOENT:
     case ENOTDIR:

@@ -17,6 +17,7 @@ To Narrow(From v) {
   if constexpr (std::is_same_v<From, uint16_t> && std::is_same_v<To, uint8_t>)
     return static_cast<uint8_t>((v * 255u + 32767u) / 65535u);
   if constexpr (std::is_same_v<From, float>)  // 0 for NaN
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): see Sample in tile.cc
     return static_cast<To>((v > 0 ? std::min(v, 1.0f) : 0.0f) * kFull<To> + 0.5f);
   return static_cast<To>(v);  // wider than before: never asked for
 }

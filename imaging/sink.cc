@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_text.h"
 
 namespace hiif {
 
@@ -27,7 +28,7 @@ absl::Status FileSink::Overwrite(int64_t offset, absl::string_view bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0)
       return absl::UnknownError(
-          absl::StrCat("cannot write ", file_->temporary_path(), ": ", std::strerror(errno)));
+          absl::StrCat("cannot write ", file_->temporary_path(), ": ", ErrorText(errno)));
     bytes.remove_prefix(n);
     offset += n;
   }

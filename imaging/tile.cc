@@ -14,7 +14,9 @@ namespace {
 // The network's range to [0,1].
 inline float Unit(float v) { return std::min(std::max(v * 0.5f + 0.5f, 0.0f), 1.0f); }
 
-// [0,1] to a sample, half up.
+// [0,1] to a sample, half up. Not lround, which would not become vectors: the one float that adding
+// a half takes across is the greatest below a half.
+// NOLINTBEGIN(bugprone-incorrect-roundings)
 template <typename T>
 inline T Sample(float unit) {
   if constexpr (std::is_same_v<T, uint8_t>)
@@ -23,6 +25,7 @@ inline T Sample(float unit) {
     return static_cast<uint16_t>(static_cast<int>(unit * 65535.0f + 0.5f));
   if constexpr (std::is_same_v<T, float>) return unit;
 }
+// NOLINTEND(bugprone-incorrect-roundings)
 
 // Colour samples, `stride` apart from pixel to pixel, leaving room for alpha. Simple loops that the
 // compiler turns into vectors: this runs over every pixel that is made.

@@ -7,12 +7,13 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_text.h"
 
 namespace hiif {
 namespace {
 
 absl::Status Gone() {
-  return absl::UnavailableError(absl::StrCat("a decoder process is gone: ", strerror(errno)));
+  return absl::UnavailableError(absl::StrCat("a decoder process is gone: ", ErrorText(errno)));
 }
 
 }  // namespace

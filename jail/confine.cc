@@ -6,10 +6,10 @@
 #include <sys/resource.h>
 
 #include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_text.h"
 
 namespace hiif {
 namespace {
@@ -63,7 +63,7 @@ absl::Status Confine() {
   // Sets PR_SET_NO_NEW_PRIVS too.
   if (error == 0) error = seccomp_load(filter.get());
   if (error != 0)
-    return absl::UnavailableError(absl::StrCat("seccomp: ", strerror(error < 0 ? -error : error)));
+    return absl::UnavailableError(absl::StrCat("seccomp: ", ErrorText(error < 0 ? -error : error)));
   return absl::OkStatus();
 }
 

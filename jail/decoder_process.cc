@@ -14,11 +14,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_text.h"
 #include "base/status_macros.h"
 #include "jail/channel.h"
 
@@ -83,7 +83,7 @@ absl::StatusOr<pid_t> Spawn(const std::string& program, int socket) {
   const int error =
       posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, environment);
   if (error != 0)
-    return absl::UnavailableError(absl::StrCat("cannot start ", program, ": ", strerror(error)));
+    return absl::UnavailableError(absl::StrCat("cannot start ", program, ": ", ErrorText(error)));
   return pid;
 }
 
@@ -122,7 +122,7 @@ const char* Name(DecoderEnd end) {
 absl::StatusOr<std::unique_ptr<DecoderProcess>> DecoderProcess::Start(const std::string& program) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-    return absl::UnavailableError(absl::StrCat("no socket for a decoder: ", strerror(errno)));
+    return absl::UnavailableError(absl::StrCat("no socket for a decoder: ", ErrorText(errno)));
   auto process = std::unique_ptr<DecoderProcess>(new DecoderProcess);
   process->socket_ = Descriptor(pair[0]);
   Descriptor child(pair[1]);
@@ -185,7 +185,7 @@ absl::Status DecoderProcess::RenewMemory() {
   HIIF_ASSIGN_OR_RETURN(memory_, MakeMemory("hiif-answer"));
   if (fcntl(memory_.get(), F_ADD_SEALS, F_SEAL_SHRINK) == 0) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      absl::StrCat("cannot seal memory for a decoder: ", strerror(errno)));
+      absl::StrCat("cannot seal memory for a decoder: ", ErrorText(errno)));
 }
 
 absl::Status DecoderProcess::Wait(const TaskLimits& limits, const IsCancelled& cancelled) {

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_text.h"
 #include "base/status_macros.h"
 
 namespace hiif {
@@ -28,7 +28,7 @@ absl::StatusOr<Descriptor> MakeMemory(const char* name) {
   Descriptor memory(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (memory) return memory;
   return absl::ResourceExhaustedError(
-      absl::StrCat("no memory to share with a decoder: ", strerror(errno)));
+      absl::StrCat("no memory to share with a decoder: ", ErrorText(errno)));
 }
 
 absl::StatusOr<Descriptor> MakeSealedMemory(const char* name, absl::string_view bytes) {
@@ -37,7 +37,7 @@ absl::StatusOr<Descriptor> MakeSealedMemory(const char* name, absl::string_view 
   if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) !=
       0)
     return absl::ResourceExhaustedError(
-        absl::StrCat("cannot seal memory for a decoder: ", strerror(errno)));
+        absl::StrCat("cannot seal memory for a decoder: ", ErrorText(errno)));
   return memory;
 }
 
@@ -48,7 +48,7 @@ absl::Status WriteAt(int fd, int64_t offset, const void* data, int64_t bytes) {
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0)
       return absl::ResourceExhaustedError(
-          absl::StrCat("cannot write to shared memory: ", strerror(errno)));
+          absl::StrCat("cannot write to shared memory: ", ErrorText(errno)));
     from += written;
     offset += written;
     bytes -= written;

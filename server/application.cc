@@ -381,7 +381,7 @@ ExitCode Application::RunUntilSignal() {
   MemoryKeeper memory(resources_.memory_bytes);
   while (true) {
     if (const int signal = WaitForSignal(kTick); signal != 0) {
-      LogInfo("stopping", {{"signal", strsignal(signal)}});
+      LogInfo("stopping", {{"signal", signal == SIGTERM ? "Terminated" : "Interrupt"}});
       return Drain();
     }
     if (device_lost_) {

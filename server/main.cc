@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/environment.h"
 #include "base/lock_order.h"
 #include "base/model_folder.h"
 #include "base/stray_lines.h"
@@ -41,7 +42,7 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
 
   auto parsed = hiif::server::ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc),
-                                               [](const char* name) { return std::getenv(name); });
+                                               &hiif::EnvironmentVariable);
   if (!parsed.ok()) return Usage(parsed.status());
   if (parsed->text) return std::fputs(parsed->text->c_str(), stdout) < 0 ? 1 : 0;
   if (const absl::Status valid = hiif::server::ValidateConfig(parsed->config); !valid.ok())

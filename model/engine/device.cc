@@ -2,13 +2,13 @@
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include <cstdlib>
 #include <map>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/environment.h"
 #include "base/status_macros.h"
 
 namespace hiif {
@@ -65,7 +65,7 @@ c10::Stream StreamOfThread(const at::Device& device) {
 
 absl::StatusOr<absl::string_view> ChosenByEnvironment(const char* name, absl::string_view one,
                                                       absl::string_view other) {
-  const char* value = std::getenv(name);
+  const char* value = EnvironmentVariable(name);
   const absl::string_view chosen = value == nullptr ? "" : value;
   if (chosen.empty() || chosen == one || chosen == other) return chosen;
   return absl::InvalidArgumentError(

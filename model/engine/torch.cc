@@ -293,10 +293,10 @@ absl::StatusOr<at::Device> FindDevice(const std::string& name) {
                      "\" is not there: a build with the preset \"cuda\" and a "
                      "machine with a CUDA driver are needed"));
   }
-  const auto devices = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
+  const c10::DeviceIndex devices = at::detail::getCUDAHooks().deviceCount();
   if (index < 0 || index >= devices) {
-    return absl::UnimplementedError(
-        absl::StrCat("device \"", name, "\" is not there: this machine has ", devices));
+    return absl::UnimplementedError(absl::StrCat(
+        "device \"", name, "\" is not there: this machine has ", static_cast<int>(devices)));
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/environment.h"
 #include "hwy/targets.h"
 
 namespace hiif::kernels {
@@ -82,7 +82,7 @@ absl::Status Use(const std::string& name, std::atomic<Isa>& active) {
 
 struct FromEnvironment {
   FromEnvironment() : active(MachineIsas().back()) {
-    const char* name = std::getenv("HIIF_FORCE_ISA");
+    const char* name = EnvironmentVariable("HIIF_FORCE_ISA");
     if (name != nullptr && *name != '\0') status = Use(name, active);
   }
   std::atomic<Isa> active;

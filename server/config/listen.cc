@@ -15,6 +15,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/error_text.h"
 #include "base/status_macros.h"
 
 namespace hiif::server {
@@ -24,7 +25,7 @@ constexpr int kBacklog = 1024;
 
 absl::Status Failure(const Address& address, absl::string_view what, int error) {
   return absl::FailedPreconditionError(
-      absl::StrCat(what, " ", address.ToString(), ": ", strerror(error)));
+      absl::StrCat(what, " ", address.ToString(), ": ", ErrorText(error)));
 }
 
 // A machine may be without it.
@@ -140,7 +141,7 @@ absl::StatusOr<std::vector<ListeningSocket>> Listen(const Address& address) {
   }
   // A name of which one address does not work here (a machine without IPv6) serves by the other;
   // one that is taken must not go unnoticed.
-  const bool taken = !failure.ok() && absl::StrContains(failure.message(), strerror(EADDRINUSE));
+  const bool taken = !failure.ok() && absl::StrContains(failure.message(), ErrorText(EADDRINUSE));
   if (!sockets.empty() && !taken) return sockets;
   for (const ListeningSocket& socket : sockets) close(socket.fd);
   return failure.ok()

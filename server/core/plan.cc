@@ -47,7 +47,8 @@ absl::StatusOr<Region> OutputRegion(const UpscaleOrder& order, Grid output) {
 
 // The largest side up to `wanted` at which a tile fits into a message.
 int TileSize(int wanted, int64_t pixel_bytes) {
-  const int most = static_cast<int>(std::sqrt(static_cast<double>(kMaxPayloadBytes / pixel_bytes)));
+  const int64_t pixels = kMaxPayloadBytes / pixel_bytes;
+  const int most = static_cast<int>(std::sqrt(static_cast<double>(pixels)));
   return wanted <= most ? wanted : most / kTileStep * kTileStep;
 }
 

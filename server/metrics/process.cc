@@ -1,18 +1,19 @@
 #include "server/metrics/process.h"
 
-#include <dirent.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "base/file.h"
 
 namespace hiif::server {
 namespace {
@@ -52,12 +53,9 @@ double BootTime() {
 }
 
 double OpenFiles() {
-  DIR* folder = opendir("/proc/self/fd");
-  if (folder == nullptr) return 0;
-  double count = 0;
-  while (readdir(folder) != nullptr) ++count;
-  closedir(folder);
-  return count - 3;  // ".", ".." and the folder itself
+  std::error_code error;
+  const size_t count = ListFolder("/proc/self/fd", error).size();
+  return count == 0 ? 0 : static_cast<double>(count - 1);  // but for the folder itself
 }
 
 MetricFamily Family(const char* name, const char* help, MetricType type, double value) {

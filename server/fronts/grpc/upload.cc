@@ -145,13 +145,13 @@ class Upload : public Reactor {
   }
 
   // Before there is a thread.
-  void End(absl::Status status) {
+  void End(const absl::Status& status) {
     StopReading();
-    this->Finish(Run(std::move(status), [](GrpcCall*, CallReport*) { return absl::OkStatus(); }));
+    this->Finish(Run(status, [](GrpcCall*, CallReport*) { return absl::OkStatus(); }));
   }
 
-  grpc::Status Run(absl::Status so_far, const RpcHandler::Body& body) {
-    return environment_.handler->Run(context_, method_, &call_, id(), std::move(so_far), body);
+  grpc::Status Run(const absl::Status& so_far, const RpcHandler::Body& body) {
+    return environment_.handler->Run(context_, method_, &call_, id(), so_far, body);
   }
 
   grpc::CallbackServerContext* const context_;
