@@ -43,6 +43,8 @@ std::string FolderOf(const std::string& folder, const EvalScale& scale) {
   return absl::StrCat(folder, "/image_SRF_", scale.ToString());
 }
 
+double Scaled(int64_t side, double factor) { return static_cast<double>(side) * factor; }
+
 bool HasPairs(const std::string& folder) {
   for (const int n : {2, 3, 4})
     if (IsFolder(absl::StrCat(folder, "/image_SRF_", n))) return true;
@@ -52,8 +54,8 @@ bool HasPairs(const std::string& folder) {
 }  // namespace
 
 Grid Enlarged(Grid low, const EvalScale& scale) {
-  return {static_cast<int64_t>(std::floor(low.height * scale.y + 0.5)),
-          static_cast<int64_t>(std::floor(low.width * scale.x + 0.5))};
+  return {static_cast<int64_t>(std::floor(Scaled(low.height, scale.y) + 0.5)),
+          static_cast<int64_t>(std::floor(Scaled(low.width, scale.x) + 0.5))};
 }
 
 std::string EvalScale::ToString() const {
@@ -127,8 +129,8 @@ absl::StatusOr<Pair> BenchmarkSet::Load(const EvalScale& scale, int64_t index) c
   std::error_code error;
   if (HasPairs(folder_) && fs::exists(supplied, error)) {
     HIIF_ASSIGN_OR_RETURN(RgbImage low, ReadRgb(supplied));
-    const Grid size = {static_cast<int64_t>(std::nearbyint(low.height * scale.y)),
-                       static_cast<int64_t>(std::nearbyint(low.width * scale.x))};
+    const Grid size = {static_cast<int64_t>(std::nearbyint(Scaled(low.height, scale.y))),
+                       static_cast<int64_t>(std::nearbyint(Scaled(low.width, scale.x)))};
     if (size.height > original.height || size.width > original.width)
       return absl::InvalidArgumentError(
           absl::StrCat(supplied.string(), ": does not fit its original"));
@@ -142,8 +144,9 @@ absl::StatusOr<Pair> BenchmarkSet::Load(const EvalScale& scale, int64_t index) c
   const Grid low = {low_of(original.height, scale.y), low_of(original.width, scale.x)};
   if (low.height < 1 || low.width < 1)
     return absl::InvalidArgumentError(absl::StrCat(path, ": too small for ", scale.ToString()));
-  pair.high = Crop(original, {0, 0, static_cast<int64_t>(std::nearbyint(low.width * scale.x)),
-                              static_cast<int64_t>(std::nearbyint(low.height * scale.y))});
+  pair.high =
+      Crop(original, {0, 0, static_cast<int64_t>(std::nearbyint(Scaled(low.width, scale.x))),
+                      static_cast<int64_t>(std::nearbyint(Scaled(low.height, scale.y)))});
   pair.low = std::make_shared<const RgbImage>(ResizeBicubic(pair.high, low));
   return pair;
 }

@@ -58,18 +58,18 @@ class JailedFile final : public PictureFile {
     const TaskLimits limits{DecodeBytes(info) + kDecodeBytes + bytes_, samples + kMetadataBytes,
                             jail_.options_.max_decode_time};
     Picture picture;
-    HIIF_RETURN_IF_ERROR(
-        Do(&jail_.decoders_, task, limits, options.cancelled,
-           [&](const jail::v1::Answer& answer, int memory, int64_t offset) -> absl::Status {
-             auto colour = std::make_shared<RgbImage>();
-             HIIF_ASSIGN_OR_RETURN(picture, EmptyPictureOf(answer, info, colour.get()));
-             for (auto* plane : {&colour->samples, &picture.alpha.samples}) {
-               HIIF_RETURN_IF_ERROR(ReadAt(memory, offset, plane->data(), plane->size()));
-               offset += static_cast<int64_t>(plane->size());
-             }
-             picture.colour = std::move(colour);
-             return absl::OkStatus();
-           }));
+    const auto read = [&](const jail::v1::Answer& answer, int memory,
+                          int64_t offset) -> absl::Status {
+      auto colour = std::make_shared<RgbImage>();
+      HIIF_ASSIGN_OR_RETURN(picture, EmptyPictureOf(answer, info, colour.get()));
+      for (auto* plane : {&colour->samples, &picture.alpha.samples}) {
+        HIIF_RETURN_IF_ERROR(ReadAt(memory, offset, plane->data(), plane->size()));
+        offset += static_cast<int64_t>(plane->size());
+      }
+      picture.colour = std::move(colour);
+      return absl::OkStatus();
+    };
+    HIIF_RETURN_IF_ERROR(Do(&jail_.decoders_, task, limits, options.cancelled, read));
     return picture;
   }
 

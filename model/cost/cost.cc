@@ -92,8 +92,8 @@ MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
     const int64_t bytes =
         read.pixels() * 3 * kFloatBytes +
         std::max(codes, config.encoder->Footprint(read.height, read.width, engine.value_bytes));
-    footprint.encode_worker =
-        std::max(footprint.encode_worker, static_cast<int64_t>(allocator * bytes));
+    footprint.encode_worker = std::max(
+        footprint.encode_worker, static_cast<int64_t>(allocator * static_cast<double>(bytes)));
   }
   footprint.encode_worker = std::max(footprint.encode_worker, engine.part_bytes);
   const int64_t tile = std::min(MemoryFootprint::kTilePixels, region.pixels());

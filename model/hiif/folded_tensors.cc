@@ -105,7 +105,7 @@ at::Tensor FoldedDecoder::NormGelu(const Level& level, at::Tensor y, const at::T
 
 at::Tensor FoldedDecoder::Begin(const ProjectedPixels& pixels, const FoldedQueries& queries) const {
   const at::Tensor& bits = queries.bits[0];
-  const double inputs = 4.0 * width() + 4.0;
+  const double inputs = 4.0 * static_cast<double>(width()) + 4.0;
   const at::Tensor index = queries.pixel.flatten();
   const auto weighted = [&](const at::Tensor& statistic, const at::Tensor& weight) {
     return (statistic.index_select(0, index).reshape_as(weight) * weight).sum(1);

@@ -12,14 +12,15 @@ namespace hiif::kernels {
 
 class HiifDecoder::Workspace {
  public:
-  Workspace(int width, int patch, Number number)
-      : width(width),
-        number(number),
+  Workspace(int columns, int patch, Number arithmetic)
+      : width(columns),
+        number(arithmetic),
         patches(static_cast<size_t>(kBlockRows) * patch),
-        x(static_cast<size_t>(kBlockRows) * width),
-        hidden(static_cast<size_t>(kBlockRows) * width),
-        kv(static_cast<size_t>(kBlockRows) * width * 2),
-        packed(static_cast<size_t>(kBlockRows) * std::max<int64_t>(width, Units(number, patch))),
+        x(static_cast<size_t>(kBlockRows) * columns),
+        hidden(static_cast<size_t>(kBlockRows) * columns),
+        kv(static_cast<size_t>(kBlockRows) * columns * 2),
+        packed(static_cast<size_t>(kBlockRows) *
+               std::max<int64_t>(columns, Units(arithmetic, patch))),
         packed_next(amx() ? packed.size() : 0) {}
 
   bool amx() const { return number.layout == Layout::kTiles; }

@@ -65,14 +65,14 @@ bool NeedsQuotes(absl::string_view text) {
 
 }  // namespace
 
-LogField::LogField(absl::string_view name, absl::string_view text)
-    : name(name), value(Shorten(text, kMaxValueBytes)) {}
-LogField::LogField(absl::string_view name, int64_t number)
-    : name(name), value(absl::StrCat(number)), quoted(false) {}
-LogField::LogField(absl::string_view name, double number)
-    : name(name), value(std::isfinite(number) ? absl::StrCat(number) : "null"), quoted(false) {}
-LogField::LogField(absl::string_view name, bool value)
-    : name(name), value(value ? "true" : "false"), quoted(false) {}
+LogField::LogField(absl::string_view called, absl::string_view text)
+    : name(called), value(Shorten(text, kMaxValueBytes)) {}
+LogField::LogField(absl::string_view called, int64_t number)
+    : name(called), value(absl::StrCat(number)), quoted(false) {}
+LogField::LogField(absl::string_view called, double number)
+    : name(called), value(std::isfinite(number) ? absl::StrCat(number) : "null"), quoted(false) {}
+LogField::LogField(absl::string_view called, bool yes)
+    : name(called), value(yes ? "true" : "false"), quoted(false) {}
 
 std::string FormatLog(bool json, LogLevel level, absl::string_view message,
                       const LogFields& fields) {

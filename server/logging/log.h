@@ -16,14 +16,15 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 // A name and a value; numbers stay numbers in JSON. Of a text the first kilobyte is kept.
 struct LogField {
-  LogField(absl::string_view name, absl::string_view text);
-  LogField(absl::string_view name, const char* text) : LogField(name, absl::string_view(text)) {}
-  LogField(absl::string_view name, const std::string& text)
-      : LogField(name, absl::string_view(text)) {}
-  LogField(absl::string_view name, int64_t number);
-  LogField(absl::string_view name, int number) : LogField(name, int64_t{number}) {}
-  LogField(absl::string_view name, double number);
-  LogField(absl::string_view name, bool value);
+  LogField(absl::string_view called, absl::string_view text);
+  LogField(absl::string_view called, const char* text)
+      : LogField(called, absl::string_view(text)) {}
+  LogField(absl::string_view called, const std::string& text)
+      : LogField(called, absl::string_view(text)) {}
+  LogField(absl::string_view called, int64_t number);
+  LogField(absl::string_view called, int number) : LogField(called, int64_t{number}) {}
+  LogField(absl::string_view called, double number);
+  LogField(absl::string_view called, bool yes);
 
   std::string name;
   std::string value;
