@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 #include "imaging/tiff_directory.h"
 
 namespace hiif {

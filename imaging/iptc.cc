@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "absl/strings/match.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 
 namespace hiif {
 namespace {

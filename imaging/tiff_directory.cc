@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 
 namespace hiif {
 namespace {

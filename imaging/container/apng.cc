@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 #include "imaging/container/png.h"
 
 namespace hiif {

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "absl/strings/string_view.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 
 namespace hiif {
 

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 #include "imaging/exif.h"
 #include "imaging/tiff_directory.h"
 

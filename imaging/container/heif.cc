@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "imaging/bytes.h"
 #include "imaging/container/boxes.h"
-#include "imaging/container/bytes.h"
 #include "imaging/container/container.h"
 #include "imaging/exif.h"
 

@@ -5,8 +5,8 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
+#include "imaging/bytes.h"
 #include "imaging/container/boxes.h"
-#include "imaging/container/bytes.h"
 #include "imaging/container/container.h"
 #include "imaging/container/jxl_header.h"
 

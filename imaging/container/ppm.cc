@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 #include "imaging/container/container.h"
 
 namespace hiif {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/status_macros.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 #include "imaging/container/container.h"
 
 namespace hiif {

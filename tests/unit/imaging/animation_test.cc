@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 #include "imaging/container/png.h"
 #include "imaging/writer.h"
 #include "tests/unit/imaging/files.h"

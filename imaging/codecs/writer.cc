@@ -8,9 +8,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "imaging/codecs/encoder.h"
 #include "imaging/colour.h"
 #include "imaging/container/container.h"
-#include "imaging/encoder.h"
 #include "imaging/row_converter.h"
 
 namespace hiif {

@@ -1,7 +1,7 @@
 #include "imaging/probe.h"
 
 #include "base/status_macros.h"
-#include "imaging/loader.h"
+#include "imaging/codecs/loader.h"
 
 namespace hiif {
 

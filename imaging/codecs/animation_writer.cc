@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "imaging/animation.h"
-#include "imaging/container/bytes.h"
+#include "imaging/bytes.h"
 #include "imaging/container/gif.h"
 #include "imaging/container/png.h"
 

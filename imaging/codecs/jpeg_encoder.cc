@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "imaging/encoder.h"
+#include "imaging/codecs/encoder.h"
 #include "imaging/iptc.h"
 
 // After <cstdio>, which it needs and does not include.

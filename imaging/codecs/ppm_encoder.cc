@@ -1,7 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "imaging/encoder.h"
+#include "imaging/codecs/encoder.h"
 
 namespace hiif {
 namespace {

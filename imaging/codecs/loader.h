@@ -1,6 +1,6 @@
 // A file opened by libvips: its layout, and its rows from top to bottom. Internal to imaging.
-#ifndef IMAGING_LOADER_H_
-#define IMAGING_LOADER_H_
+#ifndef IMAGING_CODECS_LOADER_H_
+#define IMAGING_CODECS_LOADER_H_
 
 #include <cstdint>
 #include <deque>
@@ -60,4 +60,4 @@ std::string BuiltInCmykProfile();
 
 }  // namespace hiif
 
-#endif  // IMAGING_LOADER_H_
+#endif  // IMAGING_CODECS_LOADER_H_

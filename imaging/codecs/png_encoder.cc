@@ -7,7 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "imaging/encoder.h"
+#include "imaging/codecs/encoder.h"
 #include "imaging/iptc.h"
 
 namespace hiif {

@@ -1,4 +1,4 @@
-#include "imaging/loader.h"
+#include "imaging/codecs/loader.h"
 
 #include <algorithm>
 #include <cstring>

@@ -8,9 +8,9 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "imaging/animation.h"
+#include "imaging/codecs/loader.h"
 #include "imaging/container/apng.h"
 #include "imaging/container/container.h"
-#include "imaging/loader.h"
 
 namespace hiif {
 namespace {

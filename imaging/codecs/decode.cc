@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "imaging/codecs/loader.h"
 #include "imaging/colour.h"
 #include "imaging/library.h"
-#include "imaging/loader.h"
 #include "imaging/picture_builder.h"
 
 namespace hiif {

@@ -1,6 +1,6 @@
 // Numbers of a file, read without going past its end. Internal to imaging.
-#ifndef IMAGING_CONTAINER_BYTES_H_
-#define IMAGING_CONTAINER_BYTES_H_
+#ifndef IMAGING_BYTES_H_
+#define IMAGING_BYTES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -41,4 +41,4 @@ inline absl::string_view Slice(absl::string_view bytes, size_t at,
 
 }  // namespace hiif
 
-#endif  // IMAGING_CONTAINER_BYTES_H_
+#endif  // IMAGING_BYTES_H_

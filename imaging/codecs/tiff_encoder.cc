@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "imaging/encoder.h"
+#include "imaging/codecs/encoder.h"
 #include "imaging/tiff_directory.h"
 
 namespace hiif {

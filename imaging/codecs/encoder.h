@@ -1,7 +1,7 @@
 // The codecs behind ImageWriter: rows that already are as the format stores them. Internal to
 // imaging.
-#ifndef IMAGING_ENCODER_H_
-#define IMAGING_ENCODER_H_
+#ifndef IMAGING_CODECS_ENCODER_H_
+#define IMAGING_CODECS_ENCODER_H_
 
 #include <cstdint>
 #include <memory>
@@ -55,4 +55,4 @@ EncoderOr NewVipsEncoder(const StoredImage& image, ByteSink* sink);
 
 }  // namespace hiif
 
-#endif  // IMAGING_ENCODER_H_
+#endif  // IMAGING_CODECS_ENCODER_H_

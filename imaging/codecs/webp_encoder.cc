@@ -4,7 +4,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "imaging/encoder.h"
+#include "imaging/codecs/encoder.h"
 
 namespace hiif {
 namespace {
