@@ -41,8 +41,10 @@ Taps MakeTaps(int64_t in, int64_t out) {
   for (int64_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
     // Truncation towards zero, as in Pillow.
+    // NOLINTBEGIN(bugprone-incorrect-roundings)
     const int64_t begin = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
     const int64_t end = std::min<int64_t>(static_cast<int64_t>(centre + support + 0.5), in);
+    // NOLINTEND(bugprone-incorrect-roundings)
     double sum = 0.0;
     for (int64_t k = begin; k < end; ++k) {
       weights[k - begin] = Keys((static_cast<double>(k) - centre + 0.5) * (1.0 / stretch));
