@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
+#include <cstdio>
+#include <exception>
 #include <iostream>
 
 #include "eval/data_commands.h"
@@ -11,9 +13,7 @@ namespace {
 
 std::atomic<bool> stopping = false;
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Run(int argc, char** argv) {
   using namespace hiif::eval;  // NOLINT(google-build-using-namespace): a few commands
   CLI::App app("Data sets for hiif-train.", "hiif-data");
   app.require_subcommand(1);
@@ -91,4 +91,15 @@ int main(int argc, char** argv) {
   if (status.ok()) return 0;
   std::cerr << "hiif-data: " << status.message() << "\n";
   return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Run(argc, argv);
+  } catch (const std::exception& error) {  // of LibTorch, or no memory
+    std::fprintf(stderr, "hiif-data: %s\n", error.what());
+    return 1;
+  }
 }

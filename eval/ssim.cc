@@ -21,7 +21,8 @@ std::array<double, kWindow> Gaussian() {
   std::array<double, kWindow> weights;
   double sum = 0;
   for (int i = 0; i < kWindow; ++i) {
-    weights[i] = std::exp(-(i - kWindow / 2) * (i - kWindow / 2) / (2 * 1.5 * 1.5));
+    const int distance = i - kWindow / 2;
+    weights[i] = std::exp(-distance * distance / (2 * 1.5 * 1.5));
     sum += weights[i];
   }
   for (double& weight : weights) weight /= sum;
