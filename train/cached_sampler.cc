@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/bicubic.h"
+#include "train/augment.h"
 #include "train/patterns.h"
 #include "train/random.h"
 
@@ -17,8 +18,8 @@ namespace {
 
 constexpr uint64_t kOrderStream = ~uint64_t{0};
 
-RgbImage Square(absl::Span<const uint8_t> samples, int64_t side) {
-  return {SampleType::kU8, side, side, {samples.begin(), samples.end()}};
+RgbImage Square(absl::Span<const uint8_t> samples, int64_t side, const Augmentation& turn) {
+  return CropSquare(samples.data(), side, 0, 0, side, turn);
 }
 
 std::vector<float> Levels(const RgbImage& image) {
@@ -61,24 +62,27 @@ absl::StatusOr<CachedSampler> CachedSampler::Create(std::shared_ptr<const Latent
   return CachedSampler(std::move(cache), options);
 }
 
-std::vector<float> CachedSampler::Wanted(const CacheRecord& record, int64_t side) const {
+std::vector<float> CachedSampler::Wanted(const CacheRecord& record, int64_t side,
+                                         const Augmentation& turn) const {
   const CacheSettings& settings = cache_->settings();
   const Grid size = {side, side};
   if (record.kind != CacheRecord::kPhotograph) {
-    Pattern pattern{Square(record.patch, settings.patch), {}};
-    if (record.original_side > 0) pattern.detail = Square(record.original, record.original_side);
+    Pattern pattern{Square(record.patch, settings.patch, turn), {}};
+    if (record.original_side > 0) {
+      pattern.detail = Square(record.original, record.original_side, turn);
+    }
     return Levels(EnlargedPattern(pattern, side));
   }
   const bool has_original = record.original_side >= side;
   std::vector<float> original;
   if (has_original) {
-    original = Levels(ResizeBicubic(Square(record.original, record.original_side), size));
+    original = Levels(ResizeBicubic(Square(record.original, record.original_side, turn), size));
   }
   if (settings.scales.empty() || options_.teacher_weight == 0) return original;
   size_t i = 0;
   while (i + 1 < settings.scales.size() && settings.scales[i] * settings.patch < side) ++i;
-  std::vector<float> out =
-      Levels(ResizeBicubic(Square(record.outputs[i], settings.scales[i] * settings.patch), size));
+  std::vector<float> out = Levels(
+      ResizeBicubic(Square(record.outputs[i], settings.scales[i] * settings.patch, turn), size));
   if (has_original) {
     const auto own = static_cast<float>(1.0 - options_.teacher_weight);
     for (size_t k = 0; k < out.size(); ++k) out[k] += own * (original[k] - out[k]);
@@ -104,10 +108,15 @@ Sample CachedSampler::Draw(int64_t step, int64_t item) const {
   const double scale = random.Uniform(options_.min_scale, std::max(options_.min_scale, largest));
   Sample sample;
   sample.side = static_cast<int64_t>(std::nearbyint(static_cast<double>(patch) * scale));
-  sample.patch.assign(record.patch.begin(), record.patch.end());
-  sample.latents = record.latents;
+  Augmentation turn;
+  if (options_.augment) {
+    turn = Augmentation::Draw(random);
+  } else {
+    sample.latents = record.latents;
+  }
+  sample.patch = Square(record.patch, patch, turn).samples;
   sample.final_colours = true;
-  const std::vector<float> wanted = Wanted(record, sample.side);
+  const std::vector<float> wanted = Wanted(record, sample.side, turn);
 
   const auto edge = static_cast<int64_t>(std::ceil(static_cast<double>(options_.margin) * scale));
   const int64_t inside = std::max<int64_t>(sample.side - 2 * edge, 1);

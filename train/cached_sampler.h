@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "train/augment.h"
 #include "train/latent_cache.h"
 #include "train/sample.h"
 
@@ -21,6 +22,8 @@ struct CachedSamplerOptions {
   // Low-resolution pixels at the edge of a patch that are not asked for: what the network says
   // there depends on what lay beyond.
   int64_t margin = 4;
+  // Random flips and transposition. The samples bring no latent codes then.
+  bool augment = false;
 };
 
 // The colour of a query is what the teacher of the next larger scale says, made smaller by bicubic
@@ -38,7 +41,8 @@ class CachedSampler : public SampleSource {
  private:
   CachedSampler(std::shared_ptr<const LatentCache> cache, const CachedSamplerOptions& options)
       : cache_(std::move(cache)), options_(options) {}
-  std::vector<float> Wanted(const CacheRecord& record, int64_t side) const;
+  std::vector<float> Wanted(const CacheRecord& record, int64_t side,
+                            const Augmentation& turn) const;
 
   std::shared_ptr<const LatentCache> cache_;
   CachedSamplerOptions options_;

@@ -9,6 +9,8 @@
 // After <cstdio>, which it needs and does not include.
 #include <jpeglib.h>
 
+#include "base/bicubic.h"
+
 namespace hiif::train {
 namespace {
 
@@ -91,6 +93,17 @@ void ThroughJpeg(RgbImage& image, int quality, bool half_chroma) {
   std::free(bytes);
 }
 
+int64_t Resized(int64_t side, double factor) {
+  return std::max<int64_t>(std::llround(static_cast<double>(side) * factor), 1);
+}
+
+void Round(const std::vector<float>& samples, RgbImage& out) {
+  for (size_t i = 0; i < samples.size(); ++i) {
+    out.samples[i] =
+        static_cast<uint8_t>(std::clamp(std::nearbyint(samples[i]), 0.0f, 255.0f));
+  }
+}
+
 }  // namespace
 
 Degradation DrawDegradation(Random& random) {
@@ -106,13 +119,30 @@ RgbImage Degrade(const RgbImage& image, const Degradation& degradation, Random& 
   std::vector<float> samples(image.samples.begin(), image.samples.end());
   if (degradation.blur > 0) Blur(samples, image.height, image.width, degradation.blur);
   RgbImage out = image;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    const double value =
-        samples[i] + (degradation.noise > 0 ? degradation.noise * random.Normal() : 0.0);
-    out.samples[i] = static_cast<uint8_t>(std::clamp(std::nearbyint(value), 0.0, 255.0));
+  if (degradation.resize != 1) {
+    Round(samples, out);
+    out = ResizeBicubic(out, {Resized(image.height, degradation.resize),
+                              Resized(image.width, degradation.resize)});
+    samples.assign(out.samples.begin(), out.samples.end());
   }
+  if (degradation.noise > 0) {
+    for (float& sample : samples) {
+      sample = static_cast<float>(sample + degradation.noise * random.Normal());
+    }
+  }
+  Round(samples, out);
   ThroughJpeg(out, degradation.quality, degradation.half_chroma);
-  return out;
+  return degradation.resize == 1 ? out : ResizeBicubic(out, {image.height, image.width});
+}
+
+RgbImage DegradeTwice(const RgbImage& image, Random& random) {
+  const Degradation first{.blur = random.Uniform(0.0, 1.5),
+                          .resize = random.Uniform(0.6, 1.2),
+                          .noise = random.Uniform(0.0, 8.0),
+                          .quality = 40 + static_cast<int>(random.Below(56)),
+                          .half_chroma = random.Below(2) == 1};
+  const RgbImage once = Degrade(image, first, random);
+  return Degrade(once, DrawDegradation(random), random);
 }
 
 }  // namespace hiif::train

@@ -9,6 +9,7 @@ namespace hiif::train {
 
 struct Degradation {
   double blur = 0;           // deviation of a Gaussian, pixels; 0: none
+  double resize = 1;         // then enlarged by so much, and back at the end
   double noise = 0;          // deviation, levels of 255; independent in every sample
   int quality = 95;          // of JPEG, 1 to 100
   bool half_chroma = false;  // 4:2:0 instead of 4:4:4
@@ -21,6 +22,10 @@ Degradation DrawDegradation(Random& random);
 // In this order. `image` is of 8 bits and not empty; so is the result, of the same size. The edge
 // is repeated outside. `random` gives the noise.
 RgbImage Degrade(const RgbImage& image, const Degradation& degradation, Random& random);
+
+// What went around: taken, shown smaller or larger, saved, and all that again ("second order", Wang
+// et al., Real-ESRGAN, ICCVW 2021, with milder ranges: photographs, not wrecks).
+RgbImage DegradeTwice(const RgbImage& image, Random& random);
 
 }  // namespace hiif::train
 

@@ -11,6 +11,7 @@
 #include "model/encoders/dat_layers.h"
 #include "model/encoders/encoder.h"
 #include "model/format/safetensors.h"
+#include "train/initial_weights.h"
 
 namespace hiif::train {
 
@@ -20,10 +21,18 @@ absl::StatusOr<FixedScaleNetwork> FixedScaleNetwork::Load(const std::string& pat
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", parts...));
   };
   const auto decoder = file->metadata().find("decoder");
-  if (decoder == file->metadata().end() || decoder->second != "pixel-shuffle") {
-    return error("not a network of one scale; scripts/get-dat makes some");
-  }
   FixedScaleNetwork out;
+  if (decoder != file->metadata().end() && decoder->second == "rrdbnet") {
+    absl::StatusOr<RrdbNet> network = RrdbNet::Create(*file);
+    if (!network.ok()) return error(network.status().message());
+    out.rrdbnet_ = *std::move(network);
+    out.scale_ = RrdbNet::kScale;
+    out.digest_ = file->metadata().contains("data_sha256") ? file->metadata().at("data_sha256") : "";
+    return out;
+  }
+  if (decoder == file->metadata().end() || decoder->second != "pixel-shuffle") {
+    return error("not a network of one scale; scripts/get-dat and scripts/get-realesrgan make some");
+  }
   const absl::StatusOr<EncoderConfig> encoder = EncoderFromMetadata(file->metadata());
   if (!encoder.ok()) return error(encoder.status().message());
   out.network_.config.encoder = *encoder;
@@ -45,7 +54,12 @@ absl::StatusOr<FixedScaleNetwork> FixedScaleNetwork::Load(const std::string& pat
     HIIF_ASSIGN_OR_RETURN(std::vector<float> values, file->Floats(name));
     out.network_.parameters[name] = at::from_blob(values.data(), shape, at::kFloat).clone();
   }
+  out.digest_ = EncoderDigest(out.network_);
   return out;
+}
+
+at::Tensor FixedScaleNetwork::Enlarge(const at::Tensor& image) const {
+  return rrdbnet_.has_value() ? rrdbnet_->Enlarge(image) : Decode(EncodeImage(network_, image));
 }
 
 at::Tensor FixedScaleNetwork::Decode(const at::Tensor& latents) const {

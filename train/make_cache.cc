@@ -13,18 +13,21 @@
 #include "base/bicubic.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/network.h"
+#include "train/augment.h"
+#include "train/degrade.h"
 #include "train/fixed_scale.h"
 #include "train/initial_weights.h"
 #include "train/latent_cache.h"
 #include "train/packed_dataset.h"
 #include "train/patterns.h"
 #include "train/random.h"
-#include "train/sampler.h"
 
 namespace hiif::train {
 namespace {
 
+// Streams of random numbers beside those of the records.
 constexpr uint64_t kOrderStream = ~uint64_t{0};
+constexpr uint64_t kDegradeStream = uint64_t{1} << 63;
 
 // (1,3,h,w) in [-1,1].
 at::Tensor ToTensor(const RgbImage& image) {
@@ -85,6 +88,9 @@ absl::StatusOr<Maker> Maker::Create(const MakeCacheOptions& options) {
     return absl::InvalidArgumentError(
         "--patterns must lie in [0,1]; below 1 the photographs of --data are needed");
   }
+  if (!(options.degrade >= 0 && options.degrade <= 1)) {
+    return absl::InvalidArgumentError("--degrade must lie in [0,1]");
+  }
   if (!(options.min_factor >= 1 && options.max_factor >= options.min_factor &&
         options.max_factor <= kDetail)) {
     return absl::InvalidArgumentError("1 <= --min-factor <= --max-factor <= 4 must hold");
@@ -121,9 +127,8 @@ absl::StatusOr<Maker> Maker::Create(const MakeCacheOptions& options) {
           absl::StrCat("two teachers enlarge by ", teacher.scale(), ": give one"));
     }
     maker.settings_.scales.push_back(teacher.scale());
-    const std::string own = EncoderDigest(teacher.network());
-    maker.shares_encoder_.push_back(own == digest);
-    scales.push_back(absl::StrCat("x", teacher.scale(), " ", own.substr(0, 8)));
+    maker.shares_encoder_.push_back(teacher.digest() == digest);
+    scales.push_back(absl::StrCat("x", teacher.scale(), " ", teacher.digest().substr(0, 8)));
   }
   maker.settings_.patch = options.patch;
   maker.settings_.channels = EncoderFeatures(maker.encoder_.config.encoder);
@@ -132,6 +137,9 @@ absl::StatusOr<Maker> Maker::Create(const MakeCacheOptions& options) {
       absl::StrCat(data_name, "; encoder of ", encoder.origin, "; teachers ",
                    absl::StrJoin(scales, ", "), "; ", options.patterns, " patterns; factors ",
                    options.min_factor, " to ", options.max_factor, "; seed ", options.seed);
+  if (options.degrade > 0) {
+    absl::StrAppend(&maker.settings_.origin, "; ", options.degrade, " of the photographs damaged");
+  }
   return maker;
 }
 
@@ -149,10 +157,11 @@ void Maker::DrawPhotograph(int64_t i, Random& random, RgbImage& original, RgbIma
       static_cast<int64_t>(std::nearbyint(factor * static_cast<double>(options_.patch))), shorter);
   const int64_t row = random.Below(image.height - side + 1);
   const int64_t column = random.Below(image.width - side + 1);
-  const uint64_t bits = random.Next();
-  original =
-      CropSquare(image, row, column, side, {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0});
+  original = CropSquare(image, row, column, side, Augmentation::Draw(random));
   patch = ResizeBicubic(original, {options_.patch, options_.patch});
+  if (options_.degrade == 0) return;
+  Random damage(options_.seed, place, kDegradeStream);
+  if (damage.Uniform() < options_.degrade) patch = DegradeTwice(patch, damage);
 }
 
 absl::Status Maker::Append(int64_t i, LatentCacheWriter& writer) const {
@@ -185,8 +194,8 @@ absl::Status Maker::Append(int64_t i, LatentCacheWriter& writer) const {
   std::vector<std::vector<uint8_t>> outputs;
   if (record.kind == CacheRecord::kPhotograph) {
     for (size_t t = 0; t < teachers_.size(); ++t) {
-      const at::Tensor own = shares_encoder_[t] ? latents : teachers_[t].Encode(image);
-      outputs.push_back(ToBytes(teachers_[t].Decode(own)));
+      outputs.push_back(ToBytes(shares_encoder_[t] ? teachers_[t].Decode(latents)
+                                                   : teachers_[t].Enlarge(image)));
     }
   }
   record.original_side = original.height;

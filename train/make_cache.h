@@ -19,12 +19,14 @@ struct MakeCacheOptions {
   // there are no more records than it has, and what is below does not matter.
   std::string from;
   std::string encoder;                // checkpoint whose encoder's latent codes are kept
-  std::vector<std::string> teachers;  // networks of one scale (scripts/get-dat), any number
+  // Networks of one scale (scripts/get-dat, scripts/get-realesrgan), any number.
+  std::vector<std::string> teachers;
   int64_t records = 2000;
   int64_t patch = 64;        // side, pixels
   double patterns = 0.15;    // part of the records that are drawn (train/patterns.h)
   double min_factor = 1.25;  // photographs are made smaller by so much, at least
   double max_factor = 4.0;   // at most; most by 2, 3 or 4
+  double degrade = 0;        // part of the photographs that are damaged twice (train/degrade.h)
   int64_t seed = 1;
   int threads = 1;  // of each network
 };

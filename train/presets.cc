@@ -101,6 +101,21 @@ TrainOptions Dat(const std::string& decoder) {
   return o;
 }
 
+// What a network of imagination says of damaged photographs, from a cache (docs/training.md).
+TrainOptions Photo() {
+  TrainOptions o = Muon("hiif-fast");
+  o.patch = 48;
+  o.teacher_weight = 1.0;
+  o.learning_rate = 1e-3;
+  o.encoder_rate = 0.5;
+  o.warmup = 20;
+  o.final_rate = 0;
+  o.average = 0.985;
+  o.steps = 2000;
+  o.shards = 1;
+  return o;
+}
+
 // About a million parameters, for a few cores; the decoder of another backbone by --init-decoder.
 TrainOptions Small(const std::string& encoder) {
   TrainOptions o = Short();
@@ -158,6 +173,8 @@ constexpr NamedPreset kPresets[] = {
     {"paper-edsr", "the paper's recipe, EDSR-baseline", [] { return Paper("edsr-baseline"); }},
     {"paper-rdn", "the paper's recipe, RDN", [] { return Paper("rdn"); }},
     {"paper-swinir", "the paper's recipe, SwinIR", PaperSwinIr},
+    {"photo", "a sharp network for photographs: go on from --init with a cache of such a teacher",
+     Photo},
     {"photo-finetune", "go on from --init with blurred, noisy patches that were JPEG",
      PhotoFinetune},
     {"rdn-small", "RDN of about a million parameters", [] { return Small("rdn-small"); }},

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/bicubic.h"
+#include "train/augment.h"
 #include "train/degrade.h"
 #include "train/patterns.h"
 #include "train/random.h"
@@ -71,10 +72,7 @@ void Sampler::DrawPhotograph(int64_t step, int64_t item, Random& random, RgbImag
   const int64_t row = random.Below(image.height - side + 1);
   const int64_t column = random.Below(image.width - side + 1);
   Augmentation augmentation;
-  if (options_.augment) {
-    const uint64_t bits = random.Next();
-    augmentation = {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
-  }
+  if (options_.augment) augmentation = Augmentation::Draw(random);
   crop = CropSquare(image, row, column, side, augmentation);
   patch = ResizeBicubic(crop, {options_.patch, options_.patch});
   if (options_.degrade) {
@@ -116,23 +114,6 @@ Sample Sampler::Draw(int64_t step, int64_t item) const {
     std::copy_n(&crop.samples[int64_t{places[q]} * 3], 3, &sample.colours[q * 3]);
   }
   return sample;
-}
-
-RgbImage CropSquare(const PackedImage& image, int64_t row, int64_t column, int64_t side,
-                    const Augmentation& augmentation) {
-  RgbImage out{SampleType::kU8, side, side, std::vector<uint8_t>(side * side * 3)};
-  for (int64_t y = 0; y < side; ++y) {
-    for (int64_t x = 0; x < side; ++x) {
-      // (y, x) of the result comes from (v, u) of the crop.
-      int64_t v = augmentation.transpose ? x : y;
-      int64_t u = augmentation.transpose ? y : x;
-      if (augmentation.flip_rows) v = side - 1 - v;
-      if (augmentation.flip_columns) u = side - 1 - u;
-      std::copy_n(&image.pixels[((row + v) * image.width + column + u) * 3], 3,
-                  &out.samples[(y * side + x) * 3]);
-    }
-  }
-  return out;
 }
 
 }  // namespace hiif::train

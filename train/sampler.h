@@ -49,15 +49,6 @@ class Sampler : public SampleSource {
   SamplerOptions options_;
 };
 
-// A square of an image, flipped and transposed as asked: transposition after the flips.
-struct Augmentation {
-  bool flip_rows = false;
-  bool flip_columns = false;
-  bool transpose = false;
-};
-RgbImage CropSquare(const PackedImage& image, int64_t row, int64_t column, int64_t side,
-                    const Augmentation& augmentation);
-
 }  // namespace hiif::train
 
 #endif  // TRAIN_SAMPLER_H_

@@ -127,7 +127,9 @@ absl::Status Run::OpenData() {
     HIIF_ASSIGN_OR_RETURN(CachedSampler sampler,
                           CachedSampler::Create(cache, {seed, options_.batch, options_.queries,
                                                         options_.min_scale, options_.max_scale,
-                                                        options_.teacher_weight, options_.margin}));
+                                                        options_.teacher_weight, options_.margin,
+                                                        options_.augment &&
+                                                            options_.encoder_rate > 0}));
     sampler_ = std::make_unique<CachedSampler>(std::move(sampler));
     fingerprint_ = cache->fingerprint();
     cached_encoder_ = cache->settings().encoder;

@@ -2,16 +2,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/network.h"
 #include "tests/unit/train/training_case.h"
+#include "train/cached_sampler.h"
 #include "train/fixed_scale.h"
 #include "train/initial_weights.h"
 #include "train/latent_cache.h"
@@ -141,6 +145,7 @@ TEST_F(CachedTrainingTest, LatentCodesOfTheCacheAreThoseThatWouldBeComputed) {
   EXPECT_GT(cached, 0);
   EXPECT_THAT(said_, ::testing::Not(HasSubstr("another encoder")));
   options_.encoder_rate = 1e-9;  // not frozen: computed
+  options_.augment = false;      // as the codes of the cache are
   EXPECT_NEAR(Loss("computed"), cached, 1e-5 * cached);
   options_.encoder_rate = 0;
   options_.init_encoder.clear();  // another encoder
@@ -159,6 +164,73 @@ TEST_F(CachedTrainingTest, TheSameRecordsWithTheCodesOfAnotherEncoder) {
   options_.data = cache_.output;
   EXPECT_NEAR(Loss("again"), loss, 1e-6 * loss);
   EXPECT_EQ(LatentCache::Open(cache_.output).value()->records(), 12);
+}
+
+// With the encoder learning, patch and targets are turned together: no other pixel is taught.
+TEST_F(CachedTrainingTest, APatchIsTurnedWithWhatItsTeacherSays) {
+  ASSERT_TRUE(Make().ok());
+  const auto cache = LatentCache::Open(cache_.output).value();
+  const CachedSamplerOptions plain{.batch = 12, .queries = 64, .max_scale = 2, .margin = 2};
+  CachedSamplerOptions turned = plain;
+  turned.augment = true;
+  const CachedSampler as_is = CachedSampler::Create(cache, plain).value();
+  const CachedSampler sampler = CachedSampler::Create(cache, turned).value();
+  int different = 0;
+  for (int64_t item = 0; item < 12; ++item) {
+    const Sample sample = sampler.Draw(0, item);
+    const Sample before = as_is.Draw(0, item);
+    EXPECT_TRUE(sample.latents.empty());
+    EXPECT_FALSE(before.latents.empty());
+    different += sample.patch != before.patch;
+    // The same pixels, elsewhere.
+    std::vector<uint8_t> a = sample.patch, b = before.patch;
+    std::sort(a.begin(), a.end());
+    std::sort(b.begin(), b.end());
+    EXPECT_EQ(a, b);
+    // The colour asked for at a query is near that of the patch there: waves are smooth.
+    double distance = 0;
+    for (size_t q = 0; q < sample.rows.size(); ++q) {
+      const int64_t row = sample.rows[q] * 16 / sample.side;
+      const int64_t column = sample.columns[q] * 16 / sample.side;
+      for (int c = 0; c < 3; ++c) {
+        distance += std::abs(sample.colours[q * 3 + c] - sample.patch[(row * 16 + column) * 3 + c]);
+      }
+    }
+    double before_distance = 0;
+    for (size_t q = 0; q < before.rows.size(); ++q) {
+      const int64_t row = before.rows[q] * 16 / before.side;
+      const int64_t column = before.columns[q] * 16 / before.side;
+      for (int c = 0; c < 3; ++c) {
+        before_distance +=
+            std::abs(before.colours[q * 3 + c] - before.patch[(row * 16 + column) * 3 + c]);
+      }
+    }
+    EXPECT_LT(distance, 1.6 * before_distance + 64);
+  }
+  EXPECT_GT(different, 5);
+}
+
+TEST_F(CachedTrainingTest, DamagedPatchesAreOfTheSameOriginals) {
+  ASSERT_TRUE(Make().ok());
+  const auto clean = LatentCache::Open(cache_.output).value();
+  cache_.degrade = 1;
+  cache_.output = FreshPath("damaged");
+  ASSERT_TRUE(Make().ok());
+  const auto damaged = LatentCache::Open(cache_.output).value();
+  ASSERT_EQ(damaged->records(), clean->records());
+  int photographs = 0;
+  for (int64_t i = 0; i < clean->records(); ++i) {
+    const CacheRecord a = clean->Record(i);
+    const CacheRecord b = damaged->Record(i);
+    EXPECT_EQ(a.original, b.original);
+    if (a.kind != CacheRecord::kPhotograph) {
+      EXPECT_EQ(a.patch, b.patch);
+      continue;
+    }
+    ++photographs;
+    EXPECT_NE(a.patch, b.patch);
+  }
+  EXPECT_GT(photographs, 3);
 }
 
 TEST_F(CachedTrainingTest, SquaresAreALossToo) {
@@ -196,6 +268,7 @@ TEST_F(CachedTrainingTest, MakingRefusesOptionsAndFilesThatDoNotFit) {
   };
   EXPECT_THAT(refusal([](auto& o) { o.records = 0; }), HasSubstr("--records"));
   EXPECT_THAT(refusal([](auto& o) { o.patterns = 2; }), HasSubstr("--patterns"));
+  EXPECT_THAT(refusal([](auto& o) { o.degrade = 1.5; }), HasSubstr("--degrade"));
   EXPECT_THAT(refusal([](auto& o) { o.data.clear(); }), HasSubstr("--data"));
   EXPECT_THAT(refusal([](auto& o) { o.max_factor = 9; }), HasSubstr("--max-factor"));
   EXPECT_THAT(refusal([](auto& o) { o.min_factor = 2.6, o.max_factor = 3; }),

@@ -102,5 +102,34 @@ TEST(DegradeTest, TheSameDrawsGiveTheSameImage) {
   EXPECT_NE(first, degraded(other));
 }
 
+TEST(DegradeTest, TwiceLosesMoreThanOnceAndKeepsSizeAndLight) {
+  double once = 0, twice = 0, shift = 0;
+  for (uint64_t i = 0; i < 20; ++i) {
+    Random random(3, i, 0), other(3, i, 0);
+    const RgbImage worn = DegradeTwice(Chart(), random);
+    ASSERT_EQ(worn.height, 48);
+    ASSERT_EQ(worn.width, 56);
+    twice += RootMeanSquare(worn, Chart());
+    once += RootMeanSquare(Degrade(Chart(), DrawDegradation(other), other), Chart());
+    for (size_t k = 0; k < worn.samples.size(); ++k) {
+      shift += worn.samples[k] - Chart().samples[k];
+    }
+  }
+  EXPECT_GT(twice, 1.1 * once);
+  EXPECT_NEAR(shift / (20.0 * 48 * 56 * 3), 0, 1.5);
+}
+
+TEST(DegradeTest, AnotherSizeInBetweenComesBack) {
+  Random random(1, 2, 3);
+  const Degradation smaller{.resize = 0.5, .quality = 100};
+  const RgbImage image = Degrade(Chart(), smaller, random);
+  EXPECT_EQ(image.height, 48);
+  EXPECT_EQ(image.width, 56);
+  EXPECT_GT(RootMeanSquare(image, Chart()),
+            RootMeanSquare(Degrade(Chart(), {.quality = 100}, random), Chart()));
+  const RgbImage pixel{SampleType::kU8, 1, 1, {1, 2, 3}};
+  EXPECT_EQ(Degrade(pixel, {.resize = 0.1}, random).samples.size(), 3);
+}
+
 }  // namespace
 }  // namespace hiif::train

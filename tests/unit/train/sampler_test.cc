@@ -1,3 +1,4 @@
+#include "train/augment.h"
 #include "train/sampler.h"
 
 #include <gmock/gmock.h>
