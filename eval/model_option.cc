@@ -22,6 +22,8 @@ void ModelOption::AddTo(CLI::App* app, bool with_model) {
   app->add_option("--coordinates", coordinates,
                   "coordinates to ask at, in place of the checkpoint's own")
       ->check(CLI::IsMember({"exact", "reference"}));
+  app->add_flag("--faithful", faithful,
+                "the second network of a model for photographs, as at strength 0");
   app->add_option("--device", device, "cpu, cuda or cuda:N")->capture_default_str();
 }
 
@@ -36,7 +38,11 @@ absl::StatusOr<Checkpoint> ModelOption::Open() const {
   HIIF_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(Path()));
   if (coordinates == "exact") checkpoint.SetCoordinates(CoordinateMode::kExact);
   if (coordinates == "reference") checkpoint.SetCoordinates(CoordinateMode::kReference);
-  return checkpoint;
+  if (!faithful) return checkpoint;
+  if (!checkpoint.has_faithful()) {
+    return absl::InvalidArgumentError(absl::StrCat(Path(), " has one network: leave --faithful away"));
+  }
+  return checkpoint.Faithful();
 }
 
 absl::StatusOr<UpscalerOptions> ModelOption::Options() const {

@@ -19,6 +19,7 @@ struct ModelOption {
   std::string backend = "auto";
   std::string precision = "auto";
   std::string coordinates;  // empty: the checkpoint's
+  bool faithful = false;    // its second network
   std::string device = "cpu";
 
   // model: whether "--model" is one of them.

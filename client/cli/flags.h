@@ -4,6 +4,7 @@
 #define CLIENT_CLI_FLAGS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,7 @@ struct UpscaleFlags {
   std::string model;
   std::string model_version;
   bool self_ensemble = false;
+  std::optional<double> strength;
   int tile_size = 0;
   int priority = 0;
   int quality = 0;

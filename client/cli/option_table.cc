@@ -112,6 +112,9 @@ void AddPixels(CLI::App* app, UpscaleFlags& f) {
   Value(app, "--model-version", f.model_version, "only this version of it", "VERSION", g);
   Switch(app, "-x,--self-ensemble", f.self_ensemble,
          "mean over 8 flips: a little better, 8 times the time", g);
+  Value(app, "--strength", f.strength,
+        "of models for photographs: 0 faithful to 1 sharp (1); between them twice the time", "N", g)
+      ->check(Silent(CLI::Range(0.0, 1.0)));
   Value(app, "--quality", f.quality, "1 to 100 (JPEG 95, WebP lossless, AVIF 80)", "N", g)
       ->check(Silent(CLI::Range(1, 100)));
   Switch(app, "--srgb", f.srgb, "convert to sRGB by the embedded profile, else it is kept", g);

@@ -31,6 +31,7 @@ v1::UpscaleParameters MakeParameters(const UpscaleFlags& flags, const OutputPlan
   parameters.set_priority(flags.priority);
   parameters.set_self_ensemble(flags.self_ensemble);
   parameters.set_clip(flags.clip);
+  if (flags.strength) parameters.set_strength(*flags.strength);
   return parameters;
 }
 

@@ -24,6 +24,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kFormatVersion[] = "1";
+constexpr char kFaithful[] = "faithful.";  // before the names of the second network
 constexpr char kNormalisation[] = "(x-0.5)/0.5";
 constexpr size_t kMaxMetadata = 16384;          // bytes: lists of models hold that of each
 constexpr char kPerChannel[] = "(x-mean)/std";  // with metadata "mean" and "std"
@@ -209,12 +210,13 @@ absl::StatusOr<Checkpoint> Checkpoint::OpenForeign(const std::string& path) {
   return checkpoint;
 }
 
-absl::Status Checkpoint::CheckShapes() const {
+absl::Status Checkpoint::CheckShapes(const std::string& prefix) const {
   const auto error = [&](const std::string& name, absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat(path_, ": tensor ", Quoted(name), " ", what));
   };
   const std::map<std::string, std::vector<int64_t>> expected = ParameterShapes(config_);
-  for (const auto& [name, shape] : expected) {
+  for (const auto& [bare, shape] : expected) {
+    const std::string name = prefix + bare;
     const auto found = tensors_->tensors().find(name);
     if (found == tensors_->tensors().end()) return error(name, "is missing");
     if (found->second.shape != shape) {
@@ -223,8 +225,10 @@ absl::Status Checkpoint::CheckShapes() const {
     }
   }
   for (const auto& [name, tensor] : tensors_->tensors()) {
-    if (IsDerived(name)) continue;
-    if (!expected.contains(name)) return error(name, "is not known to this network");
+    if (IsDerived(name) || absl::StartsWith(name, kFaithful) != (prefix == kFaithful)) continue;
+    if (!expected.contains(name.substr(prefix.size()))) {
+      return error(name, "is not known to this network");
+    }
     if (tensor.type == TensorType::kU8 || tensor.type == TensorType::kI64) {
       return error(name, "does not hold floats");
     }
@@ -233,7 +237,11 @@ absl::Status Checkpoint::CheckShapes() const {
 }
 
 absl::Status Checkpoint::Load() {
-  HIIF_RETURN_IF_ERROR(CheckShapes());
+  for (const auto& [name, tensor] : tensors_->tensors()) {
+    if (absl::StartsWith(name, kFaithful)) has_faithful_ = true;
+  }
+  HIIF_RETURN_IF_ERROR(CheckShapes(""));
+  if (has_faithful_) HIIF_RETURN_IF_ERROR(CheckShapes(kFaithful));
   HIIF_RETURN_IF_ERROR(tensors_->Load());
   for (const auto& [name, tensor] : tensors_->tensors()) {
     if (!IsDerived(name) && !AllFinite(tensor)) {
@@ -244,6 +252,13 @@ absl::Status Checkpoint::Load() {
   const absl::Span<const uint8_t> file = tensors_->file();
   digest_ = Sha256Hex({reinterpret_cast<const char*>(file.data()), file.size()});
   return absl::OkStatus();
+}
+
+Checkpoint Checkpoint::Faithful() const {
+  Checkpoint faithful = *this;
+  faithful.tensors_ = tensors_->Below(kFaithful);
+  faithful.has_faithful_ = false;
+  return faithful;
 }
 
 int64_t Checkpoint::parameters() const {

@@ -17,7 +17,8 @@ namespace hiif {
 
 // The file, read, and what it says of itself. Every parameter that the configuration asks for is
 // there, with its shape, finite, and there is no other: Open() checks names and shapes before
-// anything large is allocated.
+// anything large is allocated. A file may hold a second network of the same sizes, its names behind
+// "faithful.": what `strength` leads back to (docs/models.md).
 class Checkpoint {
  public:
   // Errors: NotFound; DataLoss (not a well-formed safetensors file, another checksum than it says,
@@ -39,15 +40,20 @@ class Checkpoint {
   const Safetensors& tensors() const { return *tensors_; }
   // Metadata that does not concern the network: licence, provenance, psnr.
   const std::map<std::string, std::string>& metadata() const { return tensors_->metadata(); }
-  int64_t parameters() const;  // count of the values of all parameters, ignored tensors excluded
+  int64_t parameters() const;  // values of one network's parameters, ignored tensors excluded
+  bool has_faithful() const { return has_faithful_; }
+  // The second network as a checkpoint of its own: the same file, configuration and digest.
+  Checkpoint Faithful() const;
   const std::string& digest() const { return digest_; }  // SHA-256 of the file, hexadecimal
 
  private:
-  absl::Status CheckShapes() const;  // tensors_ against config_
+  // The tensors behind `prefix` against config_; others are left to who looks behind theirs.
+  absl::Status CheckShapes(const std::string& prefix) const;
   absl::Status Load();
   std::string path_;
   ModelConfig config_;
   std::shared_ptr<Safetensors> tensors_;
+  bool has_faithful_ = false;
   std::string digest_;
 };
 

@@ -242,6 +242,18 @@ absl::Span<const uint8_t> Safetensors::file() const {
   return {bytes_.get(), bytes_ == nullptr ? 0 : static_cast<size_t>(size_)};
 }
 
+std::shared_ptr<Safetensors> Safetensors::Below(const std::string& prefix) const {
+  std::shared_ptr<Safetensors> below(new Safetensors);
+  below->path_ = path_;
+  below->bytes_ = bytes_;
+  below->size_ = size_;
+  below->metadata_ = metadata_;
+  for (const auto& [name, tensor] : tensors_) {
+    if (absl::StartsWith(name, prefix)) below->tensors_[name.substr(prefix.size())] = tensor;
+  }
+  return below;
+}
+
 absl::StatusOr<std::vector<float>> Safetensors::Floats(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) return absl::NotFoundError(absl::StrCat("no tensor ", name));

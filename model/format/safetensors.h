@@ -61,6 +61,9 @@ class Safetensors {
   // InvalidArgument.
   absl::StatusOr<std::vector<float>> Floats(const std::string& name) const;
 
+  // Once loaded: the tensors whose names begin with `prefix`, without it, in the same memory.
+  std::shared_ptr<Safetensors> Below(const std::string& prefix) const;
+
  private:
   Safetensors() = default;
   absl::Status ReadHeader(const SafetensorsLimits& limits);
@@ -69,7 +72,7 @@ class Safetensors {
   std::string path_;
   std::unique_ptr<RegularFile> file_;  // until it is loaded
   std::string header_;                 // its length and text, until it is loaded
-  std::unique_ptr<uint8_t[]> bytes_;
+  std::shared_ptr<uint8_t[]> bytes_;
   int64_t size_ = 0;
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;

@@ -1,12 +1,12 @@
 #include "model/upscaler/self_ensemble.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 #include <vector>
 
 #include "base/status_macros.h"
+#include "model/upscaler/joined.h"
 
 namespace hiif {
 namespace {
@@ -66,58 +66,6 @@ std::shared_ptr<const RgbImage> Turn(const std::shared_ptr<const RgbImage>& imag
   return turned;
 }
 
-struct EnsembleFeatures : Features {
-  int64_t height() const override { return parts[0]->height(); }
-  int64_t width() const override { return parts[0]->width(); }
-  int64_t bytes() const override {
-    int64_t sum = 0;
-    for (const auto& part : parts) sum += part->bytes();
-    return sum;
-  }
-  std::array<std::shared_ptr<const Features>, kVariants> parts;
-};
-
-struct EnsembleContext : Context {
-  Grid grid() const override { return parts[0]->grid(); }
-  int64_t bytes() const override {
-    int64_t sum = 0;
-    for (const auto& part : parts) sum += part->bytes();
-    return sum;
-  }
-  std::array<std::shared_ptr<const Context>, kVariants> parts;
-};
-
-class EnsembleEncoding : public Encoding {
- public:
-  explicit EnsembleEncoding(std::vector<std::unique_ptr<Encoding>> parts)
-      : parts_(std::move(parts)) {}
-
-  int blocks() const override {
-    int sum = 0;
-    for (const auto& part : parts_) sum += part->blocks();
-    return sum;
-  }
-  absl::Status EncodeBlock(int block, int threads, const Heartbeat& beat) override {
-    const auto [part, index] = Find(block);
-    return parts_[part]->EncodeBlock(index, threads, beat);
-  }
-  absl::StatusOr<std::shared_ptr<const Features>> Finish() override {
-    auto features = std::make_shared<EnsembleFeatures>();
-    for (int i = 0; i < kVariants; ++i) {
-      HIIF_ASSIGN_OR_RETURN(features->parts[i], parts_[i]->Finish());
-    }
-    return features;
-  }
-
- private:
-  std::pair<size_t, int> Find(int block) const {
-    size_t part = 0;
-    while (block >= parts_[part]->blocks()) block -= parts_[part++]->blocks();
-    return {part, block};
-  }
-  std::vector<std::unique_ptr<Encoding>> parts_;
-};
-
 }  // namespace
 
 WorkCost SelfEnsemble::Cost(Grid input, Grid grid, const Region& region,
@@ -125,32 +73,21 @@ WorkCost SelfEnsemble::Cost(Grid input, Grid grid, const Region& region,
   WorkCost sum;
   for (int i = 0; i < kVariants; ++i) {
     const Variant variant(i);
-    const WorkCost one =
-        inner().Cost(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options);
-    sum.encode.insert(sum.encode.end(), one.encode.begin(), one.encode.end());
-    sum.context += one.context;
-    sum.coordinate += one.coordinate;
-    sum.decode += one.decode;
+    AddCost(inner().Cost(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options),
+            sum);
   }
   return sum;
 }
 
 MemoryFootprint SelfEnsemble::Footprint(Grid input, Grid grid, const Region& region,
                                         const ContextOptions& options) const {
-  MemoryFootprint most;
-  for (int i = 0; i < kVariants; ++i) {
+  MemoryFootprint most = inner().Footprint(input, grid, region, options);
+  for (int i = 1; i < kVariants; ++i) {
     const Variant variant(i);
-    const MemoryFootprint one =
-        inner().Footprint(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options);
-    // The features of all are held, with the turned image; the rest is done one by one.
-    most.features += one.features +
-                     (i == 0 ? 0 : input.height * input.width * 3 * SampleBytes(SampleType::kF32));
-    most.context += one.context;
-    most.encode_blocks = (i == 0 ? 0 : most.encode_blocks) + one.encode_blocks;
-    most.decode_tiles = std::max(most.decode_tiles, one.decode_tiles);
-    most.encode_worker = std::max(most.encode_worker, one.encode_worker);
-    most.context_worker = std::max(most.context_worker, one.context_worker);
-    most.decode_worker = std::max(most.decode_worker, one.decode_worker);
+    AddFootprint(
+        inner().Footprint(variant.Of(input), variant.Of(grid), variant.Of(region, grid), options),
+        most);
+    most.features += input.height * input.width * 3 * SampleBytes(SampleType::kF32);  // turned
   }
   most.decode_worker += std::min(MemoryFootprint::kTilePixels, region.pixels()) * 3 *
                         static_cast<int64_t>(sizeof(float));
@@ -163,28 +100,28 @@ absl::StatusOr<std::unique_ptr<Encoding>> SelfEnsemble::StartEncoding(
   for (int i = 0; i < kVariants; ++i) {
     HIIF_ASSIGN_OR_RETURN(parts[i], inner().StartEncoding(Turn(image, i)));
   }
-  return std::make_unique<EnsembleEncoding>(std::move(parts));
+  return std::make_unique<JoinedEncoding>(std::move(parts));
 }
 
 absl::StatusOr<std::shared_ptr<const Context>> SelfEnsemble::MakeContext(
     const Features& any, Grid grid, const ContextOptions& options) const {
-  const auto& features = static_cast<const EnsembleFeatures&>(any);
-  auto context = std::make_shared<EnsembleContext>();
+  const auto& features = static_cast<const JoinedFeatures&>(any);
+  std::vector<std::shared_ptr<const Context>> parts(kVariants);
   for (int i = 0; i < kVariants; ++i) {
     const Variant variant(i);
     ContextOptions turned = options;
     if (options.strip) turned.strip = variant.Of(*options.strip, grid);
-    HIIF_ASSIGN_OR_RETURN(context->parts[i],
+    HIIF_ASSIGN_OR_RETURN(parts[i],
                           inner().MakeContext(*features.parts[i], variant.Of(grid), turned));
   }
-  return context;
+  return std::make_shared<const JoinedContext>(std::move(parts));
 }
 
 absl::Status SelfEnsemble::Render(absl::Span<const RenderTile> tiles) const {
   std::vector<float> turned;
   for (const RenderTile& tile : tiles) {
-    const auto& features = static_cast<const EnsembleFeatures&>(*tile.features);
-    const auto& context = static_cast<const EnsembleContext&>(*tile.context);
+    const auto& features = static_cast<const JoinedFeatures&>(*tile.features);
+    const auto& context = static_cast<const JoinedContext&>(*tile.context);
     const Grid size{tile.region.height, tile.region.width};
     if (static_cast<int64_t>(tile.out.size()) != tile.region.pixels() * 3)
       return absl::InvalidArgumentError("the output of a tile has the wrong size");
@@ -212,8 +149,8 @@ absl::Status SelfEnsemble::Query(const Features& any, const Context& any_context
                                  absl::Span<float> out) const {
   if (out.size() != coordinates.size() * 3)
     return absl::InvalidArgumentError("the output of a query has the wrong size");
-  const auto& features = static_cast<const EnsembleFeatures&>(any);
-  const auto& context = static_cast<const EnsembleContext&>(any_context);
+  const auto& features = static_cast<const JoinedFeatures&>(any);
+  const auto& context = static_cast<const JoinedContext&>(any_context);
   std::vector<Coordinate> turned(coordinates.size());
   std::vector<float> values(out.size());
   std::fill(out.begin(), out.end(), 0.0f);

@@ -41,6 +41,8 @@ struct ContextOptions {
   // Of these pixels of the grid instead, all of them: the released evaluation takes a context for
   // every strip of some rows.
   std::optional<Region> strip;
+  // For an upscaler that has two networks (BlendedUpscaler), part of the sharp one, [0,1].
+  double strength = 1;
 };
 
 // Latent codes of one image (with the image, which the residual needs). Immutable; made by one

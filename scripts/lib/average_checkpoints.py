@@ -2,26 +2,16 @@
 ended, it is often better than each of them."""
 
 import argparse
-import json
 import struct
 import sys
 
 import torch
-from convert_checkpoint import read_safetensors, write
+from convert_checkpoint import differences, read_safetensors, write
 
 parser = argparse.ArgumentParser(prog="average-checkpoints", description=__doc__)
 parser.add_argument("output", help="native checkpoint to write, float32")
 parser.add_argument("inputs", nargs="+", help="native checkpoints; the metadata of the first are kept")
 options = parser.parse_args()
-
-NETWORK = ("encoder", "encoder_config", "decoder", "decoder_config", "coordinates")
-
-
-def network(metadata):
-    """What must be the same; the configurations are JSON, whose spaces do not count."""
-    values = {key: metadata.get(key) for key in NETWORK}
-    return {key: json.loads(value) if value and key.endswith("config") else value for key, value in values.items()}
-
 
 first, total = None, {}
 for path in options.inputs:
@@ -30,7 +20,7 @@ for path in options.inputs:
     except (OSError, ValueError, KeyError, struct.error) as error:
         sys.exit(f"average-checkpoints: {path} cannot be read as a native checkpoint: {error}")
     first = first or metadata
-    different = [key for key in NETWORK if network(metadata)[key] != network(first)[key]]
+    different = differences(metadata, first)
     if different:
         sys.exit(f"average-checkpoints: {path} is another network than {options.inputs[0]}: {', '.join(different)} differ")
     for name, tensor in tensors.items():

@@ -162,6 +162,16 @@ def normalisation(old, said):
     return triple("mean"), triple("std")
 
 
+def differences(metadata, other):
+    """In what the networks of two native checkpoints differ, by key; JSON's spaces do not count."""
+    def network(values):
+        return {key: json.loads(values[key]) if key.endswith("config") and values.get(key) else values.get(key)
+                for key in ("encoder", "encoder_config", "decoder", "decoder_config", "coordinates", "normalisation", "mean", "std")}
+
+    first, second = network(metadata), network(other)
+    return [key for key in first if first[key] != second[key]]
+
+
 def write(path, tensors, metadata, dtype):
     header, position, stored = {}, 0, []
     for name, tensor in sorted(tensors.items()):
@@ -191,6 +201,7 @@ def main():
     parser.add_argument("input", help="released .pth, or a safetensors file with the official parameter names")
     parser.add_argument("output", help="native checkpoint to write, NAME.safetensors")
     parser.add_argument("--decoder", metavar="FILE", help="take the decoder of this safetensors file instead of the input's")
+    parser.add_argument("--faithful", metavar="FILE", help="add the network of this native checkpoint, of the same sizes, as the faithful one (docs/models.md)")
     parser.add_argument("--coordinates", choices=["reference", "exact"], help="mode the weights were trained for; default: the input's metadata, else reference (released checkpoints)")
     parser.add_argument("--license", help="licence of the weights; default: the input's metadata")
     parser.add_argument("--provenance", help="where they come from: initialisation, data, steps")
@@ -207,7 +218,7 @@ def main():
         if arguments.decoder:
             tensors = {k: v for k, v in tensors.items() if k.startswith("encoder.")}
             decoder, old = read_safetensors(arguments.decoder)
-            tensors |= {k: v for k, v in decoder.items() if not k.startswith("encoder.")}
+            tensors |= {k: v for k, v in decoder.items() if not k.startswith(("encoder.", "faithful."))}
     except Exception as error:  # pickle, zip and struct each have their own
         fail(f"{arguments.input} cannot be read: {error}")
     tensors = clean(tensors)
@@ -244,6 +255,11 @@ def main():
                        ("colour_slack", arguments.colour_slack)):
         if value or key in old:
             metadata[key] = value or old[key]
+    if arguments.faithful:
+        faithful, its = read_safetensors(arguments.faithful)
+        if different := differences(its, metadata):
+            fail(f"{arguments.faithful} is another network than {arguments.input}: {', '.join(different)} differ")
+        tensors |= {"faithful." + name: tensor for name, tensor in clean(faithful).items()}
     write(arguments.output, tensors, metadata, getattr(torch, arguments.storage))
     parameters = sum(tensor.numel() for tensor in tensors.values())
     print(f"{arguments.output}: {encoder} + {decoder}, {parameters} parameters, {metadata['coordinates']} coordinates")

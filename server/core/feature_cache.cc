@@ -12,13 +12,13 @@ namespace {
 constexpr int64_t kEntryBytes = 512;
 
 std::string ContextKey(const FeatureCache::Key& key, Grid grid) {
-  return absl::StrCat(key.ToString(), "@", grid.height, "x", grid.width);
+  return absl::StrCat(key.ToString(), "@", grid.height, "x", grid.width, "*", key.use.strength);
 }
 
 }  // namespace
 
 std::string FeatureCache::Key::ToString() const {
-  return absl::StrCat(model, "#", serial, converted ? "s" : "o", self_ensemble ? "8" : "1", image);
+  return absl::StrCat(model, "#", serial, converted ? "s" : "o", use.way(), image);
 }
 
 std::shared_ptr<const Features> FeatureCache::FindFeatures(const Key& key) {

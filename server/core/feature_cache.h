@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "model/upscaler/upscaler.h"
+#include "server/models/model_use.h"
 
 namespace hiif::server {
 
@@ -31,8 +32,8 @@ class FeatureCache {
     int64_t serial = 0;          // LoadedModel::serial()
     std::string image;           // digest
     bool converted = false;      // to sRGB
-    bool self_ensemble = false;  // of all eight variants
-    std::string ToString() const;
+    ModelUse use;
+    std::string ToString() const;  // of features: strengths between 0 and 1 share them
   };
 
   std::shared_ptr<const Features> FindFeatures(const Key& key);

@@ -59,15 +59,19 @@ Grid ImageWork::InputSize() const {
 
 FeatureCache::Key ImageWork::CacheKey() const {
   return {input_.model->name(), input_.model->serial(), input_.image_digest, input_.convert_to_srgb,
-          input_.self_ensemble};
+          input_.use};
+}
+
+ContextOptions ImageWork::Options() const {
+  return {.samples = environment_.context_samples, .strength = input_.use.strength};
 }
 
 int64_t ImageWork::PreparationBytes() const {
   int64_t bytes = 0;
   if (input_.image) bytes += input_.image->source_bytes() + input_.image->decode_bytes();
   if (!input_.image && features_ == nullptr) return bytes;
-  const MemoryFootprint footprint = upscaler().Footprint(InputSize(), input_.grid, input_.region,
-                                                         {.samples = environment_.context_samples});
+  const MemoryFootprint footprint =
+      upscaler().Footprint(InputSize(), input_.grid, input_.region, Options());
   // Buffers are of a worker; counted for each request they are on the safe side.
   return bytes + (features_cached_ ? footprint.RenderPeak(environment_.workers)
                                    : footprint.Peak(environment_.workers));
@@ -93,8 +97,7 @@ scheduling::Stage ImageWork::Describe(Stage stage) {
       described.costs = {1 + input_.image->pixels() / kDecodedPixelsPerCoordinate};
       return described;
     case Stage::kEncode: {
-      const WorkCost cost = upscaler().Cost(InputSize(), input_.grid, input_.region,
-                                            {.samples = environment_.context_samples});
+      const WorkCost cost = upscaler().Cost(InputSize(), input_.grid, input_.region, Options());
       std::vector<int64_t> blocks;
       for (const double work : cost.encode) blocks.push_back(model().EncodeCoordinates(work));
       described.costs = std::move(blocks);
@@ -227,9 +230,7 @@ absl::Status ImageWork::MakeContext() {
     encoding_.reset();
     environment_.cache->InsertFeatures(CacheKey(), features_);
   }
-  HIIF_ASSIGN_OR_RETURN(
-      context_,
-      upscaler().MakeContext(*features_, input_.grid, {.samples = environment_.context_samples}));
+  HIIF_ASSIGN_OR_RETURN(context_, upscaler().MakeContext(*features_, input_.grid, Options()));
   environment_.cache->InsertContext(CacheKey(), context_);
   return absl::OkStatus();
 }

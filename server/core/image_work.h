@@ -61,7 +61,7 @@ struct WorkInput {
   std::optional<ImageInput> image;
   std::string image_digest;
   bool convert_to_srgb = false;
-  bool self_ensemble = false;
+  ModelUse use;
   Grid grid;                  // of the context
   Region region{0, 0, 1, 1};  // of the grid, that is asked for
 };
@@ -80,11 +80,8 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   virtual absl::Status FinishTile(int stage, int64_t piece);
   void OnDone(const absl::Status& status) final;
   const LoadedModel& model() const { return *input_.model; }
-  const Upscaler& upscaler() const {
-    return input_.self_ensemble ? model().self_ensemble() : model().upscaler();
-  }
-  // Every piece costs this many times what the model alone would.
-  int64_t variants() const { return input_.self_ensemble ? SelfEnsemble::kVariants : 1; }
+  const Upscaler& upscaler() const { return model().upscaler(input_.use); }
+  int64_t variants() const { return input_.use.variants(); }
   // Time of a piece that ran in a shared call.
   void AddTime(Stage stage, absl::Duration time);
 
@@ -138,6 +135,7 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   scheduling::Stage Describe(Stage stage);
   scheduling::JobSpec Spec(const Call& call, int priority, int64_t bytes);
   FeatureCache::Key CacheKey() const;
+  ContextOptions Options() const;
   Grid InputSize() const;
   absl::Status Decode();
   absl::Status EncodeBlock(int64_t block, int threads);

@@ -97,7 +97,10 @@ absl::StatusOr<UpscaleOrder> UpscaleOrder::Parse(const v1::UpscaleParameters& pa
   order.model = parameters.model();
   order.model_version = parameters.model_version();
   order.convert_to_srgb = parameters.convert_to_srgb();
-  order.self_ensemble = parameters.self_ensemble();
+  order.use.self_ensemble = parameters.self_ensemble();
+  if (parameters.has_strength()) order.use.strength = parameters.strength();
+  if (!(order.use.strength >= 0 && order.use.strength <= 1))  // false for NaN
+    return InvalidField("parameters.strength", "0 (faithful) to 1 (sharp, the default) is allowed");
   order.clip = parameters.clip();
   order.validate_only = parameters.validate_only();
   order.frame = parameters.frame();

@@ -11,6 +11,7 @@
 #include "base/image.h"
 #include "hiif/v1/super_resolution.pb.h"
 #include "imaging/format.h"
+#include "server/models/model_use.h"
 
 namespace hiif::server {
 
@@ -42,7 +43,7 @@ struct UpscaleOrder {
   std::optional<SampleType> type;  // unset: the input's
   std::optional<FileOrder> file;   // unset: raw tiles
   bool convert_to_srgb = false;
-  bool self_ensemble = false;
+  ModelUse use;
   bool clip = false;
   bool validate_only = false;
   int frame = 0;

@@ -94,7 +94,7 @@ absl::StatusOr<Plan> MakePlan(const UpscaleOrder& order, const ImageFacts& image
   return plan;
 }
 
-std::string ResumeToken(const Plan& plan, bool convert_to_srgb, bool self_ensemble,
+std::string ResumeToken(const Plan& plan, bool convert_to_srgb, const ModelUse& use,
                         absl::string_view image_digest, absl::string_view weights_digest,
                         absl::string_view backend, absl::string_view precision,
                         int64_t context_samples) {
@@ -103,7 +103,8 @@ std::string ResumeToken(const Plan& plan, bool convert_to_srgb, bool self_ensemb
       context_samples, "|", plan.output.width, "x", plan.output.height, "|", plan.region.x, ",",
       plan.region.y, ",", plan.region.width, ",", plan.region.height, "|", plan.tile_size, "|",
       plan.channels, "|", static_cast<int>(plan.type), "|", static_cast<int>(convert_to_srgb), "|",
-      static_cast<int>(self_ensemble)));
+      static_cast<int>(use.self_ensemble),
+      use.strength == 1 ? "" : absl::StrFormat("|%.17g", use.strength)));
 }
 
 }  // namespace hiif::server

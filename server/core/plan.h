@@ -13,6 +13,7 @@
 #include "base/image.h"
 #include "server/core/limits.h"
 #include "server/core/order.h"
+#include "server/models/model_use.h"
 
 namespace hiif::server {
 
@@ -52,7 +53,7 @@ absl::StatusOr<Plan> MakePlan(const UpscaleOrder& order, const ImageFacts& image
                               const Limits& limits);
 
 // Identifies pixels: equal tokens promise equal tiles. image_digest and weights_digest as SHA-256.
-std::string ResumeToken(const Plan& plan, bool convert_to_srgb, bool self_ensemble,
+std::string ResumeToken(const Plan& plan, bool convert_to_srgb, const ModelUse& use,
                         absl::string_view image_digest, absl::string_view weights_digest,
                         absl::string_view backend, absl::string_view precision,
                         int64_t context_samples);

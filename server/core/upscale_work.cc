@@ -53,7 +53,7 @@ scheduling::Stage UpscaleWork::FinalStage() {
   stage.name = StageName(Stage::kQuery);
   stage.costs = {strips_.count(), strips_.TotalCost(variants()),
                  [this](int64_t piece) { return strips_.Cost(piece, variants()); }};
-  stage.batch_key = 2 * static_cast<uint64_t>(model().serial()) + (input_.self_ensemble ? 1 : 0);
+  stage.batch_key = ModelUse::kWays * static_cast<uint64_t>(model().serial()) + input_.use.way();
   stage.max_ahead = tiles_ahead_ * strips_.per_tile();
   return stage;
 }

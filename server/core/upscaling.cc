@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
@@ -146,13 +147,18 @@ absl::StatusOr<Request> MakeRequest(const UpscaleOrder& order, const ImageInput&
                                     std::shared_ptr<const LoadedModel> model, const Limits& limits,
                                     int64_t context_samples) {
   HIIF_ASSIGN_OR_RETURN(Plan plan, MakePlan(order, input.facts(), limits));
+  if (order.use.strength != 1 && !model->has_strength())
+    return InvalidField("parameters.strength",
+                        absl::StrCat("model ", model->name(),
+                                     " has one network; leave the strength away, or name a model "
+                                     "whose has_strength is true (ListModels)"));
   HIIF_RETURN_IF_ERROR(
       UnderField("parameters.size", model->upscaler().CheckGrid(plan.input, plan.output)));
   const ModelFacts& facts = model->facts();
   Request request{plan, std::move(model), ""};
   request.resume_token =
-      ResumeToken(plan, order.convert_to_srgb, order.self_ensemble, digest, facts.digest,
-                  facts.identity, facts.precision, context_samples);
+      ResumeToken(plan, order.convert_to_srgb, order.use, digest, facts.digest, facts.identity,
+                  facts.precision, context_samples);
   if (!order.resume_token.empty() && order.resume_token != request.resume_token)
     return ErrorWithReason(absl::StatusCode::kFailedPrecondition, kReasonResumeToken,
                            "parameters.resume_token: not of this image, these parameters and this "
@@ -210,7 +216,7 @@ absl::Status Upscaling::RunInput(ImageInput input, const UpscaleOrder& order, Ca
   const std::vector<std::string> warnings = input.warnings();
   const auto work = std::make_shared<UpscaleWork>(
       environment_,
-      WorkInput{request.model, std::move(input), digest, order.convert_to_srgb, order.self_ensemble,
+      WorkInput{request.model, std::move(input), digest, order.convert_to_srgb, order.use,
                 plan.output, plan.region},
       plan, limits_.tiles_ahead);
   report->features_cached = work->features_cached();

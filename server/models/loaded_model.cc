@@ -34,6 +34,7 @@ ModelFacts FactsOf(const Checkpoint& checkpoint, const Upscaler& upscaler,
   facts.device = device;
   facts.parameters = checkpoint.parameters();
   facts.weights_bytes = upscaler.weights_bytes();
+  facts.has_strength = checkpoint.has_faithful();
   facts.metadata = checkpoint.metadata();
   return facts;
 }
@@ -41,16 +42,29 @@ ModelFacts FactsOf(const Checkpoint& checkpoint, const Upscaler& upscaler,
 }  // namespace
 
 LoadedModel::LoadedModel(std::string name, ModelFacts facts,
-                         std::unique_ptr<const Upscaler> upscaler)
+                         std::unique_ptr<const Upscaler> upscaler,
+                         std::unique_ptr<const Upscaler> faithful)
     : name_(std::move(name)),
       facts_(std::move(facts)),
       upscaler_(std::move(upscaler)),
       self_ensemble_(upscaler_.get()),
+      second_(faithful == nullptr
+                  ? nullptr
+                  : std::make_unique<const Second>(std::move(faithful), upscaler_.get())),
       serial_(NextSerial()) {
   g_weights += facts_.weights_bytes;
 }
 
 LoadedModel::~LoadedModel() { g_weights -= facts_.weights_bytes; }
+
+const Upscaler& LoadedModel::upscaler(const ModelUse& use) const {
+  const auto pick = [&](const Upscaler& single, const Upscaler& ensemble) -> const Upscaler& {
+    return use.self_ensemble ? ensemble : single;
+  };
+  if (use.blended()) return pick(second_->blended, second_->blended_ensemble);
+  if (use.faithful()) return pick(*second_->faithful, second_->faithful_ensemble);
+  return pick(*upscaler_, self_ensemble_);
+}
 
 int64_t LoadedModel::WeightsInMemory() { return g_weights; }
 
@@ -67,7 +81,19 @@ absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadedModel::Load(
   const absl::StatusOr<Pace> pace = WarmUp(**upscaler);
   if (!pace.ok()) return named(pace.status());
   facts.pace = *pace;
-  return std::make_shared<const LoadedModel>(name, std::move(facts), *std::move(upscaler));
+  std::unique_ptr<Upscaler> faithful;
+  if (checkpoint.has_faithful()) {
+    absl::StatusOr<std::unique_ptr<Upscaler>> second =
+        MakeUpscaler(checkpoint.Faithful(), options);
+    if (!second.ok()) return named(second.status());
+    const absl::Status warm = WarmUp(**second).status();
+    if (!warm.ok()) return named(warm);
+    faithful = *std::move(second);
+    facts.parameters *= BlendedUpscaler::kNetworks;
+    facts.weights_bytes += faithful->weights_bytes();
+  }
+  return std::make_shared<const LoadedModel>(name, std::move(facts), *std::move(upscaler),
+                                             std::move(faithful));
 }
 
 int64_t LoadedModel::EncodeCoordinates(double multiply_adds) const {

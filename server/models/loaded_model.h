@@ -6,12 +6,15 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "model/format/safetensors.h"
+#include "model/upscaler/blended_upscaler.h"
 #include "model/upscaler/factory.h"
 #include "model/upscaler/self_ensemble.h"
 #include "model/upscaler/upscaler.h"
+#include "server/models/model_use.h"
 #include "server/models/warm_up.h"
 
 namespace hiif::server {
@@ -29,6 +32,7 @@ struct ModelFacts {
   std::string device;
   int64_t parameters = 0;
   int64_t weights_bytes = 0;
+  bool has_strength = false;  // two networks
   std::map<std::string, std::string> metadata;
   Pace pace;
 };
@@ -36,7 +40,9 @@ struct ModelFacts {
 // Immutable. Requests in flight hold it, so that it lives until the last of them is done.
 class LoadedModel {
  public:
-  LoadedModel(std::string name, ModelFacts facts, std::unique_ptr<const Upscaler> upscaler);
+  // `faithful`: the second network, where the model has one.
+  LoadedModel(std::string name, ModelFacts facts, std::unique_ptr<const Upscaler> upscaler,
+              std::unique_ptr<const Upscaler> faithful = nullptr);
   ~LoadedModel();
   LoadedModel(const LoadedModel&) = delete;
   LoadedModel& operator=(const LoadedModel&) = delete;
@@ -51,8 +57,9 @@ class LoadedModel {
   const std::string& name() const { return name_; }
   const ModelFacts& facts() const { return facts_; }
   const Upscaler& upscaler() const { return *upscaler_; }
-  // The mean over eight flips and transpositions, by the same weights.
-  const Upscaler& self_ensemble() const { return self_ensemble_; }
+  // A strength below 1 needs has_strength().
+  const Upscaler& upscaler(const ModelUse& use) const;
+  bool has_strength() const { return second_ != nullptr; }
   // facts().weights_bytes of all there are, those that only requests hold included.
   static int64_t WeightsInMemory();
   // Different for every load of this process, of the same file too.
@@ -61,10 +68,23 @@ class LoadedModel {
   int64_t EncodeCoordinates(double multiply_adds) const;
 
  private:
+  // What there is beside the network that every model has.
+  struct Second {
+    Second(std::unique_ptr<const Upscaler> other, const Upscaler* sharp)
+        : faithful(std::move(other)),
+          blended(faithful.get(), sharp),
+          faithful_ensemble(faithful.get()),
+          blended_ensemble(&blended) {}
+    const std::unique_ptr<const Upscaler> faithful;
+    const BlendedUpscaler blended;
+    const SelfEnsemble faithful_ensemble;
+    const SelfEnsemble blended_ensemble;
+  };
   const std::string name_;
   const ModelFacts facts_;
   const std::unique_ptr<const Upscaler> upscaler_;
   const SelfEnsemble self_ensemble_;
+  const std::unique_ptr<const Second> second_;
   const int64_t serial_;
 };
 

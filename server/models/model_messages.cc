@@ -36,6 +36,7 @@ v1::Model ToProto(const ModelStatus& status) {
   model.set_backend(facts.backend);
   model.set_precision(facts.precision);
   model.set_identity(facts.identity);
+  model.set_has_strength(facts.has_strength);
   model.set_device(facts.device);
   model.set_memory_bytes(status.state == ModelState::kReady ? facts.weights_bytes : 0);
   model.set_state(ToProto(status.state));

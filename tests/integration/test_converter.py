@@ -175,3 +175,22 @@ def test_a_released_dat_takes_a_decoder_and_loses_its_batch_norms(tmp_path):
     ran = convert(tmp_path / "dat.pth", output)
     assert ran.returncode == 0 and "dat + pixel-shuffle" in ran.stdout, ran.stderr
     assert json.loads(read(output)[0]["decoder_config"]) == {"scale": 3}
+
+
+def test_a_faithful_network_is_added(tmp_path):
+    fast = ROOT / "models" / "edsr-baseline-hiif-fast.safetensors"
+    output = tmp_path / "two.safetensors"
+    ran = convert(fast, output, "--faithful", fast, "--storage", "float16")
+    assert ran.returncode == 0, ran.stderr
+    metadata, header, _ = read(output)
+    _, one, _ = read(fast)
+    assert set(header) == set(one) | {"faithful." + name for name in one}
+    assert metadata["colour_slack"] == "0.25"
+    # Converted once more it still has both; as a decoder for another encoder it gives its own alone.
+    assert convert(output, tmp_path / "again.safetensors").returncode == 0
+    assert set(read(tmp_path / "again.safetensors")[1]) == set(header)
+    assert convert(fast, tmp_path / "decoder.safetensors", "--decoder", output).returncode == 0
+    assert set(read(tmp_path / "decoder.safetensors")[1]) == set(one)
+    ran = convert(fast, tmp_path / "no.safetensors", "--faithful", SHIPPED)
+    assert ran.returncode != 0 and "decoder_config" in ran.stderr
+    assert not (tmp_path / "no.safetensors").exists()

@@ -83,6 +83,35 @@ def test_the_sample_is_enlarged_and_downloaded(page, front):
     assert not page.complaints
 
 
+def test_strength_where_a_model_has_it(browser, start_server, tmp_path):
+    models = tmp_path / "models"
+    models.mkdir()
+    for name in ("edsr-baseline-hiif-photo", "edsr-baseline-hiif-fast"):
+        shutil.copy(ROOT / "models" / f"{name}.safetensors", models)
+    front = start_server("--http-listen", "127.0.0.1:0", "--default-model", "edsr-baseline-hiif-fast", model_dir=models)
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{front.http}/")
+    until(page, "document.querySelector('#model').options.length > 1")
+    assert page.is_hidden("#strength")
+    page.select_option("#model", "edsr-baseline-hiif-photo")
+    assert page.get_by_role("slider", name="Strength").is_visible()
+    pictures = {}
+    for percent in (100, 25):
+        page.fill("#strength", str(percent))
+        run_sample(page)
+        with page.expect_download() as download:
+            page.click("#download")
+        pictures[percent] = numpy.asarray(Image.open(download.value.path()).convert("RGB"))
+        _, _, direct = call(front.http, "POST", f"/v1/upscale?scale=2&model=edsr-baseline-hiif-photo&strength={percent / 100}",
+                            (ROOT / "web" / "sample.png").read_bytes())
+        numpy.testing.assert_array_equal(pictures[percent], numpy.asarray(Image.open(io.BytesIO(direct))))
+    assert (pictures[100] != pictures[25]).any()
+    page.select_option("#model", "edsr-baseline-hiif-fast")
+    assert page.is_hidden("#strength")
+    run_sample(page)  # and is not sent to a model that refuses it
+    page.close()
+
+
 def test_a_dropped_file_and_a_width(page, photo):
     page.evaluate("""async ([bytes]) => {
         const data = new DataTransfer();

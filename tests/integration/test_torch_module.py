@@ -67,6 +67,27 @@ def test_shipped_models_give_what_the_server_gives(start_server, photo, model):
     assert numpy.abs(output - expected).max() <= 2e-5
 
 
+@pytest.mark.parametrize("faithful", [False, True])
+def test_either_network_of_a_model_for_photographs(start_server, photo, faithful):
+    import hiif.torch
+    from PIL import Image
+    model = "edsr-baseline-hiif-photo"
+    network = hiif.torch.load(ROOT / "models" / f"{model}.safetensors", faithful=faithful)
+    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model)
+    image = torch.from_numpy(numpy.array(Image.open(photo))).permute(2, 0, 1)[None] / 255
+    _, expected, _ = assemble(server.stub().Upscale(
+        request(photo, 2.5, 1.7, model=model, sample_type=3, strength=0 if faithful else 1), timeout=120))
+    with torch.inference_mode():
+        output = network(image, expected.shape[:2])[0].permute(1, 2, 0).numpy()
+    assert numpy.abs(output - expected).max() <= 2e-5
+
+
+def test_a_faithful_network_that_is_not_there():
+    import hiif.torch
+    with pytest.raises(ValueError, match="has one network"):
+        hiif.torch.load(ROOT / "models" / "edsr-baseline-hiif-fast.safetensors", faithful=True)
+
+
 def test_it_trains():
     import hiif.torch
     torch.manual_seed(1)

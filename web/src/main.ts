@@ -9,7 +9,8 @@ const MAX_PIXELS = 100e6;
 const find = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const ui = {
   form: find<HTMLFormElement>("controls"), file: find<HTMLInputElement>("file"), sample: find<HTMLButtonElement>("sample"),
-  model: find<HTMLSelectElement>("model"), factor: find<HTMLInputElement>("factor"), width: find<HTMLInputElement>("width"),
+  model: find<HTMLSelectElement>("model"), strengths: find("strengths"), strength: find<HTMLInputElement>("strength"),
+  factor: find<HTMLInputElement>("factor"), width: find<HTMLInputElement>("width"),
   token: find<HTMLInputElement>("token"), start: find<HTMLButtonElement>("start"), cancel: find<HTMLButtonElement>("cancel"),
   download: find<HTMLAnchorElement>("download"), status: find("status"), error: find("error"),
   progress: find<HTMLProgressElement>("progress"), stage: find("stage"), compare: find<HTMLInputElement>("compare"),
@@ -106,6 +107,7 @@ async function run(): Promise<void> {
     if (ui.model.options.length === 0) await listModels(); // the server was not there before
     await upscale({
       image: chosen, model: ui.model.value, token: ui.token.value,
+      ...(ui.strengths.hidden ? {} : { strength: ui.strength.valueAsNumber / 100 }),
       ...(byWidth ? { width: ui.width.valueAsNumber } : { factor: ui.factor.valueAsNumber }),
     }, {
       header(it) {
@@ -157,8 +159,18 @@ async function listModels(): Promise<void> {
   if (!response.ok) return complain(await explain(response));
   complain("");
   const { models } = await response.json();
-  ui.model.replaceChildren(...models.filter((model: { state: string }) => model.state === "MODEL_STATE_READY")
-    .map((model: { name: string; is_default: boolean }) => new Option(model.name, model.name, model.is_default, model.is_default)));
+  const ready = models.filter((model: { state: string }) => model.state === "MODEL_STATE_READY");
+  ui.model.replaceChildren(...ready.map((model: { name: string; is_default: boolean }) =>
+    new Option(model.name, model.name, model.is_default, model.is_default)));
+  withStrength = new Set(ready.filter((model: { has_strength: boolean }) => model.has_strength)
+    .map((model: { name: string }) => model.name));
+  offerStrength();
+}
+
+/** Models of two networks. */
+let withStrength = new Set<string>();
+function offerStrength(): void {
+  ui.strengths.hidden = !withStrength.has(ui.model.value);
 }
 
 ui.form.addEventListener("submit", (event) => {
@@ -178,6 +190,7 @@ ui.sample.addEventListener("click", async () => {
 });
 const refreshModels = () => void listModels().catch((error) => complain(inWords(error)));
 ui.token.addEventListener("change", refreshModels);
+ui.model.addEventListener("change", offerStrength);
 ui.factor.addEventListener("input", () => find<HTMLInputElement>("controls").querySelector<HTMLInputElement>("[value=factor]")!.checked = true);
 ui.width.addEventListener("input", () => ui.form.querySelector<HTMLInputElement>("[value=size]")!.checked = true);
 ui.compare.addEventListener("input", () => view.compare(ui.compare.valueAsNumber));

@@ -7,6 +7,7 @@ export interface Wishes {
   model: string;
   factor?: number;
   width?: number;
+  strength?: number; // 0 to 1, of a model of two networks
   token: string;
 }
 
@@ -62,6 +63,7 @@ export async function upscale(wishes: Wishes, events: Events, signal: AbortSigna
   if (wishes.model) query.set("model", wishes.model);
   if (wishes.factor !== undefined) query.set("scale", String(wishes.factor));
   if (wishes.width !== undefined) query.set("width", String(wishes.width));
+  if (wishes.strength !== undefined) query.set("strength", String(wishes.strength));
   const response = await fetch(`v1/upscale?${query}`, {
     method: "POST", body: wishes.image, signal,
     headers: { "Content-Type": "application/octet-stream", ...authorization(wishes.token) },

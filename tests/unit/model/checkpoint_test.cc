@@ -237,6 +237,43 @@ TEST_F(CheckpointTest, IsStrictAboutItsTensors) {
   EXPECT_TRUE(Open().ok());
 }
 
+// The second network of a model for photographs: all of it, of the same sizes, finite, or none.
+TEST_F(CheckpointTest, AFaithfulNetworkIsWholeOrNotThere) {
+  EXPECT_FALSE(Open()->has_faithful());
+  for (const auto& [name, shape] : ParameterShapes(config_)) {
+    values_["faithful." + name] = values_[name];
+    shapes_["faithful." + name] = shape;
+  }
+  values_["faithful.freq.bias"].assign(64, 0.25f);
+  const auto both = Open();
+  ASSERT_TRUE(both.ok()) << both.status();
+  ASSERT_TRUE(both->has_faithful());
+  const Checkpoint faithful = both->Faithful();
+  EXPECT_FALSE(faithful.has_faithful());
+  EXPECT_EQ(faithful.config(), config_);
+  EXPECT_EQ(faithful.digest(), both->digest());
+  EXPECT_EQ(faithful.parameters(), both->parameters());
+  EXPECT_EQ(faithful.tensors().Floats("freq.bias")->front(), 0.25f);
+  EXPECT_EQ(both->tensors().Floats("freq.bias")->front(), 0.5f);
+
+  const auto saved = values_;
+  values_.erase("faithful.freq.bias");
+  EXPECT_THAT(Refusal(), HasSubstr("faithful.freq.bias"));
+  values_ = saved;
+  values_["faithful.more"] = {1};
+  shapes_["faithful.more"] = {1};
+  EXPECT_THAT(Refusal(), HasSubstr("faithful.more"));
+  values_ = saved;
+  shapes_["faithful.freq.weight"] = {8, 64, 3, 3};
+  EXPECT_THAT(Refusal(), HasSubstr("faithful.freq.weight"));
+  shapes_["faithful.freq.weight"] = {64, 8, 3, 3};
+  values_["faithful.freq.weight"][7] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(Refusal(), HasSubstr("faithful.freq.weight"));
+  values_ = saved;
+  values_.erase("freq.bias");  // the first one is needed all the same
+  EXPECT_THAT(Refusal(), HasSubstr("freq.bias"));
+}
+
 TEST_F(CheckpointTest, IsStrictAboutItsMetadata) {
   for (const auto& [key, value] : ConfigMetadata(config_)) {
     metadata_ = ConfigMetadata(config_);

@@ -41,7 +41,7 @@ TEST(FeatureCache, KeysTellUpscalersAndImagesApart) {
   FeatureCache cache(kMiB);
   cache.InsertFeatures(Key("a"), OfSize(10));
   FeatureCache::Key other = Key("a");
-  other.self_ensemble = true;
+  other.use.self_ensemble = true;
   EXPECT_EQ(cache.FindFeatures(other), nullptr);
   other = Key("a");
   other.converted = true;
@@ -52,6 +52,26 @@ TEST(FeatureCache, KeysTellUpscalersAndImagesApart) {
   cache.InsertContext(Key("a"), context);
   EXPECT_EQ(cache.FindContext(Key("a"), {4, 6}), context);
   EXPECT_EQ(cache.FindContext(Key("a"), {6, 4}), nullptr);
+}
+
+// Whoever moves the strength of a picture to and fro pays the encoder once.
+TEST(FeatureCache, StrengthsShareFeaturesAndNotContexts) {
+  FeatureCache cache(kMiB);
+  const auto key = [](double strength) {
+    FeatureCache::Key key = Key("a");
+    key.use.strength = strength;
+    return key;
+  };
+  const auto features = OfSize(10);
+  cache.InsertFeatures(key(0.25), features);
+  EXPECT_EQ(cache.FindFeatures(key(0.5)), features);
+  EXPECT_EQ(cache.FindFeatures(key(0)), nullptr);  // the faithful network alone
+  EXPECT_EQ(cache.FindFeatures(key(1)), nullptr);  // the sharp one
+  auto context = std::make_shared<FakeContext>();
+  context->size = {4, 6};
+  cache.InsertContext(key(0.25), context);
+  EXPECT_EQ(cache.FindContext(key(0.25), {4, 6}), context);
+  EXPECT_EQ(cache.FindContext(key(0.5), {4, 6}), nullptr);
 }
 
 // Defect: what was dropped while a request held it counted as 0.

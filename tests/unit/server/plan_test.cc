@@ -168,6 +168,11 @@ TEST(Plan, LimitsAndTheRest) {
   parameters = Scaled(2);
   parameters.set_sample_type(static_cast<v1::SampleType>(77));
   EXPECT_THAT(Refusal(parameters), HasSubstr("parameters.sample_type"));
+  for (const double strength : {-0.001, 1.001, std::nan(""), 1e300}) {
+    parameters = Scaled(2);
+    parameters.set_strength(strength);
+    EXPECT_THAT(Refusal(parameters), HasSubstr("parameters.strength")) << strength;
+  }
 }
 
 TEST(ResumeToken, ChangesWithWhateverChangesPixels) {
@@ -175,8 +180,8 @@ TEST(ResumeToken, ChangesWithWhateverChangesPixels) {
   const auto token = [&](const Plan& p, bool srgb = false, const char* image = "i",
                          const char* weights = "w", const char* backend = "fused",
                          const char* precision = "float32", int64_t samples = 2304,
-                         bool ensemble = false) {
-    return ResumeToken(p, srgb, ensemble, image, weights, backend, precision, samples);
+                         ModelUse use = {}) {
+    return ResumeToken(p, srgb, use, image, weights, backend, precision, samples);
   };
   const std::string original = token(plan);
   EXPECT_EQ(original, token(plan));
@@ -189,7 +194,12 @@ TEST(ResumeToken, ChangesWithWhateverChangesPixels) {
   EXPECT_NE(original, token(plan, false, "i", "w", "torch"));
   EXPECT_NE(original, token(plan, false, "i", "w", "fused", "bfloat16"));
   EXPECT_NE(original, token(plan, false, "i", "w", "fused", "float32", 0));
-  EXPECT_NE(original, token(plan, false, "i", "w", "fused", "float32", 2304, true));
+  EXPECT_NE(original, token(plan, false, "i", "w", "fused", "float32", 2304, {.self_ensemble = true}));
+  EXPECT_NE(original, token(plan, false, "i", "w", "fused", "float32", 2304, {.strength = 0.5}));
+  EXPECT_NE(token(plan, false, "i", "w", "fused", "float32", 2304, {.strength = 0.25}),
+            token(plan, false, "i", "w", "fused", "float32", 2304, {.strength = 0.5}));
+  // A client that saw its stream break before strengths were there goes on.
+  EXPECT_EQ(original, token(plan, false, "i", "w", "fused", "float32", 2304, {.strength = 1}));
   Plan other = plan;
   other.tile_size = 128;
   EXPECT_NE(original, token(other));

@@ -12,6 +12,7 @@ from .network import Network
 
 # Derived from the configuration; released files carry them.
 _IGNORED = (".attn_mask", ".relative_position_index")
+_FAITHFUL = "faithful."  # before the names of the second network
 _IGNORED_MODULES = ("encoder.sub_mean.", "encoder.add_mean.")
 
 
@@ -21,18 +22,22 @@ def _module_name(name: str) -> str:
 
 
 def load(path: str | os.PathLike, *, coordinates: str | None = None, device: str | torch.device = "cpu",
-         **config) -> Network:
+         faithful: bool = False, **config) -> Network:
     """The network of a safetensors checkpoint, in float32 and in evaluation mode.
 
-    coordinates: another mode than the checkpoint's, for comparisons. config: encoder, decoder, encoder_config,
+    coordinates: another mode than the checkpoint's, for comparisons. faithful: the second network of a model for
+    photographs, which the server gives at strength 0. config: encoder, decoder, encoder_config,
     decoder_config, for a file without this project's metadata. ValueError: the file does not fit its description,
     naming the tensor.
     """
     with safe_open(os.fspath(path), framework="pt", device=str(device)) as file:
         metadata = file.metadata() or {}
         names = [name for name in file.keys()
-                 if not name.endswith(_IGNORED) and not name.startswith(_IGNORED_MODULES)]
-        parameters = {_module_name(name): file.get_tensor(name).float() for name in names}
+                 if name.startswith(_FAITHFUL) == faithful and not name.endswith(_IGNORED)
+                 and not name.startswith(_IGNORED_MODULES)]
+        parameters = {_module_name(name.removeprefix(_FAITHFUL)): file.get_tensor(name).float() for name in names}
+    if faithful and not parameters:
+        raise ValueError(f"{path}: has one network, leave faithful=True away")
     options = {name: config.get(name, metadata.get(name)) for name in ("encoder", "decoder")}
     for name in ("encoder_config", "decoder_config"):
         value = config.get(name, metadata.get(name))
