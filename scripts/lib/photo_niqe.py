@@ -55,8 +55,10 @@ def main():
                 worse.append(f"{name} x{scale}")
     means = {kind: sum(row[kind] for row in rows) / len(rows) for kind in rows[0]}
     print("mean: " + ", ".join(f"{kind} {value:.2f}" for kind, value in means.items()))
-    print(f"NIQE: {len(rows) - len(worse)} of {len(rows)} better than Lanczos, {CLEAN} and strength 0"
-          + (f"; not {', '.join(worse)}" if worse else ""))
+    better = {kind: sum(row["1"] < row[kind] for row in rows) for kind in ("lanczos", "clean", "0")}
+    print(f"NIQE: of {len(rows)} enlargements at strength 1 {better['lanczos']} are better than Lanczos, {better['clean']} than "
+          f"{CLEAN}, {better['0']} than strength 0; {len(rows) - len(worse)} than all of these"
+          + (f", not {', '.join(worse)}" if worse else ""))
     sys.exit(bool(worse))
 
 
