@@ -45,8 +45,9 @@ int Run(int argc, char** argv) {
   cache_command->add_option("--encoder", cache.encoder, "checkpoint whose encoder's codes are kept")
       ->required();
   cache_command
-      ->add_option("--teachers", cache.teachers, "networks of one scale each (scripts/get-dat, "
-                                               "scripts/get-realesrgan)")
+      ->add_option("--teachers", cache.teachers,
+                   "networks of one scale each (scripts/get-dat, "
+                   "scripts/get-realesrgan)")
       ->delimiter(',');
   cache_command->add_option("--records", cache.records, "patches")->capture_default_str();
   cache_command->add_option("--patch", cache.patch, "side of a patch, pixels")
@@ -57,8 +58,9 @@ int Run(int argc, char** argv) {
       ->capture_default_str();
   cache_command->add_option("--max-factor", cache.max_factor, "at most")->capture_default_str();
   cache_command
-      ->add_option("--degrade", cache.degrade, "part of the photographs that are damaged twice: blur, "
-                                               "other sizes, noise, JPEG")
+      ->add_option("--degrade", cache.degrade,
+                   "part of the photographs that are damaged twice: blur, "
+                   "other sizes, noise, JPEG")
       ->capture_default_str();
   cache_command->add_option("--seed", cache.seed, "of places and patterns")->capture_default_str();
   cache_command->add_option("--threads", cache.threads, "of each network")->capture_default_str();

@@ -40,7 +40,8 @@ absl::StatusOr<Checkpoint> ModelOption::Open() const {
   if (coordinates == "reference") checkpoint.SetCoordinates(CoordinateMode::kReference);
   if (!faithful) return checkpoint;
   if (!checkpoint.has_faithful()) {
-    return absl::InvalidArgumentError(absl::StrCat(Path(), " has one network: leave --faithful away"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(Path(), " has one network: leave --faithful away"));
   }
   return checkpoint.Faithful();
 }

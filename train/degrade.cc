@@ -99,8 +99,7 @@ int64_t Resized(int64_t side, double factor) {
 
 void Round(const std::vector<float>& samples, RgbImage& out) {
   for (size_t i = 0; i < samples.size(); ++i) {
-    out.samples[i] =
-        static_cast<uint8_t>(std::clamp(std::nearbyint(samples[i]), 0.0f, 255.0f));
+    out.samples[i] = static_cast<uint8_t>(std::clamp(std::nearbyint(samples[i]), 0.0f, 255.0f));
   }
 }
 
@@ -121,8 +120,8 @@ RgbImage Degrade(const RgbImage& image, const Degradation& degradation, Random& 
   RgbImage out = image;
   if (degradation.resize != 1) {
     Round(samples, out);
-    out = ResizeBicubic(out, {Resized(image.height, degradation.resize),
-                              Resized(image.width, degradation.resize)});
+    out = ResizeBicubic(
+        out, {Resized(image.height, degradation.resize), Resized(image.width, degradation.resize)});
     samples.assign(out.samples.begin(), out.samples.end());
   }
   if (degradation.noise > 0) {

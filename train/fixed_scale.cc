@@ -27,11 +27,13 @@ absl::StatusOr<FixedScaleNetwork> FixedScaleNetwork::Load(const std::string& pat
     if (!network.ok()) return error(network.status().message());
     out.rrdbnet_ = *std::move(network);
     out.scale_ = RrdbNet::kScale;
-    out.digest_ = file->metadata().contains("data_sha256") ? file->metadata().at("data_sha256") : "";
+    out.digest_ =
+        file->metadata().contains("data_sha256") ? file->metadata().at("data_sha256") : "";
     return out;
   }
   if (decoder == file->metadata().end() || decoder->second != "pixel-shuffle") {
-    return error("not a network of one scale; scripts/get-dat and scripts/get-realesrgan make some");
+    return error(
+        "not a network of one scale; scripts/get-dat and scripts/get-realesrgan make some");
   }
   const absl::StatusOr<EncoderConfig> encoder = EncoderFromMetadata(file->metadata());
   if (!encoder.ok()) return error(encoder.status().message());

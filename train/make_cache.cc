@@ -194,8 +194,8 @@ absl::Status Maker::Append(int64_t i, LatentCacheWriter& writer) const {
   std::vector<std::vector<uint8_t>> outputs;
   if (record.kind == CacheRecord::kPhotograph) {
     for (size_t t = 0; t < teachers_.size(); ++t) {
-      outputs.push_back(ToBytes(shares_encoder_[t] ? teachers_[t].Decode(latents)
-                                                   : teachers_[t].Enlarge(image)));
+      outputs.push_back(
+          ToBytes(shares_encoder_[t] ? teachers_[t].Decode(latents) : teachers_[t].Enlarge(image)));
     }
   }
   record.original_side = original.height;

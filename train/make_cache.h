@@ -18,7 +18,7 @@ struct MakeCacheOptions {
   // Another cache, whose patches and outputs are taken with the latent codes of `encoder`: then
   // there are no more records than it has, and what is below does not matter.
   std::string from;
-  std::string encoder;                // checkpoint whose encoder's latent codes are kept
+  std::string encoder;  // checkpoint whose encoder's latent codes are kept
   // Networks of one scale (scripts/get-dat, scripts/get-realesrgan), any number.
   std::vector<std::string> teachers;
   int64_t records = 2000;

@@ -124,12 +124,11 @@ absl::Status Run::OpenData() {
           "patches of a cache are as they are, with their teachers: leave --degrade, --patterns "
           "and --teacher away, or train on a packed data set");
     }
-    HIIF_ASSIGN_OR_RETURN(CachedSampler sampler,
-                          CachedSampler::Create(cache, {seed, options_.batch, options_.queries,
-                                                        options_.min_scale, options_.max_scale,
-                                                        options_.teacher_weight, options_.margin,
-                                                        options_.augment &&
-                                                            options_.encoder_rate > 0}));
+    HIIF_ASSIGN_OR_RETURN(
+        CachedSampler sampler,
+        CachedSampler::Create(cache, {seed, options_.batch, options_.queries, options_.min_scale,
+                                      options_.max_scale, options_.teacher_weight, options_.margin,
+                                      options_.augment && options_.encoder_rate > 0}));
     sampler_ = std::make_unique<CachedSampler>(std::move(sampler));
     fingerprint_ = cache->fingerprint();
     cached_encoder_ = cache->settings().encoder;

@@ -62,8 +62,7 @@ absl::StatusOr<std::shared_ptr<const Context>> BlendedUpscaler::MakeContext(
   std::vector<std::shared_ptr<const Context>> parts(kNetworks);
   HIIF_ASSIGN_OR_RETURN(parts[kFaithful],
                         faithful_.MakeContext(*features.parts[kFaithful], grid, options));
-  HIIF_ASSIGN_OR_RETURN(parts[kSharp],
-                        sharp().MakeContext(*features.parts[kSharp], grid, options));
+  HIIF_ASSIGN_OR_RETURN(parts[kSharp], sharp().MakeContext(*features.parts[kSharp], grid, options));
   return std::make_shared<const BlendedContext>(std::move(parts), options.strength);
 }
 
@@ -80,8 +79,8 @@ absl::Status BlendedUpscaler::Render(absl::Span<const RenderTile> tiles) const {
   std::vector<RenderTile> upper;
   size_t place = 0;
   for (const RenderTile& tile : tiles) {
-    lower.push_back(parts_of(tile, kFaithful,
-                             absl::MakeSpan(faithful).subspan(place, tile.out.size())));
+    lower.push_back(
+        parts_of(tile, kFaithful, absl::MakeSpan(faithful).subspan(place, tile.out.size())));
     upper.push_back(parts_of(tile, kSharp, tile.out));
     place += tile.out.size();
   }
@@ -102,8 +101,8 @@ absl::Status BlendedUpscaler::Query(const Features& any, const Context& any_cont
   std::vector<float> faithful(out.size());
   HIIF_RETURN_IF_ERROR(faithful_.Query(*features.parts[kFaithful], *context.parts[kFaithful], cell,
                                        coordinates, absl::MakeSpan(faithful)));
-  HIIF_RETURN_IF_ERROR(sharp().Query(*features.parts[kSharp], *context.parts[kSharp], cell,
-                                     coordinates, out));
+  HIIF_RETURN_IF_ERROR(
+      sharp().Query(*features.parts[kSharp], *context.parts[kSharp], cell, coordinates, out));
   Blend(faithful, context.strength, out);
   return absl::OkStatus();
 }

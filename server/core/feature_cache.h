@@ -29,9 +29,9 @@ class FeatureCache {
   // model is another one.
   struct Key {
     std::string model;
-    int64_t serial = 0;          // LoadedModel::serial()
-    std::string image;           // digest
-    bool converted = false;      // to sRGB
+    int64_t serial = 0;      // LoadedModel::serial()
+    std::string image;       // digest
+    bool converted = false;  // to sRGB
     ModelUse use;
     std::string ToString() const;  // of features: strengths between 0 and 1 share them
   };

@@ -156,9 +156,8 @@ absl::StatusOr<Request> MakeRequest(const UpscaleOrder& order, const ImageInput&
       UnderField("parameters.size", model->upscaler().CheckGrid(plan.input, plan.output)));
   const ModelFacts& facts = model->facts();
   Request request{plan, std::move(model), ""};
-  request.resume_token =
-      ResumeToken(plan, order.convert_to_srgb, order.use, digest, facts.digest, facts.identity,
-                  facts.precision, context_samples);
+  request.resume_token = ResumeToken(plan, order.convert_to_srgb, order.use, digest, facts.digest,
+                                     facts.identity, facts.precision, context_samples);
   if (!order.resume_token.empty() && order.resume_token != request.resume_token)
     return ErrorWithReason(absl::StatusCode::kFailedPrecondition, kReasonResumeToken,
                            "parameters.resume_token: not of this image, these parameters and this "

@@ -83,8 +83,7 @@ absl::StatusOr<std::shared_ptr<const LoadedModel>> LoadedModel::Load(
   facts.pace = *pace;
   std::unique_ptr<Upscaler> faithful;
   if (checkpoint.has_faithful()) {
-    absl::StatusOr<std::unique_ptr<Upscaler>> second =
-        MakeUpscaler(checkpoint.Faithful(), options);
+    absl::StatusOr<std::unique_ptr<Upscaler>> second = MakeUpscaler(checkpoint.Faithful(), options);
     if (!second.ok()) return named(second.status());
     const absl::Status warm = WarmUp(**second).status();
     if (!warm.ok()) return named(warm);

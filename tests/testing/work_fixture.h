@@ -84,8 +84,7 @@ class WorkFixture : public ::testing::Test {
     plan_.tile_size = 32;
     return std::make_shared<server::UpscaleWork>(
         environment_,
-        server::WorkInput{model_, *std::move(input), image, false, {}, plan_.output,
-                          plan_.region},
+        server::WorkInput{model_, *std::move(input), image, false, {}, plan_.output, plan_.region},
         plan_, tiles_ahead);
   }
 

@@ -194,7 +194,8 @@ TEST(ResumeToken, ChangesWithWhateverChangesPixels) {
   EXPECT_NE(original, token(plan, false, "i", "w", "torch"));
   EXPECT_NE(original, token(plan, false, "i", "w", "fused", "bfloat16"));
   EXPECT_NE(original, token(plan, false, "i", "w", "fused", "float32", 0));
-  EXPECT_NE(original, token(plan, false, "i", "w", "fused", "float32", 2304, {.self_ensemble = true}));
+  EXPECT_NE(original,
+            token(plan, false, "i", "w", "fused", "float32", 2304, {.self_ensemble = true}));
   EXPECT_NE(original, token(plan, false, "i", "w", "fused", "float32", 2304, {.strength = 0.5}));
   EXPECT_NE(token(plan, false, "i", "w", "fused", "float32", 2304, {.strength = 0.25}),
             token(plan, false, "i", "w", "fused", "float32", 2304, {.strength = 0.5}));

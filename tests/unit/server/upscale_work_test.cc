@@ -334,8 +334,7 @@ TEST_F(UpscaleWorkTest, AQueryIsAnsweredInOrder) {
   source.mutable_raw()->set_channels(3);
   source.mutable_raw()->set_samples(std::string(48, '\x80'));
   const auto work = std::make_shared<QueryWork>(
-      environment_,
-      WorkInput{model_, *ImageInput::FromSource(source, {}), "a", false, {}, {8, 8}},
+      environment_, WorkInput{model_, *ImageInput::FromSource(source, {}), "a", false, {}, {8, 8}},
       Cell{0.25, 0.25}, coordinates);
   FakeCall call;
   ASSERT_TRUE(work->Submit(call, 0, work->Bytes()).ok());

@@ -1,5 +1,5 @@
-#include "train/augment.h"
 #include "train/sampler.h"
+#include "train/augment.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
