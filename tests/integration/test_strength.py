@@ -148,3 +148,12 @@ def test_http(start_server, photo, tmp_path):
         with pytest.raises(urllib.error.HTTPError) as error:
             ask(wrong)
         assert error.value.code == 400 and b"strength" in error.value.read()
+
+
+def test_python(server, photo):
+    import hiif
+    with hiif.Client(server.address) as client:
+        image = client.upscale(Image.open(photo), 2.5, model=MODEL, strength=0.5)
+        with pytest.raises(hiif.Error, match="strength"):
+            client.upscale(Image.open(photo), 2.5, model=MODEL, strength=1.5)
+    assert (numpy.asarray(image) == pixels(server, request(photo, 0.5))).all()
