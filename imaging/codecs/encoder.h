@@ -28,9 +28,10 @@ struct StoredImage {
   int64_t row_bytes() const { return size.width * channels * SampleBytes(type); }
 };
 
-class Encoder {
+// Not Encoder: that is a part of the network, and both are linked into the server.
+class FileEncoder {
  public:
-  virtual ~Encoder() = default;
+  virtual ~FileEncoder() = default;
   // Rows in native byte order, top down.
   virtual absl::Status WriteRows(const uint8_t* rows, int64_t count) = 0;
   // After the last row.
@@ -42,7 +43,7 @@ class Encoder {
   std::vector<std::string> warnings_;
 };
 
-using EncoderOr = absl::StatusOr<std::unique_ptr<Encoder>>;
+using EncoderOr = absl::StatusOr<std::unique_ptr<FileEncoder>>;
 
 // The sink outlives the encoder. Errors of the sink come back as they are.
 EncoderOr NewPngEncoder(const StoredImage& image, ByteSink* sink);

@@ -18,7 +18,7 @@ constexpr size_t kMarkerBytes = 65533;  // at most, of a marker's data
 constexpr int kExifMarker = JPEG_APP0 + 1;
 constexpr int kPhotoshopMarker = JPEG_APP0 + 13;
 
-class JpegEncoder : public Encoder {
+class JpegEncoder : public FileEncoder {
  public:
   JpegEncoder(const StoredImage& image, ByteSink* sink)
       : image_(image), sink_(sink), buffer_(size_t{1} << 16) {

@@ -21,7 +21,7 @@ std::string RawProfile(absl::string_view name, const std::string& block) {
   return out;
 }
 
-class PngEncoder : public Encoder {
+class PngEncoder : public FileEncoder {
  public:
   PngEncoder(const StoredImage& image, ByteSink* sink) : image_(image), sink_(sink) {
     if (!image_.metadata.comment.empty()) comment_ = image_.metadata.comment;

@@ -7,7 +7,7 @@ namespace hiif {
 namespace {
 
 // PGM and PPM: a line of text, then the samples, the high byte first.
-class PpmEncoder : public Encoder {
+class PpmEncoder : public FileEncoder {
  public:
   PpmEncoder(const StoredImage& image, ByteSink* sink) : image_(image), sink_(sink) {
     const Metadata& m = image.metadata;

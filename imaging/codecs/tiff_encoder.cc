@@ -47,7 +47,7 @@ void Difference(T* row, int64_t pixels, int channels) {
 // Written by hand because libtiff has to go back in the file and a stream cannot. Into a sink that
 // can: strips of deflate, the directory behind them, its position put into the header last. Into a
 // stream: the directory first, which fixes every position, so strips are not compressed.
-class TiffEncoder : public Encoder {
+class TiffEncoder : public FileEncoder {
  public:
   TiffEncoder(const StoredImage& image, ByteSink* sink)
       : image_(image),

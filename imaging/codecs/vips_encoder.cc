@@ -27,7 +27,7 @@ gint64 OnWrite(VipsTargetCustom*, const void* data, gint64 size, gpointer to) {
 }
 
 // Holds the image: the encoders want all of it.
-class VipsEncoder : public Encoder {
+class VipsEncoder : public FileEncoder {
  public:
   VipsEncoder(const StoredImage& image, ByteSink* sink) : image_(image), sink_(sink) {
     if (!image.metadata.iptc.empty())

@@ -14,7 +14,7 @@ WebPData Data(const std::string& bytes) {
 }
 
 // Holds the image as 32 bits a pixel: the encoder wants all of it.
-class WebpEncoder : public Encoder {
+class WebpEncoder : public FileEncoder {
  public:
   WebpEncoder(const StoredImage& image, ByteSink* sink) : image_(image), sink_(sink) {
     if (!image.metadata.iptc.empty())

@@ -159,7 +159,7 @@ class ConvertingWriter : public ImageWriter {
   BufferedSink sink_;
   PixelLayout from_;
   StoredImage image_;
-  std::unique_ptr<Encoder> encoder_;
+  std::unique_ptr<FileEncoder> encoder_;
   std::vector<std::string> warnings_;
   std::vector<uint8_t> converted_;
   int64_t next_ = 0;  // row

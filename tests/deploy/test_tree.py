@@ -57,6 +57,19 @@ def test_folders_of_a_room_depend_one_way(room):
     assert len(done) >= len({path.parent for path in sources(room)})
 
 
+def test_no_two_rooms_name_a_class_alike():
+    """Where one program links both, it would have one of the two destructors for both."""
+    rooms = collections.defaultdict(set)
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*.h"):
+            text = path.read_text()
+            namespace = re.search(r"^namespace (hiif[\w:]*) \{", text, re.MULTILINE)
+            for name in re.findall(r"^(?:class|struct) (\w+)[^;{]*\{", text, re.MULTILINE):
+                rooms[(namespace and namespace[1], name)].add(room)
+    assert len(rooms) > 100
+    assert not {name: sorted(found) for name, found in rooms.items() if len(found) > 1}
+
+
 def test_each_folder_of_the_server_is_one_library():
     for folder in {path.parent for path in sources("server") if path.suffix == ".cc"} - {ROOT / "server"}:
         libraries = re.findall(r"hiif_library\((\S+)\s+SOURCES ([^)]*?)PUBLIC", (folder / "CMakeLists.txt").read_text())
