@@ -71,10 +71,12 @@ HWY_INLINE void Tile(const Product& product, int64_t row, int64_t column, const 
     a += kPackRows;
     b += kPanelColumns;
   }
+  // Some epilogues write nothing: no place then, and no step from it.
+  const int64_t stride = product.y == nullptr ? 0 : product.y_stride;
+  float* const y = product.y == nullptr ? nullptr : product.y + row * stride + column;
 #pragma GCC unroll 12
   for (int r = 0; r < kTileRows; ++r) {
-    epilogue(acc0[r], acc1[r], row + r, column,
-             Output{product.y + (row + r) * product.y_stride + column});
+    epilogue(acc0[r], acc1[r], row + r, column, Output{y + r * stride});
   }
 }
 

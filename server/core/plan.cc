@@ -29,6 +29,11 @@ absl::StatusOr<Grid> OutputGrid(const UpscaleOrder& order, Grid input) {
   return grid;
 }
 
+// Of `count` from `first` on, both as the client has them: their sum may be beyond int64_t.
+uint64_t Last(int64_t first, int64_t count) {
+  return static_cast<uint64_t>(first) + (static_cast<uint64_t>(count) - 1);
+}
+
 absl::StatusOr<Region> OutputRegion(const UpscaleOrder& order, Grid output) {
   if (!order.region) return Region{0, 0, output.width, output.height};
   const Region& region = *order.region;
@@ -36,12 +41,12 @@ absl::StatusOr<Region> OutputRegion(const UpscaleOrder& order, Grid output) {
   if (region.x >= output.width || region.width > output.width - region.x)
     return InvalidField("parameters.region",
                         absl::StrFormat("columns %d to %d are not inside the output's 0 to %d",
-                                        region.x, region.x + (region.width - 1), output.width - 1));
+                                        region.x, Last(region.x, region.width), output.width - 1));
   if (region.y >= output.height || region.height > output.height - region.y)
     return InvalidField(
         "parameters.region",
         absl::StrFormat("rows %d to %d are not inside the output's 0 to %d", region.y,
-                        region.y + (region.height - 1), output.height - 1));
+                        Last(region.y, region.height), output.height - 1));
   return region;
 }
 
