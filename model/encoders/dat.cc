@@ -131,7 +131,8 @@ class Dat : public Encoder {
     // attention: q^T k and its product with v.
     double attention = 0;
     for (size_t group = 0; group < config_.depths.size(); ++group) {
-      const double spatial = (config_.depths[group] + 1) / 2;
+      const int every_other = (config_.depths[group] + 1) / 2;
+      const double spatial = every_other;
       const double channel = config_.depths[group] - spatial;
       attention += config_.embed_dim * (2.0 * spatial * config_.window_short * config_.window_long +
                                         2.0 * channel * config_.embed_dim / config_.heads[group]);

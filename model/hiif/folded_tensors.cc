@@ -93,7 +93,7 @@ ProjectedPixels FoldedDecoder::Project(const at::Tensor& patches, int64_t rows) 
   return {slots.reshape({-1, width()}), precise.sum(1), precise.square().sum(1)};
 }
 
-at::Tensor FoldedDecoder::NormGelu(const Level& level, at::Tensor y, const at::Tensor& scale,
+at::Tensor FoldedDecoder::NormGelu(const Level& level, const at::Tensor& y, const at::Tensor& scale,
                                    const at::Tensor& bits, const at::Tensor& cell) const {
   at::Tensor inputs = at::zeros({y.size(0), kExtra}, scale.options());
   inputs.slice(1, 0, 2).copy_(bits * scale);

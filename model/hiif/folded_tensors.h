@@ -79,7 +79,7 @@ class FoldedDecoder {
   };
 
   // y W + [scale * (bits, cell), 1] extra, y scaled in place, then GELU.
-  at::Tensor NormGelu(const Level& level, at::Tensor y, const at::Tensor& scale,
+  at::Tensor NormGelu(const Level& level, const at::Tensor& y, const at::Tensor& scale,
                       const at::Tensor& bits, const at::Tensor& cell) const;
 
   const HiifConfig config_;

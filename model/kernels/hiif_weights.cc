@@ -7,7 +7,7 @@
 
 namespace hiif::kernels {
 
-using namespace algebra;
+using namespace algebra;  // NOLINT(google-build-using-namespace): this file is written in it
 
 absl::StatusOr<std::unique_ptr<HiifDecoder>> HiifDecoder::Create(const FoldedHiif& folded,
                                                                  Number number) {
