@@ -166,6 +166,18 @@ TEST_F(CachedTrainingTest, TheSameRecordsWithTheCodesOfAnotherEncoder) {
   EXPECT_EQ(LatentCache::Open(cache_.output).value()->records(), 12);
 }
 
+double DistanceToPatch(const Sample& sample) {
+  double distance = 0;
+  for (size_t q = 0; q < sample.rows.size(); ++q) {
+    const int64_t row = sample.rows[q] * 16 / sample.side;
+    const int64_t column = sample.columns[q] * 16 / sample.side;
+    for (int c = 0; c < 3; ++c) {
+      distance += std::abs(sample.colours[q * 3 + c] - sample.patch[(row * 16 + column) * 3 + c]);
+    }
+  }
+  return distance;
+}
+
 // With the encoder learning, patch and targets are turned together: no other pixel is taught.
 TEST_F(CachedTrainingTest, APatchIsTurnedWithWhatItsTeacherSays) {
   ASSERT_TRUE(Make().ok());
@@ -187,25 +199,8 @@ TEST_F(CachedTrainingTest, APatchIsTurnedWithWhatItsTeacherSays) {
     std::sort(a.begin(), a.end());
     std::sort(b.begin(), b.end());
     EXPECT_EQ(a, b);
-    // The colour asked for at a query is near that of the patch there: waves are smooth.
-    double distance = 0;
-    for (size_t q = 0; q < sample.rows.size(); ++q) {
-      const int64_t row = sample.rows[q] * 16 / sample.side;
-      const int64_t column = sample.columns[q] * 16 / sample.side;
-      for (int c = 0; c < 3; ++c) {
-        distance += std::abs(sample.colours[q * 3 + c] - sample.patch[(row * 16 + column) * 3 + c]);
-      }
-    }
-    double before_distance = 0;
-    for (size_t q = 0; q < before.rows.size(); ++q) {
-      const int64_t row = before.rows[q] * 16 / before.side;
-      const int64_t column = before.columns[q] * 16 / before.side;
-      for (int c = 0; c < 3; ++c) {
-        before_distance +=
-            std::abs(before.colours[q * 3 + c] - before.patch[(row * 16 + column) * 3 + c]);
-      }
-    }
-    EXPECT_LT(distance, 1.6 * before_distance + 64);
+    // The colour asked for at a query is as near to that of the patch there as before.
+    EXPECT_LT(DistanceToPatch(sample), 1.6 * DistanceToPatch(before) + 64);
   }
   EXPECT_GT(different, 5);
 }
