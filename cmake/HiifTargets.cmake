@@ -1,12 +1,12 @@
 # One helper per kind of target. Every target sees the repository root and the generated protos' folder
-# as include roots: #include "model/upscaler/upscaler.h".
+# as include roots: #include "model/upscaler/upscaler.h". HIIF_WARNINGS: what the folder's code is warned of.
 
 # hiif_library(NAME SOURCES ... [PUBLIC libs...] [PRIVATE libs...])
 function(hiif_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
-  target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE hiif_warnings ${ARG_PRIVATE})
+  target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${HIIF_WARNINGS} ${ARG_PRIVATE})
 endfunction()
 
 # hiif_binary(NAME SOURCES ... LIBS ...): a program in build/<preset>/bin.
@@ -15,7 +15,7 @@ function(hiif_binary name)
   string(REPLACE "-" "_" target "${name}_main")
   add_executable(${target} ${ARG_SOURCES})
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
-  target_link_libraries(${target} PRIVATE hiif_warnings ${ARG_LIBS})
+  target_link_libraries(${target} PRIVATE ${HIIF_WARNINGS} ${ARG_LIBS})
 endfunction()
 
 # hiif_harden(TARGETS...): for what parses the bytes of strangers. Checked in the programs by tests/deploy/test_hardening.py.
