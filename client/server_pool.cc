@@ -1,13 +1,13 @@
 #include "client/server_pool.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "base/environment.h"
 #include "base/status_macros.h"
 #include "client/address.h"
 #include "grpcpp/create_channel.h"
@@ -29,7 +29,7 @@ constexpr int kKeepaliveMillis = 300'000;
 // The proxy gRPC would take; empty: none.
 std::string Proxy() {
   for (const char* name : {"grpc_proxy", "https_proxy", "http_proxy"})
-    if (const char* value = std::getenv(name); value != nullptr && *value != '\0')
+    if (const char* value = EnvironmentVariable(name); value != nullptr && *value != '\0')
       return absl::StrCat(name, "=", value);
   return {};
 }

@@ -1,12 +1,12 @@
 #include "client/cli/connection.h"
 
-#include <cstdlib>
 #include <string>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/environment.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 
@@ -33,7 +33,7 @@ absl::StatusOr<client::ClientOptions> Options(const ConnectionFlags& flags) {
   if (options.tls.certificate_pem.empty() != options.tls.key_pem.empty())
     return absl::InvalidArgumentError("--tls-cert and --tls-key belong together");
   HIIF_ASSIGN_OR_RETURN(options.token, ReadFlagFile("--token-file", flags.token_file));
-  const char* token = std::getenv("HIIF_TOKEN");
+  const char* token = EnvironmentVariable("HIIF_TOKEN");
   if (flags.token_file.empty() && token != nullptr && !flags.server.empty()) options.token = token;
   absl::StripAsciiWhitespace(&options.token);
   options.allow_token_over_plaintext = flags.insecure_token;

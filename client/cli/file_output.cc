@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_text.h"
 #include "base/status_macros.h"
 #include "client/response_checker.h"
 
@@ -19,7 +19,7 @@ absl::Status WriteToStandardOutput(absl::string_view bytes) {
     const ssize_t n = write(STDOUT_FILENO, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0)
-      return absl::UnknownError(absl::StrCat("cannot write standard output: ", strerror(errno)));
+      return absl::UnknownError(absl::StrCat("cannot write standard output: ", ErrorText(errno)));
     bytes.remove_prefix(n);
   }
   return absl::OkStatus();

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -18,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/error_text.h"
 #include "base/file.h"
 #include "client/cli/error.h"
 
@@ -120,10 +120,11 @@ class Expansion {
       if (error != ENOENT && error != ENOTDIR) unread.emplace_back(folder, error);
       return 0;
     };
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing else looks users up or sets the environment
     glob(pattern.c_str(), GLOB_TILDE, note, &found);
     const size_t before = files_.size();
     for (const auto& [folder, error] : unread)
-      AddProblem(folder, absl::StrCat("cannot read the folder: ", std::strerror(error)));
+      AddProblem(folder, absl::StrCat("cannot read the folder: ", ErrorText(error)));
     bool any = files_.size() > before;
     for (size_t i = 0; i < found.gl_pathc; ++i) {
       const std::string path = found.gl_pathv[i];

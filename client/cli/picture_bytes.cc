@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/error_text.h"
 #include "base/file.h"
 #include "client/cli/error.h"
 #include "imaging/format.h"
@@ -36,7 +36,7 @@ absl::StatusOr<std::string> ReadPicture(const std::string& path, const std::stop
                                 : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   const auto why = [&path, standard_input]() -> absl::Status {
     if (standard_input)
-      return absl::UnknownError(absl::StrCat("cannot read standard input: ", std::strerror(errno)));
+      return absl::UnknownError(absl::StrCat("cannot read standard input: ", ErrorText(errno)));
     return WithoutName(path, ReadFile(path).status());
   };
   if (fd < 0) return why();

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <vector>
 
@@ -17,6 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "base/environment.h"
+#include "base/error_text.h"
 #include "base/file.h"
 #include "base/model_folder.h"
 #include "base/status_macros.h"
@@ -38,7 +39,7 @@ fs::path OwnFolder() {
 }
 
 std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
+  const char* value = EnvironmentVariable(name);
   return value == nullptr ? "" : value;
 }
 
@@ -89,7 +90,7 @@ absl::StatusOr<std::string> MakeFolder() {
         folder.size() + kSocket.size() > kMaxSocketPath)
       continue;
     if (mkdtemp(folder.data()) != nullptr) return folder;
-    absl::StrAppend(&tried, tried.empty() ? "" : ", ", parent, ": ", std::strerror(errno));
+    absl::StrAppend(&tried, tried.empty() ? "" : ", ", parent, ": ", ErrorText(errno));
   }
   return absl::UnavailableError(
       absl::StrCat("cannot make a temporary folder of at most 93 characters without a comma (",
@@ -114,13 +115,13 @@ std::vector<char*> ServerEnvironment() {
   setpgid(0, 0);                        // Ctrl-C reaches the command, which stops its server
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
   const int null = open("/dev/null", O_RDONLY);
   dup2(null, STDIN_FILENO);
   dup2(log, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
   execve(arguments[0], arguments.data(), environment.data());
-  dprintf(STDERR_FILENO, "cannot start %s: %s\n", arguments[0], std::strerror(errno));
+  dprintf(STDERR_FILENO, "cannot start %s: %m\n", arguments[0]);
   _exit(127);
 }
 
@@ -163,7 +164,7 @@ absl::StatusOr<std::unique_ptr<PrivateServer>> PrivateServer::Start(
   if (child == 0) Exec(arguments, environment, log, parent);
   close(log);
   if (child < 0)
-    return absl::UnavailableError(absl::StrCat("cannot start a process: ", std::strerror(errno)));
+    return absl::UnavailableError(absl::StrCat("cannot start a process: ", ErrorText(errno)));
   absl::MutexLock lock(&server->mutex_);
   server->pid_ = child;
   return server;

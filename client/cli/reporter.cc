@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "base/environment.h"
 #include "base/stray_lines.h"
 #include "base/text.h"
 #include "nlohmann/json.hpp"
@@ -45,7 +46,7 @@ const char* NameOf(Outcome outcome) {
 std::string Size(Grid size) { return absl::StrFormat("%dx%d", size.width, size.height); }
 
 std::string Clock(double seconds) {
-  const int64_t s = static_cast<int64_t>(seconds + 0.5);
+  const int64_t s = std::llround(seconds);
   return s >= 3600 ? absl::StrFormat("%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60)
                    : absl::StrFormat("%d:%02d", s / 60, s % 60);
 }
@@ -76,8 +77,8 @@ void PrintLibraryLine(bool json, absl::string_view line) {
 Reporter::Reporter(const LogFlags& flags, int64_t files)
     : flags_(flags), files_(files), json_(flags.format == "json"), start_(absl::Now()) {
   const bool terminal = isatty(fileno(Console())) == 1;
-  const char* term = std::getenv("TERM");
-  const char* no_color = std::getenv("NO_COLOR");
+  const char* term = EnvironmentVariable("TERM");
+  const char* no_color = EnvironmentVariable("NO_COLOR");
   bar_ =
       terminal && !json_ && !flags.quiet && (term == nullptr || absl::string_view(term) != "dumb");
   colour_ = bar_ && (no_color == nullptr || *no_color == '\0');

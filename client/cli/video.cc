@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "base/error_text.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/stray_lines.h"
@@ -68,7 +69,7 @@ absl::Status Write(int descriptor, absl::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = write(descriptor, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return absl::UnknownError(absl::StrCat("cannot write: ", std::strerror(errno)));
+    if (n < 0) return absl::UnknownError(absl::StrCat("cannot write: ", ErrorText(errno)));
     bytes.remove_prefix(n);
   }
   return absl::OkStatus();
@@ -172,7 +173,7 @@ absl::Status Run(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt
   const std::string& path = flags.inputs[0];
   std::FILE* file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
   if (file == nullptr)
-    return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+    return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", ErrorText(errno)));
   const absl::Cleanup close = [file] { std::fclose(file); };
   Input input(file);
   const std::optional<std::string> header = input.Line();
