@@ -102,7 +102,8 @@ absl::StatusOr<Maker> Maker::Create(const MakeCacheOptions& options) {
     HIIF_RETURN_IF_ERROR(maker.data_->Verify());
     data_name = absl::StrCat(maker.data_->images().size(), " images, packed as ",
                              maker.data_->fingerprint());
-    const auto least = static_cast<int64_t>(std::ceil(options.min_factor * options.patch));
+    const auto least =
+        static_cast<int64_t>(std::ceil(options.min_factor * static_cast<double>(options.patch)));
     for (const PackedImage& image : maker.data_->images()) {
       if (std::min(image.height, image.width) < least) {
         return absl::InvalidArgumentError(

@@ -146,10 +146,10 @@ absl::Status PackedDatasetWriter::Add(const std::string& name, const RgbImage& i
   HIIF_RETURN_IF_ERROR(Append(std::string((kAlignment - offset_ % kAlignment) % kAlignment, '\0')));
   const absl::string_view pixels = AsText(image.samples);
   Put<uint64_t>(index_, offset_);
-  Put<uint32_t>(index_, image.height);
-  Put<uint32_t>(index_, image.width);
+  Put<uint32_t>(index_, static_cast<uint32_t>(image.height));
+  Put<uint32_t>(index_, static_cast<uint32_t>(image.width));
   Put<uint32_t>(index_, Crc32c(pixels));
-  Put<uint32_t>(index_, name.size());
+  Put<uint32_t>(index_, static_cast<uint32_t>(name.size()));
   index_ += name;
   ++images_;
   return Append(pixels);

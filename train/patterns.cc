@@ -11,6 +11,9 @@
 namespace hiif::train {
 namespace {
 
+double Real(int64_t value) { return static_cast<double>(value); }
+int64_t Whole(double value) { return static_cast<int64_t>(value); }
+
 using Levels = std::vector<double>;  // side * side values in [0,1], row by row
 using Colour = std::array<double, 3>;
 
@@ -56,9 +59,9 @@ Levels DrawTone(int64_t side, Random& random) {
   Levels out(side * side);
   for (int64_t y = 0; y < side; ++y) {
     for (int64_t x = 0; x < side; ++x) {
-      const double along = (std::cos(angle) * (static_cast<double>(x) - 0.5 * side) +
-                            std::sin(angle) * (static_cast<double>(y) - 0.5 * side)) /
-                           static_cast<double>(side);
+      const double along = (std::cos(angle) * (Real(x) - 0.5 * Real(side)) +
+                            std::sin(angle) * (Real(y) - 0.5 * Real(side))) /
+                           Real(side);
       out[y * side + x] = std::clamp(base + slope * along, 0.0, 1.0);
     }
   }
@@ -165,8 +168,10 @@ double DistanceToSegment(Point p, Point a, Point b) {
 // Ink of strokes, soft by one pixel at the edge.
 void Stroke(Levels& out, int64_t side, Point a, Point b, double thickness) {
   const double reach = 0.5 * thickness + 1;
-  const auto low = [&](double v) { return std::max<int64_t>(0, std::floor(v - reach)); };
-  const auto high = [&](double v) { return std::min<int64_t>(side - 1, std::ceil(v + reach)); };
+  const auto low = [&](double v) { return std::max<int64_t>(0, Whole(std::floor(v - reach))); };
+  const auto high = [&](double v) {
+    return std::min<int64_t>(side - 1, Whole(std::ceil(v + reach)));
+  };
   for (int64_t y = low(std::min(a.y, b.y)); y <= high(std::max(a.y, b.y)); ++y) {
     for (int64_t x = low(std::min(a.x, b.x)); x <= high(std::max(a.x, b.x)); ++x) {
       const double away = DistanceToSegment({static_cast<double>(x), static_cast<double>(y)}, a, b);
@@ -207,8 +212,8 @@ void Halftone(Levels& out, int64_t side, Random& random) {
   const double angle = random.Uniform(0, std::numbers::pi);
   for (int64_t y = 0; y < side; ++y) {
     for (int64_t x = 0; x < side; ++x) {
-      const double u = (std::cos(angle) * x + std::sin(angle) * y) / pitch;
-      const double v = (std::cos(angle) * y - std::sin(angle) * x) / pitch;
+      const double u = (std::cos(angle) * Real(x) + std::sin(angle) * Real(y)) / pitch;
+      const double v = (std::cos(angle) * Real(y) - std::sin(angle) * Real(x)) / pitch;
       const double away = std::hypot(u - std::round(u), v - std::round(v)) * pitch;
       const double radius = pitch * std::sqrt(tone[y * side + x] / std::numbers::pi);
       out[y * side + x] = std::clamp(radius - away + 0.5, 0.0, 1.0);
@@ -227,12 +232,14 @@ void Lines(Levels& out, int64_t side, Random& random) {
 
 // A straight edge between two areas.
 void Edge(Levels& out, int64_t side, Random& random) {
-  const double angle = random.Below(2) == 0 ? 0.5 * std::numbers::pi * random.Below(4)
-                                            : random.Uniform(0, 2 * std::numbers::pi);
+  const double angle = random.Below(2) == 0
+                           ? 0.5 * std::numbers::pi * Real(static_cast<int64_t>(random.Below(4)))
+                           : random.Uniform(0, 2 * std::numbers::pi);
   const double offset = random.Uniform(-0.3, 0.3) * static_cast<double>(side);
   for (int64_t y = 0; y < side; ++y) {
     for (int64_t x = 0; x < side; ++x) {
-      const double along = std::cos(angle) * (x - 0.5 * side) + std::sin(angle) * (y - 0.5 * side);
+      const double along = std::cos(angle) * (Real(x) - 0.5 * Real(side)) +
+                           std::sin(angle) * (Real(y) - 0.5 * Real(side));
       out[y * side + x] = std::clamp(along - offset + 0.5, 0.0, 1.0);
     }
   }
@@ -281,8 +288,7 @@ RgbImage EnlargedPattern(const Pattern& pattern, int64_t size) {
   };
   std::vector<Place> places;
   for (int64_t i = 0; i < size; ++i) {
-    const double at =
-        (static_cast<double>(2 * i + 1) * side - size) / static_cast<double>(2 * size);
+    const double at = (Real(2 * i + 1) * Real(side) - Real(size)) / Real(2 * size);
     const auto first = static_cast<int64_t>(std::floor(at));
     places.push_back({std::max<int64_t>(first, 0), std::min(first + 1, side - 1),
                       at - static_cast<double>(first)});

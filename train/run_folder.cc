@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/error_text.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "model/format/safetensors.h"
@@ -78,7 +78,7 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path) {
   const int lock = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (lock < 0) {
     return absl::PermissionDeniedError(
-        absl::StrCat("cannot write to ", path, ": ", std::strerror(errno)));
+        absl::StrCat("cannot write to ", path, ": ", ErrorText(errno)));
   }
   RunFolder folder(path, lock);
   if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
