@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace hiif::server {
 namespace {
@@ -12,7 +13,9 @@ namespace {
 constexpr int64_t kEntryBytes = 512;
 
 std::string ContextKey(const FeatureCache::Key& key, Grid grid) {
-  return absl::StrCat(key.ToString(), "@", grid.height, "x", grid.width, "*", key.use.strength);
+  // All digits: StrCat has six, and a context of a strength nearby has other pixels.
+  return absl::StrFormat("%s@%dx%d*%.17g", key.ToString(), grid.height, grid.width,
+                         key.use.strength);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <thread>
 #include <vector>
 
@@ -72,6 +73,8 @@ TEST(FeatureCache, StrengthsShareFeaturesAndNotContexts) {
   cache.InsertContext(key(0.25), context);
   EXPECT_EQ(cache.FindContext(key(0.25), {4, 6}), context);
   EXPECT_EQ(cache.FindContext(key(0.5), {4, 6}), nullptr);
+  // Pixels are those of the request, not of one before it that asked for nearly the same.
+  EXPECT_EQ(cache.FindContext(key(std::nextafter(0.25, 1.0)), {4, 6}), nullptr);
 }
 
 // Defect: what was dropped while a request held it counted as 0.
