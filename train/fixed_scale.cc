@@ -1,7 +1,7 @@
 #include "train/fixed_scale.h"
 
 #include <memory>
-#include <vector>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -12,6 +12,7 @@
 #include "model/encoders/encoder.h"
 #include "model/format/safetensors.h"
 #include "train/initial_weights.h"
+#include "train/read_parameters.h"
 
 namespace hiif::train {
 
@@ -48,14 +49,9 @@ absl::StatusOr<FixedScaleNetwork> FixedScaleNetwork::Load(const std::string& pat
   auto shapes = EncoderShapes(*encoder);
   shapes["upsample.0.weight"] = {channels, EncoderFeatures(*encoder), 3, 3};
   shapes["upsample.0.bias"] = {channels};
-  for (const auto& [name, shape] : shapes) {
-    const auto tensor = file->tensors().find(name);
-    if (tensor == file->tensors().end() || tensor->second.shape != shape) {
-      return error("tensor ", name, " is missing or of another shape");
-    }
-    HIIF_ASSIGN_OR_RETURN(std::vector<float> values, file->Floats(name));
-    out.network_.parameters[name] = at::from_blob(values.data(), shape, at::kFloat).clone();
-  }
+  absl::StatusOr<Parameters> parameters = ReadParameters(*file, shapes);
+  if (!parameters.ok()) return error(parameters.status().message());
+  out.network_.parameters = *std::move(parameters);
   out.digest_ = EncoderDigest(out.network_);
   return out;
 }

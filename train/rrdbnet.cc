@@ -2,12 +2,11 @@
 
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "train/read_parameters.h"
 
 namespace hiif::train {
 namespace {
@@ -64,17 +63,10 @@ absl::StatusOr<RrdbNet> RrdbNet::Create(const Safetensors& file) {
   };
   RrdbNet out;
   while (rows(absl::StrCat("body.", out.blocks_, ".rdb1.conv1.weight")) > 0) ++out.blocks_;
-  const Shapes shapes =
-      RrdbShapes(rows("conv_first.weight"), rows("body.0.rdb1.conv1.weight"), out.blocks_);
-  for (const auto& [name, shape] : shapes) {
-    const auto tensor = file.tensors().find(name);
-    if (tensor == file.tensors().end() || tensor->second.shape != shape) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor ", name, " is missing or of another shape"));
-    }
-    HIIF_ASSIGN_OR_RETURN(std::vector<float> values, file.Floats(name));
-    out.parameters_[name] = at::from_blob(values.data(), shape, at::kFloat).clone();
-  }
+  HIIF_ASSIGN_OR_RETURN(
+      out.parameters_,
+      ReadParameters(file, RrdbShapes(rows("conv_first.weight"), rows("body.0.rdb1.conv1.weight"),
+                                      out.blocks_)));
   return out;
 }
 
