@@ -164,6 +164,41 @@ def test_gpus():
     assert container({**MATRIX["batch"], "image": {"tag": "mine"}}, "Job")["image"] == "hiif-serve:mine"
 
 
+@pytest.mark.parametrize("resources", [None, {"limits": None, "requests": None}, {"limits": {"cpu": None, "memory": None}}])
+def test_without_limits(resources):
+    """Helm takes away what is null; the device stays."""
+    found = container({"gpu": {"enabled": True, "resources": resources}})["resources"]
+    assert found["limits"] == {"nvidia.com/gpu": 1} and isinstance(found["requests"], dict)
+    found = container({"resources": resources})["resources"]
+    assert found["limits"] == {} and isinstance(found["requests"], dict)
+
+
+@pytest.mark.parametrize("values", [{}, {"fullnameOverride": "2024", "serviceAccount": {"name": "7"}}, {"nameOverride": "12"}])
+def test_names_of_digits_are_text(values):
+    """YAML would make numbers of them, which Kubernetes takes for no name."""
+    values = {**values, "batch": {"enabled": True, "claim": "images"}, "autoscaling": {"mode": "hpa"}, "monitoring": {
+        "serviceMonitor": True, "prometheusRule": True, "dashboard": {"enabled": True}}}
+
+    def numbers(node, path=""):
+        children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+        for key, child in children:
+            here = f"{path}.{key}"
+            if not isinstance(child, str) and re.search(r"\.name$|[lL]abels\.[^.]*$|app\.kubernetes\.io/\w+$|serviceAccountName$", here):
+                yield here
+            yield from numbers(child, here)
+
+    for kind, items in render(values, name="2024").items():
+        for manifest in items:
+            assert not [path for path in numbers(manifest) if not path.endswith("abels")], kind
+
+
+def test_the_documents_find_the_batch():
+    """Its Job's name ends in a digest."""
+    label = re.search(r"^kubectl get jobs -l (\S+)=(\S+)", (ROOT / "docs/deployment.md").read_text(), re.MULTILINE)
+    job = render(MATRIX["batch"], name="hiif")["Job"][0]
+    assert job["metadata"]["labels"][label[1]] == label[2]
+
+
 def grpc_rule(values):
     return next(r for r in one(values, "NetworkPolicy")["spec"]["ingress"] if r["ports"] == [{"port": "grpc"}])
 

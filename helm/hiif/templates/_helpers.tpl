@@ -5,8 +5,8 @@
 {{- .Values.fullnameOverride | default (printf "%s-%s" .Release.Name (include "hiif.app" .)) | trunc 52 | trimSuffix "-" -}}
 {{- end }}
 {{- define "hiif.selector" -}}
-app.kubernetes.io/name: {{ include "hiif.app" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "hiif.app" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 {{- define "hiif.labels" -}}
 {{ include "hiif.selector" . }}
@@ -49,7 +49,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{- /* What every pod of the chart has. */ -}}
 {{- define "hiif.podCommon" -}}
-serviceAccountName: {{ include "hiif.serviceAccount" . }}
+serviceAccountName: {{ include "hiif.serviceAccount" . | quote }}
 automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
 securityContext: {{- include "hiif.podSecurity" . | nindent 2 }}
 {{- with .Values.imagePullSecrets }}
