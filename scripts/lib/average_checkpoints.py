@@ -6,14 +6,14 @@ import struct
 import sys
 
 import torch
-from convert_checkpoint import differences, read_safetensors, write
+from convert_checkpoint import differences, other_tensors, read_safetensors, write
 
 parser = argparse.ArgumentParser(prog="average-checkpoints", description=__doc__)
 parser.add_argument("output", help="native checkpoint to write, float32")
 parser.add_argument("inputs", nargs="+", help="native checkpoints; the metadata of the first are kept")
 options = parser.parse_args()
 
-first, total = None, {}
+first, total = None, None
 for path in options.inputs:
     try:
         tensors, metadata = read_safetensors(path)
@@ -23,8 +23,13 @@ for path in options.inputs:
     different = differences(metadata, first)
     if different:
         sys.exit(f"average-checkpoints: {path} is another network than {options.inputs[0]}: {', '.join(different)} differ")
+    if total is None:
+        total = {name: torch.zeros(tensor.shape, dtype=torch.double) for name, tensor in tensors.items()}
+    # A network for photographs has a second one, which one without it would halve.
+    if others := other_tensors(tensors, total):
+        sys.exit(f"average-checkpoints: {path} has other tensors than {options.inputs[0]}: {others}")
     for name, tensor in tensors.items():
-        total[name] = total.get(name, 0) + tensor.double()
+        total[name] += tensor.double()
 mean = {name: (tensor / len(options.inputs)).float() for name, tensor in total.items()}
 # The figures of the first are not those of the mean.
 write(options.output, mean, {key: value for key, value in first.items() if key != "psnr"}, torch.float32)

@@ -172,6 +172,13 @@ def differences(metadata, other):
     return [key for key in first if first[key] != second[key]]
 
 
+def other_tensors(tensors, wanted):
+    """The names of which one has no tensor, or one of another shape, for a message; empty: none."""
+    names = [name for name in sorted(tensors.keys() | wanted.keys())
+             if name not in tensors or name not in wanted or tensors[name].shape != wanted[name].shape]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
 def write(path, tensors, metadata, dtype):
     header, position, stored = {}, 0, []
     for name, tensor in sorted(tensors.items()):
@@ -259,7 +266,10 @@ def main():
         faithful, its = read_safetensors(arguments.faithful)
         if different := differences(its, metadata):
             fail(f"{arguments.faithful} is another network than {arguments.input}: {', '.join(different)} differ")
-        tensors |= {"faithful." + name: tensor for name, tensor in clean(faithful).items()}
+        faithful = clean(faithful)
+        if others := other_tensors(faithful, {k: v for k, v in tensors.items() if not k.startswith("faithful.")}):
+            fail(f"{arguments.faithful} has other tensors than {arguments.input}: {others}")
+        tensors |= {"faithful." + name: tensor for name, tensor in faithful.items()}
     write(arguments.output, tensors, metadata, getattr(torch, arguments.storage))
     parameters = sum(tensor.numel() for tensor in tensors.values())
     print(f"{arguments.output}: {encoder} + {decoder}, {parameters} parameters, {metadata['coordinates']} coordinates")

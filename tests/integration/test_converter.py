@@ -137,6 +137,18 @@ def test_what_is_no_checkpoint_is_not_averaged(tmp_path, other):
     assert not (tmp_path / "mean.safetensors").exists()
 
 
+def test_what_has_other_tensors_is_not_averaged(tmp_path):
+    """A network for photographs says the same sizes as one for clean pictures, and has two networks."""
+    photo, clean = (str(ROOT / "models" / f"edsr-baseline-hiif-{kind}.safetensors") for kind in ("photo", "fast"))
+    for one, other in ((photo, clean), (clean, photo)):
+        ran = average(tmp_path / "mean.safetensors", one, other)
+        assert ran.returncode == 1 and f"{other} has other tensors than {one}" in ran.stderr, ran.stderr
+        assert ": faithful.conv0.kln.bias, " in ran.stderr and " more" in ran.stderr and "Traceback" not in ran.stderr
+        assert not (tmp_path / "mean.safetensors").exists()
+    ran = convert(clean, tmp_path / "no.safetensors", "--faithful", photo)
+    assert ran.returncode == 1 and f"{photo} has other tensors than {clean}: faithful." in ran.stderr, ran.stderr
+
+
 def test_a_released_dat_takes_a_decoder_and_loses_its_batch_norms(tmp_path):
     shipped = ROOT / "models" / "dat-light-hiif-fast.safetensors"
     _, header, data = read(shipped)
