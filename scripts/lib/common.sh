@@ -7,6 +7,8 @@ VENV=$ROOT/.venv
 BIN=$ROOT/build/release/bin
 cd "$ROOT"
 
+# make_venv PYTHON FOLDER: an environment with pip. One without it is what a `venv` that was interrupted left, and is made anew.
+make_venv() { "$2/bin/python" -m pip --version >/dev/null 2>&1 || "$1" -m venv --clear "$2"; }
 say() { printf '\033[1m== %s\033[0m\n' "$*" | { if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }; }
 # The program that builds images here, if there is one: docker with its daemon running, else podman.
 image_builder() { if docker info >/dev/null 2>&1; then echo docker; else command -v podman; fi; }

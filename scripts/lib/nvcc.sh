@@ -8,7 +8,7 @@ find_nvcc() {
   if command -v nvcc >/dev/null && [ "${1:-}" != wheels ]; then command -v nvcc; return; fi
   home=$(echo "$folder"/lib/python3*/site-packages/nvidia/cu13)
   if [ ! -x "$home/bin/nvcc" ]; then
-    /usr/bin/python3 -m venv "$folder"
+    make_venv /usr/bin/python3 "$folder"
     "$folder/bin/python" -m pip --disable-pip-version-check install -q "nvidia-cuda-nvcc==$CUDA_NVCC_VERSION" \
       "nvidia-cuda-crt==$CUDA_NVCC_VERSION" "nvidia-nvvm==$CUDA_NVCC_VERSION" "nvidia-cuda-runtime==$CUDA_RUNTIME_VERSION" \
       "nvidia-cuda-cccl==$CUDA_CCCL_VERSION" >&2 ||

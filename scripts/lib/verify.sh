@@ -28,7 +28,7 @@ own_venv() {
   OWN_VENV=build/venvs/$1
   shift
   [ "$(cat "$OWN_VENV/packages" 2>/dev/null)" != "$*" ] || return 0
-  [ -x "$OWN_VENV/bin/python" ] || "$VENV/bin/python" -m venv "$OWN_VENV"
+  make_venv "$VENV/bin/python" "$OWN_VENV"
   "$VENV/bin/python" -c "$purelib" >"$("$OWN_VENV/bin/python" -c "$purelib")/shared.pth"
   "$OWN_VENV/bin/python" -m pip install -q --disable-pip-version-check "$@" || return 1
   printf '%s' "$*" >"$OWN_VENV/packages"
