@@ -2,11 +2,14 @@
 # shellcheck shell=bash disable=SC2034
 set -euo pipefail
 
+CALLER=$PWD
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 VENV=$ROOT/.venv
 BIN=$ROOT/build/release/bin
 cd "$ROOT"
 
+# from_caller PATH: a path that was given on the command line; relative ones are the caller's, who may stand elsewhere.
+from_caller() { case $1 in /*) printf '%s\n' "$1" ;; *) printf '%s\n' "$CALLER/$1" ;; esac; }
 # make_venv PYTHON FOLDER: an environment with pip. One without it is what a `venv` that was interrupted left, and is made anew.
 make_venv() { "$2/bin/python" -m pip --version >/dev/null 2>&1 || "$1" -m venv --clear "$2"; }
 say() { printf '\033[1m== %s\033[0m\n' "$*" | { if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }; }

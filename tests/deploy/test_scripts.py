@@ -1,5 +1,6 @@
-"""The scripts after a call that was cut off."""
+"""The scripts, called from elsewhere than the root of the repository, and after a call that was cut off."""
 
+import os
 import re
 import shutil
 import stat
@@ -18,10 +19,68 @@ def tree(tmp_path):
     return root
 
 
+def run(script, *arguments, cwd, **environment):
+    return subprocess.run([script, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
+                          env={**os.environ, **environment})
+
+
 def program(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("#!/usr/bin/env bash\nset -eu\n" + text)
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.mark.parametrize("script, file", [("get-dat", "dat-light-x4"), ("get-realesrgan", "realesrgan-x4plus")])
+def test_a_folder_for_weights_is_the_callers(tree, tmp_path, script, file):
+    (tmp_path / "mine" / "weights").mkdir(parents=True)
+    (tmp_path / "mine" / "weights" / f"{file}.safetensors").touch()
+    for folder in ("weights", tmp_path / "mine" / "weights"):
+        done = run(tree / "scripts" / script, folder, cwd=tmp_path / "mine")
+        assert done.returncode == 0 and "is there" in done.stdout, done.stderr
+    (tree / "runs" / "teachers").mkdir(parents=True)
+    (tree / "runs" / "teachers" / f"{file}.safetensors").touch()
+    assert run(tree / "scripts" / script, cwd=tmp_path).stdout.startswith("runs/teachers/")
+
+
+def test_the_demo_takes_the_callers_picture(tree, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tree / "photo.png").touch()
+    done = run(tree / "scripts" / "demo", "photo.png", cwd=tmp_path / "mine")
+    assert done.returncode == 1 and f"cannot read {tmp_path}/mine/photo.png" in done.stderr
+
+
+def test_a_figures_arguments_are_the_callers(tree, tmp_path):
+    program(tree / "scripts/verify.d/told", '. "$(dirname "$0")/../lib/verify.sh"\necho "$PWD $(from_caller "$1") $(from_caller /x)"\n')
+    done = run(tree / "scripts/verify", "told", "file", cwd=tmp_path)
+    assert done.stdout.split() == [str(tree), str(tmp_path / "file"), "/x"], done.stderr
+
+
+def test_decoders_are_trained_from_anywhere(tree, tmp_path):
+    """And gone on with where a run has options, with a checkpoint or without."""
+    mine = tmp_path / "mine"
+    (mine / "photos").mkdir(parents=True)
+    calls = tmp_path / "calls"
+    log = f'echo "$(basename "$0") $PWD $*" >>{calls}\n'
+    program(tree / "build/release/bin/hiif-data", log + 'touch "$4"\n')
+    program(tree / "build/release/bin/hiif-eval", log)
+    program(tree / "build/release/bin/hiif-train",
+            log + 'mkdir -p "$2"; touch "$2/options.json"; [ -z "${FAIL:-}" ]; touch "$2/weights.safetensors"\n')
+
+    def trained(**environment):
+        calls.unlink(missing_ok=True)
+        done = run(tree / "scripts/train-decoders", "photos", "--out", "out", "--decoders", "liif", "--validation", "held.pack",
+                   cwd=mine, HIIF_EVAL_DATA="photos", **environment)
+        return done.returncode, calls.read_text().splitlines()
+
+    folder = mine / "out" / "runs" / "edsr-baseline-liif"
+    code, lines = trained(FAIL="1")
+    assert code == 1 and lines[0].startswith(f"hiif-data {tree} pack {mine}/photos -o {mine}/out/photos.pack")
+    assert lines[1].startswith(f"hiif-train {mine} --run {folder} --preset decoders-liif --seed 1 --data {mine}/out/photos.pack")
+    assert lines[1].endswith("--validation held.pack") and len(lines) == 2
+    code, lines = trained()
+    assert code == 0 and lines[0] == f"hiif-train {mine} --run {folder} --validation held.pack"
+    assert (mine / "out" / "edsr-baseline-liif.safetensors").exists()
+    assert f"--data {mine}/photos" in lines[1] and lines[1].startswith(f"hiif-eval {tree} report")
 
 
 def test_an_environment_that_was_cut_off_is_made_anew(tree):

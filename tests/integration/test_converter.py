@@ -149,6 +149,16 @@ def test_what_has_other_tensors_is_not_averaged(tmp_path):
     assert ran.returncode == 1 and f"{photo} has other tensors than {clean}: faithful." in ran.stderr, ran.stderr
 
 
+def test_paths_are_those_of_the_caller(tmp_path):
+    """The scripts go to the root of the repository, where they are at home."""
+    (tmp_path / "a.safetensors").symlink_to(ROOT / "models" / "edsr-baseline-hiif-fast.safetensors")
+    for script, arguments in (("average-checkpoints", ("mean.safetensors", "a.safetensors")),
+                              ("convert-checkpoint", ("a.safetensors", "b.safetensors", "--decoder", "a.safetensors"))):
+        ran = subprocess.run([ROOT / "scripts" / script, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert ran.returncode == 0, ran.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"a.safetensors", "b.safetensors", "mean.safetensors"}
+
+
 def test_a_released_dat_takes_a_decoder_and_loses_its_batch_norms(tmp_path):
     shipped = ROOT / "models" / "dat-light-hiif-fast.safetensors"
     _, header, data = read(shipped)
