@@ -22,6 +22,11 @@ RgbImage Square(absl::Span<const uint8_t> samples, int64_t side, const Augmentat
   return CropSquare(samples.data(), side, 0, 0, side, turn);
 }
 
+// Side of a patch made `scale` times larger.
+int64_t SideAt(int64_t patch, double scale) {
+  return static_cast<int64_t>(std::nearbyint(static_cast<double>(patch) * scale));
+}
+
 std::vector<float> Levels(const RgbImage& image) {
   return {image.samples.begin(), image.samples.end()};
 }
@@ -54,9 +59,17 @@ absl::StatusOr<CachedSampler> CachedSampler::Create(std::shared_ptr<const Latent
   }
   for (int64_t i = 0; i < cache->records(); ++i) {
     const CacheRecord record = cache->Record(i);
-    if (record.kind == CacheRecord::kPhotograph && record.original_side == 0 && !taught) {
+    if (record.kind != CacheRecord::kPhotograph || taught) continue;
+    if (record.original_side == 0) {
       return absl::InvalidArgumentError(absl::StrCat(
           "record ", i, " of ", cache->path(), " has no original: teacher-weight must be above 0"));
+    }
+    if (record.original_side < SideAt(cache->settings().patch, options.min_scale)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "record ", i, " of ", cache->path(), " has an original of ", record.original_side,
+          " pixels a side, for scales up to ",
+          static_cast<double>(record.original_side) / static_cast<double>(cache->settings().patch),
+          ": lower --min-scale, or take a cache with teachers"));
     }
   }
   return CachedSampler(std::move(cache), options);
@@ -107,7 +120,7 @@ Sample CachedSampler::Draw(int64_t step, int64_t item) const {
   }
   const double scale = random.Uniform(options_.min_scale, std::max(options_.min_scale, largest));
   Sample sample;
-  sample.side = static_cast<int64_t>(std::nearbyint(static_cast<double>(patch) * scale));
+  sample.side = SideAt(patch, scale);
   Augmentation turn;
   if (options_.augment) {
     turn = Augmentation::Draw(random);

@@ -198,6 +198,38 @@ TEST_F(LatentCacheTest, WithoutATeacherScalesEndWithThePhotograph) {
   for (int64_t step = 0; step < 30; ++step) EXPECT_LE(sampler->Draw(step, 0).side, 2 * kPatch);
 }
 
+TEST_F(LatentCacheTest, WithoutATeacherTheSmallestScaleIsOneThatEveryPhotographHas) {
+  Write(1);
+  {
+    const auto writer = LatentCacheWriter::Open(path_, Settings());
+    Parts parts(1);
+    CacheRecord record = parts.Record();
+    record.original_side = kPatch + 4;
+    const std::vector<uint8_t> original = Bytes(kPatch + 4, 3);
+    record.original = original;
+    ASSERT_TRUE((*writer)->Append(record).ok());
+    record.kind = CacheRecord::kPixelPattern;  // enlarged to anything
+    record.original_side = 0;
+    record.original = {};
+    record.outputs = {};
+    ASSERT_TRUE((*writer)->Append(record).ok());
+  }
+  const auto cache = *LatentCache::Open(path_);
+  CachedSamplerOptions options{
+      .batch = 3, .queries = 9, .min_scale = 1.5, .max_scale = 3, .teacher_weight = 0, .margin = 2};
+  const absl::Status status = CachedSampler::Create(cache, options).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("record 1 of"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("original of 20 pixels"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("up to 1.25"));
+  options.teacher_weight = 0.5;
+  EXPECT_TRUE(CachedSampler::Create(cache, options).ok());
+  options.teacher_weight = 0;
+  options.min_scale = 1.25;
+  const auto sampler = CachedSampler::Create(cache, options);
+  ASSERT_TRUE(sampler.ok()) << sampler.status();
+  for (int64_t item = 0; item < 30; ++item) EXPECT_GE(sampler->Draw(item / 3, item % 3).side, 20);
+}
+
 TEST_F(LatentCacheTest, SamplerRefusesOptionsThatDoNotFit) {
   Write(1);
   const auto cache = *LatentCache::Open(path_);
