@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -16,6 +17,8 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "imaging/decode.h"
+#include "imaging/format.h"
+#include "imaging/probe.h"
 #include "train/packed_dataset.h"
 
 namespace hiif::eval {
@@ -76,7 +79,22 @@ RgbImage ToBytes(const RgbImage& image) {
   return out;
 }
 
+// A folder of photographs may hold films and archives too: their first bytes tell, before gigabytes
+// are read. What has no bytes to look at, or is a pipe, which gives them once, is left to Decode().
+absl::Status CheckHead(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return absl::OkStatus();
+  char head[64];
+  std::ifstream file(path, std::ios::binary);
+  file.read(head, sizeof(head));
+  const absl::string_view bytes(head, static_cast<size_t>(file.gcount()));
+  const std::optional<ImageFormat> format = SniffFormat(bytes);
+  if (bytes.empty() || (format.has_value() && CanRead(*format))) return absl::OkStatus();
+  return Probe(bytes).status();  // says which are read
+}
+
 absl::StatusOr<RgbImage> ReadImage(const std::string& path) {
+  HIIF_RETURN_IF_ERROR(CheckHead(path));
   // Not mapped: a picture that is cut meanwhile is an error, and not the end of the process.
   HIIF_ASSIGN_OR_RETURN(const std::string file, ReadFile(path, int64_t{8} << 30));
   DecodeOptions options;

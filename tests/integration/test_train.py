@@ -129,6 +129,24 @@ def test_fine_tunes_the_shipped_weights(data, tmp_path):
     assert psnr > 30, "two careful steps must leave good weights good"
 
 
+def test_what_is_no_picture_is_left_out_by_its_first_bytes(tmp_path):
+    """Not by all of them: a folder of photographs may hold a film."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.open(ROOT / "examples" / "chelsea.png").convert("RGB").save(folder / "a.png")
+    with open(folder / "film.bin", "wb") as film:
+        film.truncate(3 << 29)
+    (folder / "empty.jpg").touch()
+    process = subprocess.Popen([BIN / "hiif-data", "pack", folder, "-o", tmp_path / "a.pack", "--min-side", "99"], stderr=subprocess.PIPE, text=True)
+    said = process.stderr.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == FINISHED, said
+    assert f"left out {folder / 'film.bin'}: not an image of a known format; allowed are PNG" in said
+    assert f"left out {folder / 'empty.jpg'}: the image is empty" in said
+    assert used.ru_maxrss < 1 << 20, "KiB"
+
+
 def test_options_that_would_change_the_course_of_a_run_are_refused(data, tmp_path):
     run = tmp_path / "run"
     assert train(run, *data, *TINY, "--steps", 2).returncode == FINISHED
