@@ -23,7 +23,7 @@ struct Sources {
 
 void AddSources(CLI::App& app, Sources& sources) {
   app.add_option("--run", sources.run,
-                 "folder of the run; made, or gone on with where it has a state")
+                 "folder of the run; made, or gone on with where there is one")
       ->required();
   std::string help = "where the options start from:";
   for (const auto& [name, what] : Presets()) absl::StrAppend(&help, "\n", name, ": ", what);
@@ -31,25 +31,25 @@ void AddSources(CLI::App& app, Sources& sources) {
   app.add_option("--config", sources.config, "JSON file of options, as options.json of a run");
 }
 
-// What the options are before the command line changes them.
+absl::StatusOr<TrainOptions> OptionsOf(const std::string& path) {
+  HIIF_ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
+  absl::StatusOr<TrainOptions> options = ParseOptions(json);
+  if (options.ok()) return options;
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", options.status().message()));
+}
+
+// What the options are before the command line changes them. A run that ended before its first
+// checkpoint has options and no state: it may still be given others to begin with.
 absl::StatusOr<TrainOptions> StartingOptions(const Sources& sources) {
   const std::string of_run = sources.run + "/options.json";
-  std::error_code error;
-  if (std::filesystem::exists(sources.run + "/state.safetensors", error)) {
-    HIIF_ASSIGN_OR_RETURN(const std::string json, ReadFile(of_run));
-    HIIF_ASSIGN_OR_RETURN(const TrainOptions options, ParseOptions(json));
-    return options;
-  }
-  if (!sources.config.empty()) {
-    HIIF_ASSIGN_OR_RETURN(const std::string json, ReadFile(sources.config));
-    absl::StatusOr<TrainOptions> options = ParseOptions(json);
-    if (!options.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(sources.config, ": ", options.status().message()));
-    }
-    return options;
-  }
-  return sources.preset.empty() ? TrainOptions{} : Preset(sources.preset);
+  const auto is_there = [](const std::string& path) {
+    std::error_code error;
+    return std::filesystem::exists(path, error);
+  };
+  if (is_there(sources.run + "/state.safetensors")) return OptionsOf(of_run);
+  if (!sources.config.empty()) return OptionsOf(sources.config);
+  if (!sources.preset.empty()) return Preset(sources.preset);
+  return is_there(of_run) ? OptionsOf(of_run) : TrainOptions{};
 }
 
 template <class T>

@@ -89,6 +89,56 @@ def test_the_state_of_a_training_goes_in_parts_and_comes_back(module, tmp_path):
     assert (folder / "lock").exists()
 
 
+def test_a_training_goes_on_where_there_are_options(module, tmp_path):
+    """And not where a run failed before it wrote any: it begins with the preset."""
+    train = module("train")
+    work, out = tmp_path / "work", tmp_path / "out"
+    calls, rows = [], []
+
+    class Options:
+        small, train, minutes, device = False, [], 1, "cpu"
+
+    class Machine:
+        def call(self, *words, **_):
+            calls.append([str(word) for word in words])
+            return subprocess.CompletedProcess(words, 0, "", "")
+
+    class Report:
+        options, machine = Options(), Machine()
+
+        def left(self):
+            return 1000
+
+        def expect(self, good, _):
+            rows.append(bool(good))
+
+        def row(self, **values):
+            rows.append(values)
+
+        def note(self, _):
+            pass
+
+    Report.work, Report.out = work, out
+    run_folder = work / "train-run"
+    run_folder.mkdir(parents=True)
+    out.mkdir()
+    (work / "train.pack").touch()
+    (run_folder / "lock").touch()
+    train.run(Report())
+    assert "--preset" in calls[-1] and not rows[-2]["went_on"] and not rows[-1], "there is no state"
+    (run_folder / "options.json").write_text("{}")
+    train.run(Report())
+    assert "--preset" not in calls[-1] and rows[-2]["went_on"] and not rows[-1] and not list(out.iterdir())
+    (run_folder / "state.safetensors").write_bytes(b"1")
+    train.run(Report())
+    assert "--preset" not in calls[-1] and rows[-1] and [path.name for path in out.iterdir()] == ["train-state.00"]
+    # On another machine, where a run failed before it found them.
+    for path in run_folder.iterdir():
+        path.unlink()
+    train.run(Report())
+    assert "--preset" not in calls[-1] and (run_folder / "state.safetensors").exists()
+
+
 def test_a_report_tells_of_whatever_ends_a_command(module, tmp_path, capsys):
     report = module("report")
 

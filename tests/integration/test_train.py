@@ -129,6 +129,25 @@ def test_fine_tunes_the_shipped_weights(data, tmp_path):
     assert psnr > 30, "two careful steps must leave good weights good"
 
 
+def test_a_run_that_died_before_its_first_checkpoint_begins_anew_with_its_options(data, tmp_path):
+    run = tmp_path / "run"
+    late = [60 if before == "--checkpoint-minutes" else word for before, word in zip(["", *TINY], TINY)]
+    process = subprocess.Popen(command(run, *data, *late, "--steps", 100_000), stdout=subprocess.PIPE)
+    assert process.stdout.readline()
+    process.kill()
+    process.communicate(timeout=60)
+    assert (run / "options.json").exists() and not (run / "state.safetensors").exists()
+    done = train(run, "--steps", 2)
+    assert done.returncode == FINISHED, done.stderr
+    assert "step 2 of 2" in done.stdout
+    # Or with others: it has no course yet.
+    (run / "state.safetensors").unlink()
+    assert "hiif-data pack" in train(run, "--preset", "edsr-finetune").stderr
+    (run / "options.json").write_text('{"batch": "many"}')
+    done = train(run)
+    assert done.returncode == USAGE and "options.json" in done.stderr
+
+
 def test_what_is_no_picture_is_left_out_by_its_first_bytes(tmp_path):
     """Not by all of them: a folder of photographs may hold a film."""
     folder = tmp_path / "photos"

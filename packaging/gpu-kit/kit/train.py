@@ -14,7 +14,7 @@ TEACHER = ROOT / "teachers" / "dat-light-hiif-fast.safetensors"
 def join(out, run):
     """The run's folder of the files train-state.NN, where it is not there."""
     parts = sorted(out.glob("train-state.*"))
-    if run.exists() or not parts:
+    if (run / "options.json").exists() or not parts:
         return
     with tarfile.open(fileobj=io.BytesIO(b"".join(part.read_bytes() for part in parts))) as archive:
         archive.extractall(run, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
@@ -56,7 +56,7 @@ def run(report):
     if not data.exists():
         _pack(report, data, held_out)
     join(report.out, run_folder)
-    going_on = run_folder.exists()
+    going_on = (run_folder / "options.json").exists()  # a run that failed at once leaves its folder empty
     minutes = report.options.minutes or (0.1 if small else 60)
     minutes = max(min(minutes, (report.left() - 40) / 60), 0.05)
     options = list(extra) if going_on or "--preset" in extra or "--config" in extra else [*PRESET, *(["--teacher", TEACHER] if TEACHER.exists() else []), *extra]
@@ -68,7 +68,7 @@ def run(report):
     (report.work / "train.log").write_text(done.stdout + done.stderr)
     report.expect(done.returncode in (0, STOPPED), "hiif-train: " + done.stderr.strip()[-300:])
     steps = [line for line in done.stdout.splitlines() if line.startswith("step ")]
-    sizes = split(run_folder, report.out) if run_folder.exists() else []
+    sizes = split(run_folder, report.out) if (run_folder / "state.safetensors").exists() else []
     report.row(minutes=minutes, went_on=going_on, state_files=len(sizes), largest_file_bytes=max(sizes, default=0), said=steps[-1] if steps else None)
     report.expect(sizes and max(sizes) < 16 << 20, "there is no state in files below 16 MB")
     report.note(f"the state is train-state.* in {report.out}: from there the next call goes on, here or on another machine")
