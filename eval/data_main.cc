@@ -1,17 +1,24 @@
-// hiif-data: packs images for hiif-train; see docs/training.md.
+// hiif-data: packs images for hiif-train; see docs/training.md. Exit statuses as hiif-train's.
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <string>
 
 #include "eval/data_commands.h"
+#include "train/command.h"
 #include "train/make_cache.h"
 
 namespace {
 
 std::atomic<bool> stopping = false;
+
+void RequestStop(int signal) {
+  stopping = true;
+  std::signal(signal, SIG_DFL);  // a second one ends the process at once
+}
 
 int Run(int argc, char** argv) {
   using namespace hiif::eval;  // NOLINT(google-build-using-namespace): a few commands
@@ -49,7 +56,8 @@ int Run(int argc, char** argv) {
                    "networks of one scale each (scripts/get-dat, "
                    "scripts/get-realesrgan)")
       ->delimiter(',');
-  cache_command->add_option("--records", cache.records, "patches")->capture_default_str();
+  cache_command->add_option("--records", cache.records, "patches; with --from: all of its")
+      ->default_str(std::to_string(hiif::train::kDefaultRecords));
   cache_command->add_option("--patch", cache.patch, "side of a patch, pixels")
       ->capture_default_str();
   cache_command->add_option("--patterns", cache.patterns, "part that is drawn: dither, text ...")
@@ -83,21 +91,21 @@ int Run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? hiif::train::kExitFinished : hiif::train::kExitUsage;
   }
   absl::Status status;
   if (pack_command->parsed()) status = Pack(pack, std::cerr);
   if (cache_command->parsed()) {
-    std::signal(SIGINT, [](int) { stopping = true; });
-    std::signal(SIGTERM, [](int) { stopping = true; });
+    std::signal(SIGINT, RequestStop);
+    std::signal(SIGTERM, RequestStop);
     status = hiif::train::MakeCache(cache, &stopping,
                                     [](const std::string& line) { std::cerr << line << "\n"; });
   }
   if (info_command->parsed()) status = Info(dataset, std::cout);
   if (resize_command->parsed()) status = Resize(input, output, width, height);
-  if (status.ok()) return 0;
+  if (status.ok()) return hiif::train::kExitFinished;
   std::cerr << "hiif-data: " << status.message() << "\n";
-  return 1;
+  return absl::IsCancelled(status) ? hiif::train::kExitStopped : hiif::train::kExitFailed;
 }
 
 }  // namespace
@@ -107,6 +115,6 @@ int main(int argc, char** argv) {
     return Run(argc, argv);
   } catch (const std::exception& error) {  // of LibTorch, or no memory
     std::fprintf(stderr, "hiif-data: %s\n", error.what());
-    return 1;
+    return hiif::train::kExitFailed;
   }
 }

@@ -46,7 +46,8 @@ class Maker {
  public:
   static absl::StatusOr<Maker> Create(const MakeCacheOptions& options);
   int64_t records() const {
-    return from_ == nullptr ? options_.records : std::min(options_.records, from_->records());
+    if (from_ == nullptr) return options_.records.value_or(kDefaultRecords);
+    return std::min(options_.records.value_or(from_->records()), from_->records());
   }
   const CacheSettings& settings() const { return settings_; }
   absl::Status Append(int64_t i, LatentCacheWriter& writer) const;
@@ -79,9 +80,12 @@ absl::StatusOr<Maker> Maker::From(const MakeCacheOptions& options) {
 }
 
 absl::StatusOr<Maker> Maker::Create(const MakeCacheOptions& options) {
+  if (options.records.value_or(kDefaultRecords) < 1) {
+    return absl::InvalidArgumentError("--records must be at least 1");
+  }
   if (!options.from.empty()) return From(options);
-  if (options.records < 1 || options.patch < 16 || options.patch > 1024) {
-    return absl::InvalidArgumentError("--records must be at least 1, --patch lie in [16,1024]");
+  if (options.patch < 16 || options.patch > 1024) {
+    return absl::InvalidArgumentError("--patch must lie in [16,1024]");
   }
   if (!(options.patterns >= 0 && options.patterns <= 1) ||
       (options.data.empty() && options.patterns < 1)) {
@@ -222,6 +226,11 @@ absl::Status MakeCache(const MakeCacheOptions& options, const std::atomic<bool>*
       if (writer->records() % 50 == 0) {
         say(absl::StrCat(writer->records(), " of ", maker.records(), " records"));
       }
+    }
+    if (writer->records() < maker.records()) {
+      return absl::CancelledError(absl::StrCat("stopped: ", options.output, " has ",
+                                               writer->records(), " of ", maker.records(),
+                                               " records; the same command goes on"));
     }
     say(absl::StrCat(options.output, ": ", writer->records(), " records"));
     return absl::OkStatus();

@@ -148,6 +148,22 @@ def test_a_run_that_died_before_its_first_checkpoint_begins_anew_with_its_option
     assert done.returncode == USAGE and "options.json" in done.stderr
 
 
+def test_a_cache_that_is_stopped_says_so_and_goes_on(tmp_path):
+    if MODEL.stat().st_size < 1_000_000:
+        pytest.skip("models/ holds no weights")
+    cache = [BIN / "hiif-data", "cache", "-o", tmp_path / "cache", "--encoder", MODEL, "--patterns", "1", "--patch", "16"]
+    process = subprocess.Popen([*cache, "--records", "1000000"], stderr=subprocess.PIPE, text=True)
+    while "of 1000000 records" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == STOPPED, said
+    made = int(said.rsplit(" has ", 1)[1].split()[0])
+    assert made >= 50 and "the same command goes on" in said
+    done = subprocess.run([*cache, "--records", str(made + 2)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == FINISHED and f"going on at record {made}" in done.stderr, done.stderr
+
+
 def test_what_is_no_picture_is_left_out_by_its_first_bytes(tmp_path):
     """Not by all of them: a folder of photographs may hold a film."""
     folder = tmp_path / "photos"

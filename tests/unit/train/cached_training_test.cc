@@ -130,9 +130,12 @@ TEST_F(CachedTrainingTest, StoppedItGoesOnToTheSameFile) {
   ASSERT_TRUE(Make().ok());
   cache_.records = 12;
   const std::atomic<bool> stop = true;
-  ASSERT_TRUE(Make(&stop).ok());  // at once
+  const absl::Status stopped = Make(&stop);  // at once
+  EXPECT_EQ(stopped.code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(std::string(stopped.message()), HasSubstr("has 5 of 12 records"));
   EXPECT_THAT(said_, HasSubstr("going on at record 5"));
   ASSERT_TRUE(Make().ok());
+  EXPECT_TRUE(Make(&stop).ok());  // nothing is missing
   EXPECT_EQ(ReadFile(cache_.output).value(), whole);
   cache_.seed = 2;
   EXPECT_THAT(std::string(Make().message()), HasSubstr("was made from other data"));
@@ -164,6 +167,28 @@ TEST_F(CachedTrainingTest, TheSameRecordsWithTheCodesOfAnotherEncoder) {
   options_.data = cache_.output;
   EXPECT_NEAR(Loss("again"), loss, 1e-6 * loss);
   EXPECT_EQ(LatentCache::Open(cache_.output).value()->records(), 12);
+}
+
+TEST_F(CachedTrainingTest, AllRecordsOfAnotherCacheAreTakenUnlessTheirNumberIsGiven) {
+  const int64_t records = kDefaultRecords + 1;
+  cache_.from = FreshPath("long");
+  {
+    const auto writer =
+        LatentCacheWriter::Open(cache_.from, {16, 1, {}, "digest", "a test"}).value();
+    const std::vector<uint8_t> patch(16 * 16 * 3, 100);
+    const std::vector<float> latents(16 * 16);
+    const CacheRecord record{CacheRecord::kPixelPattern, 0, patch, {}, {}, latents};
+    while (writer->records() < records) ASSERT_TRUE(writer->Append(record).ok());
+  }
+  cache_.records.reset();
+  ASSERT_TRUE(Make().ok());
+  EXPECT_EQ(LatentCache::Open(cache_.output).value()->records(), records);
+  cache_.records = 7;
+  cache_.output = FreshPath("some");
+  ASSERT_TRUE(Make().ok());
+  EXPECT_EQ(LatentCache::Open(cache_.output).value()->records(), 7);
+  cache_.records = 0;
+  EXPECT_THAT(std::string(Make().message()), HasSubstr("--records"));
 }
 
 double DistanceToPatch(const Sample& sample) {
