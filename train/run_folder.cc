@@ -40,10 +40,10 @@ absl::Status Write(const std::string& path, const std::map<std::string, at::Tens
 }
 
 std::string ProgressJson(const Progress& p) {
-  return Json{{"step", p.step},          {"updates", p.updates},
-              {"skipped", p.skipped},    {"bad_in_row", p.bad_in_row},
-              {"seconds", p.seconds},    {"best_psnr", p.best_psnr},
-              {"best_step", p.best_step}}
+  return Json{{"step", p.step},           {"updates", p.updates},
+              {"skipped", p.skipped},     {"bad_in_row", p.bad_in_row},
+              {"seconds", p.seconds},     {"best_psnr", p.best_psnr},
+              {"best_step", p.best_step}, {"validation_due", p.validation_due}}
       .dump();
 }
 
@@ -59,6 +59,8 @@ bool ReadProgress(const std::string& text, Progress& p) {
     value = json[key].get<double>();
     return true;
   };
+  // A state of an earlier build does not tell.
+  p.validation_due = json.is_object() && json.value("validation_due", Json()) == Json(true);
   return integer("step", p.step) && integer("updates", p.updates) &&
          integer("skipped", p.skipped) && integer("bad_in_row", p.bad_in_row) &&
          real("seconds", p.seconds) && real("best_psnr", p.best_psnr) &&

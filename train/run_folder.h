@@ -28,7 +28,8 @@ struct Progress {
   int64_t bad_in_row = 0;
   double seconds = 0;  // spent in training
   double best_psnr = 0;
-  int64_t best_step = -1;  // none yet
+  int64_t best_step = -1;       // none yet
+  bool validation_due = false;  // of this step: a stop came first
 };
 
 struct RunState {

@@ -67,7 +67,10 @@ class Run {
   std::vector<Shard> MakeStep(int64_t step) const;
   absl::Status Step(const std::vector<Shard>& shards);
   absl::Status Log();
+  bool Validates() const { return validation_ != nullptr && options_.validate_every > 0; }
   absl::Status ValidateNow();
+  // The validation that a stop left undone, if there is one.
+  absl::Status CatchUp();
   absl::Status Save();
   // The average as a native checkpoint.
   absl::Status WriteAverage(const std::string& path) const;
@@ -249,19 +252,28 @@ absl::Status Run::Resume() {
   progress_ = state.progress;
   origin_ = state.origin;
   HIIF_RETURN_IF_ERROR(folder_.TrimLog("log.csv", progress_.step));
-  HIIF_RETURN_IF_ERROR(folder_.TrimLog("validation.csv", progress_.step));
+  progress_.validation_due = progress_.validation_due && Validates();
+  HIIF_RETURN_IF_ERROR(
+      folder_.TrimLog("validation.csv", progress_.step - (progress_.validation_due ? 1 : 0)));
   Say(absl::StrCat("going on at step ", progress_.step));
   return folder_.WriteOptions(OptionsJson(options_));
 }
 
+absl::Status Run::CatchUp() {
+  if (!progress_.validation_due) return absl::OkStatus();
+  HIIF_RETURN_IF_ERROR(ValidateNow());
+  return Save();
+}
+
 absl::StatusOr<Outcome> Run::Loop() {
+  const double before = progress_.seconds;
+  const Clock::time_point begun = Clock::now();
+  HIIF_RETURN_IF_ERROR(CatchUp());
   const auto threads = static_cast<int>(options_.loader_threads);
   Loader<std::vector<Shard>> loader([this](int64_t step) { return MakeStep(step); }, progress_.step,
                                     {.threads = threads, .ahead = threads + 3});
-  const double before = progress_.seconds;
-  const Clock::time_point begun = Clock::now();
-  Clock::time_point saved = begun;
-  logged_ = begun;
+  Clock::time_point saved = Clock::now();
+  logged_ = saved;
   logged_step_ = progress_.step;
   bool stop = false;
   while (progress_.step < options_.steps && !stop) {
@@ -271,17 +283,18 @@ absl::StatusOr<Outcome> Run::Loop() {
            (options_.minutes > 0 && SecondsSince(begun) >= options_.minutes * 60.0);
     const bool last = progress_.step == options_.steps;
     if (progress_.step % options_.log_every == 0 || last) HIIF_RETURN_IF_ERROR(Log());
-    // A stop does not wait for a validation; the run that goes on makes it later.
-    if (validation_ != nullptr && options_.validate_every > 0 && !stop &&
-        (progress_.step % options_.validate_every == 0 || last)) {
-      HIIF_RETURN_IF_ERROR(ValidateNow());
-    }
+    progress_.validation_due =
+        Validates() && (progress_.step % options_.validate_every == 0 || last);
+    // A stop does not wait for a validation; the run that goes on begins with it.
+    if (progress_.validation_due && !stop) HIIF_RETURN_IF_ERROR(ValidateNow());
     if (stop || last || SecondsSince(saved) >= options_.checkpoint_minutes * 60.0) {
       HIIF_RETURN_IF_ERROR(Save());
       saved = Clock::now();
     }
   }
-  return progress_.step < options_.steps ? Outcome::kStopped : Outcome::kFinished;
+  if (progress_.step < options_.steps) return Outcome::kStopped;
+  HIIF_RETURN_IF_ERROR(CatchUp());  // nobody goes on with a run that is at its end
+  return Outcome::kFinished;
 }
 
 std::vector<Shard> Run::MakeStep(int64_t step) const {
@@ -362,6 +375,7 @@ absl::Status Run::ValidateNow() {
   const auto formatted = [](std::string* out, double value) {
     absl::StrAppendFormat(out, "%.4f", value);
   };
+  progress_.validation_due = false;
   Say(absl::StrFormat("step %d  validation %s dB at scales %s%s", progress_.step,
                       absl::StrJoin(psnr, " / ", formatted),
                       absl::StrJoin(options_.validation_scales, " / "), best ? ", the best" : ""));

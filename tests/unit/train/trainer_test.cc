@@ -33,14 +33,24 @@ RunState StateOf(const std::string& run) {
   return ::testing::AssertionSuccess();
 }
 
-// Of log.csv, without the columns that tell the time.
-std::vector<std::string> Losses(const std::string& run) {
-  std::vector<std::string> losses;
-  const std::string text = ReadFile(run + "/log.csv").value();
+std::vector<std::string> Column(const std::string& path, int column) {
+  std::vector<std::string> cells;
+  const std::string text = ReadFile(path).value();
   for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
-    losses.emplace_back(std::vector<std::string>(absl::StrSplit(line, ','))[2]);
+    cells.emplace_back(std::vector<std::string>(absl::StrSplit(line, ','))[column]);
   }
-  return losses;
+  return cells;
+}
+
+// Without the columns that tell the time.
+std::vector<std::string> Losses(const std::string& run) { return Column(run + "/log.csv", 2); }
+std::vector<std::string> Validations(const std::string& run) {
+  std::vector<std::string> all = Column(run + "/validation.csv", 0);
+  for (const int column : {2, 3}) {
+    for (std::string& cell : Column(run + "/validation.csv", column))
+      all.push_back(std::move(cell));
+  }
+  return all;
 }
 
 class TrainerTest : public ::testing::Test {
@@ -93,7 +103,32 @@ TEST_P(TrainerTestOfOptimizer, StoppedAfterEveryStepEndsAsUnbroken) {
   EXPECT_TRUE(SameBits(StateOf(unbroken), StateOf(broken)));
   EXPECT_EQ(StateOf(broken).progress.updates, 6);
   EXPECT_EQ(Losses(unbroken), Losses(broken));
+  EXPECT_EQ(Validations(unbroken), Validations(broken));
+  EXPECT_EQ(Validations(broken).size(), 9);  // of steps 3 and 6, and the header
+  EXPECT_EQ(StateOf(unbroken).progress.best_psnr, StateOf(broken).progress.best_psnr);
   EXPECT_EQ(Go(broken).value(), Outcome::kFinished) << "a run that is finished stays finished";
+}
+
+TEST_F(TrainerTest, AValidationThatAStopCameBeforeIsMadeOnce) {
+  options_.validation = options_.data;
+  options_.validate_every = 3;
+  options_.validation_crop = 24;
+  options_.validation_scales = {2};
+  options_.minutes = 1e-9;  // a step
+  const std::string run = FreshPath("run");
+  for (int step = 1; step <= 3; ++step) ASSERT_EQ(Go(run).value(), Outcome::kStopped);
+  EXPECT_FALSE(std::filesystem::exists(run + "/validation.csv"));
+  EXPECT_TRUE(StateOf(run).progress.validation_due);
+  // A process that was killed between the validation and its checkpoint.
+  ASSERT_TRUE(WriteFileAtomically(run + "/validation.csv", "step,seconds,mean,x2\n3,9,9,9\n").ok());
+  ASSERT_EQ(Go(run).value(), Outcome::kStopped);
+  EXPECT_EQ(Column(run + "/validation.csv", 0), (std::vector<std::string>{"step", "3"}));
+  EXPECT_NE(Column(run + "/validation.csv", 1)[1], "9");
+  EXPECT_FALSE(StateOf(run).progress.validation_due);
+  ASSERT_EQ(Go(run).value(), Outcome::kStopped);
+  // The last step's is not left to anybody.
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  EXPECT_EQ(Column(run + "/validation.csv", 0), (std::vector<std::string>{"step", "3", "6"}));
 }
 
 TEST_F(TrainerTest, WhatWasLoggedAfterTheCheckpointIsWrittenAnew) {
