@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <optional>
 #include <thread>
 
 #include "model/decoders/point_decoder.h"
@@ -87,7 +88,14 @@ Gradient ComputeShard(const Network& network, const std::vector<std::string>& na
     loss = Loss(network, options, batch, teacher_batch);
   }
   Gradient out;
-  out.gradient = torch::autograd::grad({loss}, leaves);
+  // Parameters that no query of the shard needs have none: CLIT's stages above the scales asked
+  // for.
+  out.gradient = torch::autograd::grad({loss}, leaves, /*grad_outputs=*/{},
+                                       /*retain_graph=*/std::nullopt, /*create_graph=*/false,
+                                       /*allow_unused=*/true);
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    if (!out.gradient[i].defined()) out.gradient[i] = at::zeros_like(leaves[i]);
+  }
   out.loss = loss.item<double>();
   return out;
 }

@@ -1,14 +1,19 @@
 // Every decoder learns, and what was trained is served.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/upscaler/factory.h"
 #include "tests/unit/train/training_case.h"
+#include "train/run_folder.h"
 #include "train/trainer.h"
 
 namespace hiif::train {
@@ -43,6 +48,46 @@ TEST_P(DecodersTraining, LowersTheLossAndIsServed) {
   const auto features = (*upscaler)->Encode(image);
   ASSERT_TRUE(features.ok()) << features.status();
   EXPECT_TRUE((*upscaler)->MakeContext(**features, {15, 19}, {}).ok());
+}
+
+// Scales up to 4 need one stage of CLIT: what they do not need learns nothing, and is no error.
+TEST(DecodersTrainingOfParts, StagesThatNoScaleNeedsStayAsTheyAre) {
+  constexpr absl::string_view kLayers[] = {"conv_qs", "conv_ks", "conv_vs", "imnets"};
+  for (const char* optimizer : {"adam", "muon"}) {
+    TrainOptions options = TinyOptions();
+    options.data = PackWaves("data");
+    options.decoder =
+        R"(clit {"features":16,"heads":2,"radius":1,"stages":3,"hidden":[16],"exponent_range":10})";
+    options.optimizer = optimizer;
+    options.steps = 1;
+    const auto parameters = [&](const char* name) {
+      const std::string run = FreshPath(name);
+      const auto outcome = Train(options, run, {});
+      EXPECT_TRUE(outcome.ok()) << outcome.status();
+      const RunState state = RunFolder::Open(run).value().LoadState().value();
+      return state.tensors;
+    };
+    const auto first = parameters("first");
+    options.steps = 3;
+    const auto third = parameters("third");
+    ASSERT_EQ(first.size(), third.size());
+    int same = 0;
+    for (const auto& [name, tensor] : first) {
+      const bool unused = std::any_of(
+          std::begin(kLayers), std::end(kLayers), [&name = name](absl::string_view layers) {
+            return absl::StrContains(name, absl::StrCat(layers, ".1.")) ||
+                   absl::StrContains(name, absl::StrCat(layers, ".2."));
+          });
+      if (absl::StartsWith(name, "parameter/") && unused) {
+        EXPECT_TRUE(tensor.equal(third.at(name))) << name;
+        ++same;
+      }
+      EXPECT_TRUE(at::isfinite(third.at(name)).all().item<bool>()) << name;
+    }
+    EXPECT_EQ(same, 2 * (3 * 2 + 2 * 2));  // q, k, v and a network of two layers, twice
+    EXPECT_FALSE(first.at("parameter/imnets.0.layers.0.weight")
+                     .equal(third.at("parameter/imnets.0.layers.0.weight")));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
