@@ -36,11 +36,27 @@ bool IsDerived(const std::string& name) {
          absl::StartsWith(name, "encoder.add_mean.") || name == "cs_attn.escape_NaN";
 }
 
+// Sizes may be such that parameters of a few kilobytes take gigabytes of memory (heads of a window,
+// hidden features of one channel). A server encodes an image of this side before it serves a model.
+absl::Status CheckSmallImage(const Encoder& encoder) {
+  constexpr int64_t kSide = 96;
+  constexpr int64_t kMaxBytes = int64_t{1} << 30;
+  const int64_t bytes = encoder.Footprint(kSide, kSide, sizeof(float));
+  if (bytes <= kMaxBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrFormat("encoder_config has sizes that take %d MiB for an image of %d x %d pixels, "
+                      "more than the %d allowed",
+                      bytes >> 20, kSide, kSide, kMaxBytes >> 20));
+}
+
 absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& json) {
   std::vector<std::string> names;
   for (const EncoderKind& kind : EncoderKinds()) {
-    if (kind.name == name) return kind.from_sizes(json);
     names.push_back(kind.name);
+    if (kind.name != name) continue;
+    HIIF_ASSIGN_OR_RETURN(EncoderConfig encoder, kind.from_sizes(json));
+    HIIF_RETURN_IF_ERROR(CheckSmallImage(*encoder));
+    return encoder;
   }
   return absl::InvalidArgumentError(
       absl::StrCat("encoder ", Quoted(name), " is none of ", absl::StrJoin(names, ", ")));

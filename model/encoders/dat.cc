@@ -10,13 +10,12 @@
 #include "base/status_macros.h"
 #include "model/encoders/dat_layers.h"
 #include "model/encoders/encoder.h"
+#include "model/encoders/windows.h"
 #include "model/format/object_reader.h"
 #include "model/layers/layers.h"
 
 namespace hiif {
 namespace {
-
-constexpr int64_t kMaxWindow = 1024;  // pixels of a window that attends to itself
 
 // Every second spatial block is shifted, and the groups begin with one that is or is not in turn.
 bool Shifted(size_t group, int block) { return block % 4 == (group % 2 == 0 ? 2 : 0); }
@@ -172,9 +171,9 @@ absl::StatusOr<EncoderConfig> FromSizes(const nlohmann::json& sizes) {
   }
   if (dat.ffn_hidden % 2 != 0) reader.Fail("needs an even ffn_hidden");
   if (dat.window_short % 2 != 0 || dat.window_long % dat.window_short != 0 ||
-      int64_t{dat.window_short} * dat.window_long > kMaxWindow) {
-    reader.Fail(absl::StrCat("needs an even window_short that divides window_long, of ", kMaxWindow,
-                             " pixels together at most"));
+      int64_t{dat.window_short} * dat.window_long > kMaxWindowPixels) {
+    reader.Fail(absl::StrCat("needs an even window_short that divides window_long, of ",
+                             kMaxWindowPixels, " pixels together at most"));
   }
   HIIF_RETURN_IF_ERROR(reader.Finish());
   return EncoderConfig(dat);

@@ -245,6 +245,8 @@ absl::StatusOr<EncoderConfig> FromSizes(const nlohmann::json& sizes) {
   for (const int heads : config.heads) {
     if (config.embed_dim % heads != 0) reader.Fail("has an embed_dim that its heads do not divide");
   }
+  if (int64_t{config.window} * config.window > kMaxWindowPixels)
+    reader.Fail(absl::StrCat("has windows of more than ", kMaxWindowPixels, " pixels"));
   HIIF_RETURN_IF_ERROR(reader.Finish());
   return EncoderConfig(config);
 }

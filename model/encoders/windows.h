@@ -6,6 +6,9 @@
 
 namespace hiif {
 
+// Pixels of a window at most: they attend to each other, and a small file would ask for gigabytes.
+inline constexpr int64_t kMaxWindowPixels = 1024;
+
 // (N,h,w,C) to (N * windows, window^2, C), and back; h and w are multiples of the window.
 at::Tensor ToWindows(const at::Tensor& x, int64_t window);
 at::Tensor FromWindows(const at::Tensor& windows, int64_t window, int64_t height, int64_t width);

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import struct
@@ -33,6 +34,32 @@ def with_encoder(name, config):
     return checkpoint({"__metadata__": metadata})
 
 
+def swinir(**sizes):
+    """A whole checkpoint of SwinIR with one layer of no width, for the decoder of SOURCE."""
+    config = {"embed_dim": 1, "depths": [1], "heads": [1], "window": 8, "mlp_hidden": 1, "output_features": 64, **sizes}
+    dim, hidden, features, span = config["embed_dim"], config["mlp_hidden"], config["output_features"], 2 * config["window"] - 1
+    block = "layers.0.residual_group.blocks.0."
+    layers = {"conv_first": [dim, 3, 3, 3], "patch_embed.norm": [dim], block + "norm1": [dim], block + "norm2": [dim],
+              block + "attn.qkv": [3 * dim, dim], block + "attn.proj": [dim, dim], block + "mlp.fc1": [hidden, dim],
+              block + "mlp.fc2": [dim, hidden], "layers.0.conv": [dim, dim, 3, 3], "norm": [dim],
+              "conv_after_body": [dim, dim, 3, 3], "conv_before_upsample.0": [features, dim, 3, 3]}  # fmt: skip
+    shapes = {f"{name}.weight": shape for name, shape in layers.items()}
+    shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
+    shapes[block + "attn.relative_position_bias_table"] = [span * span, config["heads"][0]]
+    header = {"__metadata__": {**HEADER["__metadata__"], "encoder": "swinir", "encoder_config": json.dumps(config)}}
+    data = b""
+    for name, entry in HEADER.items():
+        if name != "__metadata__" and not name.startswith("encoder."):
+            values = DATA[slice(*entry["data_offsets"])]
+            header[name] = {**entry, "data_offsets": [len(data), len(data) + len(values)]}
+            data += values
+    for name, shape in shapes.items():
+        values = bytes(4 * math.prod(shape))
+        header["encoder." + name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    return checkpoint(header, data)
+
+
 def nested(depth):
     return checkpoint(b'{"t":{"dtype":' + b"[" * depth + b"]" * depth
                       + b',"shape":[],"data_offsets":[0,0]}}')
@@ -48,6 +75,8 @@ HOSTILE = {
                                        "growth": 1}),
     "swinir-blocks": with_encoder("swinir", {"embed_dim": 1, "depths": [65536] * 300, "heads": [1] * 300,
                                              "window": 8, "mlp_hidden": 1, "output_features": 1}),
+    "swinir-window": swinir(window=128),
+    "swinir-hidden": swinir(window=32, mlp_hidden=65536),
     "edsr-wide": with_encoder("edsr-baseline", {"features": 65536, "blocks": 65536}),
     "half": RAW[:len(RAW) // 2],
     "empty": b"",
@@ -113,6 +142,12 @@ def test_hostile_files(folder, start_server, photo, tmp_path):
     assert found.pop(DEFAULT)[0] == "READY"
     assert {state for state, _ in found.values()} == {"FAILED"}
     assert serves(again, photo)
+
+
+def test_what_the_hostile_ones_are_made_of_is_served(folder, start_server):
+    (folder / "swinir.safetensors").write_bytes(swinir())
+    running = start_server("--default-model", DEFAULT, model_dir=folder)
+    assert states(running)["swinir"] == ("READY", "")
 
 
 def test_what_is_no_file(folder, start_server, photo, tmp_path):

@@ -1,6 +1,7 @@
 // Adding an encoder is one file and one line in the registry: here the file is this one.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,6 +24,8 @@
 
 namespace hiif {
 namespace {
+
+using ::testing::HasSubstr;
 
 // One convolution.
 class Toy : public Encoder {
@@ -197,6 +200,43 @@ TEST(EncodingPlan, CoversTheImage) {
       EXPECT_EQ(pixels, size.height * size.width);
     }
   }
+}
+
+// A file may be small and what it asks for not.
+TEST(Encoders, ThatTakeGigabytesForASmallImageAreRefused) {
+  const auto refusal = [](const EncoderConfig& encoder) {
+    ModelConfig config;
+    config.encoder = encoder;
+    return std::string(ConfigFromMetadata(ConfigMetadata(config)).status().message());
+  };
+  const SwinIrConfig swinir{.embed_dim = 1,
+                            .depths = {1},
+                            .heads = {1},
+                            .window = 32,
+                            .mlp_hidden = 1,
+                            .output_features = 8};
+  EXPECT_EQ(refusal(swinir), "");
+  SwinIrConfig other = swinir;
+  other.window = 33;
+  EXPECT_THAT(refusal(other), HasSubstr("windows of more than 1024 pixels"));
+  other.window = 65536;
+  EXPECT_THAT(refusal(other), HasSubstr("windows of more than 1024 pixels"));
+  other = swinir;
+  other.mlp_hidden = 65536;
+  EXPECT_THAT(refusal(other), HasSubstr("MiB for an image of 96 x 96 pixels"));
+  other = swinir;
+  other.embed_dim = other.heads[0] = 128;
+  EXPECT_THAT(refusal(other), HasSubstr("MiB for an image"));
+  const DatConfig dat{.embed_dim = 128, .depths = {2}, .heads = {128}, .window_short = 32};
+  EXPECT_THAT(refusal(dat), HasSubstr("MiB for an image"));
+  const DatConfig wide{.depths = {2}, .window_short = 32, .window_long = 64};
+  EXPECT_THAT(refusal(wide), HasSubstr("1024 pixels together at most"));
+  EXPECT_EQ(refusal(DatConfig{}), "");
+  EXPECT_EQ(refusal(SwinIrConfig{}), "");
+  EXPECT_EQ(refusal(RdnConfig{}), "");
+  EXPECT_EQ(refusal(EdsrConfig{}), "");
+  EXPECT_THAT(refusal(RdnConfig{.base_features = 65536}), HasSubstr("MiB for an image"));
+  EXPECT_THAT(refusal(EdsrConfig{.features = 65536, .blocks = 1}), HasSubstr("MiB for an image"));
 }
 
 // SwinIR in blocks with the halo that receptive_field() says gives the codes of the whole.
