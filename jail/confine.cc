@@ -1,11 +1,15 @@
 #include "jail/confine.h"
 
+#include <asm/sockios.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +21,7 @@ namespace {
 // System calls that reach beyond the process. A list of what is allowed would be shorter and break
 // with every new libc; what is left here is memory, threads, time and the descriptors that are
 // open.
+// Signals that abort() and threads send are left, see DenySignals().
 constexpr const char* kDenied[] = {
     // files and folders
     "open", "openat", "openat2", "creat", "open_by_handle_at", "name_to_handle_at", "unlink",
@@ -31,13 +36,35 @@ constexpr const char* kDenied[] = {
     // other processes
     "fork", "vfork", "execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev",
     "kill", "tkill", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "setpriority",
-    "sched_setscheduler", "prlimit64", "setrlimit", "unshare", "setns", "kcmp",
+    "sched_setscheduler", "sched_setparam", "sched_setattr", "sched_setaffinity", "ioprio_set",
+    "migrate_pages", "move_pages", "process_madvise", "process_mrelease", "setpgid", "prlimit64",
+    "setrlimit", "unshare", "setns", "kcmp",
     // the kernel
     "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "keyctl", "add_key", "request_key",
     "init_module", "finit_module", "delete_module", "kexec_load", "reboot", "syslog", "iopl",
     "ioperm", "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "personality",
     "modify_ldt", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups",
     "capset"};
+
+// Signals to others than this process, sent by itself or, through a descriptor of which it says who
+// is to be told, by the kernel.
+int DenySignals(scmp_filter_ctx filter) {
+  const auto deny = [filter](int call, scmp_arg_cmp argument) {
+    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), call, 1, argument);
+  };
+  int error = 0;
+  for (const int call : {SCMP_SYS(tgkill), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo)})
+    if (error == 0) error = deny(call, SCMP_A0(SCMP_CMP_NE, static_cast<scmp_datum_t>(getpid())));
+  for (const int command : {F_SETOWN, F_SETOWN_EX, F_SETSIG})
+    if (error == 0)
+      error = deny(SCMP_SYS(fcntl),
+                   SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, static_cast<scmp_datum_t>(command)));
+  for (const int command : {FIOSETOWN, SIOCSPGRP})
+    if (error == 0)
+      error = deny(SCMP_SYS(ioctl),
+                   SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, static_cast<scmp_datum_t>(command)));
+  return error;
+}
 
 }  // namespace
 
@@ -54,6 +81,7 @@ absl::Status Confine() {
     if (call == __NR_SCMP_ERROR || call < 0) continue;
     if (error == 0) error = seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EACCES), call, 0);
   }
+  if (error == 0) error = DenySignals(filter.get());
   // Threads, but no processes. glibc falls back from clone3, whose flags a filter cannot see.
   if (error == 0)
     error = seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EACCES), SCMP_SYS(clone), 1,

@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_text.h"
 #include "base/status_macros.h"
+#include "base/steady_now.h"
 #include "jail/channel.h"
 
 namespace hiif {
@@ -190,9 +191,10 @@ absl::Status DecoderProcess::RenewMemory() {
 
 absl::Status DecoderProcess::Wait(const TaskLimits& limits, const IsCancelled& cancelled) {
   const absl::Duration end = Used() + limits.processor_time;
+  const absl::Time late = SteadyNow() + limits.time;
   while (!Readable(socket_.get(), kTick)) {
     if (cancelled && cancelled()) return Kill(DecoderEnd::kCancelled);
-    if (Used() > end) return Kill(DecoderEnd::kTime);
+    if (Used() > end || SteadyNow() > late) return Kill(DecoderEnd::kTime);
   }
   return absl::OkStatus();
 }

@@ -22,6 +22,7 @@ struct TaskLimits {
   int64_t memory_bytes = 0;  // beyond what the process has when idle
   int64_t answer_bytes = 0;
   absl::Duration processor_time;
+  absl::Duration time;  // of the clock: one that sleeps takes none of a processor
 };
 
 // How a task ended that the process did not survive.

@@ -38,7 +38,7 @@ class JailedFile final : public PictureFile {
     if (frame) task.set_frame(*frame);
     ImageInfo info;
     HIIF_RETURN_IF_ERROR(Do(&jail_.probers_, task,
-                            {kProbeBytes + bytes_, kMetadataBytes, kProbeTime}, cancelled,
+                            Limits(kProbeBytes + bytes_, kMetadataBytes, kProbeTime), cancelled,
                             [&](const jail::v1::Answer& answer, int, int64_t) -> absl::Status {
                               HIIF_ASSIGN_OR_RETURN(info, InfoOf(answer));
                               return absl::OkStatus();
@@ -55,8 +55,8 @@ class JailedFile final : public PictureFile {
     task.set_convert_to_srgb(options.convert_to_srgb);
     task.set_clip(options.clip);
     const int64_t samples = info.size.height * info.size.width * 4 * SampleBytes(info.type);
-    const TaskLimits limits{DecodeBytes(info) + kDecodeBytes + bytes_, samples + kMetadataBytes,
-                            jail_.options_.max_decode_time};
+    const TaskLimits limits = Limits(DecodeBytes(info) + kDecodeBytes + bytes_,
+                                     samples + kMetadataBytes, jail_.options_.max_decode_time);
     Picture picture;
     const auto read = [&](const jail::v1::Answer& answer, int memory,
                           int64_t offset) -> absl::Status {
@@ -73,10 +73,16 @@ class JailedFile final : public PictureFile {
     return picture;
   }
 
+  int64_t held_bytes() const override { return bytes_; }
+
  private:
   // What is made of an answer: the message, and what lies in memory behind it.
   using Taker =
       absl::FunctionRef<absl::Status(const jail::v1::Answer&, int memory, int64_t offset)>;
+
+  TaskLimits Limits(int64_t memory, int64_t answer, absl::Duration processor_time) const {
+    return {memory, answer, processor_time, std::max(jail_.options_.patience, 10 * processor_time)};
+  }
 
   absl::Status Do(Jail::Cell* cell, const jail::v1::Task& task, const TaskLimits& limits,
                   const IsCancelled& cancelled, Taker take) const {

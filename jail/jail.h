@@ -25,6 +25,8 @@ struct JailOptions {
   int decoders = 1;                                    // pictures decoded at once
   int probers = 2;                                     // headers read at once
   absl::Duration max_decode_time = absl::Seconds(60);  // of a processor
+  // By the clock, a task may take ten times its processor time, and never less than this.
+  absl::Duration patience = absl::Seconds(30);
 };
 
 // Any thread.

@@ -123,8 +123,19 @@ jail::v1::Answer PictureAnswer(const Picture& picture) {
 
 absl::Status StatusOf(const jail::v1::Answer& answer) {
   if (answer.code() == 0) return absl::OkStatus();
-  return absl::Status(static_cast<absl::StatusCode>(answer.code()),
-                      Shorten(answer.message(), kMaxMessageBytes));
+  // What imaging says of a file. Any other code would be taken for the server's own: that of a lost
+  // device ends it.
+  const auto code = static_cast<absl::StatusCode>(answer.code());
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kCancelled:
+      return absl::Status(code, Shorten(answer.message(), kMaxMessageBytes));
+    default:
+      return absl::InternalError(Shorten(answer.message(), kMaxMessageBytes));
+  }
 }
 
 absl::StatusOr<ImageInfo> InfoOf(const jail::v1::Answer& answer) {

@@ -28,6 +28,8 @@ class PictureFile {
   // info: what Probe said of that frame; bounds what decoding may take.
   virtual absl::StatusOr<Picture> Decode(const ImageInfo& info,
                                          const DecodeOptions& options) const = 0;
+  // Memory that it holds beside the bytes that it was opened with.
+  virtual int64_t held_bytes() const { return 0; }
 };
 
 // Opens files. Outlives them.

@@ -62,6 +62,8 @@ int main(int, char** argv) {
     if (mode == "huge" && !hiif::SendPacket(kSocket, "99999999999999", {}).ok()) return 1;
     if (mode == "words" && !hiif::SendPacket(kSocket, "hello", {}).ok()) return 1;
     if (mode == "short" && !hiif::SendPacket(kSocket, "100000", {}).ok()) return 1;
+    if (mode == "unavailable")  // what a lost device says
+      Answer(memory, hiif::ErrorAnswer(absl::UnavailableError("the device is lost")));
     if (mode == "probe-size") {
       answer.mutable_info()->set_width(int64_t{1} << 40);
       Answer(memory, answer);

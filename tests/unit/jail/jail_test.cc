@@ -1,10 +1,14 @@
 #include "jail/jail.h"
 
+#include <asm/sockios.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,7 +130,7 @@ TEST(Jail, AProcessThatIsTakenOverCostsItsPictureAlone) {
   const std::string bytes =
       testing::Save(testing::Make<uint8_t>(8, 8, 3, testing::Pattern), ".png");
   for (const char* mode : {"crash", "huge", "words", "short", "larger", "samples", "negative",
-                           "probe-size", "probe-format", "probe-picture"}) {
+                           "probe-size", "probe-format", "probe-picture", "unavailable"}) {
     Counted counted;
     const auto jail =
         Jail::Start({.program = BadDecoder(mode)}, [&](DecoderEnd end) { counted(end); });
@@ -152,6 +156,17 @@ TEST(Jail, TimeIsBounded) {
   EXPECT_EQ(picture.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(picture.status().message(), HasSubstr("longer"));
   EXPECT_LT(absl::Now() - start, absl::Seconds(20));
+  EXPECT_EQ(counted.time, 1);
+}
+
+TEST(Jail, OneThatSleepsIsNotWaitedForForEver) {
+  Counted counted;
+  const auto jail = Jail::Start({.program = BadDecoder("sleep"),
+                                 .max_decode_time = absl::Milliseconds(20),
+                                 .patience = absl::Milliseconds(300)},
+                                [&](DecoderEnd end) { counted(end); });
+  const auto picture = DecodeBy(jail->get(), "x");
+  EXPECT_EQ(picture.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(counted.time, 1);
 }
 
@@ -194,6 +209,8 @@ TEST(Jail, SaysWhyItCannotStart) {
 }
 
 TEST(Confine, LeavesMemoryAndThreadsAndNothingElse) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
   const pid_t child = fork();
   if (child == 0) {
     if (!Confine().ok()) _exit(1);
@@ -204,6 +221,27 @@ TEST(Confine, LeavesMemoryAndThreadsAndNothingElse) {
     char* arguments[] = {const_cast<char*>("/bin/true"), nullptr};
     execv("/bin/true", arguments);
     if (kill(getppid(), 0) == 0) _exit(6);
+    // Every other way to send a signal to the server.
+    siginfo_t info{};
+    info.si_code = SI_QUEUE;
+    if (syscall(SYS_tgkill, getppid(), getppid(), 0) == 0) _exit(8);
+    if (syscall(SYS_tkill, getppid(), 0) == 0) _exit(9);
+    if (syscall(SYS_rt_sigqueueinfo, getppid(), 0, &info) == 0) _exit(10);
+    if (syscall(SYS_rt_tgsigqueueinfo, getppid(), getppid(), 0, &info) == 0) _exit(11);
+    const f_owner_ex owner{F_OWNER_PID, getppid()};
+    if (fcntl(ends[0], F_SETOWN, getppid()) == 0) _exit(12);
+    if (fcntl(ends[0], F_SETOWN_EX, &owner) == 0) _exit(13);
+    if (fcntl(ends[0], F_SETSIG, SIGKILL) == 0) _exit(14);
+    const int parent = getppid();
+    if (ioctl(ends[0], FIOSETOWN, &parent) == 0) _exit(15);
+    if (ioctl(ends[0], SIOCSPGRP, &parent) == 0) _exit(16);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
+    if (sched_setaffinity(getppid(), sizeof(one), &one) == 0) _exit(17);
+    // To itself: what abort() does.
+    signal(SIGUSR1, SIG_IGN);
+    if (raise(SIGUSR1) != 0) _exit(18);
     std::thread([] {}).join();
     std::string memory(1 << 24, 'x');
     _exit(memory.size() == 1 << 24 ? 0 : 7);
