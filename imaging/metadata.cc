@@ -5,6 +5,15 @@
 
 namespace hiif {
 
+int64_t Bytes(const Metadata& metadata) {
+  size_t bytes = metadata.icc.size() + metadata.exif.size() + metadata.xmp.size() +
+                 metadata.iptc.size() + metadata.comment.size();
+  for (const PngText& text : metadata.png_texts)
+    bytes += sizeof(text) + text.key.size() + text.data.size();
+  for (const std::string& warning : metadata.warnings) bytes += sizeof(warning) + warning.size();
+  return static_cast<int64_t>(bytes);
+}
+
 Metadata OutputMetadata(const Metadata& metadata, Grid input, Grid size,
                         const MetadataOptions& options) {
   Metadata out;

@@ -2,6 +2,7 @@
 #ifndef IMAGING_METADATA_H_
 #define IMAGING_METADATA_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct Metadata {
   // What could not be taken over, a sentence each.
   std::vector<std::string> warnings;
 };
+
+// What it takes in memory.
+int64_t Bytes(const Metadata& metadata);
 
 struct MetadataOptions {
   // Drops EXIF, XMP, IPTC and texts; profile and resolution stay.

@@ -10,12 +10,12 @@ namespace hiif {
 
 int64_t Picture::bytes() const {
   return static_cast<int64_t>(sizeof(*this) + (colour ? colour->samples.size() : 0) +
-                              alpha.samples.size() + metadata.icc.size() + metadata.exif.size() +
-                              metadata.xmp.size() + metadata.iptc.size());
+                              alpha.samples.size()) +
+         Bytes(metadata);
 }
 
 absl::StatusOr<Picture> PictureFromSamples(Grid size, int channels, SampleType type,
-                                           absl::string_view samples) {
+                                           absl::string_view samples, bool clip) {
   constexpr int64_t kMaxSide = int64_t{1} << 31;
   if (size.width < 1 || size.height < 1 || size.width >= kMaxSide || size.height >= kMaxSide)
     return absl::InvalidArgumentError(
@@ -28,7 +28,7 @@ absl::StatusOr<Picture> PictureFromSamples(Grid size, int channels, SampleType t
     return absl::InvalidArgumentError(
         absl::StrFormat("samples: %d bytes; %d rows of %d bytes are needed", samples.size(),
                         size.height, row_bytes));
-  PictureBuilder builder({.stored = size, .channels = channels, .type = type});
+  PictureBuilder builder({.stored = size, .channels = channels, .type = type, .clip = clip});
   // Row by row through a buffer: the bytes of a message need not be aligned as samples are.
   std::vector<uint8_t> row(row_bytes);
   for (int64_t y = 0; y < size.height; ++y) {

@@ -46,9 +46,10 @@ struct Picture {
 };
 
 // A picture of samples without a file: interleaved, little-endian, straight alpha, rows without
-// padding. InvalidArgument where channels, sizes and bytes do not fit, or a float is not in [0,1].
+// padding. InvalidArgument where channels, sizes and bytes do not fit, or a float is not in [0,1]
+// and not to be clipped.
 absl::StatusOr<Picture> PictureFromSamples(Grid size, int channels, SampleType type,
-                                           absl::string_view samples);
+                                           absl::string_view samples, bool clip = false);
 
 }  // namespace hiif
 

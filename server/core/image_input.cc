@@ -12,6 +12,8 @@
 namespace hiif::server {
 namespace {
 
+constexpr int64_t kMetadataCopies = 4;
+
 absl::StatusOr<ImageFacts> RawFacts(const v1::RawImage& raw, int64_t max_pixels) {
   if (raw.width() < 1) return InvalidField("image.raw.width", "1 or more is allowed");
   if (raw.height() < 1) return InvalidField("image.raw.height", "1 or more is allowed");
@@ -81,9 +83,12 @@ absl::StatusOr<ImageInput> ImageInput::FromFile(absl::string_view bytes, absl::s
   ImageInput input;
   input.facts_ = {info->size, info->channels, info->type};
   input.orientation_ = info->orientation;
-  input.icc_ = info->metadata.icc;
   input.warnings_ = info->warnings;
-  input.decode_bytes_ = DecodeBytes(*info);
+  // A few bytes of a file can hold megabytes of metadata, which are kept to the end: those of the
+  // picture and of the output, and the profile by itself, here and in the answer.
+  input.decode_bytes_ = DecodeBytes(*info) + kMetadataCopies * Bytes(info->metadata);
+  input.icc_ = std::move(info->metadata.icc);
+  info->metadata = {};  // decoding reads it again
   input.options_ = options;
   if (info->frames == 1) input.options_.frame = 0;
   input.options_.cancelled = nullptr;  // who decodes says for itself
@@ -112,9 +117,9 @@ absl::StatusOr<Picture> ImageInput::Decode(bool convert_to_srgb,
                          .frame = std::nullopt,
                          .cancelled = std::move(cancelled)};
   if (options_.frame > 0) decoding.frame = options_.frame - 1;
-  auto picture = file_ == nullptr
-                     ? PictureFromSamples(facts_.size, facts_.channels, facts_.type, bytes_)
-                     : file_->Decode(info_, decoding);
+  auto picture = file_ == nullptr ? PictureFromSamples(facts_.size, facts_.channels, facts_.type,
+                                                       bytes_, options_.clip)
+                                  : file_->Decode(info_, decoding);
   if (!picture.ok()) return AtField(field_, picture.status());
   // Admission, tiles and tokens stand on the header; a file that decodes to something else is not
   // served.

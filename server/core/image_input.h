@@ -44,8 +44,10 @@ class ImageInput {
   const std::vector<std::string>& warnings() const { return warnings_; }
   // Most host memory that decoding takes, the result included; the bytes the client sent not.
   int64_t decode_bytes() const { return decode_bytes_; }
-  // Of what the client sent, which the call holds to its end.
-  int64_t source_bytes() const { return static_cast<int64_t>(bytes_.size()); }
+  // Of what the client sent, which the call holds to its end, and of the copy that decoding needs.
+  int64_t source_bytes() const {
+    return static_cast<int64_t>(bytes_.size()) + (file_ == nullptr ? 0 : file_->held_bytes());
+  }
 
   // SHA-256 of what the client sent (of raw pixels: with their shape, of an animation: with the
   // frame). Takes 1 ms for a megabyte or two.

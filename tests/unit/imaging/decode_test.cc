@@ -346,6 +346,10 @@ TEST(PictureFromSamples, TakesRawPixels) {
                                          {reinterpret_cast<const char*>(bad), sizeof(bad)})
                           .status()),
               HasSubstr("value 2"));
+  const auto clipped = PictureFromSamples({1, 1}, 3, SampleType::kF32,
+                                          {reinterpret_cast<const char*>(bad), sizeof(bad)}, true);
+  ASSERT_TRUE(clipped.ok()) << clipped.status();
+  EXPECT_EQ(At<float>(clipped->colour->samples, 1), 1.0f);
 }
 
 }  // namespace
