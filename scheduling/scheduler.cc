@@ -12,6 +12,8 @@ namespace hiif::scheduling {
 namespace {
 
 constexpr absl::Duration kMostCounted = absl::Seconds(60);
+// Between two that go first because of their age.
+constexpr int64_t kFairPicks = 3;
 
 int64_t Total(const JobSpec& spec) {
   int64_t total = 0;
@@ -63,6 +65,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, Device* device, Clock* clo
       device_(device),
       clock_(clock),
       on_batch_(std::move(on_batch)),
+      fair_picks_(kFairPicks),
       last_progress_(clock->Now()) {
   for (int i = 0; i < options.workers; ++i) workers_.emplace_back([this] { Work(); });
 }
@@ -202,16 +205,23 @@ std::shared_ptr<Scheduler::Entry> Scheduler::Choose(absl::Time now, uint64_t bat
     return batch_key == 0 || (entry.current().batch_key == batch_key &&
                               entry.current().costs[entry.next_piece] <= budget);
   };
-  for (const auto& [since, id] : runnable_by_age_) {
-    if (now - since <= options_.age_bound) break;
-    const std::shared_ptr<Entry>& oldest = jobs_.at(id);
-    if (fits(*oldest)) return oldest;
-    if (batch_key != 0) break;
+  // Where one round over all jobs takes longer than the bound, every one of them is overdue: were
+  // they always first, neither callers nor priorities would count any more.
+  if (batch_key == 0 && fair_picks_ >= kFairPicks) {
+    for (const auto& [since, id] : runnable_by_age_) {
+      if (now - since <= options_.age_bound) break;
+      const std::shared_ptr<Entry>& oldest = jobs_.at(id);
+      if (!fits(*oldest)) continue;
+      fair_picks_ = 0;
+      return oldest;
+    }
   }
   for (const auto& [time, name] : runnable_callers_) {
     for (const auto& [job_time, id] : callers_.at(name).runnable) {
       const std::shared_ptr<Entry>& entry = jobs_.at(id);
-      if (fits(*entry)) return entry;
+      if (!fits(*entry)) continue;
+      if (batch_key == 0) ++fair_picks_;
+      return entry;
     }
   }
   return nullptr;

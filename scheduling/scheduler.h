@@ -1,8 +1,9 @@
 // Decides which piece of which job runs next. Which job may enter: admission.h.
 //
 // Order: start-time fair queueing in coordinates, by caller first, then by job within the caller,
-// weighted by priority. A job that could run but has not been served for `age_bound` goes first.
-// Pieces of one stage go out in order; a stage begins when the one before it has ended.
+// weighted by priority. A job that could run but has not been served for `age_bound` goes first, at
+// every fourth choice: where work is so plenty that all jobs wait that long, fairness decides the
+// rest. Pieces of one stage go out in order; a stage begins when the one before it has ended.
 //
 //   Submit ──refused──▶ Admission with reason and retry delay
 //     │
@@ -132,6 +133,7 @@ class Scheduler {
       ABSL_GUARDED_BY(mutex_);                     // by model and kind of work
   int busy_workers_ ABSL_GUARDED_BY(mutex_) = 0;   // in the device now
   int uncut_running_ ABSL_GUARDED_BY(mutex_) = 0;  // batches of pieces that cannot be cut
+  int64_t fair_picks_ ABSL_GUARDED_BY(mutex_);     // since one was chosen for its age
   double virtual_time_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t coordinates_ ABSL_GUARDED_BY(mutex_) = 0;  // that have not ended
   int64_t running_coordinates_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -167,6 +167,27 @@ TEST_F(SchedulerTest, NobodyWaitsBeyondTheAgeBound) {
   EXPECT_LE(steps, 4) << "a piece takes one second, the bound is two";
 }
 
+TEST_F(SchedulerTest, CallersAndPrioritiesCountWhereEveryJobIsOverdue) {
+  Start({.age_bound = absl::Seconds(2)});
+  // One round over all of these takes ten times the bound.
+  std::vector<std::shared_ptr<TestJob>> many;
+  for (int i = 0; i < 20; ++i) {
+    many.push_back(std::make_shared<TestJob>("many"));
+    scheduler_->Submit(Spec(many.back(), {Pieces(1000, 1000)}, "busy"));
+  }
+  for (int i = 0; i < 20; ++i) scheduler_->Step();
+  JobSpec high = Spec(a_, {Pieces(1000, 1000)}, "modest");
+  high.priority = 10;
+  scheduler_->Submit(std::move(high));
+  scheduler_->Submit(Spec(b_, {Pieces(1000, 1000)}, "modest"));
+  device_.served.clear();
+  for (int i = 0; i < 200; ++i) scheduler_->Step();
+  // Three of four choices are fair.
+  EXPECT_GT(device_.served["a"] + device_.served["b"], 70'000);
+  EXPECT_GT(device_.served["a"], 2 * device_.served["b"]);
+  EXPECT_GT(device_.served["b"], 0);
+}
+
 TEST_F(SchedulerTest, BackPressureStopsOnlyItsJob) {
   Start();
   const JobId id = scheduler_->Submit(Spec(a_, {Pieces(10, 10, 0, /*max_ahead=*/3)})).id;
