@@ -240,6 +240,40 @@ def test_streams(client, photo):
             assert result.as_numpy("IMAGE")[0].startswith(b"\x89PNG")
 
 
+def count(front, **labels):
+    text = requests.get(front.management + "/metrics", timeout=9).text
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("hiif_requests_total{")
+               and all(f'{name}="{value}"' in line for name, value in labels.items()))
+
+
+def test_each_request_of_a_stream_is_counted_and_logged_by_itself(front, client, photo):
+    kinds = [dict(front="kserve", method="ModelInfer", model=MODEL, code="OK"),
+             dict(front="kserve", method="ModelInfer", model=MODEL, code="INVALID_ARGUMENT"),
+             dict(front="kserve", method="ModelInfer", code="NOT_FOUND")]
+    before = [count(front, **kind) for kind in kinds]
+    answers = queue.Queue()
+    client.start_stream(lambda result, error: answers.put((result, error)))
+    for name, image in ((MODEL, photo.read_bytes()), ("no-such-model", photo.read_bytes()), (MODEL, photo.read_bytes())):
+        client.async_stream_infer(name, inputs(image))
+        answers.get(timeout=60)
+    assert [count(front, **kind) for kind in kinds] == [before[0] + 2, before[1], before[2] + 1], "the stream is still open"
+    client.stop_stream()
+    wait_for(lambda: '"ModelStreamInfer"' in front.log.read_text())
+
+
+def test_a_stream_that_waits_does_not_hold_up_a_shutdown(start_server, photo, two_models):
+    running = start_server("--kserve", "--default-model", MODEL, model_dir=two_models)  # --shutdown-grace is two minutes
+    with triton.InferenceServerClient(running.address) as waiting:
+        answers = queue.Queue()
+        waiting.start_stream(lambda result, error: answers.put((result, error)))
+        waiting.async_stream_infer(MODEL, inputs(photo.read_bytes()))
+        assert answers.get(timeout=60)[1] is None
+        running.process.terminate()
+        error = answers.get(timeout=30)[1]
+        assert "shutting down" in str(error)
+        assert running.process.wait(30) == 0, "nothing was cut off"
+
+
 def test_a_deadline_and_a_cancel(front, client, photo):
     tensors = inputs(photo.read_bytes(), (30.0, 30.0))
     with pytest.raises(InferenceServerException) as caught:

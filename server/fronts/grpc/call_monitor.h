@@ -3,6 +3,7 @@
 #ifndef SERVER_FRONTS_GRPC_CALL_MONITOR_H_
 #define SERVER_FRONTS_GRPC_CALL_MONITOR_H_
 
+#include <atomic>
 #include <set>
 #include <thread>
 
@@ -27,11 +28,14 @@ class CallMonitor {
   // Returns when the call is not looked at any more.
   void Remove(GrpcCall* call);
   absl::Duration write_timeout() const { return write_timeout_; }
+  // Streams that wait for a request are ended from now on.
+  void BeginDraining() { draining_ = true; }
 
  private:
   void Watch();
 
   const absl::Duration write_timeout_;
+  std::atomic<bool> draining_ = false;
   absl::Mutex mutex_;  // held while calls are looked at
   std::set<GrpcCall*> calls_ ABSL_GUARDED_BY(mutex_);
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

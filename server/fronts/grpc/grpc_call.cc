@@ -60,6 +60,8 @@ absl::Status GrpcCall::Alive() const {
     case Cut::kSlowSender:
       return ErrorWithReason(absl::StatusCode::kDeadlineExceeded, kReasonSlowSender,
                              "too little was sent for too long");
+    case Cut::kDraining:
+      return absl::UnavailableError("the server is shutting down: ask another one");
   }
   if (SteadyNow() >= deadline_) return absl::DeadlineExceededError("the deadline has passed");
   if (context_->IsCancelled()) return absl::CancelledError("the client is gone");
@@ -98,21 +100,36 @@ absl::Duration GrpcCall::EndWrite() {
   return SteadyNow() - absl::FromUnixNanos(write_began_ns_.exchange(0));
 }
 
-void GrpcCall::CutOff(Cut cut, const char* why) {
-  cut_ = cut;
-  // TryCancel() would say CANCELLED; this sends the status in spite of a full window.
-  grpc_call_cancel_with_status(context_->c_call(), GRPC_STATUS_DEADLINE_EXCEEDED, why, nullptr);
+void GrpcCall::AwaitRequest(absl::Time until) {
+  ExpectUntil(until);
+  idle_ = true;
 }
 
-void GrpcCall::LookAfter(absl::Time now, absl::Duration write_timeout) {
+void GrpcCall::BeginRequest() {
+  idle_ = false;
+  ExpectUntil(absl::InfiniteFuture());
+  arrival_ = SteadyNow();
+}
+
+void GrpcCall::CutOff(Cut cut, grpc_status_code code, const char* why) {
+  cut_ = cut;
+  // TryCancel() would say CANCELLED; this sends the status in spite of a full window.
+  grpc_call_cancel_with_status(context_->c_call(), code, why, nullptr);
+}
+
+void GrpcCall::LookAfter(absl::Time now, absl::Duration write_timeout, bool draining) {
   const int64_t began = write_began_ns_;
   if (cut_ == Cut::kNone) {
     if (began != 0 && write_timeout > absl::ZeroDuration() &&
         now - absl::FromUnixNanos(began) >
             write_timeout + absl::Seconds(static_cast<double>(write_bytes_) / kLeastSpeed)) {
-      CutOff(Cut::kSlowReader, "the client read nothing for too long");
+      CutOff(Cut::kSlowReader, GRPC_STATUS_DEADLINE_EXCEEDED,
+             "the client read nothing for too long");
     } else if (absl::ToUnixNanos(now) > expected_ns_) {
-      CutOff(Cut::kSlowSender, "the client sent too little for too long");
+      CutOff(Cut::kSlowSender, GRPC_STATUS_DEADLINE_EXCEEDED,
+             "the client sent too little for too long");
+    } else if (draining && idle_) {
+      CutOff(Cut::kDraining, GRPC_STATUS_UNAVAILABLE, "the server is shutting down");
     }
   }
   absl::MutexLock lock(&mutex_);

@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "grpc/status.h"
 #include "grpcpp/server_context.h"
 #include "server/core/call.h"
 #include "server/fronts/grpc/call_monitor.h"
@@ -51,21 +52,24 @@ class GrpcCall : public Call {
   // What is awaited from the client must come until then, or the call is ended; InfiniteFuture:
   // nothing is awaited.
   void ExpectUntil(absl::Time time) { expected_ns_ = absl::ToUnixNanos(time); }
+  // Around the wait for the next request of a stream: it ends when the server shuts down, and the
+  // request that comes arrived when it came.
+  void AwaitRequest(absl::Time until);
+  void BeginRequest();
   // What the answer holds, until it is sent.
   void Keep(std::shared_ptr<void> held) { held_ = std::move(held); }
   // For the monitor.
-  void LookAfter(absl::Time now, absl::Duration write_timeout);
+  void LookAfter(absl::Time now, absl::Duration write_timeout, bool draining);
 
   static constexpr int64_t kLeastSpeed = 1 << 20;  // bytes a second
 
  private:
-  enum class Cut { kNone, kSlowReader, kSlowSender };
-  // Ends the call as the client's fault.
-  void CutOff(Cut cut, const char* why);
+  enum class Cut { kNone, kSlowReader, kSlowSender, kDraining };
+  void CutOff(Cut cut, grpc_status_code code, const char* why);
 
   grpc::ServerContextBase* const context_;
   CallMonitor* const monitor_;
-  const absl::Time arrival_;
+  absl::Time arrival_;
   absl::Time deadline_;
   std::string caller_;
   std::string request_id_;
@@ -74,6 +78,7 @@ class GrpcCall : public Call {
   std::atomic<int64_t> write_began_ns_ = 0;  // 0: no write under way
   std::atomic<int64_t> write_bytes_ = 0;
   std::atomic<int64_t> expected_ns_ = absl::ToUnixNanos(absl::InfiniteFuture());
+  std::atomic<bool> idle_ = false;  // between the requests of a stream
   std::atomic<Cut> cut_ = Cut::kNone;
   absl::Mutex mutex_;  // held while the callback runs
   std::function<void()> when_dead_ ABSL_GUARDED_BY(mutex_);

@@ -35,6 +35,11 @@ grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* metho
   return Finish(status, context);
 }
 
+void RpcHandler::FinishRequest(const char* method, const GrpcCall& call, const CallReport& report,
+                               const absl::Status& status) const {
+  calls_->Finish({front_, method}, call, call.Metadata("traceparent"), report, status);
+}
+
 grpc::Status RpcHandler::Handle(grpc::ServerContext* context, const char* method, const char* scope,
                                 const AskedRequestId& id, const Body& body) {
   auto call = std::make_unique<GrpcCall>(context, monitor_);

@@ -35,6 +35,10 @@ class RpcHandler {
   grpc::Status Handle(grpc::ServerContext* context, const char* method, const char* scope,
                       const AskedRequestId& id, const Body& body);
 
+  // Counts, records and logs one of a stream's requests as a call of its own.
+  void FinishRequest(const char* method, const GrpcCall& call, const CallReport& report,
+                     const absl::Status& status) const;
+
   // The same in steps, for a call that is read before it runs.
   CallMonitor* monitor() const { return monitor_; }
   // From the metadata alone, so that nothing is read for strangers. Names the caller.

@@ -16,6 +16,13 @@ namespace hiif::server::http {
 
 using boost::system::error_code;
 
+namespace {
+
+// The write timeout is for as much: a client that takes it in time may take as long as it likes.
+constexpr size_t kSliceBytes = 64 << 10;
+
+}  // namespace
+
 void Session::StartWrite(const Transport::Pieces& pieces, Transport::Done done) {
   writing_ = true;
   const absl::Duration limit = host_->limits().write;
@@ -37,14 +44,23 @@ void Session::StartWrite(const Transport::Pieces& pieces, Transport::Done done) 
       });
 }
 
-absl::Status Session::WriteAndWait(const Transport::Pieces& pieces) {
-  HIIF_RETURN_IF_ERROR(Alive());
-  absl::Notification written;
-  boost::asio::post(*io_, [&] {
-    if (phase_ == Phase::kClosed) return written.Notify();
-    StartWrite(pieces, [&written](const error_code&) { written.Notify(); });
-  });
-  written.WaitForNotification();
+absl::Status Session::WriteAndWait(Transport::Pieces pieces) {
+  do {
+    HIIF_RETURN_IF_ERROR(Alive());
+    Transport::Pieces slice;
+    size_t room = kSliceBytes;
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      slice[i] = pieces[i].substr(0, room);
+      room -= slice[i].size();
+      pieces[i].remove_prefix(slice[i].size());
+    }
+    absl::Notification written;
+    boost::asio::post(*io_, [&] {
+      if (phase_ == Phase::kClosed) return written.Notify();
+      StartWrite(slice, [&written](const error_code&) { written.Notify(); });
+    });
+    written.WaitForNotification();
+  } while (!std::all_of(pieces.begin(), pieces.end(), [](auto piece) { return piece.empty(); }));
   return Alive();
 }
 

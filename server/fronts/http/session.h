@@ -91,7 +91,7 @@ class Session : public std::enable_shared_from_this<Session>, private Responder 
   bool started() const override { return started_; }
   absl::Status Alive() const override;
   void WhenGone(std::function<void()> callback, absl::Time wake) override;
-  absl::Status WriteAndWait(const Transport::Pieces& pieces);
+  absl::Status WriteAndWait(Transport::Pieces pieces);
   void StartWrite(const Transport::Pieces& pieces, Transport::Done done);
   void Lost(const boost::system::error_code& why);
   void Gone();

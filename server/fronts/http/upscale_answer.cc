@@ -22,9 +22,9 @@ std::string Delimited(const v1::UpscaleResponse& response) {
 std::string Timing(const v1::StageTimes& times) {
   return absl::StrFormat(
       "queue;dur=%.1f, decode;dur=%.1f, encode;dur=%.1f, context;dur=%.1f, query;dur=%.1f, "
-      "send;dur=%.1f",
+      "file;dur=%.1f, send;dur=%.1f",
       times.queue() * 1e3, times.decode() * 1e3, times.encode() * 1e3, times.context() * 1e3,
-      times.query() * 1e3, times.send() * 1e3);
+      times.query() * 1e3, times.file() * 1e3, times.send() * 1e3);
 }
 
 Fields HeaderFields(const v1::UpscaleHeader& header) {

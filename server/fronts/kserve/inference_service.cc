@@ -215,7 +215,7 @@ grpc::Status InferenceServiceImpl::ModelStreamInfer(
         stream) {
   return environment_.handler->Handle(
       context, "ModelStreamInfer", kScopeUpscale, {},
-      [&](GrpcCall* call, CallReport* report) -> absl::Status {
+      [&](GrpcCall* call, CallReport*) -> absl::Status {
         const int streams = ++streams_;
         const auto end = absl::MakeCleanup([this] { --streams_; });
         if (streams > environment_.max_streams)
@@ -223,20 +223,25 @@ grpc::Status InferenceServiceImpl::ModelStreamInfer(
                                  "too many streams at once", absl::Seconds(1));
         inference::ModelInferRequest request;
         const auto next = [&] {
-          if (environment_.stream_idle > absl::ZeroDuration())
-            call->ExpectUntil(SteadyNow() + environment_.stream_idle);
+          call->AwaitRequest(environment_.stream_idle > absl::ZeroDuration()
+                                 ? SteadyNow() + environment_.stream_idle
+                                 : absl::InfiniteFuture());
           const bool read = stream->Read(&request);
-          call->ExpectUntil(absl::InfiniteFuture());
+          call->BeginRequest();
           return read;
         };
         while (next()) {
           const absl::Time deadline = call->deadline();
           inference::ModelStreamInferResponse response;
           InferAnswer answer(environment_.outputs);
+          CallReport report;
           const absl::Status status =
-              Infer(request, call, report, &answer, response.mutable_infer_response());
+              Infer(request, call, &report, &answer, response.mutable_infer_response());
           call->set_deadline(deadline);
-          HIIF_RETURN_IF_ERROR(call->Alive());
+          const absl::Status alive = call->Alive();
+          environment_.handler->FinishRequest("ModelInfer", *call, report,
+                                              alive.ok() ? status : alive);
+          HIIF_RETURN_IF_ERROR(alive);
           if (!status.ok()) response.set_error_message(Shorten(status.message(), kMaxErrorBytes));
           (*response.mutable_infer_response()->mutable_parameters())["triton_final_response"]
               .set_bool_param(true);
