@@ -94,6 +94,8 @@ Application::~Application() {
 }
 
 std::optional<Application::Failure> Application::Start() {
+  if (const absl::Status status = CheckResources(resources_); !status.ok())
+    return Failure{status, kExitUsage};
   LogInfo("hiif-server starts", {{"workers", resources_.workers},
                                  {"memory_bytes", resources_.memory_bytes},
                                  {"feature_cache_bytes", resources_.feature_cache_bytes},
@@ -372,8 +374,9 @@ void Application::ReloadTokens() {
     LogWarning("the token file was not taken, the old tokens stay", {{"error", status.message()}});
 }
 
-bool Application::Busy() const {
-  return calls_->calls() + upload_.reading > 0 || (http_ != nullptr && http_->active() > 0);
+int64_t Application::Calls() const {
+  const int64_t http = http_ == nullptr ? 0 : http_->active();  // counted among calls, once read
+  return std::max<int64_t>(calls_->calls() + upload_.reading, http);
 }
 
 ExitCode Application::RunUntilSignal() {
@@ -393,7 +396,7 @@ ExitCode Application::RunUntilSignal() {
       grpc_->EndShutdown(absl::Seconds(2));
       return kExitDeviceLost;
     }
-    const bool busy = loading_ || Busy();
+    const bool busy = loading_ || Calls() > 0;
     if (memory.Due(SteadyNow(), busy, ResidentBytes(), FreePageBytes())) ReleaseFreePages();
     if (SteadyNow() >= next_reload) {
       ReloadTokens();
@@ -412,11 +415,14 @@ ExitCode Application::Drain() {
   bool hurried = WaitForSignal(ToDuration(config_.shutdown_delay())) != 0;
   acceptor_->Stop();
   grpc_->BeginShutdown();
+  monitor_.BeginDraining();
   if (http_ != nullptr) http_->BeginShutdown();
   const absl::Time end = SteadyNow() + ToDuration(config_.shutdown_grace());
-  while (Busy() && SteadyNow() < end && !hurried) hurried = WaitForSignal(kTick) != 0;
+  while (Calls() > 0 && SteadyNow() < end && !hurried) hurried = WaitForSignal(kTick) != 0;
   last_moments_ = std::make_unique<LastMoments>(kLastMoments, kExitCutOff);
-  const int64_t ended = scheduler_->Drain(absl::ZeroDuration());
+  // Those that compute, that still bring their input, and whose answers are not all sent.
+  const int64_t calls = Calls();
+  const int64_t ended = std::max(calls, scheduler_->Drain(absl::ZeroDuration()));
   if (ended == 0) last_moments_->set_code(kExitOk);  // a model that loads is not waited for either
   http_.reset();
   grpc_->EndShutdown(absl::Seconds(1));

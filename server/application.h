@@ -76,7 +76,7 @@ class Application {
   void CollectGauges();
   void ReloadTokens();
   // Calls are under way, or being read.
-  bool Busy() const;
+  int64_t Calls() const;
   ExitCode Drain();
   std::optional<Failure> StartDecoders();
   std::optional<Failure> StartHttp();

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -76,7 +77,14 @@ absl::StatusOr<std::vector<ListeningSocket>> ListenUnix(const Address& address) 
   const sockaddr_un name = UnixAddress(address.path);
   if (SomebodyListens(name))
     return absl::FailedPreconditionError(absl::StrCat("a server runs on ", address.ToString()));
-  unlink(address.path.c_str());
+  struct stat facts {};
+  if (lstat(address.path.c_str(), &facts) == 0) {
+    if (!S_ISSOCK(facts.st_mode))
+      return absl::FailedPreconditionError(
+          absl::StrCat(address.path, " is there and no socket: name another path for ",
+                       address.ToString(), ", or remove it"));
+    unlink(address.path.c_str());
+  }
   HIIF_ASSIGN_OR_RETURN(
       const ListeningSocket socket,
       Open(address, AF_UNIX, reinterpret_cast<const sockaddr*>(&name), sizeof(name)));

@@ -131,4 +131,11 @@ Resources SizeResources(const config::v1::ServerConfig& config, const MachineFac
   return resources;
 }
 
+absl::Status CheckResources(const Resources& resources) {
+  if (resources.feature_cache_bytes < resources.memory_bytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--feature-cache-bytes: ", resources.feature_cache_bytes, " leave nothing of the memory of ",
+      resources.memory_bytes, " bytes for requests; give less, or more --memory-bytes"));
+}
+
 }  // namespace hiif::server

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/status/status.h"
 #include "hiif/config/v1/config.pb.h"
 
 namespace hiif::server {
@@ -31,6 +32,8 @@ struct Resources {
 
 // Settings that are not 0 (feature_cache_bytes: not negative) win over the machine.
 Resources SizeResources(const config::v1::ServerConfig& config, const MachineFacts& facts);
+// InvalidArgument: they leave requests no memory, which would be taken for no limit.
+absl::Status CheckResources(const Resources& resources);
 
 }  // namespace hiif::server
 

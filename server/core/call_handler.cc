@@ -73,6 +73,8 @@ absl::Status CallHandler::Slot::Check() const {
 
 void CallHandler::Finish(CallName name, const Call& call, const std::string& traceparent,
                          const CallReport& report, const absl::Status& status) {
+  // Said by whoever looks for the model; the other refusals count where they are made.
+  if (ReasonOf(status) == kReasonModelLoading) metrics_->Rejected(kReasonModelLoading);
   const absl::Duration duration = SteadyNow() - call.arrival();
   std::string trace_id = TraceId(traceparent);
   if (options_.tracer != nullptr) {

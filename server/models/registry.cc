@@ -113,11 +113,13 @@ absl::Status ModelRegistry::LoadNow(const std::string& name, bool again) {
   int64_t begun = 0;
   {
     absl::MutexLock lock(&mutex_);
+    if (!again && !entries_.contains(name)) return Unknown(name);
     begun = entries_[name].loads;
   }
   absl::MutexLock one_at_a_time(&loading_);
   {
     absl::MutexLock lock(&mutex_);
+    if (!again && !entries_.contains(name)) return Unknown(name);  // unloaded meanwhile
     Entry& entry = entries_[name];
     const bool done = entry.state == ModelState::kReady || entry.state == ModelState::kFailed;
     if (again ? entry.loads > begun : done) return entry.load;

@@ -30,6 +30,7 @@ def run(*arguments, **options):
     (["--device", "cudda"], 64, "--device"),
     (["--backend", "quick"], 64, "--backend"),
     (["--precision", "float8"], 64, "--precision"),
+    (["--memory-bytes", "1GiB", "--feature-cache-bytes", "1GiB"], 64, "--feature-cache-bytes"),
     (["--listen", "0.0.0.0:0"], 64, "--insecure-listen"),
     (["--tls-certificate", "x.pem"], 64, "--tls-key"),
     (["--config", "/no/such/file.json"], 64, "/no/such/file.json"),
@@ -154,6 +155,20 @@ def test_what_outlasts_the_grace_is_told_so(start_server, photo):
         list(call)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert running.process.wait(30) == 75
+
+
+def test_an_answer_that_is_computed_and_not_sent_is_cut_off_too(start_server, photo):
+    running = start_server("--shutdown-grace", "1s")
+    slow = grpc.insecure_channel(running.address, options=[
+        ("grpc.http2.lookahead_bytes", 65536), ("grpc.http2.bdp_probe", 0)])
+    from hiif.v1 import super_resolution_pb2_grpc as rpc
+    call = rpc.SuperResolutionServiceStub(slow).Upscale(
+        request(photo, 14, 14, sample_type=3, model="bicubic"), timeout=300)  # 9 MB that nobody reads
+    assert next(call).WhichOneof("part") == "header"
+    time.sleep(1)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(30) == 75
+    call.cancel()
 
 
 def test_probes(server, start_server, tmp_path):

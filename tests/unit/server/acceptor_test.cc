@@ -90,6 +90,29 @@ TEST(Listen, SaysWhatIsInTheWay) {
   EXPECT_FALSE(Listen(*ParseAddress("203.0.113.7:0")).ok()) << "not an address of this machine";
 }
 
+TEST(Listen, ReplacesASocketThatIsDeadAndNothingElse) {
+  const std::string path = ::testing::TempDir() + "/listen-" + std::to_string(getpid());
+  const auto address = ParseAddress("unix:" + path);
+  std::ofstream(path) << "weights";
+  EXPECT_THAT(Listen(*address).status().message(), ::testing::HasSubstr("no socket"));
+  std::string kept;
+  std::ifstream(path) >> kept;
+  EXPECT_EQ(kept, "weights");
+  ASSERT_EQ(symlink("/etc/hostname", (path + "-link").c_str()), 0);
+  EXPECT_FALSE(Listen(*ParseAddress("unix:" + path + "-link")).ok());
+  unlink((path + "-link").c_str());
+  unlink(path.c_str());
+
+  const auto first = Listen(*address);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_THAT(Listen(*address).status().message(), ::testing::HasSubstr("a server runs"));
+  close((*first)[0].fd);  // the file stays
+  const auto second = Listen(*address);
+  ASSERT_TRUE(second.ok()) << second.status();
+  close((*second)[0].fd);
+  unlink(path.c_str());
+}
+
 TEST(Listen, LoopbackIsAnAddressNotAName) {
   for (const char* text : {"127.0.0.1:1", "127.200.3.4:1", "[::1]:1", "localhost:1", "unix:/x"})
     EXPECT_TRUE(ParseAddress(text)->loopback()) << text;

@@ -102,5 +102,18 @@ TEST(Resources, SettingsWin) {
   EXPECT_EQ(resources.tiles_ahead, 2);
 }
 
+TEST(Resources, ACacheLeavesMemoryForRequests) {
+  ServerConfig config = DefaultConfig();
+  config.set_memory_bytes(kGiB);
+  config.set_feature_cache_bytes(kGiB - 1);
+  EXPECT_TRUE(CheckResources(SizeResources(config, {})).ok());
+  for (const int64_t cache : {kGiB, 2 * kGiB}) {
+    config.set_feature_cache_bytes(cache);
+    EXPECT_EQ(CheckResources(SizeResources(config, {})).code(), absl::StatusCode::kInvalidArgument);
+  }
+  config.set_memory_bytes(0);  // of the machine
+  EXPECT_FALSE(CheckResources(SizeResources(config, {.cgroup_memory_bytes = kGiB})).ok());
+}
+
 }  // namespace
 }  // namespace hiif::server

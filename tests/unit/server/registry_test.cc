@@ -125,6 +125,20 @@ TEST_F(RegistryTest, AnUnloadedModelIsLoadedOnceForAllThatAskForIt) {
 }
 
 // Defect: told outside the lock, a late LOADING could overwrite READY.
+TEST_F(RegistryTest, WhatIsUnloadedWhileAllAreLoadedStaysSo) {
+  AddModel("second");
+  AddModel("third");
+  ModelRegistry registry(Options(), nullptr);
+  ASSERT_TRUE(registry.Scan().ok());
+  std::thread all([&] { registry.LoadAll([] { return false; }); });
+  while (loads_ == 0) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_TRUE(registry.Unload("third").ok());
+  all.join();
+  EXPECT_FALSE(registry.Get("third").ok());
+  EXPECT_EQ(registry.List().size(), 2);
+  EXPECT_EQ(loads_, 2);
+}
+
 TEST_F(RegistryTest, TheLastStateIsToldLast) {
   AddModel("more");
   std::map<std::string, ModelState> told;  // the listener is called by one thread at a time
