@@ -313,3 +313,29 @@ def test_addresses_of_this_machine_ask_no_proxy():
     for address in ("[::ffff:127.0.0.1]:1", "[::1]:1", "LOCALHOST:1", "127.9.9.9:1", "[::ffff:10.0.0.1]:1", "a.example:1"):
         common.channel_of(address, None, lambda _, options: seen.append(("grpc.enable_http_proxy", 0) in options), None)
     assert seen == [True, True, True, True, False, False]
+
+
+@pytest.mark.parametrize("address,goes", [
+    ("unix:/run/hiif.sock", True), ("unix-abstract:hiif", True), ("127.0.0.1:1", True), ("127.9.9.9:1", True),
+    ("[::1]:1", True), ("[::ffff:127.0.0.1]:1", True), ("LOCALHOST:1", True), ("http://localhost:1", True),
+    ("dns:///localhost:1", True), ("ipv4:127.0.0.1:1", True), ("https://a.example:1", True),
+    ("a.example:1", False), ("http://a.example:1/", False), ("10.0.0.1:1", False), ("127.0.0.1.example:1", False),
+    ("localhost.example:1", False), ("dns:///a.example:1", False), ("dns://localhost/a.example:1", False),
+    ("ipv4:127.0.0.1:1,10.0.0.1:1", False), ("[::ffff:10.0.0.1]:1", False), ("0.0.0.0:1", False)])
+def test_a_token_goes_only_where_it_is_safe(address, goes):
+    import hiif
+
+    def client(kind, **options):
+        async def make():
+            kind(address, **options)
+        asyncio.run(make())
+
+    for kind in (hiif.Client, hiif.AsyncClient):
+        if goes:
+            client(kind, token="secret")
+            continue
+        with pytest.raises(ValueError, match="in clear text"):
+            client(kind, token="secret")
+        client(kind)
+        client(kind, token="secret", allow_token_over_plaintext=True)
+        client(kind, token="secret", credentials=grpc.ssl_channel_credentials())

@@ -21,13 +21,15 @@ class Client:
     """Any thread.
 
     server: "host:port", "unix:PATH", or a name that resolves to several addresses, which are then used in turn;
-    with http:// or https:// (TLS) before it or not. credentials: for TLS (grpc.ssl_channel_credentials()). token: a bearer token. attempts: of a call
-    that breaks, in a row without progress.
+    with http:// or https:// (TLS) before it or not. credentials: for TLS (grpc.ssl_channel_credentials()). token: a
+    bearer token; ValueError where it would travel to another machine in clear text, unless allow_token_over_plaintext.
+    attempts: of a call that breaks, in a row without progress.
     """
 
     def __init__(self, server: str, *, credentials: Optional[grpc.ChannelCredentials] = None,
-                 token: Optional[str] = None, attempts: int = 8):
-        self._channel = channel_of(server, credentials, grpc.insecure_channel, grpc.secure_channel)
+                 token: Optional[str] = None, attempts: int = 8, allow_token_over_plaintext: bool = False):
+        self._channel = channel_of(server, credentials, grpc.insecure_channel, grpc.secure_channel, token,
+                                   allow_token_over_plaintext)
         self._stub = rpc.SuperResolutionServiceStub(self._channel)
         self._metadata = call_metadata(token)
         self._attempts = attempts

@@ -255,9 +255,23 @@ def add_page(found: List[pb.Model], page: pb.ListModelsResponse) -> str:
     return page.next_page_token
 
 
-def channel_of(server: str, credentials: Optional[grpc.ChannelCredentials], plain: Any, secure: Any) -> Any:
+def _is_loopback(host: str) -> bool:
+    """By number, not by how a name begins: "127.0.0.1.example" is somewhere else."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        number = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return (getattr(number, "ipv4_mapped", None) or number).is_loopback
+
+
+def channel_of(server: str, credentials: Optional[grpc.ChannelCredentials], plain: Any, secure: Any,
+               token: Optional[str] = None, allow_token_over_plaintext: bool = False) -> Any:
     """A channel; plain and secure make one without and with TLS. http:// and https:// before the address are
-    understood, the latter as TLS; no proxy is asked for this machine's own addresses."""
+    understood, the latter as TLS; no proxy is asked for this machine's own addresses. Raises ValueError where the
+    token would leave this machine in clear text and that was not allowed."""
+    named = server
     for scheme in ("http://", "https://"):
         if server.startswith(scheme):
             server = server[len(scheme):].rstrip("/")
@@ -266,16 +280,18 @@ def channel_of(server: str, credentials: Optional[grpc.ChannelCredentials], plai
     if server.startswith("unix:"):  # gRPC takes a URI
         server = "unix:" + urllib.parse.quote(server[5:], safe="/:@!$&'()*+,;=", errors="surrogateescape")
     options = [*CHANNEL_OPTIONS, ("grpc.lb_policy_name", "round_robin")]
-    host = server.rsplit(":", 1)[0].strip("[]")
-    try:
-        own = host.lower() == "localhost"
-        if not own:
-            number = ipaddress.ip_address(host)
-            own = (getattr(number, "ipv4_mapped", None) or number).is_loopback
-    except ValueError:
-        own = False
+    address = server
+    for scheme in ("dns:///", "dns:", "ipv4:", "ipv6:"):
+        if address.startswith(scheme):
+            address = address[len(scheme):]
+            break
+    own = _is_loopback(address.rsplit(":", 1)[0].strip("[]"))
     if own:
         options.append(("grpc.enable_http_proxy", 0))
+    if (token and credentials is None and not allow_token_over_plaintext and not own and
+            not server.startswith(("unix:", "unix-abstract:"))):
+        raise ValueError(f"the token would travel to {named} in clear text: use TLS (credentials, or https://), or "
+                         "allow it explicitly (allow_token_over_plaintext)")
     return plain(server, options) if credentials is None else secure(server, credentials, options)
 
 
