@@ -190,6 +190,27 @@ def test_gives_up(call, steps, options, code, calls):
     assert time.monotonic() - begin < 2
 
 
+def test_tiles_that_come_again_are_no_progress(call):
+    """Of a server whose outputs cannot be resumed."""
+    script = Script(*[refuse(UNAVAILABLE, at=5)] * 20, lie=changed("UpscaleHeader", resume_token=b""))
+    error, _ = call(script, attempts=3)
+    assert error.code == UNAVAILABLE and len(script.calls) == 3
+    assert [parameters.first_tile for _, parameters in script.calls] == [0, 0, 0]
+    once = Script(refuse(UNAVAILABLE, at=5), lie=changed("UpscaleHeader", resume_token=b""))
+    result, seen = call(once)
+    assert numpy.array_equal(result, EXPECTED) and seen[-1] == (144, 144)
+
+
+def test_starting_over_has_an_end(call):
+    """Two servers that cannot go on from where the other one stopped; one that says so of its own output."""
+    script = Script(*[refuse(UNAVAILABLE, at=2), refuse(grpc.StatusCode.FAILED_PRECONDITION)] * 20)
+    error, _ = call(script, attempts=3)
+    assert error.code == UNAVAILABLE and len(script.calls) == 3
+    script = Script(*[refuse(grpc.StatusCode.FAILED_PRECONDITION, at=0)] * 20)
+    error, _ = call(script)
+    assert error.code == grpc.StatusCode.FAILED_PRECONDITION and len(script.calls) == 1
+
+
 def test_models_are_asked_again():
     import hiif
     address, server = serve(Script(refuse(UNAVAILABLE)))

@@ -70,12 +70,7 @@ class Client:
                 if assembly.trailer is None:
                     raise Error(grpc.StatusCode.DATA_LOSS, "the stream ended without a trailer")
             except (grpc.RpcError, Error) as failure:
-                error = error_of(failure)
-                if (error.code == grpc.StatusCode.FAILED_PRECONDITION and
-                        assembly.parameters.resume_token):
-                    assembly.start_over()
-                    continue
-                time.sleep(retries.wait(error))
+                time.sleep(retries.wait(assembly.failed(error_of(failure))))
         return assembly.result()
 
     def _call(self, source: Source, parameters: pb.UpscaleParameters, timeout: Optional[float]) -> Any:

@@ -151,25 +151,27 @@ class Assembly:
         self._header: Optional[pb.UpscaleHeader] = None
         self._pixels: Optional[np.ndarray] = None
         self._done = 0
+        self._furthest = 0  # of all outputs that were begun
         self.begin()
 
     def begin(self) -> None:
         """Another stream begins, of self.parameters."""
         message = self._source.message
+        self._resumed = bool(self.parameters.resume_token)
         self._checker = ResponseChecker(self.parameters,
                                         message.raw if message.WhichOneof("source") == "raw" else None)
 
     def add(self, response: pb.UpscaleResponse) -> bool:
-        """One message, in the order of the stream; whether it was a tile. Raises Error (DATA_LOSS) where the answer
-        is damaged, or another one than was asked for."""
+        """One message, in the order of the stream; whether it was a tile that need not be sent again, further on than
+        any before. Raises Error (DATA_LOSS) where the answer is damaged, or another one than was asked for."""
         require(self.trailer is None, "it goes on after its trailer")
         part = response.WhichOneof("part")
         if part == "header":
             self._checker.header(response.header)
-            if self._header is None or response.header.resume_token != self._header.resume_token:
-                if self.parameters.first_tile:  # from its beginning, then
-                    raise Error(grpc.StatusCode.FAILED_PRECONDITION, "the output changed while it was resumed")
+            if not self.parameters.first_tile:
                 self._begin(response.header)
+            elif response.header.resume_token != self.parameters.resume_token:  # from its beginning, then
+                raise Error(grpc.StatusCode.FAILED_PRECONDITION, "the output changed while it was resumed")
         elif part == "tile":
             tile, header, pixels = response.tile, self._header, self._pixels
             self._checker.tile(tile)
@@ -177,11 +179,14 @@ class Assembly:
             top, left = tile.y - header.region.y, tile.x - header.region.x
             pixels[top:top + tile.height, left:left + tile.width] = np.frombuffer(
                 tile.samples, pixels.dtype).reshape(tile.height, tile.width, -1)
-            self.parameters.first_tile = tile.index + 1
             self._done += tile.width * tile.height
             if self._progress is not None:
                 self._progress(self._done, self._all())
-            return True
+            if self.parameters.resume_token:  # else it all comes again
+                self.parameters.first_tile = tile.index + 1
+            if self.parameters.first_tile > self._furthest:
+                self._furthest = self.parameters.first_tile
+                return True
         elif part == "trailer":
             self._checker.trailer(response.trailer)
             self.trailer = response.trailer
@@ -197,19 +202,23 @@ class Assembly:
         self._source.check_result(header.channels, header.sample_type)
         self._header = header
         self._done = 0
+        self.parameters.resume_token = header.resume_token
         shape = header.region.height, header.region.width, header.channels
         try:  # pages of zeros, which take memory as tiles come
             self._pixels = np.zeros(shape, DTYPES[header.sample_type])
         except (MemoryError, ValueError) as error:
             raise MemoryError(f"an output of {shape[1]} x {shape[0]} pixels does not fit into memory: ask for regions "
                               "of it") from error
-        self.parameters.resume_token = header.resume_token
 
-    def start_over(self) -> None:
-        """The server cannot go on from where another one stopped."""
+    def failed(self, error: Error) -> Error:
+        """What an attempt ended with, as a reason to wait: the server cannot go on from where another one stopped,
+        then from its beginning, or as it is."""
+        if error.code != grpc.StatusCode.FAILED_PRECONDITION or not self._resumed:
+            return error
         self._header = None
         self.parameters.resume_token = b""
         self.parameters.first_tile = 0
+        return Error(grpc.StatusCode.DATA_LOSS, error.message, error.retry_after)
 
     def result(self) -> Union[Image.Image, np.ndarray]:
         """What the sender of the picture expects; tells of losses."""
