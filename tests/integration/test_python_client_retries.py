@@ -43,7 +43,7 @@ def serve(script):
             script.lie(header)
             yield pb.UpscaleResponse(header=header)
             trailer = pb.UpscaleTrailer()
-            for index in range(request.parameters.first_tile, 9):
+            for index in range(request.parameters.first_tile, 0 if request.parameters.validate_only else 9):
                 samples = bytes([index]) * TILE * TILE
                 tile = pb.Tile(index=index, x=index % 3 * TILE, y=index // 3 * TILE, width=TILE, height=TILE,
                                samples=samples, crc32c=crc32c(samples))
@@ -209,6 +209,17 @@ def test_starting_over_has_an_end(call):
     script = Script(*[refuse(grpc.StatusCode.FAILED_PRECONDITION, at=0)] * 20)
     error, _ = call(script)
     assert error.code == grpc.StatusCode.FAILED_PRECONDITION and len(script.calls) == 1
+
+
+def test_validate_only_gives_the_header(call):
+    header, seen = call(Script(), validate_only=True)
+    assert (header.output_width, header.output_height, header.grid.columns, seen) == (SIZE, SIZE, 3, [])
+
+
+@pytest.mark.parametrize("options", [{"first_tile": 3}, {"resume_token": b"x"}, {"encoded": None}])
+def test_what_the_client_does_itself_is_refused(call, options):
+    with pytest.raises(TypeError, match=next(iter(options))):
+        call(Script(), **options)
 
 
 def test_models_are_asked_again():

@@ -91,6 +91,7 @@ class ResponseChecker:
 
     def tile(self, tile: pb.Tile) -> None:
         require(self._header is not None, "it does not begin with a header")
+        require(not self._asked.validate_only, "tiles of a validate_only")
         header: Any = self._header
         grid, region, size = header.grid, header.region, header.grid.tile_size
         require(tile.index == self._next and tile.index < grid.columns * grid.rows,

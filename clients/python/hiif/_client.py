@@ -47,15 +47,17 @@ class Client:
     def upscale(self, picture: Picture, scale: Union[None, float, Tuple[float, float]] = None, *,
                 size: Optional[Tuple[int, int]] = None, region: Optional[Sequence[int]] = None,
                 model: str = "", as_array: Optional[bool] = None, progress: Optional[Progress] = None,
-                timeout: Optional[float] = None, **parameters: Any) -> Union[Image.Image, np.ndarray]:
+                timeout: Optional[float] = None, **parameters: Any) -> Union[Image.Image, np.ndarray, pb.UpscaleHeader]:
         """The picture enlarged; an array for an array, else a Pillow image, unless as_array says otherwise.
 
         picture: a Pillow image, an array, a path, an open file or its bytes. scale: 1 to 32, or (horizontal,
         vertical). size: (width, height) instead; a 0 keeps the aspect ratio. region: (x, y, width, height)
         of the output to compute. progress: called with pixels done and pixels in all. timeout: seconds, for
-        the whole call. parameters: other fields of UpscaleParameters. A Pillow image is taken as it shows itself,
+        the whole call. parameters: other fields of UpscaleParameters; with validate_only=True nothing is computed, and the
+        UpscaleHeader comes back: size, tiles, estimated_seconds. A Pillow image is taken as it shows itself,
         not turned by its EXIF; what its info has (profile, EXIF, texts) comes back. What is lost is told by LossWarning.
-        Raises Error, and TypeError for what cannot be sent or cannot be held by Pillow.
+        Raises Error, and TypeError for what cannot be sent or cannot be held by Pillow, and for encoded, resume_token
+        and first_tile, which are the client's own.
         """
         source = source_of(picture, as_array, bool(parameters.get("convert_to_srgb")),
                            bool(parameters.get("clip")))

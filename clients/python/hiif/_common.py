@@ -97,6 +97,9 @@ def parameters_of(scale: Union[None, float, Tuple[float, float]], size: Optional
     """scale: a factor, or (horizontal, vertical); size: (width, height), 0 keeps the aspect ratio."""
     if (scale is None) == (size is None):
         raise TypeError("either a scale or a size is needed")
+    own = {"encoded", "first_tile", "resume_token"}.intersection(others)
+    if own:
+        raise TypeError(f"{', '.join(sorted(own))}: the client asks for tiles, and goes on after a break, by itself")
     parameters = pb.UpscaleParameters(**{k: v for k, v in others.items() if v is not None})
     if size is not None:
         parameters.target.width, parameters.target.height = size
@@ -203,6 +206,8 @@ class Assembly:
         self._header = header
         self._done = 0
         self.parameters.resume_token = header.resume_token
+        if self.parameters.validate_only:
+            return
         shape = header.region.height, header.region.width, header.channels
         try:  # pages of zeros, which take memory as tiles come
             self._pixels = np.zeros(shape, DTYPES[header.sample_type])
@@ -220,10 +225,13 @@ class Assembly:
         self.parameters.first_tile = 0
         return Error(grpc.StatusCode.DATA_LOSS, error.message, error.retry_after)
 
-    def result(self) -> Union[Image.Image, np.ndarray]:
-        """What the sender of the picture expects; tells of losses."""
-        assert self._pixels is not None and self._header is not None and self.trailer is not None
+    def result(self) -> Union[Image.Image, np.ndarray, pb.UpscaleHeader]:
+        """What the sender of the picture expects, of validate_only the header; tells of losses."""
+        assert self._header is not None and self.trailer is not None
         warn([*self._source.warnings, *self.trailer.warnings])
+        if self.parameters.validate_only:
+            return self._header
+        assert self._pixels is not None
         return self._source.result(self._pixels, self._header.icc_profile)
 
 
