@@ -1,10 +1,12 @@
 #include "client/cli/outputs.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <climits>
 #include <filesystem>
 #include <regex>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -18,6 +20,26 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kDefaultName[] = "{stem}_{scale}.{ext}";
+
+// What of all its names a file that may not be there yet is known by: where links lead, as
+// AtomicFile follows them, and for a file with more names (hard links), which is written through,
+// the file itself.
+std::string FileOf(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink > 1)
+    return absl::StrCat("inode ", info.st_dev, ":", info.st_ino);
+  constexpr int kMaxLinks = 40;
+  std::error_code error;
+  fs::path at(path);
+  for (int i = 0; i < kMaxLinks; ++i) {
+    const fs::path next = fs::read_symlink(at, error);
+    if (error) break;
+    at = next.is_absolute() ? next : at.parent_path() / next;
+  }
+  const fs::path whole = fs::absolute(at, error);
+  const fs::path known = fs::weakly_canonical(whole, error);
+  return error ? path : known.string();
+}
 
 }  // namespace
 
@@ -88,17 +110,46 @@ absl::StatusOr<OutputFile> OutputNames::For(const InputFile& input,
   return out;
 }
 
+absl::StatusOr<Exists> ParseExists(const std::string& name) {
+  for (const auto& [known, exists] :
+       {std::pair("skip", Exists::kSkip), std::pair("overwrite", Exists::kOverwrite),
+        std::pair("error", Exists::kError), std::pair("rename", Exists::kRename)})
+    if (name == known) return exists;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--exists: \"", name, "\" is none of skip, overwrite, error, rename"));
+}
+
+absl::Status SameOutputAs(const std::string& other) {
+  return absl::AlreadyExistsError(absl::StrCat(
+      "its output would be that of ", other,
+      "; --name with {ext}, another folder, or --exists rename without --shard, helps"));
+}
+
 absl::StatusOr<OutputDecision> ExistsPolicy::Decide(const std::string& input,
                                                     const std::string& output) {
+  if (output == "-") return OutputDecision{true, output};
   std::error_code error;
-  // What is no file (a pipe, a device) holds nothing that could be lost.
-  const bool is_free = output == "-" || !fs::exists(output, error) || fs::is_other(output, error);
+  const fs::file_status status = fs::status(output, error);
   if (error == std::errc::filename_too_long ||
       fs::path(output).filename().native().size() > NAME_MAX)  // in a folder that is not there yet
     return absl::InvalidArgumentError(absl::StrCat(
         output, ": the name is longer than the file system takes; --name makes another one"));
-  if (is_free) return OutputDecision{true, output};
-  if (exists_ == Exists::kRename) return OutputDecision{true, FreeName(output)};
+  // What is no file (a pipe, a device) holds nothing that could be lost.
+  if (fs::is_other(status)) return OutputDecision{true, output};
+  absl::MutexLock lock(&mutex_);
+  if (exists_ == Exists::kRename) return OutputDecision{true, FreeName(input, output)};
+  const std::string file = FileOf(output);
+  if (const auto taken = taken_.find(file); taken != taken_.end())
+    return SameOutputAs(taken->second);
+  HIIF_ASSIGN_OR_RETURN(OutputDecision decision, IfThere(input, output));
+  if (decision.write) taken_.emplace(file, input);
+  return decision;
+}
+
+absl::StatusOr<OutputDecision> ExistsPolicy::IfThere(const std::string& input,
+                                                     const std::string& output) const {
+  std::error_code error;
+  if (!fs::exists(output, error)) return OutputDecision{true, output};
   if (fs::equivalent(input, output, error) && exists_ != Exists::kOverwrite)
     return absl::AlreadyExistsError(absl::StrCat(output, " is the input itself"));
   if (resume_) {
@@ -112,16 +163,16 @@ absl::StatusOr<OutputDecision> ExistsPolicy::Decide(const std::string& input,
       output, " exists already; --exists skip, overwrite or rename, or --resume, says what to do"));
 }
 
-std::string ExistsPolicy::FreeName(const std::string& output) {
+std::string ExistsPolicy::FreeName(const std::string& input, const std::string& output) {
   const fs::path path(output);
   std::error_code error;
-  absl::MutexLock lock(&mutex_);
-  for (int n = 1;; ++n) {
-    const fs::path candidate =
-        path.parent_path() / absl::StrCat(path.stem().string(), "-", n, path.extension().string());
-    if (!fs::exists(candidate, error) && taken_.insert(candidate.string()).second)
-      return candidate.string();
-  }
+  std::string candidate = output;
+  for (int n = 1; fs::exists(candidate, error) || !taken_.emplace(FileOf(candidate), input).second;
+       ++n)
+    candidate =
+        (path.parent_path() / absl::StrCat(path.stem().string(), "-", n, path.extension().string()))
+            .string();
+  return candidate;
 }
 
 void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs) {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -53,28 +53,40 @@ class OutputNames {
 
 enum class Exists { kSkip, kOverwrite, kError, kRename };
 
+// By the values of --exists. InvalidArgument.
+absl::StatusOr<Exists> ParseExists(const std::string& name);
+
+// What is wrong with an input whose output is that of `other`, an input before it.
+absl::Status SameOutputAs(const std::string& other);
+
 struct OutputDecision {
   bool write = false;  // otherwise: skip
   std::string path;    // where to
 };
 
-// What to do about an output whose name is taken. Any thread.
+// What to do about an output whose name is taken: by what is there, or by an output of this run
+// that is not there yet. Names that lead to one file, through links or "..", are one. Any thread.
 class ExistsPolicy {
  public:
   // resume: an output that is not older than its input was finished by an earlier run: skip; else
   // overwrite.
   ExistsPolicy(Exists exists, bool resume) : exists_(exists), resume_(resume) {}
 
-  // AlreadyExists for kError, saying which flags help, and where the output is the input itself.
+  // AlreadyExists for kError, saying which flags help, where the output is the input itself, and,
+  // but for kRename, where another input of this run has it. What is to be written stays taken.
   absl::StatusOr<OutputDecision> Decide(const std::string& input, const std::string& output);
 
  private:
-  std::string FreeName(const std::string& output);
+  // Among what is there; nothing about this run.
+  absl::StatusOr<OutputDecision> IfThere(const std::string& input, const std::string& output) const;
+  std::string FreeName(const std::string& input, const std::string& output)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Exists exists_;
   const bool resume_;
   absl::Mutex mutex_;
-  std::unordered_set<std::string> taken_ ABSL_GUARDED_BY(mutex_);  // by FreeName()
+  // File (FileOf()) -> the input it is made from.
+  std::unordered_map<std::string, std::string> taken_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Removes what a killed run left in the folder: temporaries of outputs, of processes that are gone.

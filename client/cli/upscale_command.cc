@@ -52,16 +52,11 @@ absl::StatusOr<int> ParseJobs(const std::string& text, int standard) {
       "--jobs: \"", text, "\" is neither a number of 1 to ", kMaxJobs, " nor load:proc:save"));
 }
 
-absl::StatusOr<Exists> ParseExists(const UpscaleFlags& flags) {
+absl::StatusOr<Exists> ExistsOf(const UpscaleFlags& flags) {
   if (flags.resume && flags.exists != "error")
     return absl::InvalidArgumentError(
         "--resume says what happens to existing outputs: no --exists");
-  for (const auto& [name, exists] :
-       {std::pair("skip", Exists::kSkip), std::pair("overwrite", Exists::kOverwrite),
-        std::pair("error", Exists::kError), std::pair("rename", Exists::kRename)})
-    if (flags.exists == name) return exists;
-  return absl::InvalidArgumentError(
-      absl::StrCat("--exists: \"", flags.exists, "\" is none of skip, overwrite, error, rename"));
+  return ParseExists(flags.exists);
 }
 
 // Outputs of a run before, lying among the inputs, are no inputs; two inputs never share an output.
@@ -143,7 +138,7 @@ struct Checked {
 
 absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
   HIIF_ASSIGN_OR_RETURN(Sizing sizing, Sizing::Create(flags.size));
-  HIIF_ASSIGN_OR_RETURN(const Exists exists, ParseExists(flags));
+  HIIF_ASSIGN_OR_RETURN(const Exists exists, ExistsOf(flags));
   HIIF_ASSIGN_OR_RETURN(const MetadataOptions metadata, ParseMetadataOptions(flags));
   HIIF_ASSIGN_OR_RETURN(
       const int jobs,
@@ -165,7 +160,9 @@ absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
   std::vector<std::string> left_out;
   HIIF_ASSIGN_OR_RETURN(std::vector<InputFile> expanded,
                         ExpandInputs(inputs, {flags.recursive, names.folder(), &left_out}));
-  std::vector<PlannedFile> files = Plan(std::move(expanded), names, exists == Exists::kRename);
+  // Of several processes none knows which names the others take.
+  const bool rename = exists == Exists::kRename && flags.shard.empty();
+  std::vector<PlannedFile> files = Plan(std::move(expanded), names, rename);
   HIIF_ASSIGN_OR_RETURN(files, Shard(std::move(files), flags.shard));
   return Checked{std::move(sizing), std::move(names),   exists, metadata, jobs,
                  std::move(files),  std::move(left_out)};
@@ -218,9 +215,7 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
         result.input = files[i].input.path;
         if (!files[i].same_output_as.empty()) {
           result.outcome = Outcome::kFailed;
-          result.status = absl::AlreadyExistsError(
-              absl::StrCat("its output would be that of ", files[i].same_output_as,
-                           "; --name with {ext}, another folder, or --exists rename, helps"));
+          result.status = SameOutputAs(files[i].same_output_as);
         } else {
           result = UpscaleFile(job, i, files[i].input);
         }

@@ -130,6 +130,34 @@ def test_outputs_that_are_there(tiles, folder, tmp_path):
     assert "its output would be that of" in clash
 
 
+def test_outputs_that_get_another_name_are_all_there(tiles, tmp_path):
+    """Of inputs of one name, many at a time: each of its own width."""
+    sources = [tmp_path / f"{n:02}" / "photo.png" for n in range(24)]
+    for n, source in enumerate(sources):
+        source.parent.mkdir()
+        Image.new("RGB", (10 + n, 8)).save(source)
+    flags = ["-o", tmp_path / "out", "-s", 2, "--exists", "rename", "--server", tiles]
+    hiif("upscale", *sources, *flags, "-j", 12)
+    assert names(tmp_path / "out") == sorted(["photo_x2.png", *(f"photo_x2-{n}.png" for n in range(1, 24))])
+    assert sorted(Image.open(path).width for path in (tmp_path / "out").iterdir()) == [20 + 2 * n for n in range(24)]
+    # Two processes know nothing of each other's names.
+    flags[1] = tmp_path / "shards"
+    hiif("upscale", *sources[:2], *flags, "--shard", "0/2")
+    assert "its output would be that of" in hiif("upscale", *sources[:2], *flags, "--shard", "1/2", check=1).stderr
+    assert Image.open(tmp_path / "shards" / "photo_x2.png").width == 20
+
+
+def test_frames_and_files_of_one_name(tiles, tmp_path):
+    """What a frame would be called, another input is already."""
+    frames = [Image.new("L", (8, 8), value) for value in (0, 99)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    Image.new("L", (9, 9)).save(tmp_path / "a-002.tif")
+    flags = ["upscale", tmp_path / "a-002.tif", tmp_path / "a.tif", "-o", tmp_path / "out", "--name", "{stem}.{ext}", "-s", 2,
+             "--all-frames", "--exists", "overwrite", "--server", tiles]
+    assert "its output would be that of" in hiif(*flags, "-j", 1, check=1).stderr
+    assert Image.open(tmp_path / "out" / "a-002.tif").width == 18
+
+
 def test_pipes(tiles, folder):
     data = (folder / "a.png").read_bytes()
     command = [BIN / "hiif", "upscale", "-", "-o", "-", "-s", "2", "--server", tiles]

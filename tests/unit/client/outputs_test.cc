@@ -1,10 +1,15 @@
 #include "client/cli/outputs.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -82,6 +87,66 @@ TEST_F(OutputsTest, WhatIsThereAlready) {
   EXPECT_EQ(rename.Decide(input, output)->path, (root_ / "out-1.png").string());
   EXPECT_EQ(rename.Decide(input, output)->path, (root_ / "out-2.png").string());
   EXPECT_FALSE(ExistsPolicy(Exists::kSkip, false).Decide(input, input).ok()) << "the input itself";
+}
+
+TEST_F(OutputsTest, NoTwoInputsGetOneName) {
+  fs::create_directories(root_ / "real" / "sub");
+  fs::create_directory_symlink("real", root_ / "link");
+  fs::create_symlink("real/photo.png", root_ / "photo.png");  // not there yet
+  const std::string name = (root_ / "real" / "photo.png").string();
+  const std::string first = (root_ / "real" / "photo-1.png").string();
+  ExistsPolicy rename(Exists::kRename, false);
+  EXPECT_EQ(rename.Decide("a/photo.png", name)->path, name);
+  EXPECT_EQ(rename.Decide("b/photo.png", name)->path, first);
+  int n = 0;
+  for (const fs::path& same :
+       {root_ / "real" / "sub" / ".." / "photo.png", root_ / "link" / "photo.png",
+        root_ / "photo.png", fs::relative(name)}) {
+    const auto decision = rename.Decide(absl::StrCat(n++, "/photo.png"), same.string());
+    ASSERT_TRUE(decision.ok()) << decision.status();
+    EXPECT_TRUE(decision->write);
+    EXPECT_NE(decision->path, same.string());
+    EXPECT_NE(fs::weakly_canonical(decision->path), fs::weakly_canonical(first));
+  }
+  for (const Exists exists : {Exists::kError, Exists::kOverwrite, Exists::kSkip}) {
+    ExistsPolicy policy(exists, false);
+    EXPECT_TRUE(policy.Decide("a/photo.png", name)->write);
+    const auto clash = policy.Decide("b/photo.png", (root_ / "photo.png").string());
+    EXPECT_TRUE(absl::IsAlreadyExists(clash.status())) << clash.status();
+    EXPECT_THAT(clash.status().message(), HasSubstr("a/photo.png"));
+  }
+}
+
+TEST_F(OutputsTest, AFileOfTwoNamesIsWrittenOnce) {
+  const std::string one = Touch("one.png");
+  fs::create_hard_link(one, root_ / "two.png");
+  ExistsPolicy policy(Exists::kOverwrite, false);
+  EXPECT_TRUE(policy.Decide("a.png", one)->write);
+  EXPECT_TRUE(absl::IsAlreadyExists(policy.Decide("b.png", root_ / "two.png").status()));
+}
+
+TEST_F(OutputsTest, ThreadsGetNamesOfTheirOwn) {
+  ExistsPolicy rename(Exists::kRename, false);
+  const std::string name = (root_ / "photo.png").string();
+  std::vector<std::string> paths(64);
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 8; ++t)
+      threads.emplace_back([&, t] {
+        for (int i = t; i < 64; i += 8)
+          paths[i] = rename.Decide(absl::StrCat(i, ".png"), name)->path;
+      });
+  }
+  EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), 64);
+}
+
+TEST_F(OutputsTest, PipesAreWrittenByAnyNumber) {
+  const std::string pipe = (root_ / "pipe.png").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const Exists exists : {Exists::kError, Exists::kRename}) {
+    ExistsPolicy policy(exists, false);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(policy.Decide("a.png", pipe)->path, pipe);
+  }
 }
 
 TEST_F(OutputsTest, ResumeRedoesWhatIsOlderThanItsInput) {
