@@ -7,10 +7,12 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,9 +25,11 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/stray_lines.h"
+#include "base/text.h"
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/outputs.h"
 #include "client/cli/parameters.h"
 #include "client/cli/sizing.h"
 #include "imaging/y4m.h"
@@ -84,7 +88,8 @@ class Video {
         plan_(plan),
         out_(Resized(in_, plan.size())) {}
 
-  const VideoFormat& out() const { return out_; }
+  // Whether Run() ended because its input does within a frame; what was written is whole.
+  bool input_broke() const { return input_broke_; }
 
   // Reads, computes and writes until the end. What was written is whole frames, whatever happens.
   absl::Status Run(Input input, int output, int jobs, int64_t* frames) {
@@ -108,6 +113,7 @@ class Video {
       if (std::ssize(under_way) >= jobs) HIIF_RETURN_IF_ERROR(write_first());
     }
     while (!under_way.empty()) HIIF_RETURN_IF_ERROR(write_first());
+    input_broke_ = !broken.ok();
     return broken;
   }
 
@@ -118,13 +124,11 @@ class Video {
     if (input.AtEnd()) return "";
     const std::optional<std::string> line = input.Line();
     if (!line || (*line != "FRAME" && !absl::StartsWith(*line, "FRAME ")))
-      return absl::DataLossError(absl::StrCat("the stream is damaged before frame ", number_,
-                                              "; the frames before it are written"));
+      return absl::DataLossError(absl::StrCat("the stream is damaged before frame ", number_));
     std::string frame = input.Bytes(in_.FrameBytes());
     if (std::ssize(frame) < in_.FrameBytes())
-      return absl::DataLossError(absl::StrFormat(
-          "the stream ends within frame %d (%d of %d bytes); the frames before it are written",
-          number_, frame.size(), in_.FrameBytes()));
+      return absl::DataLossError(absl::StrFormat("the stream ends within frame %d (%d of %d bytes)",
+                                                 number_, frame.size(), in_.FrameBytes()));
     return frame;
   }
 
@@ -154,7 +158,34 @@ class Video {
   const OutputPlan plan_;
   const VideoFormat out_;
   int64_t number_ = 0;
+  bool input_broke_ = false;
 };
+
+// What came of a run.
+struct Outcome {
+  int64_t frames = 0;
+  std::string output;  // where to, if not as it was named
+  bool skipped = false;
+};
+
+// The path is there and a file or folder.
+bool IsThere(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error) && !std::filesystem::is_other(path, error);
+}
+
+// What is whole is kept of a stream that breaks, but not in the place of another file, unless that
+// was asked for, and never in that of the stream itself.
+bool KeepsPart(const UpscaleFlags& flags, Exists exists, const std::string& output) {
+  const std::string input = flags.inputs[0] == "-" ? "/dev/stdin" : flags.inputs[0];
+  std::error_code error;
+  return !IsThere(output) ||
+         (exists == Exists::kOverwrite && !std::filesystem::equivalent(input, output, error));
+}
+
+absl::Status With(const absl::Status& status, absl::string_view more) {
+  return absl::Status(status.code(), absl::StrCat(status.message(), "; ", more));
+}
 
 absl::Status CheckFlags(const UpscaleFlags& flags) {
   if (flags.inputs.size() != 1 || !flags.lists.empty() || flags.output.empty())
@@ -167,10 +198,16 @@ absl::Status CheckFlags(const UpscaleFlags& flags) {
 }
 
 absl::Status Run(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt,
-                 std::unique_ptr<Connection>* connection, int64_t* frames) {
+                 std::unique_ptr<Connection>* connection, Outcome* outcome) {
   HIIF_RETURN_IF_ERROR(CheckFlags(flags));
   HIIF_ASSIGN_OR_RETURN(const Sizing sizing, Sizing::Create(flags.size));
+  HIIF_ASSIGN_OR_RETURN(const Exists exists, ParseExists(flags.exists));
   const std::string& path = flags.inputs[0];
+  HIIF_ASSIGN_OR_RETURN(const OutputDecision decision,
+                        ExistsPolicy(exists, /*resume=*/false).Decide(path, flags.output));
+  outcome->skipped = !decision.write;
+  if (!decision.write) return absl::OkStatus();
+  if (decision.path != flags.output) outcome->output = decision.path;
   std::FILE* file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
   if (file == nullptr)
     return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", ErrorText(errno)));
@@ -182,12 +219,19 @@ absl::Status Run(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt
   HIIF_ASSIGN_OR_RETURN(*connection,
                         Connection::Open(flags.connection, interrupt.token(), flags.model));
   Video video(flags, connection->get(), std::move(format), plan);
-  if (flags.output == "-") return video.Run(input, STDOUT_FILENO, jobs, frames);
-  HIIF_ASSIGN_OR_RETURN(auto output, AtomicFile::Create(flags.output, HardLinks::kWriteThrough));
-  const absl::Status status = video.Run(input, output->descriptor(), jobs, frames);
-  // What is whole is kept of a stream that breaks.
-  if (status.ok() || absl::IsDataLoss(status)) HIIF_RETURN_IF_ERROR(output->Commit());
-  return status;
+  std::unique_ptr<AtomicFile> output;
+  if (flags.output != "-") {
+    HIIF_ASSIGN_OR_RETURN(output, AtomicFile::Create(decision.path, HardLinks::kWriteThrough));
+  }
+  const absl::Status status = video.Run(
+      input, output == nullptr ? STDOUT_FILENO : output->descriptor(), jobs, &outcome->frames);
+  if (!status.ok() && !video.input_broke()) return status;
+  if (!status.ok() && output != nullptr && !KeepsPart(flags, exists, decision.path)) {
+    outcome->frames = 0;
+    return With(status, absl::StrCat(decision.path, " stays as it was"));
+  }
+  if (output != nullptr) HIIF_RETURN_IF_ERROR(output->Commit());
+  return status.ok() ? status : With(status, "the frames before it are written");
 }
 
 }  // namespace
@@ -195,15 +239,20 @@ absl::Status Run(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt
 int RunVideo(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt) {
   const absl::Time start = absl::Now();
   std::unique_ptr<Connection> connection;
-  int64_t frames = 0;
-  const absl::Status status = Run(flags, jobs, interrupt, &connection, &frames);
+  Outcome outcome;
+  const absl::Status status = Run(flags, jobs, interrupt, &connection, &outcome);
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
-  if (!flags.log.quiet && frames > 0)
-    std::fprintf(Console(), "%s",
-                 absl::StrFormat("%d frames in %.1f s, %.2f a second\n", frames, seconds,
-                                 static_cast<double>(frames) / seconds)
-                     .c_str());
+  if (!flags.log.quiet && outcome.skipped)
+    std::fprintf(Console(), "skipped %s: %s is there\n", Visible(flags.inputs[0]).c_str(),
+                 Visible(flags.output).c_str());
+  if (!flags.log.quiet && outcome.frames > 0)
+    std::fprintf(
+        Console(), "%s",
+        absl::StrFormat("%s%s%d frames in %.1f s, %.2f a second\n", Visible(outcome.output),
+                        outcome.output.empty() ? "" : ": ", outcome.frames, seconds,
+                        static_cast<double>(outcome.frames) / seconds)
+            .c_str());
   if (status.ok()) return kExitOk;
   return Fail("upscale", connection == nullptr ? status : connection->Explain(status));
 }

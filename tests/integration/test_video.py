@@ -4,11 +4,12 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 import numpy
 import pytest
 
-from processes import BIN, run_tile_server
+from processes import BIN, hiif, run_tile_server
 
 FFMPEG = shutil.which("ffmpeg")
 pytestmark = pytest.mark.skipif(FFMPEG is None, reason="needs ffmpeg")
@@ -89,3 +90,93 @@ def test_a_pipe_of_ffmpeg_on_both_ends(server, tmp_path):
     shown = subprocess.run([FFMPEG, "-loglevel", "error", "-i", out, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"],
                            check=True, capture_output=True).stdout
     assert numpy.frombuffer(shown, numpy.uint8).size == 4 * 144 * 108 * 3
+
+
+def grey(frames=3):
+    """A stream of 16 x 16 grey pixels."""
+    return b"YUV4MPEG2 W16 H16 F25:1 Cmono\n" + b"".join(b"FRAME\n" + bytes([100]) * 256 for _ in range(frames))
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory):
+    with run_tile_server(tmp_path_factory.mktemp("tiles")) as address:
+        yield address
+
+
+@pytest.fixture
+def run(tiles, tmp_path):
+    """Runs in a folder with in.y4m; standard error."""
+    (tmp_path / "in.y4m").write_bytes(grey())
+
+    def run(output, *flags, source="in.y4m", check=0, **options):
+        return hiif("upscale", "--y4m", source, "-o", output, "-s", 2, *flags, "--server", tiles, check=check, cwd=tmp_path,
+                    **options).stderr
+    return run
+
+
+def frames_of(path):
+    data = path.read_bytes()
+    assert data.startswith(b"YUV4MPEG2 W32 H32 ")
+    return data.count(b"FRAME\n")
+
+
+def test_an_output_that_is_there(run, tmp_path):
+    out = tmp_path / "out.y4m"
+    out.write_bytes(b"mine")
+    assert "exists already; --exists" in run("out.y4m", check=1)
+    assert "skipped in.y4m: out.y4m is there" in run("out.y4m", "--exists", "skip")
+    assert out.read_bytes() == b"mine"
+    assert "out-1.y4m: 3 frames" in run("out.y4m", "--exists", "rename")
+    assert out.read_bytes() == b"mine" and frames_of(tmp_path / "out-1.y4m") == 3
+    run("out.y4m", "--exists", "overwrite")
+    assert frames_of(out) == 3
+    assert "none of skip" in run("out.y4m", "--exists", "sometimes", check=2)
+
+
+@pytest.mark.parametrize("name", ["in.y4m", "./in.y4m", "link.y4m", "hard.y4m"])
+def test_an_output_that_is_the_input(run, tmp_path, name):
+    source = tmp_path / "in.y4m"
+    if name == "link.y4m":
+        (tmp_path / name).symlink_to("in.y4m")
+    elif name == "hard.y4m":
+        (tmp_path / name).hardlink_to(source)
+    for flags in ((), ("--exists", "skip")):
+        assert "is the input itself" in run(name, *flags, check=1)
+    assert source.read_bytes() == grey()
+    source.write_bytes(grey()[:-1])  # broken, it stays as it was
+    assert "stays as it was" in run(name, "--exists", "overwrite", check=1)
+    with open(source, "rb") as file:
+        assert "stays as it was" in run(name, "--exists", "overwrite", source="-", stdin=file, check=1)
+    assert source.read_bytes() == grey()[:-1]
+    source.write_bytes(grey())
+    run(name, "--exists", "overwrite")
+    assert frames_of(source) == 3
+
+
+def test_a_broken_stream_replaces_nothing_unasked(run, tmp_path):
+    (tmp_path / "in.y4m").write_bytes(grey()[:-1])
+    out = tmp_path / "out.y4m"
+    assert "frames before it are written" in run("out.y4m", check=1)
+    assert frames_of(out) == 2
+    out.write_bytes(b"mine")
+    for flags, code in (((), 1), (("--exists", "skip"), 0), (("--exists", "rename"), 1)):
+        run("out.y4m", *flags, check=code)
+        assert out.read_bytes() == b"mine"
+    assert frames_of(tmp_path / "out-1.y4m") == 2
+    run("out.y4m", "--exists", "overwrite", check=1)
+    assert frames_of(out) == 2
+
+
+def test_a_file_that_comes_meanwhile_stays(tiles, tmp_path):
+    out = tmp_path / "out.y4m"
+    process = subprocess.Popen([BIN / "hiif", "upscale", "--y4m", "-", "-o", out, "-s", "2", "--server", tiles],
+                               stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write(grey()[:-1])
+    process.stdin.flush()
+    while not list(tmp_path.glob("*.part")):  # it has looked
+        assert process.poll() is None
+        time.sleep(0.01)
+    out.write_bytes(b"mine")
+    _, text = process.communicate()
+    assert process.returncode == 1 and b"stays as it was" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["out.y4m"] and out.read_bytes() == b"mine"
