@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <memory>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -82,6 +84,10 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
   region.width = std::min(enlarged(crop.width), target.width - region.x);
   region.height = std::min(enlarged(crop.height), target.height - region.y);
 
+  std::error_code error;
+  if (std::filesystem::equivalent(flags.input, flags.output, error))
+    return absl::InvalidArgumentError(
+        absl::StrCat("-o ", flags.output, " is the input itself; name another file"));
   std::unique_ptr<AtomicFile> output;  // what cannot be made is known before the work
   if (flags.output != "-") {
     HIIF_ASSIGN_OR_RETURN(output, AtomicFile::Create(flags.output, HardLinks::kWriteThrough));

@@ -158,6 +158,14 @@ def test_frames_and_files_of_one_name(tiles, tmp_path):
     assert Image.open(tmp_path / "out" / "a-002.tif").width == 18
 
 
+def test_a_comparison_does_not_replace_its_input(tiles, folder):
+    before = (folder / "a.png").read_bytes()
+    (folder / "link.png").symlink_to("a.png")
+    for output in (folder / "a.png", folder / "link.png"):
+        assert "input itself" in hiif("compare", folder / "a.png", "-o", output, "--server", tiles, check=2).stderr
+    assert (folder / "a.png").read_bytes() == before
+
+
 def test_pipes(tiles, folder):
     data = (folder / "a.png").read_bytes()
     command = [BIN / "hiif", "upscale", "-", "-o", "-", "-s", "2", "--server", tiles]
