@@ -9,7 +9,7 @@
 namespace hiif {
 
 // InvalidArgument where `text` is not four numbers, the first two not negative, the others
-// positive.
+// positive, or reaches beyond 2^31 - 1, which no image does.
 absl::StatusOr<Region> ParseCrop(absl::string_view text);
 // Also where it is not inside an image of `size`.
 absl::StatusOr<Region> ParseCrop(absl::string_view text, Grid size);

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <system_error>
 
@@ -80,6 +81,11 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
     return static_cast<int64_t>(std::floor(static_cast<double>(n) * flags.scale + 0.5));
   };
   const Grid target = {enlarged(size.height), enlarged(size.width)};
+  constexpr int64_t kMaxSide = std::numeric_limits<int32_t>::max();
+  if (target.width > kMaxSide || target.height > kMaxSide)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%d x %d pixels would be the whole; a side has %d at most", target.width,
+                        target.height, kMaxSide));
   Region region{enlarged(crop.x), enlarged(crop.y), 0, 0};
   region.width = std::min(enlarged(crop.width), target.width - region.x);
   region.height = std::min(enlarged(crop.height), target.height - region.y);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -63,6 +65,16 @@ absl::StatusOr<Grid> Sizing::Size(Grid input) const {
 }
 
 absl::StatusOr<OutputPlan> Sizing::Plan(Grid input) const {
+  HIIF_ASSIGN_OR_RETURN(OutputPlan plan, AnyPlan(input));
+  constexpr int64_t kMaxSide = std::numeric_limits<int32_t>::max();
+  if (plan.whole.width > kMaxSide || plan.whole.height > kMaxSide)
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%d x %d pixels would be the whole; a side has %d at most",
+                        plan.whole.width, plan.whole.height, kMaxSide));
+  return plan;
+}
+
+absl::StatusOr<OutputPlan> Sizing::AnyPlan(Grid input) const {
   if (!crop_) {
     HIIF_ASSIGN_OR_RETURN(const Grid size, Size(input));
     return OutputPlan{size, {0, 0, size.width, size.height}};

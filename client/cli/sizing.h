@@ -26,13 +26,16 @@ class Sizing {
   // is not four numbers. Without any size flag the factor is 4.
   static absl::StatusOr<Sizing> Create(const SizeFlags& flags);
 
-  // InvalidArgument: a size or a crop that does not fit this input (as oriented).
+  // InvalidArgument: a size or a crop that does not fit this input (as oriented), a whole of more
+  // than 2^31 - 1 pixels a side, which no request can ask for.
   absl::StatusOr<OutputPlan> Plan(Grid input) const;
   // For file names: "x2.7", "x2.7x3.1", "1920x1080", "8000w", "8mp" ... the size as it was said.
   std::string Label() const;
 
  private:
   absl::StatusOr<Grid> Size(Grid input) const;
+  // Of any size.
+  absl::StatusOr<OutputPlan> AnyPlan(Grid input) const;
 
   SizeFlags flags_;
   std::optional<Region> crop_;

@@ -158,6 +158,12 @@ def test_frames_and_files_of_one_name(tiles, tmp_path):
     assert Image.open(tmp_path / "out" / "a-002.tif").width == 18
 
 
+def test_crops_that_no_image_has(tiles, folder):
+    for crop in ("9223372036854775807,0,9223372036854775807,1", "0,1,1,9223372036854775807", "0,0,2147483648,1"):
+        done = hiif("upscale", folder / "a.png", "-o", folder / "o.png", "--crop", crop, "--server", tiles, check=2)
+        assert "--crop" in done.stderr and not (folder / "o.png").exists()
+
+
 def test_a_comparison_does_not_replace_its_input(tiles, folder):
     before = (folder / "a.png").read_bytes()
     (folder / "link.png").symlink_to("a.png")

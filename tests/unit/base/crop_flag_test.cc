@@ -16,7 +16,8 @@ TEST(CropFlag, TakesFourNumbers) {
 
 TEST(CropFlag, RefusesEverythingElse) {
   for (const char* text : {"", "1,2,3", "1,2,3,4,5", "1,2,3,4,x", "-1,0,3,4", "0,0,0,4", "0,0,3,-4",
-                           "a,0,3,4", "0,0,3.5,4", "0;0;3;4"}) {
+                           "a,0,3,4", "0,0,3.5,4", "0;0;3;4", "2147483647,0,1,1",
+                           "0,1,1,2147483647", "9223372036854775807,0,9223372036854775807,1"}) {
     EXPECT_EQ(ParseCrop(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
 }

@@ -53,12 +53,20 @@ TEST(SizingTest, RefusesWhatCannotBeMeant) {
   EXPECT_THAT(refused({.width = 100, .stretch = true}), HasSubstr("--stretch"));
   EXPECT_THAT(refused({.crop = "1,2,3"}), HasSubstr("--crop"));
   EXPECT_THAT(refused({.crop = "1,2,0,3"}), HasSubstr("--crop"));
+  EXPECT_THAT(refused({.crop = "9223372036854775807,0,9223372036854775807,1"}),
+              HasSubstr("--crop"));
+  EXPECT_THAT(refused({.crop = "0,1,1,9223372036854775807"}), HasSubstr("--crop"));
   EXPECT_THAT(refused({.width = -1}), HasSubstr("greater than 0"));
 }
 
 TEST(SizingTest, RefusesWhatDoesNotFitTheInput) {
   EXPECT_FALSE(Sizing::Create({.width = 10})->Plan({100, 100}).ok()) << "never smaller";
   EXPECT_FALSE(Sizing::Create({.crop = "90,0,20,20"})->Plan({100, 100}).ok());
+  // The request has 32 bits for a side of the whole.
+  EXPECT_FALSE(Sizing::Create({.scale = 32})->Plan({1, 200'000'000}).ok());
+  EXPECT_FALSE(Sizing::Create({.scale = 32, .crop = "0,0,9,1"})->Plan({1, 200'000'000}).ok());
+  EXPECT_FALSE(Sizing::Create({.width = int64_t{1} << 62})->Plan({100, 100}).ok());
+  EXPECT_FALSE(Sizing::Create({.megapixels = 1e308})->Plan({100, 100}).ok());
 }
 
 TEST(SizingTest, LabelsSayTheSize) {
