@@ -49,20 +49,30 @@ absl::StatusOr<std::unique_ptr<OutputTarget>> OutputTarget::Open(const std::stri
     return absl::PermissionDeniedError(
         absl::StrCat("cannot make the folder ", folder.string(), ": ", error.message()));
   HIIF_ASSIGN_OR_RETURN(target->file_, AtomicFile::Create(path, HardLinks::kWriteThrough));
-  target->sink_ = std::make_unique<FileSink>(target->file_.get());
+  if (target->can_take_back()) {
+    target->sink_ = std::make_unique<FileSink>(target->file_.get());
+  } else {
+    target->sink_ = std::make_unique<StreamSink>(
+        [sent = &target->sent_, file = target->file_.get()](absl::string_view bytes) {
+          *sent = true;
+          return file->Append(bytes);
+        });
+  }
   return target;
 }
 
 absl::Status FileOutput::Begin(const v1::UpscaleHeader& header) {
   if (target_ != nullptr && target_->sent())
-    return absl::AbortedError(
-        "the stream broke after a part had gone to standard output; try again");
+    return absl::AbortedError(absl::StrCat("the stream broke after a part had gone to ",
+                                           options_.path == "-" ? "standard output" : options_.path,
+                                           "; try again"));
   // A second time: what was written so far is given up.
   if (options_.on_pixels && pixels_ != 0) options_.on_pixels(-pixels_);
   pixels_ = 0;
   assembler_.reset();
   writer_.reset();
-  target_.reset();
+  // Who reads from a pipe takes its closing for the end.
+  if (target_ != nullptr && target_->can_take_back()) target_.reset();
   memory_.Take();
 
   if (options_.channels != 0 && header.channels() != options_.channels)
@@ -83,7 +93,9 @@ absl::Status FileOutput::Begin(const v1::UpscaleHeader& header) {
 
   ByteSink* sink = &memory_;
   if (!options_.path.empty()) {
-    HIIF_ASSIGN_OR_RETURN(target_, OutputTarget::Open(options_.path));
+    if (target_ == nullptr) {
+      HIIF_ASSIGN_OR_RETURN(target_, OutputTarget::Open(options_.path));
+    }
     sink = target_->sink();
   }
   HIIF_ASSIGN_OR_RETURN(writer_, ImageWriter::Create(writer, sink));

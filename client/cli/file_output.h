@@ -24,7 +24,9 @@ class OutputTarget {
 
   ByteSink* sink() { return sink_.get(); }
   absl::Status Commit() { return file_ == nullptr ? absl::OkStatus() : file_->Commit(); }
-  // Something went to standard output.
+  // False for standard output, pipes and devices: what was sent cannot be taken back.
+  bool can_take_back() const { return file_ != nullptr && file_->can_overwrite(); }
+  // Something went where it cannot be taken back.
   bool sent() const { return sent_; }
 
  private:
@@ -44,7 +46,8 @@ struct FileOutputOptions {
   std::function<void(int64_t pixels)> on_pixels;  // as they are written
 };
 
-// The file is not there until Commit(). Not thread-safe.
+// The file is not there until Commit(). A pipe or device gets the bytes as they come: Begin() is
+// Aborted where some have gone there. Not thread-safe.
 class FileOutput : public client::UpscaleReceiver {
  public:
   explicit FileOutput(FileOutputOptions options) : options_(std::move(options)) {}
