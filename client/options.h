@@ -25,7 +25,9 @@ struct TlsOptions {
 // max_backoff, each wait varied by +- jitter. RESOURCE_EXHAUSTED is tried again only where the
 // server said when (google.rpc.RetryInfo), after that time.
 struct RetryPolicy {
-  int max_attempts = 8;  // in a row without progress; 1: no retries
+  // In a row without progress (tiles that need not be sent again; an encoded output has none); 1:
+  // no retries.
+  int max_attempts = 8;
   absl::Duration initial_backoff = absl::Milliseconds(200);
   absl::Duration max_backoff = absl::Seconds(10);
   double multiplier = 2;

@@ -67,7 +67,7 @@ std::optional<Failure> UpscaleCall::Receive(Reader& reader, Attempt& attempt, Re
   };
   while (refused.ok() && read()) {
     refused = Accept(response, &checker);
-    if (refused.ok() && response.part_case() != v1::UpscaleResponse::kHeader) retry.Progress();
+    if (refused.ok() && IsProgress()) retry.Progress();
   }
   if (!refused.ok()) attempt.context()->TryCancel();
   const grpc::Status status = reader.Finish();
@@ -121,6 +121,12 @@ absl::Status UpscaleCall::AcceptHeader(const v1::UpscaleHeader& header) {
   next_tile_ = 0;
   receiver_error_ = receiver_->Begin(header);
   return receiver_error_;
+}
+
+bool UpscaleCall::IsProgress() {
+  if (begun_->resume_token().empty() || next_tile_ <= furthest_tile_) return false;
+  furthest_tile_ = next_tile_;
+  return true;
 }
 
 void UpscaleCall::StartOver() {

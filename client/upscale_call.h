@@ -24,6 +24,9 @@ class UpscaleCall {
   std::optional<Failure> Receive(Reader& reader, Attempt& attempt, RetryState& retry);
   absl::Status Accept(const v1::UpscaleResponse& response, class ResponseChecker* checker);
   absl::Status AcceptHeader(const v1::UpscaleHeader& header);
+  // What came is kept, whatever happens to the stream, and is more than ever before. Chunks of a
+  // file come again from the first one, so does what has no token to resume with.
+  bool IsProgress();
   void StartOver();
 
   const ImageInput image_;
@@ -33,6 +36,8 @@ class UpscaleCall {
   // Of the output so far.
   std::optional<v1::UpscaleHeader> begun_;
   int64_t next_tile_ = 0;
+  // Of all outputs that were begun: the furthest tile that a resumed call need not send again.
+  int64_t furthest_tile_ = 0;
   v1::UpscaleTrailer trailer_;
   absl::Status receiver_error_;
 };

@@ -242,6 +242,10 @@ grpc::Status TileServer::Serve(grpc::ServerContext* context, const v1::ImageSour
   header->set_input_width(static_cast<int32_t>(source->size.width));
   header->set_input_height(static_cast<int32_t>(source->size.height));
   header->set_resume_token(token);
+  if (parameters.has_encoded()) {
+    header->set_format(parameters.encoded().format());
+    header->clear_resume_token();
+  }
   if (step.lie) step.lie(header);
   if (!writer->Write(response)) return grpc::Status::CANCELLED;
 
@@ -250,6 +254,16 @@ grpc::Status TileServer::Serve(grpc::ServerContext* context, const v1::ImageSour
   for (int64_t i = parameters.first_tile(); i < columns * rows && !parameters.validate_only();
        ++i) {
     if (sent == step.after_tiles) return step.fail;
+    if (parameters.has_encoded()) {
+      v1::EncodedChunk* chunk = response.mutable_chunk();
+      chunk->set_offset(i);
+      chunk->set_data(std::string(1, static_cast<char>('a' + i % 26)));
+      chunk->set_crc32c(Crc32c(chunk->data()));
+      crc = Crc32c(chunk->data(), crc);
+      if (!writer->Write(response)) return grpc::Status::CANCELLED;
+      ++sent;
+      continue;
+    }
     if (step.before_tile > absl::ZeroDuration()) absl::SleepFor(step.before_tile);
     v1::Tile* tile = response.mutable_tile();
     tile->set_index(i);
@@ -275,6 +289,7 @@ grpc::Status TileServer::Serve(grpc::ServerContext* context, const v1::ImageSour
     ++tiles_sent_;
   }
   if (step.no_trailer) return grpc::Status::OK;
+  if (sent == step.after_tiles) return step.fail;
   response.mutable_trailer()->set_crc32c(crc);
   response.mutable_trailer()->set_messages_sent(sent);
   writer->Write(response);

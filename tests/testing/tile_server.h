@@ -1,5 +1,5 @@
-// A server without a model: streams made-up tiles of the size that was asked for, and fails the way
-// a script says. For tests of clients.
+// A server without a model: streams made-up tiles of the size that was asked for, or, of an encoded
+// output, as many chunks of a letter each, and fails the way a script says. For tests of clients.
 #ifndef TESTS_TESTING_TILE_SERVER_H_
 #define TESTS_TESTING_TILE_SERVER_H_
 

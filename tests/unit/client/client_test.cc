@@ -232,6 +232,61 @@ TEST(ClientTest, ProgressGivesNewAttempts) {
   EXPECT_EQ(server.calls().size(), 11);
 }
 
+// Chunks come again from the first one: they are nothing new, however many came.
+TEST(ClientTest, ChunksThatComeAgainAreNoProgress) {
+  TileServer server;
+  RetryPolicy policy;
+  policy.max_attempts = 3;
+  const auto client = Connect(server.address(), policy);
+  const auto image = Image(100, 70);
+  v1::UpscaleParameters parameters = Twice();
+  parameters.mutable_encoded()->set_format(v1::FILE_FORMAT_PNG);
+  server.SetScript({{.fail = kUnavailable, .after_tiles = 5}});
+  const auto whole = client->UpscaleToMemory({.raw = &image}, parameters);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  EXPECT_EQ(whole->samples, "abcdefghijkl");
+  for (const int64_t after : {5, 12}) {
+    TileServer broken;
+    broken.SetScript(std::vector<Step>(20, {.fail = kUnavailable, .after_tiles = after}));
+    const auto output =
+        Connect(broken.address(), policy)->UpscaleToMemory({.raw = &image}, parameters);
+    EXPECT_TRUE(absl::IsUnavailable(output.status())) << output.status();
+    EXPECT_EQ(broken.calls().size(), 3) << after;
+  }
+}
+
+TEST(ClientTest, NorAreTilesThatComeAgain) {
+  RetryPolicy policy;
+  policy.max_attempts = 3;
+  const auto image = Image(100, 70);
+  TileServer without;  // a token to resume with
+  without.SetScript(
+      std::vector<Step>(20, {.fail = kUnavailable, .after_tiles = 5, .lie = [](auto* header) {
+                               header->clear_resume_token();
+                             }}));
+  const auto output = Connect(without.address(), policy)->UpscaleToMemory({.raw = &image}, Twice());
+  EXPECT_TRUE(absl::IsUnavailable(output.status())) << output.status();
+  EXPECT_EQ(without.calls().size(), 3);
+}
+
+// Two servers that cannot go on from where the other one stopped, and both stop.
+TEST(ClientTest, StartingOverHasAnEnd) {
+  RetryPolicy policy;
+  policy.max_attempts = 4;
+  const auto image = Image(100, 70);
+  TileServer first;
+  TileServer second;
+  second.SetWeights("others");
+  const std::vector<Step> script(40, {.fail = kUnavailable, .after_tiles = 2});
+  first.SetScript(script);
+  second.SetScript(script);
+  CountingReceiver receiver;
+  const auto trailer = Connect(absl::StrCat(first.address(), ",", second.address()), policy)
+                           ->Upscale({.raw = &image}, Twice(), &receiver);
+  EXPECT_FALSE(trailer.ok());
+  EXPECT_LT(first.calls().size() + second.calls().size(), 40);
+}
+
 TEST(ClientTest, WaitsAsLongAsTheServerSays) {
   TileServer server;
   server.SetScript({{.fail = WithRetryInfo(grpc::StatusCode::RESOURCE_EXHAUSTED, "queue full",
