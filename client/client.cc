@@ -76,7 +76,7 @@ absl::StatusOr<v1::UpscaleTrailer> Client::Upscale(const ImageInput& image,
 absl::StatusOr<UpscaleOutput> Client::UpscaleToMemory(const ImageInput& image,
                                                       const v1::UpscaleParameters& parameters,
                                                       const CallOptions& call) {
-  OutputBuffer buffer;
+  OutputBuffer buffer(parameters.validate_only());
   HIIF_ASSIGN_OR_RETURN(v1::UpscaleTrailer trailer, Upscale(image, parameters, &buffer, call));
   return buffer.Take(std::move(trailer));
 }

@@ -49,7 +49,8 @@ class UpscaleReceiver {
 struct UpscaleOutput {
   v1::UpscaleHeader header;
   v1::UpscaleTrailer trailer;
-  // The region's samples, interleaved, rows without padding; or the bytes of the file.
+  // The region's samples, interleaved, rows without padding; or the bytes of the file. Empty with
+  // validate_only.
   std::string samples;
 };
 

@@ -12,7 +12,7 @@ namespace hiif::client {
 absl::Status OutputBuffer::Begin(const v1::UpscaleHeader& header) {
   output_.header = header;
   output_.samples.clear();
-  if (header.format() != v1::FILE_FORMAT_UNSPECIFIED) return absl::OkStatus();
+  if (validate_only_ || header.format() != v1::FILE_FORMAT_UNSPECIFIED) return absl::OkStatus();
   // How large a file's picture is, the server alone says.
   const double bytes = static_cast<double>(header.region().width()) *
                        static_cast<double>(header.region().height()) * header.channels() *

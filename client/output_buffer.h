@@ -9,6 +9,9 @@ namespace hiif::client {
 // Tiles are put into their rows as they come. Not thread-safe.
 class OutputBuffer : public UpscaleReceiver {
  public:
+  // validate_only: of a call that asks for no pixels; none are kept.
+  explicit OutputBuffer(bool validate_only = false) : validate_only_(validate_only) {}
+
   absl::Status Begin(const v1::UpscaleHeader& header) override;
   absl::Status Tile(const v1::Tile& tile) override;
   absl::Status Chunk(const v1::EncodedChunk& chunk) override;
@@ -17,6 +20,7 @@ class OutputBuffer : public UpscaleReceiver {
   UpscaleOutput Take(v1::UpscaleTrailer trailer);
 
  private:
+  const bool validate_only_;
   UpscaleOutput output_;
 };
 

@@ -106,6 +106,7 @@ absl::Status ResponseChecker::AsAsked(const v1::UpscaleHeader& header) const {
 
 absl::Status ResponseChecker::Tile(const v1::Tile& tile) {
   HIIF_RETURN_IF_ERROR(Order(/*header=*/false, /*encoded=*/false));
+  if (asked_ != nullptr && asked_->validate_only()) return Broken("tiles of a validate_only");
   const v1::TileGrid& grid = header_.grid();
   const v1::Region& region = header_.region();
   if (tile.index() != next_ || next_ >= int64_t{grid.columns()} * grid.rows())
@@ -131,6 +132,7 @@ absl::Status ResponseChecker::Tile(const v1::Tile& tile) {
 
 absl::Status ResponseChecker::Chunk(const v1::EncodedChunk& chunk) {
   HIIF_RETURN_IF_ERROR(Order(/*header=*/false, /*encoded=*/true));
+  if (asked_ != nullptr && asked_->validate_only()) return Broken("chunks of a validate_only");
   if (chunk.offset() != offset_)
     return Broken(
         absl::StrFormat("bytes from %d on came where %d were due", chunk.offset(), offset_));

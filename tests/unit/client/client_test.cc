@@ -287,6 +287,17 @@ TEST(ClientTest, StartingOverHasAnEnd) {
   EXPECT_LT(first.calls().size() + second.calls().size(), 40);
 }
 
+TEST(ClientTest, AValidationHasNoPixels) {
+  TileServer server;
+  const auto image = Image(100, 70);
+  v1::UpscaleParameters parameters = Twice();
+  parameters.set_validate_only(true);
+  const auto output = Connect(server.address())->UpscaleToMemory({.raw = &image}, parameters);
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(output->header.output_width(), 200);
+  EXPECT_EQ(output->samples, "");
+}
+
 TEST(ClientTest, WaitsAsLongAsTheServerSays) {
   TileServer server;
   server.SetScript({{.fail = WithRetryInfo(grpc::StatusCode::RESOURCE_EXHAUSTED, "queue full",
