@@ -243,19 +243,19 @@ def test_a_slow_reader_is_cut_off_and_others_are_not_touched(front, photo):
 
 
 def test_a_reader_that_is_slow_but_steady_gets_everything(start_server, photo):
-    """Half a MB a second: a piece of a MiB takes longer than --write-timeout, and bytes flow all the time."""
+    """700 KB a second: a piece of a MiB takes longer than --write-timeout, and bytes flow all the time."""
     body = photo.read_bytes()
     front = start_server("--http-listen", "127.0.0.1:0", "--write-timeout", "1s")
     with socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         slow.connect(("127.0.0.1", front.http))
-        slow.sendall((f"POST /v1/upscale?model=bicubic&scale=35&format=tiff HTTP/1.1\r\nHost: x\r\nX-Request-Id: slow-but-steady\r\n"
+        slow.sendall((f"POST /v1/upscale?model=bicubic&scale=30&sample_type=u16&format=tiff HTTP/1.1\r\nHost: x\r\nX-Request-Id: slow-but-steady\r\n"
                       f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body)
         got, start = 0, time.monotonic()
         while piece := slow.recv(30_000):
             got += len(piece)
-            time.sleep(max(0, start + got / 500_000 - time.monotonic()))
-    assert got > 7_000_000
+            time.sleep(max(0, start + got / 700_000 - time.monotonic()))
+    assert got > 10_000_000, front.log.read_text()[-2000:]
     wait_for(lambda: log_of(front, "slow-but-steady"))
     assert log_of(front, "slow-but-steady", '"OK"'), log_of(front, "slow-but-steady")
 

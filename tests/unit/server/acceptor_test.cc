@@ -7,6 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <string>
+
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 
