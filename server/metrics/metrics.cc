@@ -55,8 +55,8 @@ constexpr Method kMethods[] = {{"grpc", "Upscale", true},
 constexpr const char* kCodes[] = {
     "OK",          "CANCELLED", "INVALID_ARGUMENT",  "DEADLINE_EXCEEDED",
     "UNAVAILABLE", "INTERNAL",  "RESOURCE_EXHAUSTED"};
-constexpr const char* kRejections[] = {"QUEUE_FULL", "DEADLINE_OUT_OF_REACH", "MEMORY", "DRAINING",
-                                       "MODEL_LOADING", "REQUEST_TOO_LARGE"};
+constexpr const char* kRejections[] = {"QUEUE_FULL", "DEADLINE_OUT_OF_REACH", "MEMORY",
+                                       "DRAINING",   "MODEL_LOADING",         "REQUEST_TOO_LARGE"};
 constexpr const char* kDecoderEnds[] = {"CRASH", "MEMORY", "TIME", "CANCELLED"};
 constexpr const char* kConnectionRefusals[] = {"DESCRIPTORS", "CONNECTIONS", "ADDRESS", "FLOOD"};
 
