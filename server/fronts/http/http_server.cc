@@ -25,6 +25,8 @@
 namespace hiif::server::http {
 namespace {
 
+constexpr int kMostUnsent = 128 << 10;  // bytes of a connection that the system takes ahead
+
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 
@@ -161,6 +163,8 @@ class HttpServer::Impl : public SessionHost {
     socket.set_option(boost::asio::socket_base::keep_alive(true), error);
     const int seconds = static_cast<int>(absl::ToInt64Seconds(options_.keepalive));
     if (seconds > 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+    // Else one that reads slowly is heard of only when a third of megabytes in the kernel is gone.
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMostUnsent, sizeof(kMostUnsent));
     std::string peer = AddressOf(socket);
     auto session = std::make_shared<Session>(&io_, MakeTransport(std::move(socket), tls_),
                                              std::move(peer), this);
