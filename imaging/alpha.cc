@@ -215,6 +215,16 @@ void ContinueColour(const Plane& alpha, RgbImage* colour) {
   });
 }
 
+// A quarter of the pixels, a sixteenth, ...; of what is one pixel wide a half, a quarter, ...
+int64_t ColourUnderAlphaBytes(Grid size) {
+  int64_t cells = 0;
+  while (size.width > 1 || size.height > 1) {
+    size = {(size.height + 1) / 2, (size.width + 1) / 2};
+    cells += size.width * size.height;
+  }
+  return cells * static_cast<int64_t>(sizeof(Cell));
+}
+
 void ResampleAlpha(const Plane& alpha, Grid input, Grid grid, Region region,
                    absl::Span<float> out) {
   ByType(alpha.type, [&]<typename T>(T*) {

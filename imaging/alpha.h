@@ -14,6 +14,8 @@ namespace hiif {
 // neighbourhood and the surroundings are means weighted by alpha (premultiplied), of as wide a
 // neighbourhood as is needed to see something. Evenly transparent parts keep their colour.
 void ContinueColour(const Plane& alpha, RgbImage* colour);
+// Most memory that it takes beside them.
+int64_t ColourUnderAlphaBytes(Grid size);
 
 // Alpha of a region of the output by Lanczos-2: output pixel X of N lies at (X + 1/2) n / N - 1/2
 // of n, where the network's does; edges are repeated. Lanczos-2 has no second positive lobe, so

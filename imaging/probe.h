@@ -23,6 +23,7 @@ struct ImageInfo {
   SampleType type = SampleType::kU8;  // after decoding
   bool palette = false;               // decoded to RGB or RGB+alpha
   bool cmyk = false;                  // decoded to sRGB
+  bool linear = false;                // colours become floats, unless they are converted to sRGB
   int orientation = 1;                // EXIF, 1 to 8
   int frames = 1;                     // of an animation, or pages
   Metadata metadata;                  // as in the file; a profile for colour told otherwise
@@ -41,6 +42,8 @@ struct ImageLimits {
 absl::StatusOr<ImageInfo> Probe(absl::string_view bytes, const ImageLimits& limits = {},
                                 std::optional<int> frame = std::nullopt);
 
+// Most memory that the samples of the picture take, in bytes.
+int64_t PictureBytes(const ImageInfo& info);
 // Most memory that decoding such a file takes, the picture included, in bytes.
 int64_t DecodeBytes(const ImageInfo& info);
 

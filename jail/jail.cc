@@ -54,9 +54,9 @@ class JailedFile final : public PictureFile {
     task.set_decode(true);
     task.set_convert_to_srgb(options.convert_to_srgb);
     task.set_clip(options.clip);
-    const int64_t samples = info.size.height * info.size.width * 4 * SampleBytes(info.type);
-    const TaskLimits limits = Limits(DecodeBytes(info) + kDecodeBytes + bytes_,
-                                     samples + kMetadataBytes, jail_.options_.max_decode_time);
+    const TaskLimits limits =
+        Limits(DecodeBytes(info) + kDecodeBytes + bytes_, PictureBytes(info) + kMetadataBytes,
+               jail_.options_.max_decode_time);
     Picture picture;
     const auto read = [&](const jail::v1::Answer& answer, int memory,
                           int64_t offset) -> absl::Status {

@@ -96,6 +96,7 @@ jail::v1::Answer InfoAnswer(const ImageInfo& info) {
   out->set_type(static_cast<int32_t>(info.type));
   out->set_palette(info.palette);
   out->set_cmyk(info.cmyk);
+  out->set_linear(info.linear);
   out->set_orientation(info.orientation);
   out->set_frames(info.frames);
   Write(info.metadata, out->mutable_metadata());
@@ -153,6 +154,7 @@ absl::StatusOr<ImageInfo> InfoOf(const jail::v1::Answer& answer) {
   HIIF_ASSIGN_OR_RETURN(info.type, TypeOf(in.type()));
   info.palette = in.palette();
   info.cmyk = in.cmyk();
+  info.linear = in.linear();
   info.orientation = in.orientation();
   info.frames = in.frames();
   if (!AreChannels(info.channels) || !IsOrientation(info.orientation) || info.frames < 1)

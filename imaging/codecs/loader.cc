@@ -269,6 +269,7 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
                      : bands < 3 ? ColourSpace::kGrey
                                  : ColourSpace::kRgb;
     DescribeColour(container.colour, bands < 3, &info);
+    info.linear = IsLinearProfile(info.metadata.icc);
     loader->image_ = std::make_unique<Image>(std::move(image));
   } catch (const vips::VError& error) {
     return Damaged(*format, error);

@@ -1,6 +1,7 @@
 #include "imaging/probe.h"
 
 #include "base/status_macros.h"
+#include "imaging/alpha.h"
 #include "imaging/codecs/loader.h"
 
 namespace hiif {
@@ -11,17 +12,20 @@ absl::StatusOr<ImageInfo> Probe(absl::string_view bytes, const ImageLimits& limi
   return loader->info();
 }
 
+int64_t PictureBytes(const ImageInfo& info) {
+  const int colour = 3 * SampleBytes(info.linear ? SampleType::kF32 : info.type);
+  const int alpha = info.has_alpha() ? SampleBytes(info.type) : 0;
+  return info.size.width * info.size.height * (colour + alpha);
+}
+
 int64_t DecodeBytes(const ImageInfo& info) {
-  const int64_t pixels = info.size.width * info.size.height;
-  const int64_t sample = SampleBytes(info.type);
   // What is kept, the whole image inside the decoders that hold it, and the pyramid that continues
-  // colour under transparent pixels (four floats for a quarter, a sixteenth, ... of the pixels).
-  const int64_t kept = 3 * sample + (info.has_alpha() ? sample : 0);
-  int64_t decoder = (info.channels + (info.cmyk ? 1 : 0)) * sample;
+  // colour under transparent pixels.
+  int64_t decoder = (info.channels + (info.cmyk ? 1 : 0)) * SampleBytes(info.type);
   // libjxl: three planes of floats, and as many coefficients where the file is progressive.
   if (info.format == ImageFormat::kJxl) decoder += 2 * 3 * 4;
-  const int64_t pyramid = info.has_alpha() ? 6 : 0;
-  return pixels * (kept + decoder + pyramid);
+  return PictureBytes(info) + info.size.width * info.size.height * decoder +
+         (info.has_alpha() ? ColourUnderAlphaBytes(info.size) : 0);
 }
 
 }  // namespace hiif

@@ -18,6 +18,9 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "imaging/bytes.h"
+#include "imaging/container/png.h"
+#include "imaging/probe.h"
 #include "jail/confine.h"
 #include "tests/unit/imaging/files.h"
 
@@ -198,6 +201,26 @@ TEST(Jail, MemoryIsBounded) {
   EXPECT_FALSE(picture.ok());
   const std::string good = testing::Save(testing::Make<uint8_t>(9, 9, 3, testing::Pattern), ".png");
   EXPECT_TRUE(DecodeBy(jail->get(), good).ok()) << "the next picture";
+}
+
+// Colours in linear light become floats, four times what the file has.
+TEST(Jail, LargePicturesInLinearLightHaveTheMemoryTheyTake) {
+  std::string gamma;
+  AppendBigEndian(100000, 4, &gamma);
+  const std::string chunk = MakePngChunk("gAMA", gamma);
+  const auto jail = Jail::Start({.program = Decoder()}, nullptr);
+  for (const int bands : {3, 4}) {
+    std::string png =
+        testing::Save(vips::VImage::black(4000, 3000, vips::VImage::option()->set("bands", bands)),
+                      ".png[compression=1]");
+    png.insert(33, chunk);
+    const auto picture = DecodeBy(jail->get(), png);
+    ASSERT_TRUE(picture.ok()) << picture.status();
+    EXPECT_TRUE(picture->linear);
+    const auto info = Probe(png);
+    ASSERT_TRUE(info.ok()) << info.status();
+    EXPECT_EQ(picture->colour->samples.size() + picture->alpha.samples.size(), PictureBytes(*info));
+  }
 }
 
 TEST(Jail, SaysWhyItCannotStart) {
