@@ -14,6 +14,7 @@ namespace hiif {
 namespace {
 
 constexpr int64_t kMaxSide = 32'768;
+constexpr absl::string_view kMatrix = "XCOLORMATRIX=";
 
 struct ChromaFormat {
   absl::string_view name;
@@ -53,7 +54,12 @@ absl::Status SetChroma(absl::string_view name, VideoFormat* format) {
                           " is not supported; 8 and 10 bits of 420, 422, 444 and mono are"));
 }
 
-void SetMatrix(absl::string_view name, VideoFormat* format) {
+// Of a header that names none, what players take: that of the size.
+void SetMatrix(VideoFormat* format) {
+  constexpr int64_t kHighDefinition = 720;
+  absl::string_view name = format->size.height >= kHighDefinition ? "BT709" : "BT601";
+  for (const absl::string_view parameter : format->parameters)
+    if (absl::StartsWith(parameter, kMatrix)) name = parameter.substr(kMatrix.size());
   if (absl::EqualsIgnoreCase(name, "BT709")) {
     format->kr = 0.2126;
     format->kb = 0.0722;
@@ -190,7 +196,6 @@ absl::StatusOr<VideoFormat> ParseY4mHeader(absl::string_view line) {
   if (!absl::ConsumePrefix(&line, "YUV4MPEG2"))
     return Bad("the stream does not begin with YUV4MPEG2 (ffmpeg: -f yuv4mpegpipe)");
   VideoFormat format;
-  std::string matrix;
   for (const absl::string_view word : absl::StrSplit(line, ' ', absl::SkipEmpty())) {
     format.parameters.emplace_back(word);
     const absl::string_view value = word.substr(1);
@@ -215,16 +220,13 @@ absl::StatusOr<VideoFormat> ParseY4mHeader(absl::string_view line) {
         break;
       case 'X':
         if (absl::ConsumePrefix(&text, "COLORRANGE=")) format.full_range = text == "FULL";
-        if (absl::ConsumePrefix(&text, "COLORMATRIX=")) matrix = std::string(text);
         break;
       default:
         break;
     }
   }
   if (format.size.width == 0 || format.size.height == 0) return Bad("the header names no size");
-  constexpr int64_t kHighDefinition = 720;
-  if (matrix.empty()) matrix = format.size.height >= kHighDefinition ? "BT709" : "BT601";
-  SetMatrix(matrix, &format);
+  SetMatrix(&format);
   return format;
 }
 
@@ -240,6 +242,7 @@ VideoFormat Resized(const VideoFormat& format, Grid size) {
     else if (parameter[0] == 'A')
       parameter = absl::StrCat("A", Aspect(value, format.size, size));
   }
+  SetMatrix(&out);
   return out;
 }
 

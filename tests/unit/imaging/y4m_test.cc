@@ -43,6 +43,19 @@ TEST(Y4m, AnotherSizeKeepsTheRest) {
             "YUV4MPEG2 W100 H100 F30000:1001 Ip A8:3 C422 XA=b");
 }
 
+// A reader of the output sees its header alone: enlarged past 720 lines, it stands for BT.709.
+TEST(Y4m, TheMatrixIsThatOfTheHeaderOrOfTheSize) {
+  for (const char* header :
+       {"YUV4MPEG2 W640 H360 C444", "YUV4MPEG2 W640 H360 C444 XCOLORMATRIX=BT601",
+        "YUV4MPEG2 W640 H360 C444 XCOLORMATRIX=BT709", "YUV4MPEG2 W640 H360 Cmono"}) {
+    for (const Grid size : {Grid{719, 1278}, Grid{720, 1280}}) {
+      const VideoFormat out = Resized(Parse(header), size);
+      EXPECT_EQ(out.kr, Parse(Y4mHeader(out)).kr) << Y4mHeader(out);
+    }
+  }
+  EXPECT_EQ(Resized(Parse("YUV4MPEG2 W640 H360 C444"), {720, 1280}).kr, 0.2126);
+}
+
 TEST(Y4m, KnownColours) {
   // 75 % bars' red in limited BT.601: 65, 100, 212; black and white.
   const VideoFormat format = Parse("YUV4MPEG2 W3 H1 C444");
