@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "imaging/codecs/encoder.h"
+#include "imaging/exif.h"
 #include "imaging/library.h"
 
 namespace hiif {
@@ -37,6 +38,7 @@ class VipsEncoder : public FileEncoder {
     if (image.format == ImageFormat::kJxl &&
         (!image.metadata.exif.empty() || !image.metadata.xmp.empty()))
       warnings_.push_back("JPEG XL is written without EXIF and XMP data");
+    if (image.format == ImageFormat::kAvif) PrepareExif();
     if (image.format == ImageFormat::kGif) WarnOfGif();
   }
   ~VipsEncoder() override { g_free(pixels_); }
@@ -64,12 +66,15 @@ class VipsEncoder : public FileEncoder {
       const vips::VTarget target(VIPS_TARGET(custom));
       const VImage image = Whole();
       vips::VOption* options = VImage::option()->set("in", image)->set("target", target);
+      const Metadata& m = image_.metadata;
       if (image_.format == ImageFormat::kAvif) {
         options->set("compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1)
             ->set("Q", image_.quality == 0 ? kAvifQuality : image_.quality)
             // 10 bits of 4:4:4 end the process in an assertion of libaom (libheif 1.15).
             ->set("bitdepth", 8)
-            ->set("subsample_mode", VIPS_FOREIGN_SUBSAMPLE_OFF);
+            ->set("subsample_mode", VIPS_FOREIGN_SUBSAMPLE_OFF)
+            // Otherwise a block of EXIF is made where there is none.
+            ->set("strip", m.icc.empty() && m.exif.empty() && m.xmp.empty());
       } else if (image_.format == ImageFormat::kGif) {
         // Nothing to choose: 256 colours, dithered.
       } else if (image_.quality == 0) {
@@ -86,6 +91,21 @@ class VipsEncoder : public FileEncoder {
   }
 
  private:
+  // EXIF goes through libexif, which copies each entry and reads so many bytes.
+  void PrepareExif() {
+    constexpr size_t kLibexifReads = 65'535;
+    std::string& exif = image_.metadata.exif;
+    if (CheckExif(exif).ok()) {
+      if (exif.size() > kLibexifReads)
+        warnings_.push_back(
+            absl::StrCat("AVIF is written with the EXIF data that lie in the first ", kLibexifReads,
+                         " of their ", exif.size(), " bytes"));
+      return;
+    }
+    warnings_.emplace_back("the EXIF data describe more than they hold; they are left out");
+    exif.clear();
+  }
+
   void WarnOfGif() {
     warnings_.emplace_back(
         "GIF holds 256 colours a frame and no soft edges of transparency; WebP and PNG hold all");
@@ -104,12 +124,18 @@ class VipsEncoder : public FileEncoder {
     const VipsInterpretation interpretation =
         image_.channels < 3 ? (wide ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W)
                             : (wide ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
+    const Metadata& m = image_.metadata;
+    // What libvips makes a resolution of where EXIF has none; 72 is EXIF's own for "unknown".
+    constexpr double kMillimetres = 25.4;
+    const auto dots = [](double ppi) { return (ppi > 0 ? ppi : 72) / kMillimetres; };
     VImage image =
         VImage::new_from_memory(pixels_, image_.size.height * image_.row_bytes(),
                                 static_cast<int>(image_.size.width),
                                 static_cast<int>(image_.size.height), image_.channels, format)
-            .copy(VImage::option()->set("interpretation", interpretation));
-    const Metadata& m = image_.metadata;
+            .copy(VImage::option()
+                      ->set("interpretation", interpretation)
+                      ->set("xres", dots(m.ppi_x))
+                      ->set("yres", dots(m.ppi_y)));
     const auto set = [&image](const char* name, const std::string& bytes) {
       if (!bytes.empty())
         vips_image_set_blob_copy(image.get_image(), name, bytes.data(), bytes.size());

@@ -340,13 +340,29 @@ TEST(ImageWriter, KeepsMetadata) {
         g_strfreev(fields);
         EXPECT_TRUE(found);
       }
-      if (format == ImageFormat::kPng || format == ImageFormat::kJpeg ||
-          format == ImageFormat::kTiff) {
+      if (format != ImageFormat::kWebp) {
         EXPECT_NEAR(info->metadata.ppi_x, 300, 0.02);
         EXPECT_NEAR(info->metadata.ppi_y, 150, 0.02);
       }
     }
   }
+}
+
+// libvips makes a block of EXIF for an AVIF that has none, of 25 dots an inch.
+TEST(ImageWriter, AvifSaysNothingThatNobodySaid) {
+  const Grid size = {8, 8};
+  WriterOptions options = Options(ImageFormat::kAvif, size, 3, SampleType::kU8);
+  const auto written = [&] {
+    StringSink sink;
+    EXPECT_TRUE(Write(options, Samples<uint8_t>(size, 3), &sink).ok());
+    return Probe(sink.bytes());
+  };
+  EXPECT_EQ(written()->metadata.exif, "");
+  options.metadata.icc = Profile("p3");
+  EXPECT_EQ(written()->metadata.icc, options.metadata.icc);
+  EXPECT_NEAR(written()->metadata.ppi_x, 72, 0.1) << "which EXIF has for: unknown";
+  options.metadata.ppi_x = options.metadata.ppi_y = 300;
+  EXPECT_NEAR(written()->metadata.ppi_x, 300, 0.1);
 }
 
 TEST(ImageWriter, SaysWhatItLeavesOut) {
@@ -368,6 +384,17 @@ TEST(ImageWriter, SaysWhatItLeavesOut) {
   const auto jxl_writer = ImageWriter::Create(jxl, &sink);
   ASSERT_TRUE(jxl_writer.ok());
   EXPECT_THAT((*jxl_writer)->warnings(), ::testing::ElementsAre(HasSubstr("JPEG XL")));
+  WriterOptions avif = Options(ImageFormat::kAvif, {4, 4}, 3, SampleType::kU8);
+  avif.metadata.exif = std::string("II*\0\x08\0\0\0\0\0", 10) + std::string(70000, '\0');
+  EXPECT_THAT((*ImageWriter::Create(avif, &sink))->warnings(),
+              ::testing::ElementsAre(HasSubstr("70010 bytes")));
+  // Two hundred entries that all name the same 60,000 bytes.
+  avif.metadata.exif = std::string("II*\0\x08\0\0\0\xc8\0", 10);
+  for (int i = 0; i < 200; ++i)
+    avif.metadata.exif += std::string("\x86\x92\x07\0\x60\xea\0\0\x64\0\0\0", 12);
+  avif.metadata.exif += std::string(60'000, '\0');
+  EXPECT_THAT((*ImageWriter::Create(avif, &sink))->warnings(),
+              ::testing::ElementsAre(HasSubstr("left out")));
 }
 
 TEST(ImageWriter, RefusesBeforeAnyWork) {
