@@ -285,8 +285,12 @@ absl::Status AtomicFile::CopyOver(const absl::Status& otherwise) {
   const absl::Cleanup closer = [from] { close(from); };
   fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode_);
   struct stat info {};
-  if (fd_ < 0 || fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode))
+  if (fd_ < 0 || fstat(fd_, &info) != 0)
     return otherwise.ok() ? Errno("cannot write", path_) : otherwise;
+  if (!S_ISREG(info.st_mode))
+    return otherwise.ok()
+               ? absl::InvalidArgumentError(absl::StrCat(path_, " is no regular file; name one"))
+               : otherwise;
   std::string piece(size_t{1} << 20, '\0');
   int64_t size = 0;
   while (true) {

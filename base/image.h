@@ -3,6 +3,7 @@
 #define BASE_IMAGE_H_
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace hiif {
@@ -30,6 +31,9 @@ struct Grid {
   int64_t width = 0;
   bool operator==(const Grid&) const = default;
 };
+
+// Of a side, in pixels: what the fields of the requests can say.
+constexpr int64_t kLargestSide = std::numeric_limits<int32_t>::max();
 
 // A rectangle of the output grid.
 struct Region {

@@ -96,7 +96,10 @@ absl::StatusOr<Grid> GridFromMegapixels(Grid input, double megapixels) {
     return absl::InvalidArgumentError(
         absl::StrFormat("megapixels: %g; a number greater than 0 is allowed", megapixels));
   const double pixels = static_cast<double>(input.width) * static_cast<double>(input.height);
-  const double scale = std::sqrt(megapixels * 1e6 / pixels);
+  double scale = std::sqrt(megapixels * 1e6 / pixels);
+  // The bounds as the message below rounds them are within.
+  for (const double bound : {kMinScale, kMaxScale})
+    if (std::fabs(scale / bound - 1) < 1e-5) scale = bound;
   if (!(scale >= kMinScale && scale <= kMaxScale))
     return absl::InvalidArgumentError(
         absl::StrFormat("megapixels: %g is out of range; %.6g (the input's) to %.6g is allowed",

@@ -171,10 +171,12 @@ std::string TiffDirectoryBytes(TiffDirectory directory, uint64_t at, bool big) {
 }
 
 ExifParts SplitExif(absl::string_view block) {
+  constexpr size_t kMostEntries = 0xfff0;  // a directory of 16-bit numbers, with what is added
   ExifParts parts;
   size_t left = std::min(block.size(), kMaxCopied);
   const auto add = [&left](const TiffField& field, TiffDirectory* to) {
     if (field.value.empty() || field.value.size() > left) return;
+    if (to->size() == kMostEntries) return;
     left -= field.value.size();
     to->push_back(Copy(field));
   };

@@ -76,7 +76,8 @@ TiffEntry MakeTiffEntry(uint16_t tag, TiffType type, absl::string_view bytes);
 std::string TiffDirectoryBytes(TiffDirectory directory, uint64_t at, bool big);
 
 // What of an EXIF block belongs into a TIFF's own directory, and its two sub-directories. Together
-// they take no more than the block does: entries that share bytes are left out once it is used up.
+// they take no more than the block does: entries that share bytes are left out once it is used up,
+// and those of a BigTIFF that are too many for a block.
 struct ExifParts {
   TiffDirectory texts;    // camera, date, author, copyright, ...
   TiffDirectory details;  // the EXIF directory

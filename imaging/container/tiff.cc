@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/image.h"
 #include "base/status_macros.h"
 #include "imaging/bytes.h"
 #include "imaging/container/container.h"
@@ -94,8 +95,11 @@ absl::StatusOr<std::vector<Page>> Pages(absl::string_view bytes) {
           absl::StrFormat("a TIFF of more than %d pages, or of more than %d tags, is refused",
                           kMaxPages, kMaxFields));
     page.number = static_cast<int>(pages.size());
-    page.width = static_cast<int64_t>(page.fields.Integer(kWidth));
-    page.height = static_cast<int64_t>(page.fields.Integer(kLength));
+    const auto side = [&page](uint16_t tag) {
+      return static_cast<int64_t>(std::min<uint64_t>(page.fields.Integer(tag), kLargestSide));
+    };
+    page.width = side(kWidth);
+    page.height = side(kLength);
     page.reduced =
         (page.fields.Integer(kSubfileType) & 5) != 0 || page.fields.Integer(kOldSubfileType) == 2;
     at = page.fields.next;

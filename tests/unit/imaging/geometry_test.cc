@@ -93,5 +93,24 @@ TEST(GridFromMegapixels, HasAboutThatMany) {
   EXPECT_FALSE(GridFromMegapixels(Size(1000, 1000), std::nan("")).ok());
 }
 
+// What a message says is allowed is allowed, rounded as it says it.
+TEST(GridFromMegapixels, TakesTheBoundsThatItNames) {
+  for (int width = 1; width < 6000; width += 211) {
+    for (int height = 1; height < 6000; height += 307) {
+      const Grid input = Size(width, height);
+      const auto refused = GridFromMegapixels(input, 1e-9).status();
+      double low = 0, high = 0;
+      const std::string message(refused.message());
+      ASSERT_EQ(
+          std::sscanf(message.c_str(), "megapixels: %*g is out of range; %lf (the input's) to %lf",
+                      &low, &high),
+          2)
+          << message;
+      EXPECT_EQ(*GridFromMegapixels(input, low), input) << message;
+      EXPECT_EQ(*GridFromMegapixels(input, high), Size(32 * width, 32 * height)) << message;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hiif
