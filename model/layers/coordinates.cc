@@ -139,12 +139,21 @@ AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels) {
   return MakeAxis(mode, low, high, levels, 0, high);
 }
 
+// Where bits change, a rounding error would change them: a position that is one of those, but for
+// it, is it.
+static double OnTheGrid(double position, int levels) {
+  const double steps = std::exp2(levels);
+  const double nearest = std::nearbyint(position * steps) / steps;
+  return std::fabs(position - nearest) < 1e-9 ? nearest : position;
+}
+
 AxisTable MakeAxisAt(absl::Span<const double> positions, int64_t low, int levels) {
   const int64_t size = static_cast<int64_t>(positions.size());
   AxisTable table = Allocate(CoordinateMode::kExact, low, size, levels);
   for (int64_t i = 0; i < size; ++i) {
     table.coordinate[i] = static_cast<float>(positions[i]);
-    const double position = ((positions[i] + 1.0) * static_cast<double>(low) - 1.0) / 2.0;
+    const double position =
+        OnTheGrid(((positions[i] + 1.0) * static_cast<double>(low) - 1.0) / 2.0, levels);
     const double k = std::floor(position);
     const double local = position - k;
     FillExact(table, i, static_cast<int64_t>(k), local);

@@ -46,6 +46,23 @@ TEST(ExactCoordinates, AtPixelCentresAreTheTable) {
   for (int64_t i = 0; i < 31; ++i) EXPECT_NEAR(at.local[i], axis.local[i], 1e-6);
 }
 
+// Centres that fall on pixels (odd factors) or on steps of the hierarchy (x4) are no exception.
+TEST(ExactCoordinates, AtPixelCentresOfWholeFactorsAreTheTableToo) {
+  for (int low = 1; low < 200; low += 3) {
+    for (const int factor : {1, 2, 3, 4, 5, 8}) {
+      const int high = low * factor;
+      std::vector<double> centres;
+      for (int i = 0; i < high; ++i) centres.push_back((2.0 * i + 1) / high - 1);
+      const AxisTable at = MakeAxisAt(centres, low, 6);
+      const AxisTable axis = MakeAxis(CoordinateMode::kExact, low, high, 6);
+      EXPECT_EQ(at.index, axis.index) << low << " x " << factor;
+      EXPECT_EQ(at.bits, axis.bits) << low << " x " << factor;
+      EXPECT_EQ(at.sample, axis.sample) << low << " x " << factor;
+      for (int i = 0; i < high; ++i) EXPECT_NEAR(at.local[i], axis.local[i], 1e-6);
+    }
+  }
+}
+
 TEST(ExactCoordinates, DoNotDependOnWhatLiesFarAway) {
   // The same phase at every low-resolution pixel of an integer scale, whatever the image's size.
   const AxisTable small = MakeAxis(CoordinateMode::kExact, 8, 32, 6);
