@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 bool IsImage(const fs::path& path) {
   const std::string extension = absl::AsciiStrToLower(path.extension().string());
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg" ||
-         extension == ".bmp" || extension == ".tif" || extension == ".tiff" || extension == ".ppm";
+         extension == ".tif" || extension == ".tiff" || extension == ".ppm";
 }
 
 std::vector<std::string> Images(const std::string& folder) {
@@ -84,8 +84,10 @@ absl::StatusOr<RgbImage> ReadRgb(const std::string& path) {
   if (!picture.ok())
     return absl::Status(picture.status().code(),
                         absl::StrCat(path, ": ", picture.status().message()));
-  if (picture->type != SampleType::kU8)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": an 8-bit image is needed"));
+  // Of linear light the colours are floats, whatever the file has.
+  if (picture->colour->type != SampleType::kU8)
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": an 8-bit image, not in linear light, is needed"));
   return *picture->colour;
 }
 

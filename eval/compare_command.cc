@@ -63,7 +63,7 @@ absl::Status Run(const Options& options) {
   if (!options.crop.empty()) {
     HIIF_ASSIGN_OR_RETURN(crop, ParseCrop(options.crop, size));
   }
-  const auto shave = static_cast<int64_t>(std::ceil(std::max(scales[0].x, scales[0].y)));
+  HIIF_ASSIGN_OR_RETURN(const int64_t shave, ShaveOf(pair, scales[0]));
   std::vector<SheetCell> cells;
   const auto add = [&](const std::string& label, const RgbImage& image,
                        const std::vector<float>& values) {

@@ -21,6 +21,7 @@
 #include "eval/enlarge.h"
 #include "eval/measure.h"
 #include "eval/model_option.h"
+#include "eval/noise.h"
 #include "model/encoders/encoder.h"
 
 namespace hiif::eval {
@@ -49,16 +50,6 @@ int64_t Memory(const std::string& name) {
 
 // The highest resident size is from now on that of what follows.
 void ResetPeak() { std::ofstream("/proc/self/clear_refs") << "5"; }
-
-std::shared_ptr<const RgbImage> Noise(int height, int width) {
-  auto image = std::make_shared<RgbImage>();
-  image->height = height;
-  image->width = width;
-  image->samples.resize(int64_t{3} * height * width);
-  std::mt19937 random(1);
-  for (uint8_t& sample : image->samples) sample = static_cast<uint8_t>(random());
-  return image;
-}
 
 // A checkpoint of the encoder and the default decoder, uniform within 1 / sqrt(inputs).
 absl::Status WriteRandom(const std::string& encoder, const std::string& path) {
@@ -101,7 +92,7 @@ absl::Status Run(Options options) {
   EnlargeOptions enlarge;
   enlarge.threads = ThreadsOf(options.threads);
   const auto run = [&](int height, int width, const Grid& grid) {
-    return EnlargeTiles(*upscaler, Noise(height, width), grid, enlarge, [](const RenderTile&) {})
+    return EnlargeTiles(*upscaler, Noise({height, width}), grid, enlarge, [](const RenderTile&) {})
         .status();
   };
   // What LibTorch keeps for itself after its first call is not of a request.

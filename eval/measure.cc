@@ -50,17 +50,21 @@ absl::StatusOr<std::vector<float>> OutputOf(const Upscaler& upscaler, const Pair
       {.threads = ThreadsOf(options.threads), .context_samples = options.context_samples});
 }
 
+absl::StatusOr<int64_t> ShaveOf(const Pair& pair, const EvalScale& scale, int64_t more) {
+  constexpr int64_t kWindow = 11;  // of SSIM
+  const auto shave = static_cast<int64_t>(std::ceil(std::max(scale.x, scale.y))) + more;
+  if (std::min(pair.high.height, pair.high.width) >= 2 * shave + kWindow) return shave;
+  return absl::InvalidArgumentError(
+      absl::StrCat(pair.name, ": too small for scale ", scale.ToString()));
+}
+
 absl::StatusOr<Measured> MeasureSet(const Upscaler& upscaler, const BenchmarkSet& set,
                                     const EvalScale& scale, const MeasureOptions& options) {
-  const auto shave =
-      static_cast<int64_t>(std::ceil(std::max(scale.x, scale.y))) + (options.rgb ? 6 : 0);
   Measured mean;
   const int64_t images = set.images(scale);
   for (int64_t i = 0; i < images; ++i) {
     HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(scale, i));
-    if (std::min(pair.high.height, pair.high.width) < 2 * shave + 11)
-      return absl::InvalidArgumentError(
-          absl::StrCat(pair.name, ": too small for scale ", scale.ToString()));
+    HIIF_ASSIGN_OR_RETURN(const int64_t shave, ShaveOf(pair, scale, options.rgb ? 6 : 0));
     HIIF_ASSIGN_OR_RETURN(const std::vector<float> out, OutputOf(upscaler, pair, options));
     const double psnr =
         Psnr(out, pair.high, shave, options.rgb ? PsnrChannels::kRgb : PsnrChannels::kLuma);

@@ -38,6 +38,10 @@ absl::StatusOr<Measured> MeasureSet(const Upscaler& upscaler, const BenchmarkSet
 absl::StatusOr<std::vector<float>> OutputOf(const Upscaler& upscaler, const Pair& pair,
                                             const MeasureOptions& options);
 
+// The border that no measure looks at: as many pixels as the scale, and `more`. InvalidArgument
+// where the picture has not much beside it.
+absl::StatusOr<int64_t> ShaveOf(const Pair& pair, const EvalScale& scale, int64_t more = 0);
+
 int ThreadsOf(int option);  // 0: one a core
 
 }  // namespace hiif::eval

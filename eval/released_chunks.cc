@@ -8,17 +8,8 @@
 namespace hiif::eval {
 namespace {
 
-std::shared_ptr<RgbImage> Cut(const RgbImage& image, const Region& r) {
-  auto out = std::make_shared<RgbImage>();
-  out->type = image.type;
-  out->height = r.height;
-  out->width = r.width;
-  const int64_t pixel = 3 * SampleBytes(image.type);
-  for (int64_t y = r.y; y < r.y + r.height; ++y) {
-    const auto row = image.samples.begin() + (y * image.width + r.x) * pixel;
-    out->samples.insert(out->samples.end(), row, row + r.width * pixel);
-  }
-  return out;
+std::shared_ptr<const RgbImage> Cut(const RgbImage& image, const Region& region) {
+  return std::make_shared<const RgbImage>(Crop(image, region));
 }
 
 }  // namespace

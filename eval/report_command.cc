@@ -48,10 +48,10 @@ absl::StatusOr<std::map<std::string, std::string>> ReadPaper(const std::string& 
 
 // The yardstick: Pillow's bicubic of the same low-resolution images, by the same protocol.
 absl::StatusOr<double> BicubicPsnr(const BenchmarkSet& set, const EvalScale& scale) {
-  const auto shave = static_cast<int64_t>(std::ceil(std::max(scale.x, scale.y)));
   double sum = 0;
   for (int64_t i = 0; i < set.images(scale); ++i) {
     HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(scale, i));
+    HIIF_ASSIGN_OR_RETURN(const int64_t shave, ShaveOf(pair, scale));
     const RgbImage large = ResizeBicubic(*pair.low, {pair.high.height, pair.high.width});
     std::vector<float> values(large.samples.begin(), large.samples.end());
     for (float& value : values) value /= 255;

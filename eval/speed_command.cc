@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstdio>
 #include <optional>
-#include <random>
 #include <string>
 #include <variant>
 #include <vector>
@@ -22,6 +21,7 @@
 #include "eval/enlarge.h"
 #include "eval/measure.h"
 #include "eval/model_option.h"
+#include "eval/noise.h"
 #include "model/config.h"
 #include "model/upscaler/device_memory.h"
 
@@ -84,16 +84,6 @@ absl::StatusOr<std::vector<Workload>> ParseWorkloads(const Options& options) {
     workloads.push_back({sizes[sizes.size() == 1 ? 0 : i], scales[scales.size() == 1 ? 0 : i]});
   }
   return workloads;
-}
-
-std::shared_ptr<const RgbImage> Noise(Grid size) {
-  auto image = std::make_shared<RgbImage>();
-  image->height = size.height;
-  image->width = size.width;
-  image->samples.resize(size.height * size.width * 3);
-  std::mt19937 random(1);
-  for (uint8_t& sample : image->samples) sample = static_cast<uint8_t>(random());
-  return image;
 }
 
 // dB of the output for a small image against that of the backend `reference`; infinite: the same.

@@ -2,10 +2,11 @@
 
 import csv
 import json
+import struct
 import subprocess
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from processes import BIN, ROOT
 
@@ -88,3 +89,20 @@ def test_compare(tmp_path):
 def test_errors_say_what_to_do(arguments, code, words):
     result = evaluate(*arguments, check=code)
     assert words in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("command", ["psnr", "compare", "report"])
+def test_pictures_that_cannot_be_measured(tmp_path, command):
+    """Too small for its border, the mean would be of nothing; in linear light the samples are no bytes."""
+    models = ["--model" if command == "psnr" else "--models", "edsr-baseline-hiif-fast"]
+    for name, side, words in (("small", 8, "too small for scale 2"), ("linear", 64, "not in linear light")):
+        folder = tmp_path / name
+        folder.mkdir()
+        chunks = PngImagePlugin.PngInfo()
+        if name == "linear":
+            chunks.add(b"gAMA", struct.pack(">I", 100000))
+        Image.new("RGB", (side, side), "red").save(folder / "picture.png", pnginfo=chunks)
+        output = ["-o", tmp_path / "sheet.png"] if command == "compare" else []
+        ran = evaluate(command, *models, "--data", folder, "--scales" if command != "compare" else "--scale", "2", *output,
+                       check=1)
+        assert words in ran.stderr + ran.stdout, ran.stderr
