@@ -1,7 +1,6 @@
 #include "base/crop_flag.h"
 
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -21,11 +20,10 @@ absl::StatusOr<Region> ParseCrop(absl::string_view text) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--crop: \"", text, "\" is not x,y,width,height in pixels of the input, e.g. 0,0,640,480"));
   }
-  constexpr int64_t kMaxSide = std::numeric_limits<int32_t>::max();
   for (const int axis : {0, 1}) {
-    if (numbers[axis] > kMaxSide || numbers[axis + 2] > kMaxSide - numbers[axis])
+    if (numbers[axis] > kLargestSide || numbers[axis + 2] > kLargestSide - numbers[axis])
       return absl::InvalidArgumentError(absl::StrCat("--crop: \"", text, "\" reaches beyond ",
-                                                     kMaxSide, " pixels, which no image has"));
+                                                     kLargestSide, " pixels, which no image has"));
   }
   return Region{numbers[0], numbers[1], numbers[2], numbers[3]};
 }

@@ -96,8 +96,7 @@ absl::StatusOr<v1::QueryResponse> Client::Query(const v1::QueryRequest& request,
     const auto stub = v1::SuperResolutionService::NewStub(current.channel());
     const auto stream = stub->QueryUpload(current.context(), &response);
     // Where the server closed the stream, its status says why.
-    if (stream->Write(first))
-      SendImage<v1::QueryUploadRequest>(image, stream.get(), current.watch());
+    SendUpload(first, image, stream.get(), current.watch());
     const StallWatch::Wait wait(current.watch());
     const grpc::Status status = stream->Finish();
     if (status.ok()) return std::nullopt;

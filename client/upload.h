@@ -23,10 +23,15 @@ inline bool MustUpload(const ImageInput& image, int64_t limit) {
   return static_cast<int64_t>(BytesOf(image).size()) > limit;
 }
 
-// The messages behind the first one; Request: UpscaleUploadRequest or QueryUploadRequest. False
-// when the server closed the stream; its status says why.
+// The first message and those of the image; Request: UpscaleUploadRequest or QueryUploadRequest.
+// False when the server closed the stream; its status says why.
 template <typename Request, typename Stream>
-bool SendImage(const ImageInput& image, Stream* stream, StallWatch* watch) {
+bool SendUpload(const Request& first, const ImageInput& image, Stream* stream, StallWatch* watch) {
+  const auto write = [&](const Request& message) {
+    const StallWatch::Wait wait(watch);
+    return stream->Write(message);
+  };
+  if (!write(first)) return false;
   Request message;
   if (image.raw != nullptr) {
     v1::RawImage* raw = message.mutable_raw();
@@ -34,13 +39,12 @@ bool SendImage(const ImageInput& image, Stream* stream, StallWatch* watch) {
     raw->set_height(image.raw->height());
     raw->set_channels(image.raw->channels());
     raw->set_sample_type(image.raw->sample_type());
-    if (!stream->Write(message)) return false;
+    if (!write(message)) return false;
   }
   const absl::string_view bytes = BytesOf(image);
   for (size_t i = 0; i < bytes.size(); i += kChunkBytes) {
     message.set_chunk(std::string(bytes.substr(i, kChunkBytes)));
-    const StallWatch::Wait wait(watch);
-    if (!stream->Write(message)) return false;
+    if (!write(message)) return false;
   }
   return stream->WritesDone();
 }

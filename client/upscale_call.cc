@@ -50,8 +50,7 @@ std::optional<Failure> UpscaleCall::Try(Attempt& attempt, RetryState& retry) {
   v1::UpscaleUploadRequest first;
   *first.mutable_parameters() = request_.parameters();
   // Where the server closed the stream, its status says why.
-  if (stream->Write(first))
-    SendImage<v1::UpscaleUploadRequest>(image_, stream.get(), attempt.watch());
+  SendUpload(first, image_, stream.get(), attempt.watch());
   return Receive(*stream, attempt, retry);
 }
 

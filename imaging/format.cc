@@ -32,27 +32,25 @@ struct Format {
   bool whole;  // as WrittenWhole() says
 };
 
-constexpr int64_t kMaxSide = (int64_t{1} << 31) - 1;
-
 // AVIF and HEIC share a container; the AV1 encoder of libheif stops at 16,384.
 constexpr std::array kFormats = {
-    Format{ImageFormat::kPng, "PNG", "png apng", "pngload_source", "", kMaxSide, SampleType::kU16,
-           Channels::kAny, false},
+    Format{ImageFormat::kPng, "PNG", "png apng", "pngload_source", "", kLargestSide,
+           SampleType::kU16, Channels::kAny, false},
     Format{ImageFormat::kJpeg, "JPEG", "jpg jpeg jpe jfif", "jpegload_source", "", 65500,
            SampleType::kU8, Channels::kOpaque, false},
     Format{ImageFormat::kWebp, "WebP", "webp", "webpload_source", "", 16383, SampleType::kU8,
            Channels::kColour, true},
-    Format{ImageFormat::kTiff, "TIFF", "tif tiff", "tiffload_source", "", kMaxSide,
+    Format{ImageFormat::kTiff, "TIFF", "tif tiff", "tiffload_source", "", kLargestSide,
            SampleType::kF32, Channels::kAny, false},
     Format{ImageFormat::kAvif, "AVIF", "avif", "heifload_source", "heifsave_target", 16384,
            SampleType::kU8, Channels::kColour, true},
     Format{ImageFormat::kHeic, "HEIC", "heic heif", "heifload_source", nullptr, 0, SampleType::kU8,
            Channels::kAny, false},
-    Format{ImageFormat::kJxl, "JPEG XL", "jxl", "jxlload_source", "jxlsave_target", kMaxSide,
+    Format{ImageFormat::kJxl, "JPEG XL", "jxl", "jxlload_source", "jxlsave_target", kLargestSide,
            SampleType::kF32, Channels::kAny, true},
     Format{ImageFormat::kGif, "GIF", "gif", "gifload_source", "gifsave_target", 65535,
            SampleType::kU8, Channels::kColour, true},
-    Format{ImageFormat::kPpm, "PPM", "ppm pgm pnm pbm pfm", "ppmload_source", "", kMaxSide,
+    Format{ImageFormat::kPpm, "PPM", "ppm pgm pnm pbm pfm", "ppmload_source", "", kLargestSide,
            SampleType::kU16, Channels::kOpaque, false},
 };
 static_assert(InOrderOfFormats(kFormats));
@@ -177,7 +175,7 @@ absl::Status CheckWritable(ImageFormat format, Grid size) {
   if (size.width <= most && size.height <= most) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrFormat(
       "%s holds at most %d pixels a side, the output has %d x %d%s", FormatName(format), most,
-      size.width, size.height, most == kMaxSide ? "" : "; PNG and TIFF hold more"));
+      size.width, size.height, most == kLargestSide ? "" : "; PNG and TIFF hold more"));
 }
 
 }  // namespace hiif

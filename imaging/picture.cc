@@ -16,8 +16,7 @@ int64_t Picture::bytes() const {
 
 absl::StatusOr<Picture> PictureFromSamples(Grid size, int channels, SampleType type,
                                            absl::string_view samples, bool clip) {
-  constexpr int64_t kMaxSide = int64_t{1} << 31;
-  if (size.width < 1 || size.height < 1 || size.width >= kMaxSide || size.height >= kMaxSide)
+  if (size.width < 1 || size.height < 1 || size.width > kLargestSide || size.height > kLargestSide)
     return absl::InvalidArgumentError(
         absl::StrFormat("width, height: %d x %d is not a size", size.width, size.height));
   if (channels < 1 || channels > 4)

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdio>
 #include <iostream>
+#include <list>
 #include <map>
 #include <thread>
 #include <vector>
@@ -17,10 +18,14 @@
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/picture_bytes.h"
+#include "client/retry.h"
 #include "nlohmann/json.hpp"
 
 namespace hiif::cli {
 namespace {
+
+// Requests, each of which has a thread.
+constexpr int kMostAtOnce = 4096;
 
 // Counts what arrives and drops it.
 class Counter : public client::UpscaleReceiver {
@@ -77,14 +82,26 @@ class Load {
       });
   }
 
+  // Whatever comes back: but more than kMostAtOnce wait for one to end, and that counts for them.
   void Open(std::stop_token stop, absl::Time end) {
-    std::vector<std::jthread> requests;
+    struct Request {
+      std::atomic<bool> ended = false;
+      std::jthread thread;
+    };
+    std::list<Request> requests;
     const absl::Time start = absl::Now();
-    for (int64_t i = 0; !stop.stop_requested(); ++i) {
-      const absl::Time due = start + absl::Seconds(static_cast<double>(i) / flags_.rate);
-      if (due >= end) break;
-      absl::SleepFor(due - absl::Now());
-      requests.emplace_back([this, i, due] { One(i, due); });
+    for (int64_t i = 0;; ++i) {
+      const absl::Time due = start + absl::Seconds(static_cast<double>(i) / *flags_.rate);
+      if (due >= end || !client::SleepUnlessStopped(due - absl::Now(), stop)) break;
+      while (std::erase_if(requests, [](const Request& r) { return r.ended.load(); }),
+             std::ssize(requests) >= kMostAtOnce) {
+        absl::SleepFor(absl::Milliseconds(1));
+      }
+      Request& request = requests.emplace_back();
+      request.thread = std::jthread([this, i, due, &request] {
+        One(i, due);
+        request.ended = true;
+      });
     }
   }
 
@@ -143,9 +160,10 @@ void Print(const BenchFlags& flags, const std::vector<Result>& results, double s
 }
 
 absl::Status CheckFlags(const BenchFlags& flags) {
-  if (flags.rate < 0 || flags.seconds <= 0 || flags.clients < 1 || flags.clients > 4096)
-    return absl::InvalidArgumentError(
-        "--clients of 1 to 4096, --rate and --duration above 0 are needed");
+  if (!(flags.rate.value_or(1) > 0) || !(flags.seconds > 0) || flags.clients < 1 ||
+      flags.clients > kMostAtOnce)
+    return absl::InvalidArgumentError(absl::StrCat("--clients of 1 to ", kMostAtOnce,
+                                                   ", --rate and --duration above 0 are needed"));
   if (!(flags.scale >= 1 && flags.scale <= 32))
     return absl::InvalidArgumentError("--scale: a factor of 1 to 32 is allowed");
   return absl::OkStatus();
@@ -162,13 +180,13 @@ int RunBench(const BenchFlags& flags, const Interrupt& interrupt) {
     if (!bytes.ok()) return Fail("bench", WithName(path, bytes.status()));
     files.push_back(*std::move(bytes));
   }
-  auto connection = Connection::Open(flags.connection, interrupt.token());
+  auto connection = Connection::Open(flags.connection, interrupt.token(), flags.model);
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (!connection.ok()) return Fail("bench", connection.status());
   Load load(flags, std::move(files), connection->get());
   const absl::Time start = absl::Now();
   const absl::Time end = start + absl::Seconds(flags.seconds);
-  if (flags.rate > 0) {
+  if (flags.rate) {
     load.Open(interrupt.token(), end);
   } else {
     load.Closed(interrupt.token(), end);

@@ -96,7 +96,9 @@ std::string Suggestion(const std::string& word, const std::vector<std::string>& 
   return best;
 }
 
-int RunCommandLine(int argc, char** argv) {
+namespace {
+
+int Run(int argc, char** argv) {
   CommandFlags flags;
   const std::unique_ptr<CLI::App> app = MakeCommandLine(&flags);
   if (argc == 1) {
@@ -138,6 +140,16 @@ int RunCommandLine(int argc, char** argv) {
   if (app->got_subcommand("bench")) return RunBench(flags.bench, interrupt);
   if (app->got_subcommand("compare")) return RunCompare(flags.compare, interrupt);
   return RunHealth(flags.health, interrupt);
+}
+
+}  // namespace
+
+int RunCommandLine(int argc, char** argv) {
+  const int code = Run(argc, argv);
+  // A full disk or a closed pipe is told by the last write at the latest.
+  if (std::cout.flush() && std::fflush(stdout) == 0) return code;
+  std::fprintf(Console(), "hiif: standard output cannot be written\n");
+  return code == kExitOk ? kExitSomeFailed : code;
 }
 
 }  // namespace hiif::cli

@@ -1,10 +1,8 @@
 // hiif compare: one part of a picture, enlarged by bicubic interpolation and by each model.
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
-#include <limits>
 #include <memory>
 #include <system_error>
 
@@ -20,6 +18,7 @@
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/picture_bytes.h"
+#include "client/cli/sizing.h"
 #include "imaging/decode.h"
 #include "imaging/sheet.h"
 
@@ -29,22 +28,20 @@ namespace {
 // Side of the part that is shown by default, in pixels of the input.
 constexpr int64_t kCropSide = 96;
 
-absl::StatusOr<Region> CropOf(const std::string& text, Grid size) {
-  Region crop{0, 0, std::min(kCropSide, size.width), std::min(kCropSide, size.height)};
-  if (text.empty()) {
-    crop.x = (size.width - crop.width) / 2;
-    crop.y = (size.height - crop.height) / 2;
-    return crop;
-  }
-  return ParseCrop(text, size);
+// The middle, where no part is named.
+std::string MiddleOf(Grid size) {
+  const Grid part{std::min(kCropSide, size.height), std::min(kCropSide, size.width)};
+  return absl::StrFormat("%d,%d,%d,%d", (size.width - part.width) / 2,
+                         (size.height - part.height) / 2, part.width, part.height);
 }
 
 absl::StatusOr<RgbImage> ByModel(client::Client& client, const Connection& connection,
-                                 absl::string_view file, const std::string& model, Grid target,
-                                 Region region) {
+                                 absl::string_view file, const std::string& model,
+                                 const OutputPlan& plan) {
+  const Region& region = plan.region;
   v1::UpscaleParameters parameters;
-  parameters.mutable_target()->set_width(static_cast<int32_t>(target.width));
-  parameters.mutable_target()->set_height(static_cast<int32_t>(target.height));
+  parameters.mutable_target()->set_width(static_cast<int32_t>(plan.whole.width));
+  parameters.mutable_target()->set_height(static_cast<int32_t>(plan.whole.height));
   parameters.set_model(model);
   parameters.set_sample_type(v1::SAMPLE_TYPE_U8);
   parameters.set_convert_to_srgb(true);
@@ -71,24 +68,16 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
   const auto picture = Decode(file, {.convert_to_srgb = true});
   if (!picture.ok()) return WithName(flags.input, picture.status());
   for (const std::string& warning : picture->warnings) PrintWarning(flags.input, warning);
-  if (picture->type != SampleType::kU8)
-    return absl::InvalidArgumentError(absl::StrCat(flags.input, ": an 8-bit picture is needed"));
-  const Grid size = picture->size();
-  if (!(flags.scale >= 1 && flags.scale <= 32))
-    return absl::InvalidArgumentError("--scale: a factor of 1 to 32 is allowed");
-  HIIF_ASSIGN_OR_RETURN(const Region crop, CropOf(flags.crop, size));
-  const auto enlarged = [&](int64_t n) {
-    return static_cast<int64_t>(std::floor(static_cast<double>(n) * flags.scale + 0.5));
-  };
-  const Grid target = {enlarged(size.height), enlarged(size.width)};
-  constexpr int64_t kMaxSide = std::numeric_limits<int32_t>::max();
-  if (target.width > kMaxSide || target.height > kMaxSide)
+  if (picture->colour->type != SampleType::kU8)
     return absl::InvalidArgumentError(
-        absl::StrFormat("%d x %d pixels would be the whole; a side has %d at most", target.width,
-                        target.height, kMaxSide));
-  Region region{enlarged(crop.x), enlarged(crop.y), 0, 0};
-  region.width = std::min(enlarged(crop.width), target.width - region.x);
-  region.height = std::min(enlarged(crop.height), target.height - region.y);
+        absl::StrCat(flags.input, ": an 8-bit picture, not in linear light, is needed"));
+  const Grid size = picture->size();
+  const std::string part_of_input = flags.crop.empty() ? MiddleOf(size) : flags.crop;
+  HIIF_ASSIGN_OR_RETURN(const Region crop, ParseCrop(part_of_input, size));
+  HIIF_ASSIGN_OR_RETURN(const Sizing sizing,
+                        Sizing::Create({.scale = flags.scale, .crop = part_of_input}));
+  HIIF_ASSIGN_OR_RETURN(const OutputPlan plan, sizing.Plan(size));
+  const Region& region = plan.region;
 
   std::error_code error;
   if (std::filesystem::equivalent(flags.input, flags.output, error))
@@ -100,17 +89,20 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
   }
   std::vector<std::string> models = flags.models;
   if (models.empty()) {
+    HIIF_RETURN_IF_ERROR(connection.WaitForModel(""));
     HIIF_ASSIGN_OR_RETURN(const auto all, connection.client().ListModels(connection.call()));
-    for (const v1::Model& model : all)
-      if (model.state() == v1::MODEL_STATE_READY) models.push_back(model.name());
+    for (const v1::Model& model : all)  // a request loads one that is not
+      if (model.state() == v1::MODEL_STATE_READY || model.state() == v1::MODEL_STATE_UNLOADED)
+        models.push_back(model.name());
   }
+  for (const std::string& model : models) HIIF_RETURN_IF_ERROR(connection.WaitForModel(model));
   std::vector<SheetCell> cells;
   const RgbImage part = Crop(*picture->colour, crop);
   cells.push_back({absl::StrFormat("bicubic x%g", flags.scale),
                    ResizeBicubic(part, {region.height, region.width})});
   for (const std::string& model : models) {
     HIIF_ASSIGN_OR_RETURN(RgbImage image,
-                          ByModel(connection.client(), connection, file, model, target, region));
+                          ByModel(connection.client(), connection, file, model, plan));
     cells.push_back({model, std::move(image)});
   }
   const int columns = std::max(1, std::min<int>(static_cast<int>(cells.size()),
@@ -118,7 +110,7 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
   HIIF_ASSIGN_OR_RETURN(const std::string sheet, MakeSheet(cells, columns));
   if (flags.output == "-") {
     std::cout << sheet << std::flush;
-    return std::cout ? absl::OkStatus() : absl::UnavailableError("standard output is closed");
+    return std::cout ? absl::OkStatus() : absl::UnknownError("standard output cannot be written");
   }
   HIIF_RETURN_IF_ERROR(output->Append(sheet));
   HIIF_RETURN_IF_ERROR(output->Commit());
@@ -129,6 +121,8 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
 }  // namespace
 
 int RunCompare(const CompareFlags& flags, const Interrupt& interrupt) {
+  if (const auto sizing = Sizing::Create({.scale = flags.scale, .crop = flags.crop}); !sizing.ok())
+    return Fail("compare", sizing.status());
   auto connection = Connection::Open(flags.connection, interrupt.token());
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (!connection.ok()) return Fail("compare", connection.status());

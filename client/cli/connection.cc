@@ -9,15 +9,20 @@
 #include "base/environment.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "client/retry.h"
 
 namespace hiif::cli {
 namespace {
 
 constexpr absl::Duration kPrivateServerStart = absl::Minutes(2);
+constexpr absl::Duration kPrivateServerLoads = absl::Minutes(2);  // a model
 
 absl::StatusOr<std::string> ReadFlagFile(absl::string_view flag, const std::string& path) {
   if (path.empty()) return "";
   absl::StatusOr<std::string> text = ReadFile(path);
+  // Without a word it would stand for what the flag is given against: any authority, no token.
+  if (text.ok() && absl::StripAsciiWhitespace(*text).empty())
+    return absl::InvalidArgumentError(absl::StrCat(flag, ": ", path, " is empty"));
   if (text.ok()) return text;
   return absl::InvalidArgumentError(absl::StrCat(flag, ": ", text.status().message()));
 }
@@ -45,20 +50,25 @@ absl::StatusOr<client::ClientOptions> Options(const ConnectionFlags& flags) {
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionFlags& flags,
                                                              std::stop_token stop,
-                                                             const std::string& default_model) {
+                                                             const std::string& model) {
   auto connection = std::unique_ptr<Connection>(new Connection);
   HIIF_ASSIGN_OR_RETURN(client::ClientOptions options, Options(flags));
   if (!flags.server.empty() && !flags.model_dir.empty())
     return absl::InvalidArgumentError(
         "--model-dir is for the private server; models of --server are its own");
+  if (!flags.server.empty() && !flags.device.empty())
+    return absl::InvalidArgumentError(
+        "--gpu-id is for the private server; the device of --server is its own");
+  if (!flags.tls_server_name.empty() && !options.tls.enabled)
+    return absl::InvalidArgumentError("--tls-server-name needs --tls");
   if (flags.server.empty()) {
     if (options.tls.enabled || !options.token.empty())
       return absl::InvalidArgumentError("TLS and tokens need --server or HIIF_SERVER");
     HIIF_ASSIGN_OR_RETURN(connection->server_,
                           PrivateServer::Start({flags.model_dir, flags.device,
-                                                flags.model_dir.empty() ? "" : default_model}));
+                                                flags.model_dir.empty() ? "" : model}));
     options.servers = connection->server_->address();
-    connection->model_ = flags.model_dir.empty() ? "" : default_model;
+    connection->model_ = flags.model_dir.empty() ? "" : model;
   }
   HIIF_ASSIGN_OR_RETURN(connection->client_, client::Client::Create(options));
   connection->call_.stop = stop;
@@ -67,6 +77,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionFla
     connection->call_.stall_timeout = absl::Seconds(flags.stall_timeout_s);
   if (connection->server_ != nullptr) {
     HIIF_RETURN_IF_ERROR(connection->WaitForPrivate(stop));
+    if (!model.empty()) HIIF_RETURN_IF_ERROR(connection->WaitForModel(model));
   } else {
     HIIF_RETURN_IF_ERROR(
         connection->client_->WaitForConnected(absl::Seconds(flags.connect_timeout_s), stop));
@@ -92,6 +103,26 @@ absl::Status Connection::WaitForPrivate(std::stop_token stop) {
   }
   return absl::UnavailableError(absl::StrCat("the private server was not ready after ",
                                              absl::FormatDuration(kPrivateServerStart)));
+}
+
+// A call for a model that is not there yet is tried again for half a minute only, whatever else the
+// machine does meanwhile. What it fails with is known when it is asked for.
+absl::Status Connection::WaitForModel(const std::string& name) {
+  if (server_ == nullptr) return absl::OkStatus();
+  if (name.empty()) {
+    HIIF_ASSIGN_OR_RETURN(const auto models, client_->ListModels(call_));
+    for (const v1::Model& model : models) HIIF_RETURN_IF_ERROR(WaitForModel(model.name()));
+    return absl::OkStatus();
+  }
+  const absl::Time until = absl::Now() + kPrivateServerLoads;
+  while (absl::Now() < until) {
+    const auto model = client_->GetModel(name, call_);
+    if (!model.ok() || model->state() != v1::MODEL_STATE_LOADING) break;
+    HIIF_RETURN_IF_ERROR(server_->CheckAlive());
+    if (!client::SleepUnlessStopped(absl::Milliseconds(50), call_.stop))
+      return absl::CancelledError("interrupted");
+  }
+  return absl::OkStatus();
 }
 
 // Unavailable once nothing is being loaded any more: then the default model is none of those there.

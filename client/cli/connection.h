@@ -17,13 +17,16 @@ class Connection {
  public:
   // Returns once a server is there: connected, or started and ready. InvalidArgument: flags that do
   // not go together or files of theirs that cannot be read. Unavailable: no server. Cancelled.
-  // default_model: that a private server with models of the user's own waits for.
+  // model: that is to be asked for; "": the server's default. A private server has it ready then.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const ConnectionFlags& flags,
                                                           std::stop_token stop,
-                                                          const std::string& default_model = "");
+                                                          const std::string& model = "");
 
   client::Client& client() { return *client_; }
   bool is_private() const { return server_ != nullptr; }
+  // Waits until a private server has loaded this model, or cannot; "": all of them. An error where
+  // there is nobody to wait for any more.
+  absl::Status WaitForModel(const std::string& name);
   // For each call.
   client::CallOptions call() const { return call_; }
   // What an Unavailable of a call means: adds why the private server stopped.

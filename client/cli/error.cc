@@ -7,16 +7,27 @@
 #include "base/stray_lines.h"
 #include "base/text.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/json_line.h"
 
 namespace hiif::cli {
 
 int Fail(absl::string_view command, const absl::Status& status) {
+  return Fail(command, status, LogFlags());
+}
+
+int Fail(absl::string_view command, const absl::Status& status, const LogFlags& log) {
   const std::string name(command);
-  std::fprintf(Console(), "hiif %s: %s\n", name.c_str(),
-               Visible(status.message(), /*keep_lines=*/true).c_str());
+  const bool json = log.format == "json";
+  const std::string line =
+      json ? JsonLine({{"event", "error"},
+                       {"command", name},
+                       {"code", absl::StatusCodeToString(status.code())},
+                       {"error", std::string(status.message())}})
+           : absl::StrCat("hiif ", name, ": ", Visible(status.message(), /*keep_lines=*/true));
+  std::fprintf(Console(), "%s\n", line.c_str());
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
-      std::fprintf(Console(), "hiif %s --help shows what is possible\n", name.c_str());
+      if (!json) std::fprintf(Console(), "hiif %s --help shows what is possible\n", name.c_str());
       return kExitUsage;
     case absl::StatusCode::kUnavailable:
       return kExitUnreachable;

@@ -29,14 +29,14 @@ struct ConnectionFlags {
 };
 
 struct SizeFlags {
-  double scale = 0;  // 0: not given, of all of these
-  double scale_x = 0;
-  double scale_y = 0;
-  int64_t width = 0;
-  int64_t height = 0;
+  std::optional<double> scale;
+  std::optional<double> scale_x;
+  std::optional<double> scale_y;
+  std::optional<int64_t> width;
+  std::optional<int64_t> height;
   bool stretch = false;
-  double megapixels = 0;
-  int64_t long_side = 0;
+  std::optional<double> megapixels;
+  std::optional<int64_t> long_side;
   std::string crop;  // "x,y,w,h" in pixels of the input
 };
 
@@ -97,7 +97,7 @@ struct BenchFlags {
   double scale = 2;
   std::string model;
   int clients = 4;
-  double rate = 0;  // requests a second; 0: closed loop
+  std::optional<double> rate;  // requests a second; none: closed loop
   double seconds = 10;
   bool json = false;
 };

@@ -6,8 +6,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
-#include <iterator>
 #include <unordered_set>
 #include <utility>
 
@@ -20,6 +18,8 @@
 #include "base/error_text.h"
 #include "base/file.h"
 #include "client/cli/error.h"
+#include "client/cli/input_stream.h"
+#include "client/cli/outputs.h"
 
 namespace hiif::cli {
 namespace {
@@ -91,16 +91,9 @@ class Expansion {
   }
 
   void AddList(const std::string& path) {
-    std::string text;
-    if (path == "-") {
-      text.assign(std::istreambuf_iterator<char>(std::cin), {});
-    } else {
-      absl::StatusOr<std::string> read = ReadFile(path);
-      if (!read.ok())
-        return AddProblem("@" + path, std::string(WithoutName(path, read.status()).message()));
-      text = *std::move(read);
-    }
-    absl::string_view rest = text;
+    const absl::StatusOr<std::string> text = ReadAll(path, options_.stop);
+    if (!text.ok()) return AddProblem("@" + path, std::string(text.status().message()));
+    absl::string_view rest = *text;
     if (absl::StartsWith(rest, "\xff\xfe") || absl::StartsWith(rest, "\xfe\xff"))
       return AddProblem("@" + path, "the list is in UTF-16; save it as UTF-8");
     absl::ConsumePrefix(&rest, "\xef\xbb\xbf");  // a byte order mark
@@ -128,8 +121,9 @@ class Expansion {
     bool any = files_.size() > before;
     for (size_t i = 0; i < found.gl_pathc; ++i) {
       const std::string path = found.gl_pathv[i];
-      if (IsOther(path)) continue;
-      AddFile({path, fs::path(path).filename().string()});
+      const std::string name = fs::path(path).filename().string();
+      if (IsOther(path) || ParseTemporary(name)) continue;
+      AddFile({path, name});
       any = true;
     }
     if (!any) AddProblem(pattern, "no file matches");
@@ -143,7 +137,8 @@ class Expansion {
     std::sort(entries.begin(), entries.end());
     for (const fs::directory_entry& entry : entries) {
       const fs::path& path = entry.path();
-      if (absl::StartsWith(path.filename().string(), ".") || IsSystems(path)) continue;
+      const std::string name = path.filename().string();
+      if (absl::StartsWith(name, ".") || IsSystems(path) || ParseTemporary(name)) continue;
       if (entry.is_directory(error)) {
         const bool own_output =
             !output_folder_.empty() && fs::weakly_canonical(path, error) == output_folder_;

@@ -22,8 +22,6 @@
 namespace hiif::cli {
 namespace {
 
-constexpr absl::Duration kPrivateServerLoads = absl::Seconds(60);
-
 std::string StateOf(const v1::Model& model) {
   absl::string_view name = v1::ModelState_Name(model.state());
   return absl::AsciiStrToLower(name.substr(name.rfind('_') + 1));
@@ -81,13 +79,6 @@ void PrintOne(const v1::Model& model) {
     std::cout << absl::StrFormat("%-12s %s\n", Visible(key), Visible(value));
 }
 
-// A private server answers once it can serve its default and loads the others meanwhile; what they
-// say of themselves is known then.
-bool Loading(const std::vector<v1::Model>& models) {
-  return std::ranges::any_of(
-      models, [](const v1::Model& m) { return m.state() == v1::MODEL_STATE_LOADING; });
-}
-
 }  // namespace
 
 int RunModels(const ModelsFlags& flags, const Interrupt& interrupt) {
@@ -100,13 +91,9 @@ int RunModels(const ModelsFlags& flags, const Interrupt& interrupt) {
     HIIF_ASSIGN_OR_RETURN(v1::Model model, client.GetModel(flags.name, (*connection)->call()));
     return std::vector<v1::Model>{std::move(model)};
   };
-  const absl::Time until = absl::Now() + kPrivateServerLoads;
-  auto models = fetch();
-  while (flags.connection.server.empty() && models.ok() && Loading(*models) &&
-         absl::Now() < until && interrupt.exit_code() == 0) {
-    absl::SleepFor(absl::Milliseconds(50));
-    models = fetch();
-  }
+  // What they say of themselves is known when they are loaded.
+  const absl::Status loaded = (*connection)->WaitForModel(flags.name);
+  const auto models = loaded.ok() ? fetch() : loaded;
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (!models.ok()) return Fail("models", (*connection)->Explain(models.status()));
   if (flags.json) return PrintJson(*models);

@@ -175,8 +175,23 @@ std::string ExistsPolicy::FreeName(const std::string& input, const std::string& 
   return candidate;
 }
 
-void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs) {
+std::optional<Temporary> ParseTemporary(const std::string& name) {
   static const std::regex temporary(R"((.+)\.(\d+)\.[A-Za-z0-9]{6}\.part)");
+  std::smatch match;
+  if (!std::regex_match(name, match, temporary)) return std::nullopt;
+  return Temporary{match[1].str(), match[2].str()};
+}
+
+std::string WithoutNumber(const std::string& path) {
+  static const std::regex numbered(R"((.+)-\d+(\.[^.]*)?)");
+  const size_t folder = path.rfind('/') + 1;  // 0: none
+  const std::string name = path.substr(folder);
+  std::smatch match;
+  if (!std::regex_match(name, match, numbered)) return {};
+  return path.substr(0, folder) + match[1].str() + match[2].str();
+}
+
+void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs) {
   std::set<std::string> stems;
   for (const std::string& output : outputs) {
     const fs::path path(output);
@@ -185,16 +200,15 @@ void RemoveStaleTemporaries(const std::string& folder, const std::set<std::strin
   }
   std::error_code error;
   for (const fs::directory_entry& entry : ListFolder(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    std::smatch match;
-    if (!std::regex_match(name, match, temporary)) continue;
-    if (!outputs.empty() && !stems.contains((entry.path().parent_path() / match[1].str()).string()))
-      continue;
-    const fs::path process = absl::StrCat("/proc/", match[2].str(), "/exe");
+    const auto temporary = ParseTemporary(entry.path().filename().string());
+    if (!temporary) continue;
+    const std::string stem = (entry.path().parent_path() / temporary->stem).string();
+    if (!stems.contains(stem) && !stems.contains(WithoutNumber(stem))) continue;
+    const fs::path process = absl::StrCat("/proc/", temporary->process, "/exe");
     // Its maker is gone, or its number has gone to another program, or to this one.
     const bool gone = !fs::exists(process, error) ||
                       !fs::equivalent(process, "/proc/self/exe", error) ||
-                      match[2].str() == absl::StrCat(getpid());
+                      temporary->process == absl::StrCat(getpid());
     if (gone) fs::remove(entry.path(), error);
   }
 }

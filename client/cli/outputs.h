@@ -89,9 +89,20 @@ class ExistsPolicy {
   std::unordered_map<std::string, std::string> taken_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Removes what a killed run left in the folder: temporaries of outputs, of processes that are gone.
-// `outputs`: only those of these paths; empty: of any.
-void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs = {});
+// The name of an AtomicFile before it is whole; nullopt: another name.
+struct Temporary {
+  std::string stem;     // AtomicFile::TemporaryStem() of the output
+  std::string process;  // its maker's number
+};
+std::optional<Temporary> ParseTemporary(const std::string& name);
+
+// Where the path ends in a number as frames and renamed outputs have it ("a-001.png", "a-2.png"):
+// the one without it; else empty.
+std::string WithoutNumber(const std::string& path);
+
+// Removes what a killed run left in the folder: temporaries of these outputs and of their frames,
+// of processes that are gone.
+void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs);
 
 }  // namespace hiif::cli
 

@@ -12,6 +12,7 @@
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/input_stream.h"
 #include "client/cli/picture_bytes.h"
 #include "imaging/probe.h"
 
@@ -45,9 +46,8 @@ absl::Status Query(const QueryFlags& flags, Connection& connection) {
   *request.mutable_image()->mutable_encoded() = *std::move(file);
   std::vector<std::string> positions = flags.positions;
   if (positions.empty()) {
-    std::string line;
-    while (std::getline(std::cin, line))
-      if (!line.empty()) positions.push_back(line);
+    HIIF_ASSIGN_OR_RETURN(const std::string text, ReadAll("-", connection.call().stop));
+    positions = absl::StrSplit(text, '\n', absl::SkipEmpty());
   }
   for (const std::string& position : positions)
     HIIF_RETURN_IF_ERROR(AddPosition(position, info->size, &request));
@@ -67,7 +67,7 @@ absl::Status Query(const QueryFlags& flags, Connection& connection) {
 }  // namespace
 
 int RunQuery(const QueryFlags& flags, const Interrupt& interrupt) {
-  auto connection = Connection::Open(flags.connection, interrupt.token());
+  auto connection = Connection::Open(flags.connection, interrupt.token(), flags.model);
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (!connection.ok()) return Fail("query", connection.status());
   const absl::Status status = Query(flags, **connection);

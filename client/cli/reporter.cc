@@ -16,7 +16,7 @@
 #include "base/environment.h"
 #include "base/stray_lines.h"
 #include "base/text.h"
-#include "nlohmann/json.hpp"
+#include "client/cli/json_line.h"
 
 namespace hiif::cli {
 namespace {
@@ -51,11 +51,6 @@ std::string Clock(double seconds) {
                    : absl::StrFormat("%d:%02d", s / 60, s % 60);
 }
 
-// Names are bytes; JSON is UTF-8.
-std::string Dump(const nlohmann::ordered_json& json) {
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
 // Of a server, and so of a stranger; its further lines are set off.
 std::string Message(const absl::Status& status) {
   return absl::StrReplaceAll(Visible(status.message(), /*keep_lines=*/true), {{"\n", "\n    "}});
@@ -69,7 +64,7 @@ int Columns() {
 }  // namespace
 
 void PrintLibraryLine(bool json, absl::string_view line) {
-  const std::string text = json ? Dump({{"event", "library"}, {"line", std::string(line)}})
+  const std::string text = json ? JsonLine({{"event", "library"}, {"line", std::string(line)}})
                                 : absl::StrCat("library: ", Visible(line));
   std::fprintf(Console(), "%s\n", text.c_str());
 }
@@ -111,11 +106,11 @@ void Reporter::Retry(const std::string& input, const absl::Status& error, absl::
   absl::MutexLock lock(&mutex_);
   const double seconds = absl::ToDoubleSeconds(wait);
   if (json_) {
-    Line(Dump({{"event", "retry"},
-               {"input", input},
-               {"code", absl::StatusCodeToString(error.code())},
-               {"error", std::string(error.message())},
-               {"wait_seconds", seconds}}));
+    Line(JsonLine({{"event", "retry"},
+                   {"input", input},
+                   {"code", absl::StatusCodeToString(error.code())},
+                   {"error", std::string(error.message())},
+                   {"wait_seconds", seconds}}));
   } else if (flags_.verbose) {
     Line(absl::StrFormat("retry   %s in %.1f s: %s", Visible(input), seconds, Message(error)));
   }
@@ -156,7 +151,7 @@ void Reporter::Print(const FileResult& result) {
       json["error"] = std::string(result.status.message());
     }
     if (!result.warnings.empty()) json["warnings"] = result.warnings;
-    Line(Dump(json));
+    Line(JsonLine(json));
     return;
   }
   const std::string input = Visible(result.input);
@@ -203,15 +198,15 @@ void Reporter::Summary() {
   bar_ = false;
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start_);
   if (json_) {
-    Line(Dump({{"event", "summary"},
-               {"done", counts_[Outcome::kDone]},
-               {"planned", counts_[Outcome::kPlanned]},
-               {"skipped", counts_[Outcome::kSkipped]},
-               {"failed", counts_[Outcome::kFailed]},
-               {"not_tried", counts_[Outcome::kNotTried]},
-               {"left_out", left_out_},
-               {"output_pixels", pixels_},
-               {"seconds", seconds}}));
+    Line(JsonLine({{"event", "summary"},
+                   {"done", counts_[Outcome::kDone]},
+                   {"planned", counts_[Outcome::kPlanned]},
+                   {"skipped", counts_[Outcome::kSkipped]},
+                   {"failed", counts_[Outcome::kFailed]},
+                   {"not_tried", counts_[Outcome::kNotTried]},
+                   {"left_out", left_out_},
+                   {"output_pixels", pixels_},
+                   {"seconds", seconds}}));
     return;
   }
   // With one file everything has been said.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -16,10 +15,10 @@ namespace {
 
 constexpr double kDefaultScale = 4;
 
-absl::Status CheckFactor(absl::string_view flag, double factor) {
-  if (factor == 0 || (factor >= kMinScale && factor <= kMaxScale)) return absl::OkStatus();
+absl::Status CheckFactor(absl::string_view flag, std::optional<double> factor) {
+  if (!factor || (*factor >= kMinScale && *factor <= kMaxScale)) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrFormat("%s: %g is out of range; a factor of %g to %g is allowed", flag, factor,
+      absl::StrFormat("%s: %g is out of range; a factor of %g to %g is allowed", flag, *factor,
                       kMinScale, kMaxScale));
 }
 
@@ -29,21 +28,21 @@ absl::StatusOr<Sizing> Sizing::Create(const SizeFlags& flags) {
   HIIF_RETURN_IF_ERROR(CheckFactor("--scale", flags.scale));
   HIIF_RETURN_IF_ERROR(CheckFactor("--scale-x", flags.scale_x));
   HIIF_RETURN_IF_ERROR(CheckFactor("--scale-y", flags.scale_y));
-  const int ways = (flags.scale != 0) + (flags.scale_x != 0 || flags.scale_y != 0) +
-                   (flags.width != 0 || flags.height != 0) + (flags.megapixels != 0) +
-                   (flags.long_side != 0);
+  const int ways = (flags.scale ? 1 : 0) + (flags.scale_x || flags.scale_y ? 1 : 0) +
+                   (flags.width || flags.height ? 1 : 0) + (flags.megapixels ? 1 : 0) +
+                   (flags.long_side ? 1 : 0);
   if (ways > 1)
     return absl::InvalidArgumentError(
         "the size is said more than once: give one of --scale, --scale-x with --scale-y, --width "
-        "with "
-        "--height, --megapixels, --long-side");
-  if ((flags.scale_x != 0) != (flags.scale_y != 0))
+        "with --height, --megapixels, --long-side");
+  if (flags.scale_x.has_value() != flags.scale_y.has_value())
     return absl::InvalidArgumentError("--scale-x and --scale-y belong together; --scale sets both");
-  if (flags.width < 0 || flags.height < 0 || flags.long_side < 0 || flags.megapixels < 0 ||
-      !std::isfinite(flags.megapixels))
+  if (flags.width.value_or(1) < 1 || flags.height.value_or(1) < 1 ||
+      flags.long_side.value_or(1) < 1 || !(flags.megapixels.value_or(1) > 0) ||
+      !std::isfinite(flags.megapixels.value_or(1)))
     return absl::InvalidArgumentError(
         "--width, --height, --long-side and --megapixels take numbers greater than 0");
-  if (flags.stretch && (flags.width == 0 || flags.height == 0))
+  if (flags.stretch && !(flags.width && flags.height))
     return absl::InvalidArgumentError("--stretch needs both --width and --height");
   Sizing sizing;
   sizing.flags_ = flags;
@@ -56,21 +55,20 @@ absl::StatusOr<Sizing> Sizing::Create(const SizeFlags& flags) {
 
 absl::StatusOr<Grid> Sizing::Size(Grid input) const {
   const SizeFlags& f = flags_;
-  if (f.scale != 0) return GridFromScale(input, f.scale, f.scale);
-  if (f.scale_x != 0) return GridFromScale(input, f.scale_x, f.scale_y);
-  if (f.megapixels != 0) return GridFromMegapixels(input, f.megapixels);
-  if (f.long_side != 0) return GridFromLongSide(input, f.long_side);
-  if (f.width != 0 && f.height != 0 && !f.stretch) return GridInside(input, f.width, f.height);
-  return GridFromTarget(input, f.width, f.height);
+  if (f.scale) return GridFromScale(input, *f.scale, *f.scale);
+  if (f.scale_x) return GridFromScale(input, *f.scale_x, *f.scale_y);
+  if (f.megapixels) return GridFromMegapixels(input, *f.megapixels);
+  if (f.long_side) return GridFromLongSide(input, *f.long_side);
+  if (f.width && f.height && !f.stretch) return GridInside(input, *f.width, *f.height);
+  return GridFromTarget(input, f.width.value_or(0), f.height.value_or(0));
 }
 
 absl::StatusOr<OutputPlan> Sizing::Plan(Grid input) const {
   HIIF_ASSIGN_OR_RETURN(OutputPlan plan, AnyPlan(input));
-  constexpr int64_t kMaxSide = std::numeric_limits<int32_t>::max();
-  if (plan.whole.width > kMaxSide || plan.whole.height > kMaxSide)
+  if (plan.whole.width > kLargestSide || plan.whole.height > kLargestSide)
     return absl::InvalidArgumentError(
         absl::StrFormat("%d x %d pixels would be the whole; a side has %d at most",
-                        plan.whole.width, plan.whole.height, kMaxSide));
+                        plan.whole.width, plan.whole.height, kLargestSide));
   return plan;
 }
 
@@ -99,15 +97,15 @@ absl::StatusOr<OutputPlan> Sizing::AnyPlan(Grid input) const {
 
 std::string Sizing::Label() const {
   const SizeFlags& f = flags_;
-  if (f.scale != 0) return absl::StrCat("x", f.scale);
-  if (f.scale_x != 0)
-    return f.scale_x == f.scale_y ? absl::StrCat("x", f.scale_x)
-                                  : absl::StrCat("x", f.scale_x, "x", f.scale_y);
-  if (f.megapixels != 0) return absl::StrCat(f.megapixels, "mp");
-  if (f.long_side != 0) return absl::StrCat(f.long_side, "px");
-  if (f.width == 0) return absl::StrCat(f.height, "h");
-  if (f.height == 0) return absl::StrCat(f.width, "w");
-  return absl::StrCat(f.width, "x", f.height);
+  if (f.scale) return absl::StrCat("x", *f.scale);
+  if (f.scale_x)
+    return f.scale_x == f.scale_y ? absl::StrCat("x", *f.scale_x)
+                                  : absl::StrCat("x", *f.scale_x, "x", *f.scale_y);
+  if (f.megapixels) return absl::StrCat(*f.megapixels, "mp");
+  if (f.long_side) return absl::StrCat(*f.long_side, "px");
+  if (!f.width) return absl::StrCat(*f.height, "h");
+  if (!f.height) return absl::StrCat(*f.width, "w");
+  return absl::StrCat(*f.width, "x", *f.height);
 }
 
 }  // namespace hiif::cli

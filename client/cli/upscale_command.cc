@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -74,8 +75,17 @@ std::vector<PlannedFile> Plan(std::vector<InputFile> inputs, const OutputNames& 
     planned.push_back(std::move(file));
   }
   std::erase_if(planned, [&maker](const PlannedFile& file) {
-    const auto it = maker.find(file.input.path);
-    return file.input.found && it != maker.end() && it->second != file.input.path;
+    if (!file.input.found) return false;
+    const std::string& path = file.input.path;
+    if (const auto it = maker.find(path); it != maker.end()) return it->second != path;
+    // Frames and renamed ones have a number. Only behind a name that says that it is an output:
+    // "a-1.png" beside "a.gif" may be anybody's.
+    for (std::string name = WithoutNumber(path); !name.empty(); name = WithoutNumber(name)) {
+      const auto it = maker.find(name);
+      if (it != maker.end() && fs::path(it->first).stem() != fs::path(it->second).stem())
+        return true;
+    }
+    return false;
   });
   return planned;
 }
@@ -136,7 +146,7 @@ struct Checked {
   std::vector<std::string> left_out;
 };
 
-absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
+absl::StatusOr<Checked> Check(const UpscaleFlags& flags, std::stop_token stop) {
   HIIF_ASSIGN_OR_RETURN(Sizing sizing, Sizing::Create(flags.size));
   HIIF_ASSIGN_OR_RETURN(const Exists exists, ExistsOf(flags));
   HIIF_ASSIGN_OR_RETURN(const MetadataOptions metadata, ParseMetadataOptions(flags));
@@ -159,7 +169,7 @@ absl::StatusOr<Checked> Check(const UpscaleFlags& flags) {
                                                                 .animation = flags.animation}));
   std::vector<std::string> left_out;
   HIIF_ASSIGN_OR_RETURN(std::vector<InputFile> expanded,
-                        ExpandInputs(inputs, {flags.recursive, names.folder(), &left_out}));
+                        ExpandInputs(inputs, {flags.recursive, names.folder(), &left_out, stop}));
   // Of several processes none knows which names the others take.
   const bool rename = exists == Exists::kRename && flags.shard.empty();
   std::vector<PlannedFile> files = Plan(std::move(expanded), names, rename);
@@ -174,20 +184,22 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
   if (flags.y4m) {
     const auto jobs =
         ParseJobs(flags.jobs, flags.connection.server.empty() ? kPrivateJobs : kRemoteJobs);
-    return jobs.ok() ? RunVideo(flags, *jobs, interrupt) : Fail("upscale", jobs.status());
+    return jobs.ok() ? RunVideo(flags, *jobs, interrupt)
+                     : Fail("upscale", jobs.status(), flags.log);
   }
-  absl::StatusOr<Checked> checked = Check(flags);
-  if (!checked.ok()) return Fail("upscale", checked.status());
+  absl::StatusOr<Checked> checked = Check(flags, interrupt.token());
+  if (interrupt.exit_code() != 0) return interrupt.exit_code();
+  if (!checked.ok()) return Fail("upscale", checked.status(), flags.log);
   const std::vector<PlannedFile>& files = checked->files;
   const int64_t count = static_cast<int64_t>(files.size());
-  if (flags.resume) RemoveStale(files, checked->names);
+  if (flags.resume && !flags.dry_run) RemoveStale(files, checked->names);
 
   std::unique_ptr<Connection> connection;
   const bool work = AnyToDo(files, checked->names, checked->exists, flags.resume);
   if (work && !flags.dry_run) {
     auto opened = Connection::Open(flags.connection, interrupt.token(), flags.model);
     if (interrupt.exit_code() != 0) return interrupt.exit_code();
-    if (!opened.ok()) return Fail("upscale", opened.status());
+    if (!opened.ok()) return Fail("upscale", opened.status(), flags.log);
     connection = *std::move(opened);
   }
 

@@ -41,7 +41,7 @@ class Enlargement {
     HIIF_RETURN_IF_ERROR(CheckWritable(output.format, plan.size()));
     result_->output_size = plan.size();
     if (job_.connection == nullptr) return absl::OkStatus();
-    job_.reporter->Expect(index_, plan.region.pixels());
+    job_.reporter->Expect(index_, plan.region.pixels() * std::max(info.frames, 1));
 
     FileOutputOptions options;
     options.path = output.path;
@@ -134,10 +134,15 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
     result->outcome = job.connection == nullptr ? Outcome::kPlanned : Outcome::kDone;
     return absl::OkStatus();
   }
+  if (info.frames > 1 && output.path == "-")
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", info.frames,
+                     " frames or pages; standard output takes one image: name "
+                     "a file or a folder"));
   bool wrote = by_name;
   for (int frame = 1; frame <= std::max(info.frames, 1); ++frame) {
     OutputFile file = output;
-    if (info.frames > 1 && output.path != "-") file.path = FramePath(output.path, frame);
+    if (info.frames > 1) file.path = FramePath(output.path, frame);
     if (!by_name) {
       HIIF_ASSIGN_OR_RETURN(decision, job.exists->Decide(input.path, file.path));
       result->output = file.path = decision.path;

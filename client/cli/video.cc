@@ -1,8 +1,8 @@
 #include "client/cli/video.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -16,11 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "absl/types/span.h"
 #include "base/error_text.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -29,6 +29,8 @@
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/input_stream.h"
+#include "client/cli/json_line.h"
 #include "client/cli/outputs.h"
 #include "client/cli/parameters.h"
 #include "client/cli/sizing.h"
@@ -39,34 +41,66 @@ namespace {
 
 constexpr size_t kMaxLine = 4096;
 
-// Standard input, or a file.
+// Lines and frames of a stream. Errors are those of InputStream.
 class Input {
  public:
-  explicit Input(std::FILE* file) : file_(file) {}
+  explicit Input(InputStream stream) : stream_(std::move(stream)) {}
 
   // Without its end; nullopt at the end of the stream, or where no line comes.
-  std::optional<std::string> Line() {
+  absl::StatusOr<std::optional<std::string>> Line() {
     std::string line;
-    for (int c = std::getc(file_); c != EOF && line.size() < kMaxLine; c = std::getc(file_)) {
+    while (line.size() < kMaxLine) {
+      HIIF_ASSIGN_OR_RETURN(const bool end, AtEnd());
+      if (end) break;
+      const char c = held_[begin_++];
       if (c == '\n') return line;
-      line.push_back(static_cast<char>(c));
+      line.push_back(c);
     }
     return std::nullopt;
   }
   // As many bytes as there are, at most `count`.
-  std::string Bytes(size_t count) {
-    std::string out(count, '\0');
-    out.resize(std::fread(out.data(), 1, count, file_));
+  absl::StatusOr<std::string> Bytes(size_t count) {
+    std::string out = held_.substr(begin_, count);
+    begin_ += out.size();
+    while (out.size() < count) {
+      if (count - out.size() >= kPiece) {  // straight to where it belongs
+        const size_t before = out.size();
+        out.resize(count);
+        HIIF_ASSIGN_OR_RETURN(const size_t n, stream_.Read(absl::MakeSpan(out).subspan(before)));
+        out.resize(before + n);
+        if (n == 0) break;
+        continue;
+      }
+      HIIF_ASSIGN_OR_RETURN(const bool more, Fill());
+      if (!more) break;
+      const size_t n = std::min(count - out.size(), held_.size());
+      out.append(held_, 0, n);
+      begin_ = n;
+    }
     return out;
   }
-  bool AtEnd() {
-    const int c = std::getc(file_);
-    if (c != EOF) std::ungetc(c, file_);
-    return c == EOF;
+  absl::StatusOr<bool> AtEnd() {
+    if (begin_ < held_.size()) return false;
+    HIIF_ASSIGN_OR_RETURN(const bool more, Fill());
+    return !more;
   }
 
  private:
-  std::FILE* const file_;
+  static constexpr size_t kPiece = size_t{1} << 16;
+
+  // After what is held was taken; false at the end.
+  absl::StatusOr<bool> Fill() {
+    held_.resize(kPiece);
+    begin_ = 0;
+    const absl::StatusOr<size_t> n = stream_.Read(absl::MakeSpan(held_));
+    held_.resize(n.value_or(0));
+    HIIF_RETURN_IF_ERROR(n.status());
+    return *n > 0;
+  }
+
+  InputStream stream_;
+  std::string held_;
+  size_t begin_ = 0;
 };
 
 absl::Status Write(int descriptor, absl::string_view bytes) {
@@ -92,7 +126,7 @@ class Video {
   bool input_broke() const { return input_broke_; }
 
   // Reads, computes and writes until the end. What was written is whole frames, whatever happens.
-  absl::Status Run(Input input, int output, int jobs, int64_t* frames) {
+  absl::Status Run(Input& input, int output, int jobs, int64_t* frames) {
     HIIF_RETURN_IF_ERROR(Write(output, Y4mHeader(out_) + "\n"));
     std::deque<std::future<absl::StatusOr<std::string>>> under_way;
     const auto write_first = [&]() -> absl::Status {
@@ -112,6 +146,7 @@ class Video {
                                      [this, frame = *std::move(frame)] { return Enlarge(frame); }));
       if (std::ssize(under_way) >= jobs) HIIF_RETURN_IF_ERROR(write_first());
     }
+    if (absl::IsCancelled(broken)) return broken;
     while (!under_way.empty()) HIIF_RETURN_IF_ERROR(write_first());
     input_broke_ = !broken.ok();
     return broken;
@@ -121,11 +156,12 @@ class Video {
   // A frame; empty at the end.
   absl::StatusOr<std::string> Read(Input& input) {
     ++number_;
-    if (input.AtEnd()) return "";
-    const std::optional<std::string> line = input.Line();
+    HIIF_ASSIGN_OR_RETURN(const bool end, input.AtEnd());
+    if (end) return "";
+    HIIF_ASSIGN_OR_RETURN(const std::optional<std::string> line, input.Line());
     if (!line || (*line != "FRAME" && !absl::StartsWith(*line, "FRAME ")))
       return absl::DataLossError(absl::StrCat("the stream is damaged before frame ", number_));
-    std::string frame = input.Bytes(in_.FrameBytes());
+    HIIF_ASSIGN_OR_RETURN(std::string frame, input.Bytes(in_.FrameBytes()));
     if (std::ssize(frame) < in_.FrameBytes())
       return absl::DataLossError(absl::StrFormat("the stream ends within frame %d (%d of %d bytes)",
                                                  number_, frame.size(), in_.FrameBytes()));
@@ -191,7 +227,8 @@ absl::Status CheckFlags(const UpscaleFlags& flags) {
   if (flags.inputs.size() != 1 || !flags.lists.empty() || flags.output.empty())
     return absl::InvalidArgumentError("--y4m takes one input and -o, of which - is the pipe");
   if (!flags.format.empty() || !flags.name.empty() || flags.resume || flags.all_frames ||
-      flags.animation || flags.dry_run || !flags.shard.empty() || flags.quality != 0 || flags.srgb)
+      flags.animation || flags.dry_run || !flags.shard.empty() || flags.quality != 0 ||
+      flags.srgb || flags.strip || flags.recursive || flags.ppi != "keep")
     return absl::InvalidArgumentError(
         "--y4m goes with sizes, models, --jobs and servers alone, not with flags of image files");
   return absl::OkStatus();
@@ -208,12 +245,10 @@ absl::Status Run(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt
   outcome->skipped = !decision.write;
   if (!decision.write) return absl::OkStatus();
   if (decision.path != flags.output) outcome->output = decision.path;
-  std::FILE* file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
-  if (file == nullptr)
-    return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", ErrorText(errno)));
-  const absl::Cleanup close = [file] { std::fclose(file); };
-  Input input(file);
-  const std::optional<std::string> header = input.Line();
+  absl::StatusOr<InputStream> stream = InputStream::Open(path, interrupt.token());
+  if (!stream.ok()) return WithName(path, stream.status());
+  Input input(*std::move(stream));
+  HIIF_ASSIGN_OR_RETURN(const std::optional<std::string> header, input.Line());
   HIIF_ASSIGN_OR_RETURN(VideoFormat format, ParseY4mHeader(header.value_or("")));
   HIIF_ASSIGN_OR_RETURN(const OutputPlan plan, sizing.Plan(format.size));
   HIIF_ASSIGN_OR_RETURN(*connection,
@@ -243,10 +278,22 @@ int RunVideo(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt) {
   const absl::Status status = Run(flags, jobs, interrupt, &connection, &outcome);
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
-  if (!flags.log.quiet && outcome.skipped)
+  const bool json = flags.log.format == "json";
+  if (json && (outcome.skipped || outcome.frames > 0))
+    std::fprintf(Console(), "%s\n",
+                 JsonLine({{"event", "file"},
+                           {"status", outcome.skipped ? "skipped"
+                                      : status.ok()   ? "done"
+                                                      : "failed"},
+                           {"input", flags.inputs[0]},
+                           {"output", outcome.output.empty() ? flags.output : outcome.output},
+                           {"frames", outcome.frames},
+                           {"seconds", seconds}})
+                     .c_str());
+  if (!json && !flags.log.quiet && outcome.skipped)
     std::fprintf(Console(), "skipped %s: %s is there\n", Visible(flags.inputs[0]).c_str(),
                  Visible(flags.output).c_str());
-  if (!flags.log.quiet && outcome.frames > 0)
+  if (!json && !flags.log.quiet && outcome.frames > 0)
     std::fprintf(
         Console(), "%s",
         absl::StrFormat("%s%s%d frames in %.1f s, %.2f a second\n", Visible(outcome.output),
@@ -254,7 +301,7 @@ int RunVideo(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt) {
                         static_cast<double>(outcome.frames) / seconds)
             .c_str());
   if (status.ok()) return kExitOk;
-  return Fail("upscale", connection == nullptr ? status : connection->Explain(status));
+  return Fail("upscale", connection == nullptr ? status : connection->Explain(status), flags.log);
 }
 
 }  // namespace hiif::cli

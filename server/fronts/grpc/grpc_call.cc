@@ -15,6 +15,8 @@
 namespace hiif::server {
 namespace {
 
+constexpr char kDraining[] = "the server is shutting down: ask another one";
+
 absl::Time DeadlineOf(const grpc::ServerContextBase& context) {
   const auto deadline = context.deadline();
   // gRPC says "none" with a time at the end of the clock.
@@ -61,7 +63,7 @@ absl::Status GrpcCall::Alive() const {
       return ErrorWithReason(absl::StatusCode::kDeadlineExceeded, kReasonSlowSender,
                              "too little was sent for too long");
     case Cut::kDraining:
-      return absl::UnavailableError("the server is shutting down: ask another one");
+      return absl::UnavailableError(kDraining);
   }
   if (SteadyNow() >= deadline_) return absl::DeadlineExceededError("the deadline has passed");
   if (context_->IsCancelled()) return absl::CancelledError("the client is gone");
@@ -129,7 +131,7 @@ void GrpcCall::LookAfter(absl::Time now, absl::Duration write_timeout, bool drai
       CutOff(Cut::kSlowSender, GRPC_STATUS_DEADLINE_EXCEEDED,
              "the client sent too little for too long");
     } else if (draining && idle_) {
-      CutOff(Cut::kDraining, GRPC_STATUS_UNAVAILABLE, "the server is shutting down");
+      CutOff(Cut::kDraining, GRPC_STATUS_UNAVAILABLE, kDraining);
     }
   }
   absl::MutexLock lock(&mutex_);

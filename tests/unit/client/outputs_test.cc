@@ -161,15 +161,18 @@ TEST_F(OutputsTest, RemovesTemporariesOfProcessesThatAreGone) {
   Touch("a.png.4194999.Ab12Cd.part");
   Touch(absl::StrCat("b.png.", getpid(), ".Ab12Cd.part"));
   Touch("c.png.1.Ab12Cd.part");
+  Touch("a-001.png.4194999.Ab12Cd.part");  // a frame
+  Touch("keep.png.4194999.Ab12Cd.part");   // of other outputs
   Touch("keep.part");
   Touch("keep.png");
-  RemoveStaleTemporaries(root_.string());
+  RemoveStaleTemporaries(root_.string(), {(root_ / "a.png").string(), (root_ / "b.png").string(),
+                                          (root_ / "c.png").string()});
   int left = 0;
   for (const auto& entry : fs::directory_iterator(root_)) {
     EXPECT_THAT(entry.path().filename().string(), HasSubstr("keep"));
     ++left;
   }
-  EXPECT_EQ(left, 2);
+  EXPECT_EQ(left, 3);
 }
 
 }  // namespace

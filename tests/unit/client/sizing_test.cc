@@ -57,6 +57,13 @@ TEST(SizingTest, RefusesWhatCannotBeMeant) {
               HasSubstr("--crop"));
   EXPECT_THAT(refused({.crop = "0,1,1,9223372036854775807"}), HasSubstr("--crop"));
   EXPECT_THAT(refused({.width = -1}), HasSubstr("greater than 0"));
+  // 0 is an answer, and a wrong one: it is not taken for none.
+  EXPECT_THAT(refused({.scale = 0}), HasSubstr("--scale: 0"));
+  EXPECT_THAT(refused({.scale_x = 0, .scale_y = 2}), HasSubstr("--scale-x: 0"));
+  EXPECT_THAT(refused({.width = 0, .height = 100}), HasSubstr("greater than 0"));
+  EXPECT_THAT(refused({.megapixels = 0}), HasSubstr("greater than 0"));
+  EXPECT_THAT(refused({.megapixels = std::nan("")}), HasSubstr("greater than 0"));
+  EXPECT_THAT(refused({.long_side = 0}), HasSubstr("greater than 0"));
 }
 
 TEST(SizingTest, RefusesWhatDoesNotFitTheInput) {
