@@ -1,4 +1,4 @@
-"""deploy/envoy.yaml: its structure, and Envoy's own opinion where Envoy is installed."""
+"""deploy/envoy.yaml and deploy/gateway: structure and times, and Envoy's own opinion where Envoy is installed."""
 
 import shutil
 import subprocess
@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from processes import ROOT
+from settings import default_of, seconds
 
 PATH = ROOT / "deploy" / "envoy.yaml"
 
@@ -46,7 +47,25 @@ def test_what_strangers_may_send_is_bounded(manager):
     # Envoy refuses windows below 65,535.
     assert http2["initial_stream_window_size"] >= 65535
     assert manager["max_request_headers_kb"] <= 64
-    assert manager["request_headers_timeout"] and manager["stream_idle_timeout"]
+    assert manager["request_headers_timeout"]
+
+
+def test_a_request_may_wait_in_the_queue(manager):
+    """No message comes before it leaves it: a stream that is ended there is sent, and queued, again."""
+    queue = seconds(default_of("max_queue_time"))
+    assert seconds(manager["stream_idle_timeout"]) > queue
+    for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
+        assert seconds(route["route"]["max_stream_duration"]["max_stream_duration"]) > queue
+
+
+def test_a_request_may_wait_in_the_queue_behind_the_gateway():
+    path = ROOT / "deploy" / "gateway" / "envoy-gateway.yaml"
+    policies = {item["kind"]: item["spec"]["timeout"]["http"] for item in yaml.safe_load_all(path.read_text())
+                if item["kind"].endswith("TrafficPolicy")}
+    queue = seconds(default_of("max_queue_time"))
+    assert seconds(policies["ClientTrafficPolicy"]["streamIdleTimeout"]) > queue
+    assert seconds(policies["BackendTrafficPolicy"]["maxStreamDuration"]) > queue
+    assert seconds(policies["BackendTrafficPolicy"]["requestTimeout"]) == 0
 
 
 def test_only_the_service_is_reached(manager):

@@ -6,6 +6,7 @@ import subprocess
 import yaml
 
 from processes import BIN, ROOT
+from settings import seconds
 
 FOLDER = ROOT / "deploy" / "kserve"
 
@@ -35,3 +36,11 @@ def test_the_service_asks_for_the_runtime():
     model = yaml.safe_load((FOLDER / "service.yaml").read_text())["spec"]["predictor"]["model"]
     assert model["modelFormat"]["name"] in [known["name"] for known in runtime["supportedModelFormats"]]
     assert model["protocolVersion"] in runtime["protocolVersions"] and model["storageUri"].startswith("s3://")
+
+
+def test_requests_fit_the_times_of_knative():
+    """300 s until an answer begins, 600 s for all of it (config-defaults); the cluster refuses a longer timeout."""
+    arguments = yaml.safe_load((FOLDER / "runtime.yaml").read_text())["spec"]["containers"][0]["args"]
+    queue, = (seconds(argument.partition("=")[2]) for argument in arguments if argument.startswith("--max-queue-time="))
+    timeout = yaml.safe_load((FOLDER / "service.yaml").read_text())["spec"]["predictor"]["timeout"]
+    assert queue < 300 and queue < timeout <= 600
