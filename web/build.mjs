@@ -1,5 +1,5 @@
-// Bundles the page into dist/index.html, one file that hiif-server holds: script and style are in it, and a content
-// security policy that allows these two, by their digests, and nothing from elsewhere.
+// Bundles the page into one file that hiif-server holds, dist/index.html or the one named: script and style are in it,
+// and a content security policy that allows these two, by their digests, and nothing from elsewhere.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -24,6 +24,7 @@ const page = read("src/index.html")
   .replace("<!-- policy -->", () => `<meta http-equiv="Content-Security-Policy" content="${policy}">`)
   .replace("<!-- style -->", () => `<style>${style}</style>`)
   .replace("<!-- script -->", () => `<script>${script}</script>`);
+const out = process.argv[2] ?? "dist/index.html";
 mkdirSync("dist", { recursive: true });
-writeFileSync("dist/index.html", page);
-console.log(`dist/index.html: ${(page.length / 1024).toFixed(0)} KiB`);
+writeFileSync(out, page);
+console.log(`${out}: ${(page.length / 1024).toFixed(0)} KiB`);

@@ -1,10 +1,13 @@
 """The page in headless Chromium: what a user does, what a screen reader finds, and where it comes from."""
 
+import http.server
 import io
 import json
 import os
 import shutil
 import subprocess
+import threading
+import urllib.parse
 
 import numpy
 import pytest
@@ -262,6 +265,93 @@ def test_tokens_large_files_and_a_server_that_is_gone(browser, tmp_path, two_mod
     context.close()
 
 
+@pytest.fixture
+def scripted(browser):
+    """The page of a server that has two pages of models and a picture of 8 x 8 pixels for every one that it gets."""
+    from hiif.v1 import super_resolution_pb2 as pb
+    states = {"": (["a READY", "b FAILED", "c UNLOADED"], "c"), "c": (["d LOADING", "e READY"], "")}
+
+    def models(token):
+        names, following = states[token]
+        return json.dumps({"next_page_token": following, "models": [
+            {"name": name, "state": f"MODEL_STATE_{state}", "is_default": name == "a", "has_strength": False}
+            for name, state in map(str.split, names)]}).encode()
+
+    def picture():
+        parts = [pb.UpscaleResponse(header=pb.UpscaleHeader(output_width=8, output_height=8, channels=3, model="a")),
+                 pb.UpscaleResponse(tile=pb.Tile(width=8, height=8, samples=bytes(8 * 8 * 3))),
+                 pb.UpscaleResponse(trailer=pb.UpscaleTrailer())]
+        for part in map(pb.UpscaleResponse.SerializeToString, parts):
+            yield from [len(part) & 127 | 128, len(part) >> 7] if len(part) > 127 else [len(part)]
+            yield from part
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self, body):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self):
+            url = urllib.parse.urlsplit(self.path)
+            token, = urllib.parse.parse_qs(url.query).get("page_token", [""])
+            self.answer(models(token) if url.path == "/v1/models" else (ROOT / "web/dist/index.html").read_bytes())
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(bytes(picture()))
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.add_init_script("""
+            const encode = HTMLCanvasElement.prototype.toBlob;
+            HTMLCanvasElement.prototype.toBlob = function (done, type) {
+                window.encoded = () => encode.call(this, done, type);
+                window.failed = () => done(null);
+            };""")
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        until(page, "document.querySelector('#model').options.length > 0")
+        yield page
+        page.close()
+        server.shutdown()
+
+
+def test_every_model_that_a_request_may_name_is_offered(scripted):
+    assert scripted.eval_on_selector_all("#model option", "all => all.map(e => e.value)") == ["a", "c", "e"]
+    assert scripted.eval_on_selector("#model", "e => e.value") == "a"
+
+
+def test_a_picture_dropped_while_a_result_is_encoded(scripted, photo):
+    """The result is of the one before, and is not offered under the new one's name."""
+    drop(scripted, ("one.png", photo.read_bytes()))
+    scripted.click("#start")
+    until(scripted, "window.encoded !== undefined")
+    drop(scripted, ("two.png", photo.read_bytes()))
+    until(scripted, "document.querySelector('#status').textContent.startsWith('two.png')")
+    scripted.evaluate("window.encoded()")
+    until(scripted, "document.querySelector('#cancel').hidden")
+    assert scripted.is_hidden("#download") and scripted.is_hidden("#error")
+    scripted.evaluate("delete window.encoded")
+    scripted.click("#start")
+    until(scripted, "window.encoded !== undefined")
+    scripted.evaluate("window.encoded()")
+    scripted.wait_for_selector("#download:visible")
+    assert scripted.get_attribute("#download", "download") == "two_8x8.png"
+
+
+def test_a_result_of_which_no_file_can_be_made_is_told(scripted, photo):
+    drop(scripted, ("one.png", photo.read_bytes()))
+    scripted.click("#start")
+    until(scripted, "window.failed !== undefined")
+    scripted.evaluate("window.failed()")
+    complaint(scripted, "cannot make a PNG")
+    assert scripted.is_hidden("#download") and scripted.is_enabled("#start")
+
+
 def test_the_keyboard_reaches_everything(page, photo):
     page.set_input_files("#file", photo)
     page.wait_for_selector("#start:enabled")
@@ -315,12 +405,27 @@ def test_nothing_comes_from_elsewhere(browser, front):
 def test_the_bundle_is_what_the_sources_make(tmp_path):
     web = tmp_path / "web"
     shutil.copytree(ROOT / "web", web, ignore=shutil.ignore_patterns("node_modules", "gen", "dist"))
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts", symlinks=True)
     (tmp_path / "proto").symlink_to(ROOT / "proto")
-    (web / "dist").mkdir()
+    page = web / "dist" / "index.html"
+    page.parent.mkdir()
+    shutil.copy(ROOT / "web" / "dist" / "index.html", page)
     installed = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=web, capture_output=True, text=True,
                                timeout=200, check=False)
     if installed.returncode != 0:
         pytest.skip("npm ci: " + installed.stderr[-300:])
-    path = os.path.join(ROOT, ".venv", "bin") + os.pathsep + os.environ["PATH"]
-    subprocess.run(["npm", "run", "--silent", "build"], cwd=web, check=True, timeout=100, env={**os.environ, "PATH": path})
-    assert (web / "dist" / "index.html").read_bytes() == (ROOT / "web" / "dist" / "index.html").read_bytes()
+
+    def build(*arguments):
+        path = os.path.join(ROOT, ".venv", "bin") + os.pathsep + os.environ["PATH"]
+        return subprocess.run([tmp_path / "scripts" / "build-page", *arguments], capture_output=True, text=True,
+                              timeout=100, check=False, env={**os.environ, "PATH": path})
+
+    done = build("--check")
+    assert done.returncode == 0, done.stderr
+    page.write_text("another one")
+    done = build("--check")
+    assert done.returncode == 1 and "run scripts/build-page" in done.stderr, done.stderr
+    assert page.read_text() == "another one"  # --check changes nothing
+    done = build()
+    assert done.returncode == 0, done.stderr
+    assert page.read_bytes() == (ROOT / "web" / "dist" / "index.html").read_bytes()

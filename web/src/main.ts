@@ -89,6 +89,7 @@ async function run(): Promise<void> {
   if (!image || running) return;
   const job = new AbortController();
   const chosen = image;
+  const title = name;
   running = job;
   complain("");
   ui.cancel.hidden = false;
@@ -133,12 +134,12 @@ async function run(): Promise<void> {
       },
     }, job.signal);
     const png = await view.png();
-    if (png) {
-      URL.revokeObjectURL(ui.download.href);
-      ui.download.href = URL.createObjectURL(png);
-      ui.download.download = `${name}_${header!.outputWidth}x${header!.outputHeight}.png`;
-      ui.download.hidden = false;
-    }
+    if (image !== chosen) return; // another one was chosen meanwhile
+    if (!png) return complain("This browser cannot make a PNG of it: ask for a smaller one, or use the command line.");
+    URL.revokeObjectURL(ui.download.href);
+    ui.download.href = URL.createObjectURL(png);
+    ui.download.download = `${title}_${header!.outputWidth}x${header!.outputHeight}.png`;
+    ui.download.hidden = false;
   } catch (error) {
     if (!job.signal.aborted) {
       job.abort(); // nothing more of it is wanted
@@ -154,16 +155,23 @@ async function run(): Promise<void> {
   }
 }
 
+interface Model { name: string; state: string; is_default: boolean; has_strength: boolean }
+const SERVED = ["MODEL_STATE_READY", "MODEL_STATE_UNLOADED"]; // a request for one that is unloaded loads it
+
 async function listModels(): Promise<void> {
-  const response = await fetch("v1/models", { headers: authorization(ui.token.value) });
-  if (!response.ok) return complain(await explain(response));
+  const served: Model[] = [];
+  let next = "";
+  do {
+    const page = next && `?${new URLSearchParams({ page_token: next })}`;
+    const response = await fetch(`v1/models${page}`, { headers: authorization(ui.token.value) });
+    if (!response.ok) return complain(await explain(response));
+    const { models, next_page_token } = await response.json();
+    served.push(...models.filter((model: Model) => SERVED.includes(model.state)));
+    next = next_page_token;
+  } while (next);
   complain("");
-  const { models } = await response.json();
-  const ready = models.filter((model: { state: string }) => model.state === "MODEL_STATE_READY");
-  ui.model.replaceChildren(...ready.map((model: { name: string; is_default: boolean }) =>
-    new Option(model.name, model.name, model.is_default, model.is_default)));
-  withStrength = new Set(ready.filter((model: { has_strength: boolean }) => model.has_strength)
-    .map((model: { name: string }) => model.name));
+  ui.model.replaceChildren(...served.map((model) => new Option(model.name, model.name, model.is_default, model.is_default)));
+  withStrength = new Set(served.filter((model) => model.has_strength).map((model) => model.name));
   offerStrength();
 }
 
