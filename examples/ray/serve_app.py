@@ -31,7 +31,8 @@ class Upscaler:
 
     def _upscale(self, body, scale):
         out = io.BytesIO()
-        self.upscaler.upscale(body, scale).save(out, "PNG")
+        # 8 bits a sample: Pillow holds no more of colours.
+        self.upscaler.upscale(body, scale, sample_type="SAMPLE_TYPE_U8").save(out, "PNG")
         return out.getvalue()
 
     async def __call__(self, request: Request):

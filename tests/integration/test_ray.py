@@ -41,6 +41,8 @@ def photos(tmp_path):
     for i in range(12):
         source.crop((10 * i, 20, 10 * i + 40, 50)).save(folder / f"photo-{i:02}.png")
     source.crop((0, 0, 40, 30)).save(folder / "photo-11.jpg")  # two of one name but for its end
+    deep = numpy.asarray(source.crop((0, 0, 40, 30))).astype(">u2") * 257
+    (folder / "deep.ppm").write_bytes(b"P6 40 30 65535\n" + deep.tobytes())  # 16 bits, of which Pillow holds no colours
     return folder
 
 
@@ -66,9 +68,9 @@ def test_a_folder_through_two_servers_with_a_worker_killed(cluster, photos, tmp_
         killer.start()
         counts = upscale(str(photos), str(out), f"{one.address},{two.address}", scale=2.0)
         killer.join()
-        assert counts.pop("done", 0) + counts.pop("there", 0) == 13
+        assert counts.pop("done", 0) + counts.pop("there", 0) == 14
         assert sum(counts.values()) == 1 and "INVALID_ARGUMENT" in next(iter(counts))
-        assert len(list(out.iterdir())) == 13  # no half file
+        assert len(list(out.iterdir())) == 14  # no half file
         from test_upscale import request
         _, expected, _ = assemble(one.stub().Upscale(request(photos / "photo-03.png", 2, 2), timeout=60))
         name = next(path for path in out.iterdir() if "photo-03" in path.name)
@@ -76,7 +78,7 @@ def test_a_folder_through_two_servers_with_a_worker_killed(cluster, photos, tmp_
         # Broken off and begun again: what is there is left alone.
         name.unlink()
         counts = upscale(str(photos), str(out), f"{one.address},{two.address}", scale=2.0)
-        assert (counts["done"], counts["there"]) == (1, 12)
+        assert (counts["done"], counts["there"]) == (1, 13)
         assert all(server.log.read_text().count('"Upscale"') > 0 for server in (one, two))
 
 
@@ -92,6 +94,8 @@ def test_serve(cluster, photos, two_models):
         serve.run(serve_app.Upscaler.bind("edsr-baseline-hiif-fast", ("--model-dir", str(two_models))))
         answer = requests.post(f"http://127.0.0.1:{port}/?scale=2.5", (photos / "photo-01.png").read_bytes(), timeout=120)
         assert Image.open(io.BytesIO(answer.content)).size == (100, 75)
+        answer = requests.post(f"http://127.0.0.1:{port}/?scale=2.5", (photos / "deep.ppm").read_bytes(), timeout=120)
+        assert Image.open(io.BytesIO(answer.content)).mode == "RGB"
         assert requests.post(f"http://127.0.0.1:{port}/?scale=2.5", b"no", timeout=60).status_code == 400
     finally:
         serve.shutdown()
