@@ -116,6 +116,28 @@ def test_health_check_of_the_image_with_tls_and_proxies(tmp_path):
     assert check(f"127.0.0.1:{port}") == 1
 
 
+def test_health_check_of_the_image_without_a_management_port(tmp_path):
+    """The service itself is asked, where it can be: by a program that stands in for hiif."""
+    def check(**settings):
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HIIF_MANAGEMENT_LISTEN": "", **settings}
+        return subprocess.run([ROOT / "packaging/image/healthcheck"], env=environment, capture_output=True, text=True,
+                              timeout=30, check=False)
+
+    assert check().returncode == 0  # no hiif: nobody can be asked
+    stub = tmp_path / "hiif"
+    stub.write_text('#!/bin/bash\necho "$@"\nexit "${SERVING:-0}"\n')
+    stub.chmod(0o755)
+    for listen, server in {"[::]:8500": "127.0.0.1:8500", "0.0.0.0:85,unix:/run/b": "127.0.0.1:85",
+                           "10.0.0.1:1": "10.0.0.1:1", "[::1]:85": "[::1]:85", "unix:/run/hiif": "unix:/run/hiif",
+                           "": "127.0.0.1:8500"}.items():
+        asked = check(HIIF_LISTEN=listen)
+        assert asked.returncode == 0 and asked.stdout.startswith(f"health --server {server} "), (listen, asked)
+    assert check(SERVING="1").returncode == 1 and check(SERVING="3").returncode != 0
+    # Whom it trusts is not known here.
+    tls = check(HIIF_LISTEN="[::]:8500", HIIF_TLS_CERTIFICATE="/tls/tls.crt", SERVING="3")
+    assert tls.returncode == 0 and not tls.stdout
+
+
 def test_nothing_is_left_in_the_tree():
     """What setuptools writes goes to build/."""
     written = subprocess.run(["git", "ls-files", "--others", "--exclude-standard", "--directory"], cwd=ROOT,
