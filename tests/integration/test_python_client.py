@@ -1,6 +1,7 @@
 """The Python package against a real server."""
 
 import asyncio
+import io
 import subprocess
 import sys
 import threading
@@ -305,6 +306,26 @@ def test_open_files_and_what_is_no_picture(client, photo):
         assert client.upscale(file, 2, model="bicubic").size == (96, 80)
     with pytest.raises(TypeError, match="a path.*not NoneType"):
         client.upscale(None, 2)
+
+
+def test_a_file_of_text_is_no_path(photo, tmp_path):
+    """What is in it may well be one, and what is there is not to be sent."""
+    import hiif
+    text = tmp_path / "text"
+    text.write_text(str(photo))
+
+    class Reads:
+        def __init__(self, what):
+            self.read = lambda: what
+
+    with hiif.Client("127.0.0.1:9", attempts=1) as nobody, open(text, encoding="utf-8") as file, \
+            open(photo, encoding="utf-8") as of_bytes:
+        for picture in file, of_bytes, io.StringIO(str(photo)), Reads(str(photo)), Reads(photo), Reads(None):
+            with pytest.raises(TypeError, match='"rb"'):
+                nobody.upscale(picture, 2)
+        for picture in io.BytesIO(photo.read_bytes()), Reads(memoryview(photo.read_bytes())):
+            with pytest.raises(hiif.Error, match="UNAVAILABLE"):  # it would be sent
+                nobody.upscale(picture, 2)
 
 
 def test_addresses_of_this_machine_ask_no_proxy():

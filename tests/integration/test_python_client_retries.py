@@ -173,6 +173,30 @@ def test_another_server_starts_anew(call):
     assert seen[-1] == (144, 144)
 
 
+@pytest.mark.parametrize("change,first", [
+    ({"sample_type": 2}, 0), ({"model_version": "2"}, 0), ({"orientation_applied": 6}, 0), ({"icc_profile": b"p3"}, 0),
+    ({"estimated_seconds": 9.0, "request_id": "other", "resume_token": b"other"}, 5)])
+def test_goes_on_with_the_same_output_alone(call, change, first):
+    """The second call answers another header."""
+    script = Script(stop)
+
+    def lie(message):
+        if len(script.calls) == 2:
+            changed("UpscaleHeader", **change)(message)
+
+    def wide(_, index, tile):
+        if index is not None and "sample_type" in change:
+            tile.samples *= 2
+            tile.crc32c = crc32c(tile.samples)
+
+    script.lie = lie
+    script.steps.append(wide)
+    result, seen = call(script)
+    assert numpy.array_equal(result, EXPECTED), result
+    assert [parameters.first_tile for _, parameters in script.calls] == ([0, 5] if first else [0, 5, 0])
+    assert seen[-1] == (144, 144)
+
+
 @pytest.mark.parametrize("steps,options,code,calls", [
     ([refuse(UNAVAILABLE)] * 9, {"attempts": 3}, "UNAVAILABLE", 3),
     ([stop] + [refuse(UNAVAILABLE, at=5)] * 9, {"attempts": 3}, "UNAVAILABLE", 3),  # a header is no progress

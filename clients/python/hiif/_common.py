@@ -21,7 +21,7 @@ from hiif.v1 import super_resolution_pb2 as pb
 
 Progress = Callable[[int, int], None]
 
-# Messages of the service are at most 1 MiB; a request is as large as its picture.
+# Tiles are at most 1 MiB, colours (Query) 3 MiB unless the server allows more; a request is as large as its picture.
 CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", 16 << 20)]
 # Pictures above this go in chunks: below gRPC's own limit of a message, 4 MiB, which a server or proxy may have.
 UPLOAD_ABOVE = 3 << 20
@@ -143,6 +143,17 @@ def warn(texts: Iterable[str]) -> None:
         warnings.warn(text, LossWarning, stacklevel=4)
 
 
+def _same_output(one: pb.UpscaleHeader, other: pb.UpscaleHeader) -> bool:
+    """What tiles of two streams must have in common to be parts of one output."""
+    def of_output(header: pb.UpscaleHeader) -> pb.UpscaleHeader:
+        copy = pb.UpscaleHeader()
+        copy.CopyFrom(header)
+        for name in ("estimated_seconds", "request_id", "resume_token"):
+            copy.ClearField(name)
+        return copy
+    return of_output(one) == of_output(other)
+
+
 class Assembly:
     """The picture of a stream, which may go on in another stream after a break."""
 
@@ -173,7 +184,7 @@ class Assembly:
             self._checker.header(response.header)
             if not self.parameters.first_tile:
                 self._begin(response.header)
-            elif response.header.resume_token != self.parameters.resume_token:  # from its beginning, then
+            elif self._header is None or not _same_output(self._header, response.header):  # from its beginning, then
                 raise Error(grpc.StatusCode.FAILED_PRECONDITION, "the output changed while it was resumed")
         elif part == "tile":
             tile, header, pixels = response.tile, self._header, self._pixels

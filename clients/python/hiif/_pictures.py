@@ -84,7 +84,11 @@ def source_of(picture: Picture, as_array: Optional[bool] = None, convert_to_srgb
     if isinstance(picture, Image.Image):
         return _of_pillow(picture, bool(as_array), convert_to_srgb, clip)
     if hasattr(picture, "read"):
-        return source_of(picture.read(), as_array)
+        data = "" if isinstance(picture, io.TextIOBase) else picture.read()
+        if not isinstance(data, (bytes, bytearray, memoryview)):  # text would be taken for a path
+            raise TypeError(f"a file gave {type(data).__name__} instead of bytes: open it in binary mode, "
+                            'open(path, "rb")')
+        return source_of(data, as_array)
     array = np.asarray(picture)
     if array.dtype.newbyteorder("=") not in _TYPES or array.ndim not in (2, 3):
         what = f"{array.dtype} of shape {array.shape}" if array.ndim else type(picture).__name__
