@@ -104,6 +104,17 @@ def test_every_metric_named_is_one():
     assert len(named) > 20 and named - known - {"hiif_queue"} == set()
 
 
+def test_a_page_that_a_setting_names_speaks_of_it():
+    """docs/configuration.md only repeats the setting."""
+    text = (ROOT / "proto/hiif/config/v1/config.proto").read_text()
+    settings = re.findall(r"(\w+) = \d+ \[\(setting\) = {(.*?)^  }\];", text, re.MULTILINE | re.DOTALL)
+    named = [(name, page) for name, about in settings for page in re.findall(r"docs/[\w-]+\.md", about)]
+    assert len(named) >= 3
+    for name, page in named:
+        flag = "--" + name.replace("_", "-")
+        assert page != "docs/configuration.md" and flag in (ROOT / page).read_text(), (flag, page)
+
+
 def test_every_flag_named_is_one():
     known = "".join(subprocess.run([BIN / "hiif-server", "--help"], capture_output=True, text=True,
                                    check=True).stdout)

@@ -107,6 +107,44 @@ def test_an_environment_that_was_cut_off_is_made_anew(tree):
 
 
 def test_every_environment_is_made_so():
-    """By make_venv, where one that is there is taken."""
-    texts = {path.name: path.read_text() for path in (ROOT / "scripts").rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    assert not [name for name, text in texts.items() if re.search(r"-x .*bin/python.*-m venv", text)]
+    """By make_venv, but where there can be none before: a chroot just made, a folder just emptied."""
+    made = {}
+    for path in (ROOT / "scripts").rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            lines = [line for line in path.read_text().splitlines()
+                     if re.search(r"-m[\s\"',]+venv\b|virtualenv|EnvBuilder", line)]
+            if lines:
+                made[str(path.relative_to(ROOT / "scripts"))] = lines
+    (own,) = made.pop("lib/common.sh")
+    assert own.startswith("make_venv() { ")
+    assert made == {"verify.d/wheel": ['/usr/bin/python3 -m venv "$venv"'],
+                    "verify.d/client-versions": ["/usr/bin/python3 -m venv venv"]}
+
+
+def test_a_release_looks_for_its_tools_before_it_makes_anything(tree):
+    calls = tree.parent / "calls"
+    program(tree / "scripts/package",
+            f'echo "package $*" >>{calls}\nmkdir -p build/dist\ntouch build/dist/hiif_client.whl\n')
+    program(tree / ".venv/bin/python", f'echo "$1" >>{calls}\n')
+    for name, text in {"CMakeLists.txt": "project(hiif VERSION 1.2.3 LANGUAGES CXX)\n",
+                       "Dockerfile": "ARG VERSION=1.2.3\n", ".gitignore": "/build/\n/.venv\n",
+                       "helm/hiif/Chart.yaml": 'version: 1.2.3\nappVersion: "1.2.3"\n',
+                       "CHANGELOG.md": "## 1.2.3, 2026-01-02\n\n- All of it.\n", "proto/released.binpb": ""}.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    who = {f"GIT_{role}_{what}": "somebody" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    for command in ("init -q -b main", "add -A", "commit -q -m all"):
+        subprocess.run(["git", *command.split()], cwd=tree, check=True, env={**os.environ, **who})
+
+    def tags():
+        return subprocess.run(["git", "tag"], cwd=tree, capture_output=True, text=True, check=True).stdout.split()
+
+    done = run(tree / "scripts/release", cwd=tree, **who)
+    assert done.returncode == 1 and "no buf: scripts/setup --test" in done.stderr, done.stderr
+    assert not calls.exists() and not tags()
+    program(tree / ".venv/bin/buf", 'echo released >"${@: -1}"\n')
+    done = run(tree / "scripts/release", cwd=tree, **who)
+    assert done.returncode == 0, done.stderr
+    assert calls.read_text().startswith("package deb wheel client") and tags() == ["v1.2.3"]
+    assert subprocess.run(["git", "show", "v1.2.3:proto/released.binpb"], cwd=tree, capture_output=True, text=True,
+                          check=True).stdout == "released\n"  # fmt: skip

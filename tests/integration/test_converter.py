@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -149,14 +150,53 @@ def test_what_has_other_tensors_is_not_averaged(tmp_path):
     assert ran.returncode == 1 and f"{photo} has other tensors than {clean}: faithful." in ran.stderr, ran.stderr
 
 
-def test_paths_are_those_of_the_caller(tmp_path):
+def to_rdn(*arguments):
+    command = [sys.executable, str(ROOT / "scripts" / "lib" / "edsr_to_rdn.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_an_edsr_as_an_rdn_gives_the_same_latent_codes(tmp_path, photo):
+    import hiif.torch
+    import numpy
+    from PIL import Image
+
+    fast = ROOT / "models" / "edsr-baseline-hiif-fast.safetensors"
+    output = tmp_path / "rdn.safetensors"
+    ran = to_rdn(output, fast, photo)
+    assert ran.returncode == 0, ran.stderr
+    metadata, header, _ = read(output)
+    assert metadata["encoder"] == "rdn" and "psnr" not in metadata and "edsr-to-rdn" in metadata["provenance"]
+    assert header["encoder.RDBs.15.convs.1.conv.0.weight"]["shape"] == [64, 128, 3, 3]
+    image = torch.from_numpy(numpy.array(Image.open(photo).convert("RGB"))).permute(2, 0, 1)[None] / 255
+    with torch.inference_mode():
+        expected = hiif.torch.load(fast).encode(image)
+        codes = hiif.torch.load(output).encode(image)
+    assert (codes - expected).abs().max() <= 1e-4 * expected.std()
+
+
+@pytest.mark.parametrize("model,image,words", [
+    (ROOT / "models" / "rdn-hiif-small.safetensors", None, "the encoder rdn, not edsr-baseline"),
+    (ROOT / "README.md", None, "README.md cannot be read as a native checkpoint"),
+    (SHIPPED, ROOT / "README.md", "README.md"),
+    (SHIPPED, "absent.png", "absent.png"),
+])
+def test_what_cannot_become_an_rdn(tmp_path, photo, model, image, words):
+    ran = to_rdn(tmp_path / "rdn.safetensors", model, image or photo)
+    assert ran.returncode == 1 and words in ran.stderr and "Traceback" not in ran.stderr, ran.stderr
+    assert not (tmp_path / "rdn.safetensors").exists()
+
+
+def test_paths_are_those_of_the_caller(tmp_path, photo):
     """The scripts go to the root of the repository, where they are at home."""
     (tmp_path / "a.safetensors").symlink_to(ROOT / "models" / "edsr-baseline-hiif-fast.safetensors")
+    shutil.copy(photo, tmp_path / "photo.png")
     for script, arguments in (("average-checkpoints", ("mean.safetensors", "a.safetensors")),
+                              ("edsr-to-rdn", ("rdn.safetensors", "a.safetensors", "photo.png")),
                               ("convert-checkpoint", ("a.safetensors", "b.safetensors", "--decoder", "a.safetensors"))):
         ran = subprocess.run([ROOT / "scripts" / script, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert ran.returncode == 0, ran.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"a.safetensors", "b.safetensors", "mean.safetensors"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "a.safetensors", "b.safetensors", "mean.safetensors", "photo.png", "rdn.safetensors"}  # fmt: skip
 
 
 def test_a_released_dat_takes_a_decoder_and_loses_its_batch_norms(tmp_path):
