@@ -1,7 +1,7 @@
 """An RDN that computes what an EDSR-baseline does, to train from (docs/training.md): function-preserving, as Net2Net
 (Chen et al., ICLR 2016) widens networks. Each residual block becomes a dense block of two layers. The second layer of
-a dense block ends in a ReLU, that of a residual block does not: its bias is raised until no photograph given falls below
-zero, and the fusion takes the same off again. All other weights of the RDN begin at zero and learn."""
+a dense block ends in a ReLU, that of a residual block does not: its bias is raised by twice what keeps every photograph
+given, a dither and noise above zero, and the fusion takes the same off again. All other weights of the RDN begin at zero and learn."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d
 parser = argparse.ArgumentParser(prog="edsr-to-rdn", description=__doc__)
 parser.add_argument("output", help="native checkpoint to write, float32, with the decoder of the model")
 parser.add_argument("model", help="native checkpoint whose encoder is edsr-baseline")
-parser.add_argument("images", nargs="+", help="photographs that no ReLU may cut, for instance ten of those to train with")
+parser.add_argument("images", nargs="+", help="photographs that no ReLU may cut, for instance five of those to train with")
 options = parser.parse_args()
 
 
@@ -40,9 +40,9 @@ def edsr(name):
     return tensors[f"encoder.{name}.weight"], tensors[f"encoder.{name}.bias"]
 
 
-def lowest(path):
+def lowest(image):
     """Of one image: the lowest value of each block's second convolution, (blocks, features)."""
-    pixels = numpy.asarray(Image.open(path).convert("RGB"), dtype=numpy.float32) / 127.5 - 1
+    pixels = numpy.asarray(image.convert("RGB"), dtype=numpy.float32) / 127.5 - 1
     with torch.inference_mode():
         x = conv2d(torch.from_numpy(pixels).permute(2, 0, 1)[None], *edsr("head.0"), padding=1)
         found = []
@@ -54,8 +54,13 @@ def lowest(path):
     return torch.stack(found)
 
 
+# What no photograph has: dither, the edges of noise.
+random = numpy.random.default_rng(1)
+checkers = numpy.indices((64, 64)).sum(axis=0) % 2
+extremes = [Image.fromarray((255 * ink).astype(numpy.uint8)) for ink in (checkers, random.integers(0, 2, (64, 64, 3)))]
 try:
-    raised = -1.1 * torch.stack([lowest(path) for path in options.images]).amin(dim=0).clamp(max=0)
+    images = [Image.open(path) for path in options.images] + extremes
+    raised = -2 * torch.stack([lowest(image) for image in images]).amin(dim=0).clamp(max=0)
 except OSError as error:
     fail(error)
 
