@@ -1,7 +1,8 @@
 """An RDN that computes what an EDSR-baseline does, to train from (docs/training.md): function-preserving, as Net2Net
 (Chen et al., ICLR 2016) widens networks. Each residual block becomes a dense block of two layers. The second layer of
-a dense block ends in a ReLU, that of a residual block does not: its bias is raised by twice what keeps every photograph
-given, a dither and noise above zero, and the fusion takes the same off again. All other weights of the RDN begin at zero and learn."""
+a dense block ends in a ReLU, that of a residual block does not: its bias is raised by what keeps every photograph
+given, a dither and noise above zero, and the fusion takes the same off again. All other weights of the RDN begin at
+zero and learn."""
 
 import argparse
 import json
@@ -60,7 +61,7 @@ checkers = numpy.indices((64, 64)).sum(axis=0) % 2
 extremes = [Image.fromarray((255 * ink).astype(numpy.uint8)) for ink in (checkers, random.integers(0, 2, (64, 64, 3)))]
 try:
     images = [Image.open(path) for path in options.images] + extremes
-    raised = -2 * torch.stack([lowest(image) for image in images]).amin(dim=0).clamp(max=0)
+    raised = -1.1 * torch.stack([lowest(image) for image in images]).amin(dim=0).clamp(max=0)
 except OSError as error:
     fail(error)
 

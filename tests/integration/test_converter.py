@@ -171,7 +171,7 @@ def test_an_edsr_as_an_rdn_gives_the_same_latent_codes(tmp_path, photo):
     with torch.inference_mode():
         expected = hiif.torch.load(fast).encode(image)
         codes = hiif.torch.load(output).encode(image)
-    assert (codes - expected).abs().max() <= 1e-4 * expected.std()
+    assert (codes - expected).abs().max() <= 2e-4 * expected.std()
 
 
 @pytest.mark.parametrize("model,image,words", [
