@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -92,6 +93,9 @@ absl::StatusOr<std::string> ReadAll(const std::string& path, std::stop_token sto
     HIIF_ASSIGN_OR_RETURN(const size_t n, stream.Read(absl::MakeSpan(all).subspan(before)));
     all.resize(before + n);
     if (n == 0) return all;
+    if (std::ssize(all) > kMaxTextBytes)
+      return absl::InvalidArgumentError(
+          absl::StrCat("longer than ", kMaxTextBytes, " bytes: no list is"));
   }
 }
 

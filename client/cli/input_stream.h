@@ -42,7 +42,7 @@ class InputStream {
   absl::Time opened_;
 };
 
-// All of it. As InputStream.
+// All of a text. As InputStream; InvalidArgument: longer than kMaxTextBytes (base/file.h).
 absl::StatusOr<std::string> ReadAll(const std::string& path, std::stop_token stop);
 
 }  // namespace hiif::cli

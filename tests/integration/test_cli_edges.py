@@ -87,6 +87,18 @@ def test_a_stream_that_nobody_sends_is_given_up(server, tmp_path):
     assert names(tmp_path) == ["pipe"]
 
 
+def test_a_list_has_an_end(server, tmp_path):
+    """Of a device, or of whoever writes into the pipe: no more is read than any list has."""
+    with open("/dev/zero", "rb") as zeros:
+        ran = subprocess.run([BIN / "hiif", "upscale", "@-", "-o", tmp_path], stdin=zeros, capture_output=True, text=True,
+                             check=False, timeout=60)
+        assert ran.returncode != 0 and "longer than 67108864 bytes" in ran.stderr
+        ran = subprocess.run([BIN / "hiif", "query", picture(tmp_path / "photo.png"), "--server", server.address],
+                             stdin=zeros, capture_output=True, text=True, check=False, timeout=60)
+        assert ran.returncode == 2 and "longer than 67108864 bytes" in ran.stderr
+    assert "longer than 67108864 bytes" in hiif("upscale", "@/dev/zero", "-o", tmp_path, check=None).stderr
+
+
 def test_a_broken_stream_through_a_slow_pipe_is_read_whole(tiles, tmp_path):
     """Pieces end anywhere: within a line, within a frame, between two."""
     frames = [bytes([16 + i]) * (40 * 30) for i in range(7)]
