@@ -94,8 +94,9 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
     for (const v1::Model& model : all)  // a request loads one that is not
       if (model.state() == v1::MODEL_STATE_READY || model.state() == v1::MODEL_STATE_UNLOADED)
         models.push_back(model.name());
+  } else {
+    for (const std::string& model : models) HIIF_RETURN_IF_ERROR(connection.WaitForModel(model));
   }
-  for (const std::string& model : models) HIIF_RETURN_IF_ERROR(connection.WaitForModel(model));
   std::vector<SheetCell> cells;
   const RgbImage part = Crop(*picture->colour, crop);
   cells.push_back({absl::StrFormat("bicubic x%g", flags.scale),
@@ -109,8 +110,8 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
                                                 static_cast<int>(2000 / (region.width + 8))));
   HIIF_ASSIGN_OR_RETURN(const std::string sheet, MakeSheet(cells, columns));
   if (flags.output == "-") {
-    std::cout << sheet << std::flush;
-    return std::cout ? absl::OkStatus() : absl::UnknownError("standard output cannot be written");
+    std::cout << sheet;
+    return absl::OkStatus();
   }
   HIIF_RETURN_IF_ERROR(output->Append(sheet));
   HIIF_RETURN_IF_ERROR(output->Commit());

@@ -20,11 +20,12 @@ constexpr absl::Duration kPrivateServerLoads = absl::Minutes(2);  // a model
 absl::StatusOr<std::string> ReadFlagFile(absl::string_view flag, const std::string& path) {
   if (path.empty()) return "";
   absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok())
+    return absl::InvalidArgumentError(absl::StrCat(flag, ": ", text.status().message()));
   // Without a word it would stand for what the flag is given against: any authority, no token.
-  if (text.ok() && absl::StripAsciiWhitespace(*text).empty())
+  if (absl::StripAsciiWhitespace(*text).empty())
     return absl::InvalidArgumentError(absl::StrCat(flag, ": ", path, " is empty"));
-  if (text.ok()) return text;
-  return absl::InvalidArgumentError(absl::StrCat(flag, ": ", text.status().message()));
+  return text;
 }
 
 absl::StatusOr<client::ClientOptions> Options(const ConnectionFlags& flags) {

@@ -11,10 +11,6 @@
 
 namespace hiif::cli {
 
-int Fail(absl::string_view command, const absl::Status& status) {
-  return Fail(command, status, LogFlags());
-}
-
 int Fail(absl::string_view command, const absl::Status& status, const LogFlags& log) {
   const std::string name(command);
   const bool json = log.format == "json";

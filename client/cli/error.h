@@ -11,10 +11,8 @@
 namespace hiif::cli {
 
 // "hiif COMMAND: MESSAGE" on standard error; returns the exit code of the error. A wrong flag
-// points to the help.
-int Fail(absl::string_view command, const absl::Status& status);
-// The same as the log has it: in JSON, a line of its own.
-int Fail(absl::string_view command, const absl::Status& status, const LogFlags& log);
+// points to the help. In a log in JSON it is a line of that.
+int Fail(absl::string_view command, const absl::Status& status, const LogFlags& log = {});
 
 // Messages name a file once: where who prints them has its name before them, they do not have it
 // inside ("cannot open NAME: ..."), else they begin with it.

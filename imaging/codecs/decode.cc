@@ -63,7 +63,8 @@ absl::StatusOr<Picture> Decode(absl::string_view bytes, const DecodeOptions& opt
                           .channels = info.channels,
                           .type = info.type,
                           .orientation = info.orientation,
-                          .linear = IsLinearProfile(metadata.icc),
+                          // Of the profile that the loader has seen, unless it is used or dropped.
+                          .linear = info.linear && !metadata.icc.empty(),
                           // Out of sRGB's gamut is no fault of the file.
                           .clip = options.clip || conversion != nullptr});
 

@@ -111,6 +111,14 @@ AxisTable MakeExactAxis(int64_t low, int64_t high, int levels, absl::Span<const 
   return table;
 }
 
+// Where bits change, a rounding error would change them: a position that is one of those, but for
+// it, is it.
+double OnTheGrid(double position, int levels) {
+  const double steps = int64_t{1} << levels;
+  const double nearest = std::nearbyint(position * steps) / steps;
+  return std::fabs(position - nearest) < 1e-9 ? nearest : position;
+}
+
 }  // namespace
 
 // Scalars in double, rounded once.
@@ -137,14 +145,6 @@ AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels, i
 
 AxisTable MakeAxis(CoordinateMode mode, int64_t low, int64_t high, int levels) {
   return MakeAxis(mode, low, high, levels, 0, high);
-}
-
-// Where bits change, a rounding error would change them: a position that is one of those, but for
-// it, is it.
-static double OnTheGrid(double position, int levels) {
-  const double steps = std::exp2(levels);
-  const double nearest = std::nearbyint(position * steps) / steps;
-  return std::fabs(position - nearest) < 1e-9 ? nearest : position;
 }
 
 AxisTable MakeAxisAt(absl::Span<const double> positions, int64_t low, int levels) {
