@@ -67,6 +67,32 @@ def test_shipped_models_give_what_the_server_gives(start_server, photo, model):
     assert numpy.abs(output - expected).max() <= 2e-5
 
 
+def test_drawings_are_limited_as_the_server_does(start_server, tmp_path):
+    """Two tones, and text, whose edges are soft: between the two and limited by parts."""
+    import hiif.torch
+    from PIL import Image, ImageDraw, ImageFont
+    picture = Image.new("RGB", (48, 40), (64, 64, 80))
+    drawing = ImageDraw.Draw(picture)
+    drawing.text((2, 2), "Hamburg", fill=(192, 190, 100), font=ImageFont.load_default())
+    drawing.rectangle((4, 20, 30, 34), fill=(192, 20, 100))
+    for i in range(32, 48, 2):
+        drawing.line((i, 20, i, 39), fill=(255, 255, 255))
+    picture.save(tmp_path / "drawing.png")
+    model = "edsr-baseline-hiif-fast"
+    network = hiif.torch.load(ROOT / "models" / f"{model}.safetensors")
+    assert network.tone_slack == 0.1
+    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model)
+    image = torch.from_numpy(numpy.array(picture)).permute(2, 0, 1)[None] / 255
+    _, expected, _ = assemble(server.stub().Upscale(
+        request(tmp_path / "drawing.png", 2.5, 1.7, model=model, sample_type=3), timeout=120))
+    with torch.inference_mode():
+        output = network(image, expected.shape[:2])
+        network.tone_slack = None
+        free = network(image, expected.shape[:2])
+    assert numpy.abs(output[0].permute(1, 2, 0).numpy() - expected).max() <= 2e-5
+    assert (output - free).abs().max() > 0.1
+
+
 @pytest.mark.parametrize("faithful", [False, True])
 def test_either_network_of_a_model_for_photographs(start_server, photo, faithful):
     import hiif.torch

@@ -56,6 +56,7 @@ def load(path: str | os.PathLike, *, coordinates: str | None = None, device: str
             raise ValueError(f"{path}: tensor {name} is {tuple(tensor.shape)}, {tuple(wanted[name].shape)} is needed")
     network.load_state_dict(parameters)
     network.metadata = metadata
-    if "colour_slack" in metadata:
-        network.colour_slack = float(metadata["colour_slack"])
+    for slack in ("tone_slack", "colour_slack"):
+        if slack in metadata:
+            setattr(network, slack, float(metadata[slack]))
     return network.eval()

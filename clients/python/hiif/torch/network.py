@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .colour import limit_colour
 from .coordinates import axis, bilinear
 from .decoders import DECODERS
 from .encoders import ENCODERS
+from .limits import limit_colour, limit_tones
 
 
 class Network(nn.Module):
@@ -29,7 +29,9 @@ class Network(nn.Module):
         self.encoder = ENCODERS[encoder](**(encoder_config or {}))
         self.decoder = DECODERS[decoder](self.encoder.features, **(decoder_config or {}))
         self.metadata: dict[str, str] = {}
-        self.colour_slack: float | None = None  # of limit_colour(), which only forward() asks for; None: colours are not limited
+        # Of limit_tones() and limit_colour(), which only forward() asks for; None: not limited.
+        self.tone_slack: float | None = None
+        self.colour_slack: float | None = None
 
     def encode(self, image: torch.Tensor) -> torch.Tensor:
         """(N,3,h,w) in [0,1] to what queries gather from, (N,C,h,w)."""
@@ -54,7 +56,10 @@ class Network(nn.Module):
         return self.finish(self.raw(image, size), image)
 
     def finish(self, raw: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        """What raw() gave as an image in [0,1], its colours limited where the checkpoint says so."""
+        """What raw() gave as an image in [0,1], its tones and colours limited where the checkpoint says so."""
+        normalised = (image - 0.5) / 0.5
+        if self.tone_slack is not None:
+            raw = limit_tones(raw, normalised, self.tone_slack)
         if self.colour_slack is not None:
-            raw = limit_colour(raw, (image - 0.5) / 0.5, self.colour_slack)
+            raw = limit_colour(raw, normalised, self.colour_slack)
         return (raw * 0.5 + 0.5).clamp(0, 1)

@@ -1,8 +1,10 @@
-#include "model/upscaler/colour_limit.h"
+#include "model/upscaler/output_limit.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -78,7 +80,7 @@ std::shared_ptr<const RgbImage> Image(std::vector<uint8_t> last) {
   return image;
 }
 
-std::vector<float> Rendered(const ColourLimit& limit, const std::shared_ptr<const RgbImage>& image,
+std::vector<float> Rendered(const OutputLimit& limit, const std::shared_ptr<const RgbImage>& image,
                             Region region) {
   const auto features = limit.Encode(image);
   const auto context = limit.MakeContext(**features, {6, 8}, {});
@@ -88,8 +90,9 @@ std::vector<float> Rendered(const ColourLimit& limit, const std::shared_ptr<cons
   return out;
 }
 
-TEST(ColourLimit, GreyStaysGreyAndAsBright) {
-  const ColourLimit limit(std::make_unique<Painter>(std::vector<float>{0.5f, -0.3f, 0.1f}), 0.25f);
+TEST(OutputLimit, GreyStaysGreyAndAsBright) {
+  const OutputLimit limit(std::make_unique<Painter>(std::vector<float>{0.5f, -0.3f, 0.1f}),
+                          {0.25f, {}});
   const auto out = Rendered(limit, Image({9, 9, 9}), {0, 0, 8, 6});
   for (size_t i = 0; i < out.size(); i += 3) {
     EXPECT_EQ(out[i], out[i + 1]);
@@ -98,12 +101,13 @@ TEST(ColourLimit, GreyStaysGreyAndAsBright) {
   }
 }
 
-TEST(ColourLimit, ColoursNearTheImagesAreLeftToTheBit) {
+TEST(OutputLimit, ColoursNearTheImagesAreLeftToTheBit) {
   // Up to R-G = 100 levels beside the last column, and a quarter more.
   const auto image = Image({200, 100, 100});
   const float most = 2 * 100.0f / 255 * 1.25f;
   for (const float colour : {0.5f * most, 0.999f * most, 1.001f * most}) {
-    const ColourLimit limit(std::make_unique<Painter>(std::vector<float>{colour, 0, 0}), 0.25f);
+    const OutputLimit limit(std::make_unique<Painter>(std::vector<float>{colour, 0, 0}),
+                            {0.25f, {}});
     const auto out = Rendered(limit, image, {7, 0, 1, 6});
     for (size_t i = 0; i < out.size(); i += 3) {
       EXPECT_EQ(out[i] == colour && out[i + 1] == 0 && out[i + 2] == 0, colour <= most);
@@ -115,8 +119,9 @@ TEST(ColourLimit, ColoursNearTheImagesAreLeftToTheBit) {
   }
 }
 
-TEST(ColourLimit, TilesAndQueriesAgreeToTheBit) {
-  const ColourLimit limit(std::make_unique<Painter>(std::vector<float>{0.9f, 0, -0.2f}), 0.1f);
+TEST(OutputLimit, TilesAndQueriesAgreeToTheBit) {
+  const OutputLimit limit(std::make_unique<Painter>(std::vector<float>{0.9f, 0, -0.2f}),
+                          {0.1f, 0.1f});
   const auto image = Image({90, 10, 10});
   const auto whole = Rendered(limit, image, {0, 0, 8, 6});
   const auto features = limit.Encode(image);
@@ -132,6 +137,58 @@ TEST(ColourLimit, TilesAndQueriesAgreeToTheBit) {
               .ok());
       EXPECT_EQ(out, wanted);
     }
+  }
+}
+
+// 3 x 4 pixels, all columns of `dark` but the last, of `light`; `between` of the pixels are of 100.
+std::shared_ptr<const RgbImage> TwoTones(uint8_t dark, uint8_t light, int between = 0) {
+  auto image = std::make_shared<RgbImage>();
+  image->height = 3;
+  image->width = 4;
+  for (int i = 0; i < 12; ++i) {
+    const int column = i % 4;
+    const bool soft = column == 2 && i / 4 < between;
+    image->samples.insert(image->samples.end(), 3, soft ? 100 : column == 3 ? light : dark);
+  }
+  return image;
+}
+
+float Level(float value) { return (value + 1) / 2 * 255; }
+
+TEST(OutputLimit, TwoTonesOvershootByTheSlackOfTheirStep) {
+  for (const float value : {-0.9f, 0.9f}) {
+    const OutputLimit limit(std::make_unique<Painter>(std::vector<float>(3, value)), {{}, 0.125f});
+    const auto image = TwoTones(64, 192);
+    // Columns 0 to 2 are those whose 4 x 4 pixels are dark alone: there is no step.
+    for (const float out : Rendered(limit, image, {0, 0, 3, 6})) EXPECT_NEAR(Level(out), 64, 1e-4);
+    for (const float out : Rendered(limit, image, {7, 0, 1, 6})) {
+      EXPECT_NEAR(Level(out), value < 0 ? 64 - 16 : 192 + 16, 1e-4);
+    }
+  }
+}
+
+TEST(OutputLimit, WhatIsNoDrawingIsLeftToTheBit) {
+  const OutputLimit limit(std::make_unique<Painter>(std::vector<float>{0.9f, 0.9f, 0.9f}),
+                          {{}, 0.125f});
+  // At the last column but one the 16 pixels are columns 1 to 4, the middle row twice at the most:
+  // the more of them lie between the tones, the more room there is.
+  float last = 0;
+  for (int between = 0; between <= 3; ++between) {
+    const float out = Rendered(limit, TwoTones(64, 128, between), {6, 3, 1, 1})[0];
+    EXPECT_GE(out, last);
+    last = out;
+  }
+  EXPECT_NEAR(Level(last), 128 + (0.125 + 0.4) * 64, 1e-4);  // 4 of the 16, the lowest row twice
+  // The gradient of Image() has no two tones anywhere but where it repeats at the border.
+  EXPECT_EQ(Rendered(limit, Image({9, 9, 9}), {3, 2, 1, 1})[0], 0.9f);
+}
+
+TEST(OutputLimit, WhatIsNotANumberStays) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const OutputLimit limit(std::make_unique<Painter>(std::vector<float>{nan, nan, nan}),
+                          {0.25f, 0.1f});
+  for (const float out : Rendered(limit, TwoTones(64, 192), {0, 0, 8, 6})) {
+    EXPECT_TRUE(std::isnan(out));
   }
 }
 
