@@ -10,11 +10,14 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "model/decoders/decoder.h"
+#include "model/decoders/point_decoder.h"
 #include "model/encoders/encoder.h"
 #include "model/format/object_reader.h"
 
@@ -30,7 +33,8 @@ constexpr size_t kMaxMetadata = 16384;          // bytes: lists of models hold t
 constexpr char kPerChannel[] = "(x-mean)/std";  // with metadata "mean" and "std"
 
 // Buffers of released checkpoints that follow from the configuration.
-bool IsDerived(const std::string& name) {
+bool IsDerived(absl::string_view name) {
+  absl::ConsumePrefix(&name, kFaithful);
   return absl::EndsWith(name, ".attn_mask") || absl::EndsWith(name, ".relative_position_index") ||
          absl::StartsWith(name, "encoder.sub_mean.") ||
          absl::StartsWith(name, "encoder.add_mean.") || name == "cs_attn.escape_NaN";
@@ -47,6 +51,17 @@ absl::Status CheckSmallImage(const Encoder& encoder) {
       absl::StrFormat("encoder_config has sizes that take %d MiB for an image of %d x %d pixels, "
                       "more than the %d allowed",
                       bytes >> 20, kSide, kSide, kMaxBytes >> 20));
+}
+
+// Those of a decoder likewise: a call of few positions may take gigabytes.
+absl::Status CheckCall(const Decoder& decoder, int features) {
+  constexpr int64_t kMaxBytes = int64_t{1} << 30;
+  const int64_t bytes = decoder.points() == nullptr ? 0 : decoder.points()->CallBytes(features);
+  if (bytes <= kMaxBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrFormat("decoder_config has sizes that take %d MiB for a call, more than the %d "
+                      "allowed",
+                      bytes >> 20, kMaxBytes >> 20));
 }
 
 absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& json) {
@@ -189,6 +204,7 @@ absl::StatusOr<ModelConfig> ConfigFromMetadata(const std::map<std::string, std::
   HIIF_ASSIGN_OR_RETURN(const std::string decoder, text("decoder"));
   HIIF_ASSIGN_OR_RETURN(const Json decoder_config, object("decoder_config"));
   HIIF_ASSIGN_OR_RETURN(config.decoder, ReadDecoder(decoder, decoder_config));
+  HIIF_RETURN_IF_ERROR(CheckCall(*config.decoder, config.encoder->features()));
   if (config.decoder->filters() != (EncoderName(config.encoder) == "none")) {
     return absl::InvalidArgumentError(absl::StrCat("decoder ", DecoderName(config.decoder),
                                                    " does not go with encoder ",

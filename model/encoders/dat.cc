@@ -103,15 +103,14 @@ class Dat : public Encoder {
       const Scope group = scope.Below(absl::StrCat("layers.", layer));
       const at::Tensor group_input = x.clone();
       for (int i = 0; i < config_.depths[layer]; ++i) {
-        Beat(beat);
         const Scope block = group.Below(absl::StrCat("blocks.", i));
         const Scope attention = block.Below("attn");
         const at::Tensor normalised = LayerNorm(x, block.Below("norm1"));
         const int64_t heads = config_.heads[layer];
         x = AddTo(x, i % 2 == 0 ? SpatialAttention(config_, normalised, attention, heads,
-                                                   Shifted(layer, i))
-                                : ChannelAttention(config_, normalised, attention, heads));
-        x = AddTo(x, FeedForward(config_, x, block));
+                                                   Shifted(layer, i), beat)
+                                : ChannelAttention(config_, normalised, attention, heads, beat));
+        x = AddTo(x, FeedForward(config_, x, block, beat));
       }
       x = Tokens(ResidualConvs(Planes(x), group.Below("conv"))) + group_input;
     }

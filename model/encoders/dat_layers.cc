@@ -25,9 +25,11 @@ struct Strip {
 
 // Calls make(strip) for strips of `rows` rows from the top down; what it returns, (N,rows,w,C), is
 // put together.
-at::Tensor ByStrips(int64_t height, int64_t rows, const std::function<at::Tensor(Strip)>& make) {
+at::Tensor ByStrips(int64_t height, int64_t rows, const Heartbeat& beat,
+                    const std::function<at::Tensor(Strip)>& make) {
   std::vector<at::Tensor> parts;
   for (int64_t top = 0; top < height; top += rows) {
+    Beat(beat);
     parts.push_back(make({top, std::min(rows, height - top)}));
   }
   return parts.size() == 1 ? parts[0] : at::cat(parts, 1);
@@ -163,7 +165,8 @@ at::Tensor WindowAttention(const at::Tensor& qkv, const Windows& shape, int64_t 
 
 // One half of the heads, which attends in windows of its own shape: (N,h,w,C/2). x is normalised.
 at::Tensor HalfAttention(const DatConfig& config, const at::Tensor& x, const Scope& attention,
-                         int64_t half, const Windows& windows, int64_t heads) {
+                         int64_t half, const Windows& windows, int64_t heads,
+                         const Heartbeat& beat) {
   const int64_t height = x.size(1);
   const int64_t width = x.size(2);
   const int64_t side = config.window_long;
@@ -176,7 +179,7 @@ at::Tensor HalfAttention(const DatConfig& config, const at::Tensor& x, const Sco
   const bool shifted = windows.shift_rows > 0;
   const at::Tensor columns =
       Sides(0, padded_width, padded_width, windows.columns, windows.shift_columns);
-  at::Tensor out = ByStrips(padded_height, side, [&](Strip strip) {
+  at::Tensor out = ByStrips(padded_height, side, beat, [&](Strip strip) {
     const at::Tensor row =
         at::remainder(at::arange(strip.top, strip.top + strip.rows) + windows.shift_rows,
                       padded_height)
@@ -209,29 +212,29 @@ at::Tensor HalfAttention(const DatConfig& config, const at::Tensor& x, const Sco
 }  // namespace
 
 at::Tensor SpatialAttention(const DatConfig& config, const at::Tensor& x, const Scope& attention,
-                            int64_t heads, bool shifted) {
+                            int64_t heads, bool shifted, const Heartbeat& beat) {
   const int64_t narrow = config.window_short;
   const int64_t wide = config.window_long;
   const int64_t down = shifted ? narrow / 2 : 0;
   const int64_t along = shifted ? wide / 2 : 0;
-  const at::Tensor attended =
-      at::cat({HalfAttention(config, x, attention, 0, {narrow, wide, down, along}, heads / 2),
-               HalfAttention(config, x, attention, 1, {wide, narrow, along, down}, heads / 2)},
-              3);
+  const at::Tensor attended = at::cat(
+      {HalfAttention(config, x, attention, 0, {narrow, wide, down, along}, heads / 2, beat),
+       HalfAttention(config, x, attention, 1, {wide, narrow, along, down}, heads / 2, beat)},
+      3);
   const int64_t dim = config.embed_dim;
   const auto convolved = [&](Strip strip) {
     return at::gelu(DepthwiseConv(PartOfQkv(WithNeighbours(x, strip), attention, 2 * dim, dim),
                                   strip, attention.Below("dwconv.0")));
   };
   at::Tensor sum;
-  ByStrips(x.size(1), wide, [&](Strip strip) {
+  ByStrips(x.size(1), wide, beat, [&](Strip strip) {
     const at::Tensor part = convolved(strip).sum({1, 2}, /*keepdim=*/true);
     sum = sum.defined() ? sum + part : part;
     return part;
   });
   const at::Tensor channel_map =
       ChannelMap(sum / static_cast<double>(x.size(1) * x.size(2)), attention);
-  return ByStrips(x.size(1), wide, [&](Strip strip) {
+  return ByStrips(x.size(1), wide, beat, [&](Strip strip) {
     const at::Tensor own = attended.slice(1, strip.top, strip.top + strip.rows);
     return Linear(own * channel_map + SpatialMap(own, attention) * convolved(strip),
                   attention.Below("proj"));
@@ -239,7 +242,7 @@ at::Tensor SpatialAttention(const DatConfig& config, const at::Tensor& x, const 
 }
 
 at::Tensor ChannelAttention(const DatConfig& config, const at::Tensor& x, const Scope& attention,
-                            int64_t heads) {
+                            int64_t heads, const Heartbeat& beat) {
   const int64_t dim = config.embed_dim;
   const int64_t batch = x.size(0);
   // Over the whole image: q^T k of each head, |q|^2 and |k|^2 of each channel, the sum of v.
@@ -247,7 +250,7 @@ at::Tensor ChannelAttention(const DatConfig& config, const at::Tensor& x, const 
   const auto add = [](at::Tensor& sum, const at::Tensor& part) {
     sum = sum.defined() ? sum + part : part;
   };
-  ByStrips(x.size(1), config.window_long, [&](Strip strip) {
+  ByStrips(x.size(1), config.window_long, beat, [&](Strip strip) {
     const at::Tensor rows = x.slice(1, strip.top, strip.top + strip.rows);
     const auto part = [&](int64_t i) {
       return PartOfQkv(rows, attention, i * dim, dim)
@@ -269,7 +272,7 @@ at::Tensor ChannelAttention(const DatConfig& config, const at::Tensor& x, const 
   const at::Tensor mean = at::matmul(mixing, v_sum.unsqueeze(-1)).reshape({batch, 1, 1, dim}) /
                           static_cast<double>(x.size(1) * x.size(2));
   const at::Tensor channel_map = ChannelMap(mean, attention);
-  return ByStrips(x.size(1), config.window_long, [&](Strip strip) {
+  return ByStrips(x.size(1), config.window_long, beat, [&](Strip strip) {
     const at::Tensor v = PartOfQkv(WithNeighbours(x, strip), attention, 2 * dim, dim);
     const int64_t above = strip.top > 0 ? 1 : 0;
     const at::Tensor attended = at::matmul(mixing, v.slice(1, above, above + strip.rows)
@@ -283,9 +286,10 @@ at::Tensor ChannelAttention(const DatConfig& config, const at::Tensor& x, const 
   });
 }
 
-at::Tensor FeedForward(const DatConfig& config, const at::Tensor& x, const Scope& block) {
+at::Tensor FeedForward(const DatConfig& config, const at::Tensor& x, const Scope& block,
+                       const Heartbeat& beat) {
   const Scope ffn = block.Below("ffn");
-  return ByStrips(x.size(1), config.window_long, [&](Strip strip) {
+  return ByStrips(x.size(1), config.window_long, beat, [&](Strip strip) {
     const at::Tensor hidden = at::gelu(
         Linear(LayerNorm(WithNeighbours(x, strip), block.Below("norm2")), ffn.Below("fc1")));
     const std::vector<at::Tensor> halves = hidden.chunk(2, -1);

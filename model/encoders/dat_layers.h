@@ -24,13 +24,15 @@ inline constexpr int64_t kWindowsOfDevice = 256;
 at::Tensor Planes(const at::Tensor& tokens);
 at::Tensor Tokens(const at::Tensor& planes);
 
-// What a block adds to its tokens; x is normalised. `shifted`: whether the windows are.
+// What a block adds to its tokens; x is normalised. `shifted`: whether the windows are. These three
+// call `beat` at every strip.
 at::Tensor SpatialAttention(const DatConfig& config, const at::Tensor& x, const Scope& attention,
-                            int64_t heads, bool shifted);
+                            int64_t heads, bool shifted, const Heartbeat& beat);
 at::Tensor ChannelAttention(const DatConfig& config, const at::Tensor& x, const Scope& attention,
-                            int64_t heads);
+                            int64_t heads, const Heartbeat& beat);
 // Of x as it is.
-at::Tensor FeedForward(const DatConfig& config, const at::Tensor& x, const Scope& block);
+at::Tensor FeedForward(const DatConfig& config, const at::Tensor& x, const Scope& block,
+                       const Heartbeat& beat);
 // The three convolutions of a residual connection.
 at::Tensor ResidualConvs(const at::Tensor& planes, const Scope& scope);
 

@@ -9,6 +9,7 @@
 #include "model/engine/engines.h"
 #include "model/engine/latents.h"
 #include "model/engine/stepped_engine.h"
+#include "model/engine/tensors.h"
 #include "model/kernels/hiif_decoder.h"
 #include "model/kernels/isa.h"
 
@@ -42,13 +43,14 @@ struct Scratch {
 
 class CpuEngine : public SteppedEngine {
  public:
-  CpuEngine(ModelConfig config, std::shared_ptr<const HostEncoder> encoder,
+  CpuEngine(ModelConfig config, std::shared_ptr<const HostEncoder> encoder, int64_t encoder_bytes,
             std::unique_ptr<HiifDecoder> decoder, Number number)
       : config_(std::move(config)),
         encoder_(std::move(encoder)),
+        encoder_bytes_(encoder_bytes),
         decoder_(std::move(decoder)),
         number_(number),
-        identity_(absl::StrCat("cpu/", kernels::NumberName(number))) {}
+        identity_(HostIdentity(absl::StrCat("cpu/", kernels::NumberName(number)))) {}
 
   std::string Identity() const override { return identity_; }
   std::string precision() const override {
@@ -63,8 +65,8 @@ class CpuEngine : public SteppedEngine {
     const int64_t channels = config_.encoder->features();
     const int factor = number_.arithmetic == kernels::Arithmetic::kBFloat16 ? 2 : 4;
     EngineCost cost = FoldedCost(config_);
-    cost.weights_bytes = decoder_->weights_bytes() + encoder_->weights_bytes();
-    cost.value_bytes = factor;
+    cost.weights_bytes = decoder_->weights_bytes() + encoder_bytes_;
+    cost.value_bytes = config_.encoder->keeps_float32() ? 4 : factor;
     cost.pixel_bytes = channels * 4;
     cost.projected_bytes = 4 * width * 4 + 8;
     cost.query_bytes = sizeof(Query) + 3 * sizeof(float);
@@ -125,6 +127,7 @@ class CpuEngine : public SteppedEngine {
       absl::MutexLock lock(&owner->mutex_);
       if (owner->scratch_.empty()) {
         scratch_ = std::make_unique<Scratch>(*owner->decoder_);
+        owner->scratch_.reserve(++owner->leased_);  // to give it back needs no memory
       } else {
         scratch_ = std::move(owner->scratch_.back());
         owner->scratch_.pop_back();
@@ -153,11 +156,13 @@ class CpuEngine : public SteppedEngine {
 
   const ModelConfig config_;
   const std::shared_ptr<const HostEncoder> encoder_;
+  const int64_t encoder_bytes_;  // 0: another engine, which has the same encoder, counts it
   const std::unique_ptr<HiifDecoder> decoder_;
   const Number number_;
   const std::string identity_;
   mutable absl::Mutex mutex_;
-  mutable std::vector<std::unique_ptr<Scratch>> scratch_ ABSL_GUARDED_BY(mutex_);
+  mutable std::vector<std::unique_ptr<Scratch>> scratch_ ABSL_GUARDED_BY(mutex_);  // free ones
+  mutable size_t leased_ ABSL_GUARDED_BY(mutex_) = 0;  // that were ever made
 };
 
 }  // namespace
@@ -181,9 +186,11 @@ absl::StatusOr<CpuEngines> MakeCpuEngines(const Checkpoint& checkpoint, Precisio
   if (number != Number::kFloat32) {
     HIIF_ASSIGN_OR_RETURN(auto exact, HiifDecoder::Create(folded, Number::kFloat32));
     engines.exact =
-        std::make_unique<CpuEngine>(config, encoder, std::move(exact), Number::kFloat32);
+        std::make_unique<CpuEngine>(config, encoder, 0, std::move(exact), Number::kFloat32);
   }
-  engines.engine = std::make_unique<CpuEngine>(config, encoder, std::move(decoder), number);
+  const int64_t encoder_bytes = encoder->weights_bytes();
+  engines.engine = std::make_unique<CpuEngine>(config, std::move(encoder), encoder_bytes,
+                                               std::move(decoder), number);
   return engines;
 }
 

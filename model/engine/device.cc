@@ -1,12 +1,16 @@
 #include "model/engine/device.h"
 
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <exception>
 #include <map>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "base/environment.h"
 #include "base/status_macros.h"
@@ -72,6 +76,30 @@ absl::StatusOr<absl::string_view> ChosenByEnvironment(const char* name, absl::st
       absl::StrCat(name, ": \"", chosen, "\" is neither ", one, " nor ", other));
 }
 
+absl::StatusOr<at::Device> FindDevice(const std::string& name) {
+  if (name == "cpu") return at::Device(at::kCPU);
+  absl::string_view number = name;
+  int index = 0;
+  if (!absl::ConsumePrefix(&number, "cuda") ||
+      (!number.empty() &&
+       !(absl::ConsumePrefix(&number, ":") && absl::SimpleAtoi(number, &index)))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("device \"", name, "\": \"cpu\", \"cuda\" or \"cuda:N\" is needed"));
+  }
+  if (!at::globalContext().hasCUDA()) {
+    return absl::UnimplementedError(
+        absl::StrCat("device \"", name,
+                     "\" is not there: a build with the preset \"cuda\" and a "
+                     "machine with a CUDA driver are needed"));
+  }
+  const c10::DeviceIndex devices = at::detail::getCUDAHooks().deviceCount();
+  if (index < 0 || index >= devices) {
+    return absl::UnimplementedError(absl::StrCat(
+        "device \"", name, "\" is not there: this machine has ", static_cast<int>(devices)));
+  }
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+}
+
 absl::StatusOr<bool> OwnStreams(const at::Device& device) {
   HIIF_ASSIGN_OR_RETURN(const absl::string_view chosen,
                         ChosenByEnvironment("HIIF_CUDA_STREAMS", "one", "own"));
@@ -92,6 +120,16 @@ DeviceCall::~DeviceCall() {
 
 void Await(const at::Device& device) {
   if (!device.is_cpu()) CurrentStream(device).synchronize();
+}
+
+bool IsLost(const at::Device& device) {
+  // An error of a kernel stays with the process's context, where that of one call does not.
+  try {
+    Await(device);
+    return false;
+  } catch (const std::exception&) {
+    return true;
+  }
 }
 
 void* StreamOf(const at::Device& device) {

@@ -9,6 +9,7 @@
 #include <c10/core/StreamGuard.h>
 
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -19,6 +20,9 @@ namespace hiif {
 // else.
 absl::StatusOr<absl::string_view> ChosenByEnvironment(const char* name, absl::string_view one,
                                                       absl::string_view other);
+
+// "cpu", "cuda" or "cuda:N". InvalidArgument: another name; Unimplemented: it is not there.
+absl::StatusOr<at::Device> FindDevice(const std::string& name);
 
 // Whether every thread has a stream of its own on a GPU, as HIIF_CUDA_STREAMS says: "own" (and not
 // set), or "one", the device's default one for all. InvalidArgument: something else.
@@ -41,6 +45,9 @@ class DeviceCall {
 
 // Returns when what the calling thread asked of the device is done; throws what the device says.
 void Await(const at::Device& device);
+// Whether the device answers no more, whatever it is asked: to be called where something failed.
+// False for a CPU.
+bool IsLost(const at::Device& device);
 // The calling thread's stream, as CUDA has it; null: of a CPU.
 void* StreamOf(const at::Device& device);
 

@@ -1,9 +1,13 @@
 // Latent codes by LibTorch, block by block.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <atomic>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/engine/device.h"
 #include "model/engine/latents.h"
@@ -44,7 +48,22 @@ class TorchEncoder : public HostEncoder {
 
 }  // namespace
 
-ScopedThreads::ScopedThreads(int threads) : before_(at::get_num_threads()) {
+std::string HostIdentity(absl::string_view name) {
+  return absl::StrCat(name, "+", absl::AsciiStrToLower(at::get_cpu_capability()));
+}
+
+namespace {
+std::atomic<int> g_threads = 0;  // of SetLibTorchThreads(); 0: nobody said
+}  // namespace
+
+void SetLibTorchThreads(int threads) {
+  g_threads = threads;
+  at::set_num_threads(threads);
+}
+
+// A thread that meets LibTorch for the first time takes the number that any other set last.
+ScopedThreads::ScopedThreads(int threads)
+    : before_(g_threads > 0 ? g_threads.load() : at::get_num_threads()) {
   at::set_num_threads(threads);
 }
 ScopedThreads::~ScopedThreads() { at::set_num_threads(before_); }

@@ -72,8 +72,8 @@ class Engine {
 
   virtual ~Engine() = default;
 
-  // Where and by what arithmetic, such as "cpu/avx512bf16-bfloat16": results of one identity have
-  // the same bits.
+  // Where and by what arithmetic, such as "cpu/avx512bf16-bfloat16+avx512": results of one identity
+  // have the same bits.
   virtual std::string Identity() const = 0;
   virtual std::string precision() const = 0;  // "float32", "bfloat16", "float16"
   virtual CallShape shape() const = 0;
@@ -86,6 +86,8 @@ class Engine {
   // Writes a block of the plan. Blocks may be encoded at the same time.
   virtual absl::Status Encode(const RgbImage& image, const EncodingPlan& plan, int block,
                               int threads, const Heartbeat& beat, Latents& latents) const = 0;
+  // Whether its device answers no more: asked where a call threw.
+  virtual bool Lost() const { return false; }
 
   // --- What is made of all of an image's latent codes: parts, once every block was encoded, which
   // may be made at the same time; then Join().

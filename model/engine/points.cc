@@ -1,13 +1,12 @@
 #include "model/engine/points.h"
 
-#include <c10/core/InferenceMode.h>
-
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "base/status_macros.h"
 #include "model/decoders/point_decoder.h"
+#include "model/engine/device.h"
 #include "model/engine/stepped_engine.h"
 #include "model/engine/tensors.h"
 
@@ -41,11 +40,12 @@ struct PointAttention : Engine::Attention {
 
 class PointEngine : public SteppedEngine {
  public:
-  PointEngine(Network network, std::string identity, const at::Device& device)
+  PointEngine(Network network, std::string identity, const at::Device& device, bool own_streams)
       : network_(std::move(network)),
         decoder_(*network_.config.decoder->points()),
         identity_(std::move(identity)),
         device_(device),
+        own_streams_(own_streams),
         call_(std::max(kCallPoints, decoder_.unit())) {}
 
   std::string Identity() const override { return identity_; }
@@ -79,6 +79,7 @@ class PointEngine : public SteppedEngine {
     return PlanEncoding(*network_.config.encoder, size);
   }
   std::unique_ptr<Latents> NewLatents(Grid size) const override {
+    const DeviceCall scope(device_, own_streams_);
     auto latents = std::make_unique<PointLatents>();
     latents->image.size = size;
     latents->image.codes =
@@ -87,27 +88,30 @@ class PointEngine : public SteppedEngine {
     latents->parts.resize(parts(size));
     return latents;
   }
+  bool Lost() const override { return IsLost(device_); }
   absl::Status Encode(const RgbImage& image, const EncodingPlan& plan, int block, int threads,
                       const Heartbeat& beat, Latents& any) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     auto& latents = static_cast<PointLatents&>(any);
     const Region& r = plan.blocks[block];
     latents.image.codes.view({plan.size.height, plan.size.width, -1})
         .slice(0, r.y, r.y + r.height)
         .slice(1, r.x, r.x + r.width)
         .copy_(EncodePlanned(network_, device_, at::kFloat, image, plan, block, threads, beat));
+    Await(device_);  // its errors are this request's, and its time the encoding's
     return absl::OkStatus();
   }
 
   int parts(Grid size) const override { return decoder_.parts(size); }
   void MakePart(int part, const Heartbeat& beat, Latents& any) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     const ScopedThreads one(1);  // sums may depend on their number
     auto& latents = static_cast<PointLatents&>(any);
     latents.parts[part] = decoder_.Part(network_.parameters, latents.AsImage(), part, beat);
+    Await(device_);
   }
   void Join(Latents& any) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     auto& latents = static_cast<PointLatents&>(any);
     if (latents.parts.empty()) return;
     latents.image.map = decoder_.Join(latents.parts, latents.image.size);
@@ -118,27 +122,28 @@ class PointEngine : public SteppedEngine {
     return std::make_unique<PointAttention>();
   }
   void Begin(const Group& group, float* x) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     ForEachCall(group, [&](const ImageCodes& image, absl::Span<const QueryPoint> points,
                            int64_t begin, int64_t count) {
       Store(decoder_.Begin(network_.parameters, image, points), count, x + begin * width());
     });
   }
   std::vector<double> ContextSum(int block, const float* x, int64_t rows) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     return SumOfCalls(rows, call_, [&](int64_t begin, int64_t count) {
       return decoder_.ContextSum(network_.parameters, block, Rows(x + begin * width(), count));
     });
   }
   void Fold(absl::Span<const double> kv, Attention& attention) const override {
     // heads matrices of d x d, heads d = width.
+    const DeviceCall scope(device_, own_streams_);
     const int64_t d = static_cast<int64_t>(kv.size()) / width();
     static_cast<PointAttention&>(attention).kv.push_back(
         at::from_blob(const_cast<double*>(kv.data()), {width() / d, d, d}, at::kDouble)
             .to(device_, at::kFloat));
   }
   void Attend(int block, const Attention& attention, int64_t rows, float* x) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     for (int64_t begin = 0; begin < rows; begin += call_) {
       const int64_t count = std::min(call_, rows - begin);
       float* part = x + begin * width();
@@ -149,7 +154,7 @@ class PointEngine : public SteppedEngine {
   }
 
   void Decode(absl::Span<const Group> groups, float* rgb) const override {
-    const c10::InferenceMode inference;
+    const DeviceCall scope(device_, own_streams_);
     for (const Group& group : groups) {
       const auto& kv = static_cast<const PointAttention&>(*group.attention).kv;
       ForEachCall(group, [&](const ImageCodes& image, absl::Span<const QueryPoint> points,
@@ -197,6 +202,7 @@ class PointEngine : public SteppedEngine {
   const PointDecoder& decoder_;  // of network_.config
   const std::string identity_;
   const at::Device device_;
+  const bool own_streams_;
   const int64_t call_;
 };
 
@@ -205,13 +211,17 @@ class PointEngine : public SteppedEngine {
 absl::StatusOr<std::unique_ptr<Engine>> MakePointEngine(const Checkpoint& checkpoint,
                                                         std::string identity,
                                                         const at::Device& device) {
+  HIIF_ASSIGN_OR_RETURN(const bool own_streams, OwnStreams(device));
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
   for (auto& [name, tensor] : network.parameters) {
     tensor = tensor.to(device);
     const bool encoder = name.starts_with("encoder.");
     if (encoder && tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   }
-  return std::make_unique<PointEngine>(std::move(network), std::move(identity), device);
+  auto engine =
+      std::make_unique<PointEngine>(std::move(network), std::move(identity), device, own_streams);
+  Await(device);  // before other streams read the weights
+  return engine;
 }
 
 }  // namespace hiif

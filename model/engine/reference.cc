@@ -44,7 +44,7 @@ class ReferenceEngine : public SteppedEngine {
         hiif_(network_.config.decoder.hiif()),
         channels_(hiif_ != nullptr ? hiif_->width : network_.config.encoder->features()) {}
 
-  std::string Identity() const override { return "reference/float32"; }
+  std::string Identity() const override { return HostIdentity("reference/float32"); }
   std::string precision() const override { return "float32"; }
   CallShape shape() const override { return {.groups = 1, .queries = kRows, .rows = 32}; }
   int width() const override { return hiif_ != nullptr ? hiif_->width : 0; }
@@ -202,7 +202,7 @@ class ReferenceEngine : public SteppedEngine {
 
 absl::StatusOr<std::unique_ptr<Engine>> MakeReferenceEngine(const Checkpoint& checkpoint) {
   if (checkpoint.config().decoder->points() != nullptr) {
-    return MakePointEngine(checkpoint, "reference/float32", at::kCPU);
+    return MakePointEngine(checkpoint, HostIdentity("reference/float32"), at::kCPU);
   }
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(checkpoint));
   return std::make_unique<ReferenceEngine>(std::move(network));

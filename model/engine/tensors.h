@@ -26,6 +26,13 @@ at::Tensor EncodePlanned(const Network& network, const at::Device& device, at::S
                          const RgbImage& image, const EncodingPlan& plan, int block, int threads,
                          const Heartbeat& beat);
 
+// "name+avx2": an engine on the host, and the instructions that LibTorch uses here, by which sums
+// differ in their last bits.
+std::string HostIdentity(absl::string_view name);
+
+// LibTorch's threads of every thread, where no ScopedThreads says another number.
+void SetLibTorchThreads(int threads);
+
 // LibTorch's threads for what the calling thread does in this scope.
 class ScopedThreads {
  public:

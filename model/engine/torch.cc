@@ -1,14 +1,11 @@
 // The `torch` backend: model/hiif/folded_tensors.h on a device of LibTorch, on a GPU its decoder as
 // one kernel where there is one (block_decoder.h); what is not HIIF by model/engine/points.h.
 #include <ATen/ATen.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "model/decoders/decoder.h"
 #include "model/engine/block_decoder.h"
@@ -51,6 +48,11 @@ struct TorchAttention : Engine::Attention {
   BlockDecoder::Attention packed;  // of the one kernel
 };
 
+std::string IdentityOn(const at::Device& device, absl::string_view arithmetic) {
+  if (device.is_cpu()) return HostIdentity(absl::StrCat("torch/cpu-", arithmetic));
+  return absl::StrCat("torch/cuda-", arithmetic);
+}
+
 class TorchEngine : public Engine {
  public:
   // `block_decoder` decodes; null: layer by layer.
@@ -58,7 +60,8 @@ class TorchEngine : public Engine {
               std::unique_ptr<BlockDecoder> block_decoder, at::Device device, bool own_streams,
               Recorder recorder, at::ScalarType type)
       : network_(std::move(network)),
-        encoder_(network_, device, type, std::move(recorder)),
+        encoder_type_(EncoderType(network_.config, type)),
+        encoder_(network_, device, encoder_type_, std::move(recorder)),
         decoder_(folded, device, type),
         block_decoder_(std::move(block_decoder)),
         device_(device),
@@ -69,9 +72,14 @@ class TorchEngine : public Engine {
                                          : kCpuShape),
         low_rows_(device.is_cuda() ? kCudaLowRows : kCpuLowRows) {}
 
+  // What the encoder computes in where the decoder does in `type`.
+  static at::ScalarType EncoderType(const ModelConfig& config, at::ScalarType type) {
+    return config.encoder->keeps_float32() ? at::kFloat : type;
+  }
+
   std::string Identity() const override {
-    return absl::StrCat("torch/", device_.is_cuda() ? "cuda" : "cpu", "-",
-                        block_decoder_ != nullptr ? "fused-" : "", precision());
+    return IdentityOn(device_,
+                      absl::StrCat(block_decoder_ != nullptr ? "fused-" : "", precision()));
   }
   std::string precision() const override {
     return type_ == at::kFloat ? "float32" : type_ == at::kHalf ? "float16" : "bfloat16";
@@ -85,7 +93,7 @@ class TorchEngine : public Engine {
     const int64_t width = decoder_.width();
     EngineCost cost = FoldedCost(network_.config);
     cost.weights_bytes = decoder_.weights_bytes() + ParameterBytes(network_.parameters);
-    cost.value_bytes = static_cast<int>(value);
+    cost.value_bytes = static_cast<int>(at::elementSize(encoder_type_));
     cost.pixel_bytes = channels * value;
     cost.projected_bytes = (4 * width + 9 * channels) * value + 8;
     cost.query_bytes = sizeof(Query) + 3 * sizeof(float);
@@ -113,6 +121,7 @@ class TorchEngine : public Engine {
                                at::TensorOptions().device(device_).dtype(type_));
     return latents;
   }
+  bool Lost() const override { return IsLost(device_); }
   absl::Status Encode(const RgbImage& image, const EncodingPlan& plan, int block, int threads,
                       const Heartbeat& beat, Latents& any) const override {
     const DeviceCall scope(device_, own_streams_);
@@ -267,6 +276,7 @@ class TorchEngine : public Engine {
   }
 
   const Network network_;  // the encoder's parameters
+  const at::ScalarType encoder_type_;
   const DeviceEncoder encoder_;
   const FoldedDecoder decoder_;
   const std::unique_ptr<const BlockDecoder> block_decoder_;
@@ -276,30 +286,6 @@ class TorchEngine : public Engine {
   const CallShape shape_;
   const int64_t low_rows_;
 };
-
-absl::StatusOr<at::Device> FindDevice(const std::string& name) {
-  if (name == "cpu") return at::Device(at::kCPU);
-  absl::string_view number = name;
-  int index = 0;
-  if (!absl::ConsumePrefix(&number, "cuda") ||
-      (!number.empty() &&
-       !(absl::ConsumePrefix(&number, ":") && absl::SimpleAtoi(number, &index)))) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("device \"", name, "\": \"cpu\", \"cuda\" or \"cuda:N\" is needed"));
-  }
-  if (!at::globalContext().hasCUDA()) {
-    return absl::UnimplementedError(
-        absl::StrCat("device \"", name,
-                     "\" is not there: a build with the preset \"cuda\" and a "
-                     "machine with a CUDA driver are needed"));
-  }
-  const c10::DeviceIndex devices = at::detail::getCUDAHooks().deviceCount();
-  if (index < 0 || index >= devices) {
-    return absl::UnimplementedError(absl::StrCat(
-        "device \"", name, "\" is not there: this machine has ", static_cast<int>(devices)));
-  }
-  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
-}
 
 }  // namespace
 
@@ -314,13 +300,13 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
           absl::StrCat("the decoder ", config.decoder->name(),
                        " is served in float32 alone: leave the precision at auto"));
     }
-    return MakePointEngine(
-        checkpoint, absl::StrCat("torch/", device.is_cuda() ? "cuda" : "cpu", "-float32"), device);
+    return MakePointEngine(checkpoint, IdentityOn(device, "float32"), device);
   }
   const auto* hiif = config.decoder.hiif();
   if (hiif == nullptr || hiif->ablation != Ablation::kNone) {
-    return absl::UnimplementedError(
-        "the torch backend serves HIIF without ablations, and no LIIF: leave the backend at auto");
+    return absl::UnimplementedError(absl::StrCat(
+        "the torch backend serves HIIF without ablations, and no LIIF: ",
+        device.is_cpu() ? "leave backend and precision at auto" : "serve it with the device cpu"));
   }
   at::ScalarType type = at::kFloat;
   if (precision == Precision::kFloat16) type = at::kHalf;
@@ -336,7 +322,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(const Checkpoint& checkp
   HIIF_ASSIGN_OR_RETURN(auto block_decoder, BlockDecoder::Chosen(folded, device, type));
   std::erase_if(network.parameters, [](const auto& p) { return !p.first.starts_with("encoder."); });
   for (auto& [name, tensor] : network.parameters) {
-    tensor = tensor.to(device, type);
+    tensor = tensor.to(device, TorchEngine::EncoderType(config, type));
     if (tensor.dim() == 4) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   }
   auto engine = std::make_unique<TorchEngine>(std::move(network), folded, std::move(block_decoder),

@@ -3,7 +3,7 @@
 // LayerNorms are folded into the products behind them, and attention, linear once its context is
 // known, is folded into the product behind it. From level 1 on, fc2 and the fc1 of the level behind
 // it are one matrix; the LayerNorm between them needs |fc2 h|^2 alone, which a triangle gives for
-// half the price (fold.h). Products are of
+// half the price (model/hiif/weight_algebra.h). Products are of
 // float32 or bfloat16 factors; everything else is float32. No threads inside: one Workspace a
 // thread.
 #ifndef MODEL_KERNELS_HIIF_DECODER_H_

@@ -1,5 +1,6 @@
 #include "model/upscaler/device_memory.h"
 
+#include <ATen/Context.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
 #include "absl/strings/match.h"
@@ -49,6 +50,15 @@ absl::StatusOr<DeviceMemory> ReadDeviceMemory(const std::string& device) {
         memory.reserved = statistics.reserved_bytes[all].current;
       }));
   return memory;
+}
+
+absl::StatusOr<int64_t> DeviceMemorySize(const std::string& device) {
+  HIIF_RETURN_IF_ERROR(Guard([&]() -> absl::Status {
+    if (at::globalContext().hasCUDA()) at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
+    return absl::OkStatus();
+  }));
+  HIIF_ASSIGN_OR_RETURN(const DeviceMemory memory, ReadDeviceMemory(device));
+  return memory.size;
 }
 
 absl::Status ResetDevicePeak(const std::string& device) {

@@ -23,6 +23,9 @@ struct DeviceMemory {
 // Unimplemented: it is not there; InvalidArgument: another name, "cpu" too, whose memory is the
 // process's. Any thread; takes microseconds.
 absl::StatusOr<DeviceMemory> ReadDeviceMemory(const std::string& device);
+// Bytes that the device has; makes it ready for use first, which takes seconds. Unimplemented: it
+// is not there. InvalidArgument as above.
+absl::StatusOr<int64_t> DeviceMemorySize(const std::string& device);
 // Errors as above.
 absl::Status ResetDevicePeak(const std::string& device);
 

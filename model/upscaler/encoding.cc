@@ -5,7 +5,7 @@
 
 #include "absl/time/time.h"
 #include "base/status_macros.h"
-#include "model/upscaler/guard.h"
+#include "model/upscaler/guarded_call.h"
 
 namespace hiif {
 namespace {
@@ -39,7 +39,7 @@ absl::StatusOr<std::shared_ptr<const Features>> BlockEncoding::Finish() {
       return absl::FailedPreconditionError("not every block was encoded");
     }
   }
-  return Guard([&]() -> absl::StatusOr<std::shared_ptr<const Features>> {
+  return GuardedCall(engine_, [&]() -> absl::StatusOr<std::shared_ptr<const Features>> {
     engine_.Join(*features_->latents);
     return std::shared_ptr<const Features>(std::move(features_));
   });
@@ -51,7 +51,7 @@ absl::Status BlockEncoding::Once(int block, int threads, const Heartbeat& beat) 
     if (state_[block] != State::kFree) return absl::OkStatus();
     state_[block] = State::kTaken;
   }
-  const absl::Status status = Guard([&]() -> absl::Status {
+  const absl::Status status = GuardedCall(engine_, [&]() -> absl::Status {
     if (block < encoded_) {
       return engine_.Encode(*features_->image, plan_, block, threads, beat, *features_->latents);
     }

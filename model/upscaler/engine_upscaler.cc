@@ -12,7 +12,7 @@
 #include "model/upscaler/check.h"
 #include "model/upscaler/encoding.h"
 #include "model/upscaler/factory.h"
-#include "model/upscaler/guard.h"
+#include "model/upscaler/guarded_call.h"
 #include "model/upscaler/piece.h"
 
 namespace hiif {
@@ -82,7 +82,7 @@ MemoryFootprint EngineUpscaler::Footprint(Grid input, Grid grid, const Region& r
 absl::StatusOr<std::unique_ptr<Encoding>> EngineUpscaler::StartEncoding(
     std::shared_ptr<const RgbImage> image) const {
   HIIF_RETURN_IF_ERROR(CheckImage(image.get()));
-  return Guard([&]() -> absl::StatusOr<std::unique_ptr<Encoding>> {
+  return GuardedCall(*engine_, [&]() -> absl::StatusOr<std::unique_ptr<Encoding>> {
     return std::make_unique<BlockEncoding>(*engine_, std::move(image));
   });
 }
@@ -115,7 +115,7 @@ absl::StatusOr<std::shared_ptr<const Context>> EngineUpscaler::MakeContext(
   const auto& features = static_cast<const EngineFeatures&>(any);
   HIIF_RETURN_IF_ERROR(CheckGrid(SizeOf(features), grid));
   if (options.strip) HIIF_RETURN_IF_ERROR(CheckRegion(*options.strip, grid));
-  return Guard([&]() -> absl::StatusOr<std::shared_ptr<const Context>> {
+  return GuardedCall(*engine_, [&]() -> absl::StatusOr<std::shared_ptr<const Context>> {
     auto context = std::make_shared<EngineContext>();
     context->size = grid;
     context->options = options;
@@ -147,7 +147,7 @@ Region EngineUpscaler::Cut(const Positions& positions, int64_t y, int64_t x) con
 
 absl::Status EngineUpscaler::Render(absl::Span<const RenderTile> tiles) const {
   for (const RenderTile& tile : tiles) HIIF_RETURN_IF_ERROR(CheckTile(tile));
-  return Guard([&]() -> absl::Status {
+  return GuardedCall(*engine_, [&]() -> absl::Status {
     std::vector<Piece> pieces;
     std::vector<std::unique_ptr<const Positions>> positions;  // of the pieces
     for (const RenderTile& tile : tiles) {
@@ -188,7 +188,7 @@ absl::Status EngineUpscaler::Query(const Features& any, const Context& context, 
     return absl::InvalidArgumentError("the output of a query has the wrong size");
   }
   const auto& features = static_cast<const EngineFeatures&>(any);
-  return Guard([&]() -> absl::Status {
+  return GuardedCall(*engine_, [&]() -> absl::Status {
     const Positions positions =
         CoordinatePositions(config_, SizeOf(features), context.grid(), cell, coordinates);
     const int64_t call = engine_->shape().anywhere();

@@ -13,9 +13,10 @@
 #include "base/status_macros.h"
 #include "model/decoders/decoder.h"
 #include "model/engine/engines.h"
-#include "model/upscaler/colour_limit.h"
+#include "model/engine/tensors.h"
 #include "model/upscaler/engine_upscaler.h"
 #include "model/upscaler/guard.h"
+#include "model/upscaler/output_limit.h"
 
 namespace hiif {
 namespace {
@@ -71,15 +72,22 @@ Made Make(const Checkpoint& checkpoint, const UpscalerOptions& options) {
   return upscaler;
 }
 
-// What the checkpoint says of how colours are limited; none: they are not.
-absl::StatusOr<std::optional<float>> ColourSlack(const Checkpoint& checkpoint) {
-  const auto found = checkpoint.metadata().find("colour_slack");
+absl::StatusOr<std::optional<float>> Slack(const Checkpoint& checkpoint, absl::string_view key) {
+  const auto found = checkpoint.metadata().find(std::string(key));
   if (found == checkpoint.metadata().end()) return std::nullopt;
   float slack = 0;
   if (!absl::SimpleAtof(found->second, &slack) || !(slack >= 0 && slack <= 100))
     return absl::InvalidArgumentError(
-        absl::StrCat(checkpoint.path(), ": colour_slack is not a number in [0,100]"));
+        absl::StrCat(checkpoint.path(), ": ", key, " is not a number in [0,100]"));
   return slack;
+}
+
+// What the checkpoint says of how colours and tones are limited.
+absl::StatusOr<OutputLimits> LimitsOf(const Checkpoint& checkpoint) {
+  OutputLimits limits;
+  HIIF_ASSIGN_OR_RETURN(limits.colour_slack, Slack(checkpoint, "colour_slack"));
+  HIIF_ASSIGN_OR_RETURN(limits.tone_slack, Slack(checkpoint, "tone_slack"));
+  return limits;
 }
 
 template <typename T>
@@ -107,10 +115,10 @@ absl::StatusOr<std::shared_ptr<const Features>> Upscaler::Encode(
 
 absl::StatusOr<std::unique_ptr<Upscaler>> MakeUpscaler(const Checkpoint& checkpoint,
                                                        const UpscalerOptions& options) {
-  HIIF_ASSIGN_OR_RETURN(const std::optional<float> slack, ColourSlack(checkpoint));
+  HIIF_ASSIGN_OR_RETURN(const OutputLimits limits, LimitsOf(checkpoint));
   HIIF_ASSIGN_OR_RETURN(auto upscaler, Guard([&] { return Make(checkpoint, options); }));
-  if (!slack) return upscaler;
-  return std::make_unique<ColourLimit>(std::move(upscaler), *slack);
+  if (!limits.colour_slack && !limits.tone_slack) return upscaler;
+  return std::make_unique<OutputLimit>(std::move(upscaler), limits);
 }
 
 absl::StatusOr<Backend> ParseBackend(absl::string_view name) {
@@ -127,6 +135,6 @@ absl::StatusOr<Precision> ParsePrecision(absl::string_view name) {
                                  {"float16", Precision::kFloat16}});
 }
 
-void SetIntraOpThreads(int threads) { at::set_num_threads(threads); }
+void SetIntraOpThreads(int threads) { SetLibTorchThreads(threads); }
 
 }  // namespace hiif

@@ -1,4 +1,4 @@
-// Internal to model/: LibTorch and the allocator report by exceptions; here they end.
+// Internal to model/ and train/: LibTorch and the allocator report by exceptions; here they end.
 #ifndef MODEL_UPSCALER_GUARD_H_
 #define MODEL_UPSCALER_GUARD_H_
 
@@ -30,9 +30,12 @@ auto Guard(F&& f) -> decltype(f()) {
   } catch (const c10::Error& e) {
     // The CPU allocator of LibTorch says it so.
     const absl::string_view what = e.what_without_backtrace();
-    if (absl::StrContains(what, "not enough memory") ||
-        absl::StrContains(what, "can't allocate memory")) {
-      return absl::ResourceExhaustedError("out of memory");
+    for (const absl::string_view no_memory :
+         {"not enough memory", "can't allocate memory",           // of the host
+          "CUDA error: out of memory", "STATUS_ALLOC_FAILED"}) {  // pinned; cuBLAS and cuDNN
+      if (absl::StrContains(what, no_memory)) {
+        return absl::ResourceExhaustedError(absl::StrCat("out of memory: ", what));
+      }
     }
     return absl::InternalError(absl::StrCat("LibTorch: ", what));
   } catch (const std::bad_alloc&) {

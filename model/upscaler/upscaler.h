@@ -4,9 +4,10 @@
 //   auto encoding = upscaler->StartEncoding(image);            // latent codes, in blocks
 //   for (i < encoding->blocks()) encoding->EncodeBlock(i);     // any order, any thread
 //   auto features = encoding->Finish();
-//   auto context = upscaler->MakeContext(*features, grid, {}); // attention context, once per image
-//   and grid upscaler->Render({{features, context, region, out}, ...}); // any tiles, any order,
-//   any thread
+//   // The attention context, once per image and grid.
+//   auto context = upscaler->MakeContext(*features, grid, {});
+//   // Any tiles, any order, any thread.
+//   upscaler->Render({{features, context, region, out}, ...});
 //
 // A pixel's value depends on the image, the grid and the model alone: not, to the last bit, on how
 // the grid is cut into tiles, on which tiles share a call, or on the number of threads.

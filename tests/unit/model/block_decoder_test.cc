@@ -120,11 +120,12 @@ TEST(BlockDecoder, GroupsOfSeveralImagesShareALaunch) {
 }
 
 TEST(BlockDecoder, IsNamedAndChosenByTheEnvironment) {
-  EXPECT_EQ(Made("edsr-baseline-hiif", "fused", Precision::kBFloat16)->identity(),
-            "torch/cpu-fused-bfloat16");
-  EXPECT_EQ(Made("edsr-baseline-hiif", "", Precision::kBFloat16)->identity(), "torch/cpu-bfloat16");
-  EXPECT_EQ(Made("edsr-baseline-hiif", "layers", Precision::kBFloat16)->identity(),
-            "torch/cpu-bfloat16");
+  const auto identity = [](const char* chosen) {
+    return Made("edsr-baseline-hiif", chosen, Precision::kBFloat16)->identity();
+  };
+  EXPECT_THAT(identity("fused"), ::testing::StartsWith("torch/cpu-fused-bfloat16+"));
+  EXPECT_THAT(identity(""), ::testing::StartsWith("torch/cpu-bfloat16+"));
+  EXPECT_THAT(identity("layers"), ::testing::StartsWith("torch/cpu-bfloat16+"));
   const auto checkpoint =
       Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif.safetensors"));
   const testing::ScopedEnvironment chosen("HIIF_CUDA_DECODER", "quick");

@@ -138,6 +138,18 @@ TEST(Decoders, RefuseSizesThatContradictEachOther) {
   EXPECT_THAT(Refusal(mismatch, "coordinates", "exact"), HasSubstr("does not go with"));
 }
 
+// A file of megabytes whose decoder took gigabytes for eight pixels.
+TEST(Decoders, ThatTakeGigabytesForACallAreRefused) {
+  const auto refusal = [](const DecoderConfig& decoder) {
+    ModelConfig config;
+    config.decoder = decoder;
+    return std::string(ConfigFromMetadata(ConfigMetadata(config)).status().message());
+  };
+  EXPECT_EQ(refusal(LteConfig{}), "");
+  EXPECT_EQ(refusal(ClitConfig{}), "");
+  EXPECT_THAT(refusal(LteConfig{.features = 65536, .hidden = {1}}), HasSubstr("MiB for a call"));
+}
+
 TEST(Normalisation, IsReadStrictly) {
   const ModelConfig config{
       EdsrConfig{8, 1}, LteConfig{}, CoordinateMode::kExact, {{0.4f, 0.4f, 0.4f}, {1, 1, 1}}};

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "model/upscaler/guarded_call.h"
 #include "tests/testing/environment.h"
 
 namespace hiif {
@@ -106,6 +107,41 @@ TEST_F(DeviceTest, ACallThatFailsIsWaitedForToo) {
   FakeGuard::lost = true;
   { const DeviceCall call(kDevice, true); }  // does not end the process
   EXPECT_THROW(Await(kDevice), std::runtime_error);
+}
+
+// An engine on the device, of which nothing but whether it is lost is asked.
+struct DeviceEngine : Engine {
+  std::string Identity() const override { return ""; }
+  std::string precision() const override { return ""; }
+  CallShape shape() const override { return {}; }
+  EngineCost Costs(Grid, Grid) const override { return {}; }
+  int attention_blocks() const override { return 0; }
+  EncodingPlan Plan(Grid) const override { return {}; }
+  std::unique_ptr<Latents> NewLatents(Grid) const override { return nullptr; }
+  absl::Status Encode(const RgbImage&, const EncodingPlan&, int, int, const Heartbeat&,
+                      Latents&) const override {
+    return absl::OkStatus();
+  }
+  std::unique_ptr<Attention> MakeAttention(int64_t, SampleOf) const override { return nullptr; }
+  void Decode(absl::Span<const Group>, float*) const override {}
+  bool Lost() const override { return IsLost(kDevice); }
+};
+
+// Defect: what a lost device said was a request's own error, and the server stayed healthy.
+TEST_F(DeviceTest, ALostDeviceIsNoErrorOfOneRequest) {
+  const DeviceEngine engine;
+  const auto failed = [&] {
+    return GuardedCall(engine, []() -> absl::Status {
+      TORCH_CHECK(false, "CUDA error: an illegal memory access was encountered");
+    });
+  };
+  EXPECT_TRUE(absl::IsInternal(failed())) << failed();  // the device answers
+  FakeGuard::lost = true;
+  EXPECT_TRUE(absl::IsUnavailable(failed())) << failed();
+  EXPECT_TRUE(GuardedCall(engine, [] { return absl::OkStatus(); }).ok());
+  const auto no_memory = [] { return absl::ResourceExhaustedError("no memory"); };
+  EXPECT_TRUE(absl::IsResourceExhausted(GuardedCall(engine, no_memory)));
+  EXPECT_FALSE(IsLost(at::kCPU));
 }
 
 TEST_F(DeviceTest, OneStreamForAllIsNotWaitedFor) {

@@ -12,7 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/format/safetensors.h"
+#include "model/upscaler/factory.h"
 #include "tests/testing/paths.h"
+#include "tests/testing/rendering.h"
 
 namespace hiif {
 namespace {
@@ -71,6 +73,48 @@ TEST_P(DatLight, GivesTheRecordedLatentCodes) {
     }
   }
   EXPECT_LE(largest, 1e-4 * Deviation(expected));
+}
+
+// A whole image is one block, through which the server must hear that it gets on.
+TEST(DatLightBeats, AreMoreForLargerImages) {
+  const auto checkpoint =
+      Checkpoint::Open(testing::RepositoryPath("models/dat-light-hiif-fast.safetensors"));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  const auto encoder = HostEncoder::Create(*checkpoint, /*bfloat16=*/false);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const auto beats = [&](int64_t height) {
+    const RgbImage image{SampleType::kU8, height, 16, std::vector<uint8_t>(height * 16 * 3, 99)};
+    HostLatents codes({height, 16}, checkpoint->config().encoder->features());
+    int count = 0;
+    const auto beat = [&count] { return ++count > 0; };
+    (*encoder)->Encode(image, PlanWhole({height, 16}), 0, 1, beat, codes);
+    return count;
+  };
+  const int one_strip = beats(32);
+  EXPECT_GE(beats(4 * 32), 3 * one_strip);
+}
+
+// Defect: on a GPU, where the default is bfloat16, the model could not be served at all.
+TEST(DatLightTorch, IsServedInEveryPrecision) {
+  const auto checkpoint =
+      Checkpoint::Open(testing::RepositoryPath("models/dat-light-hiif-fast.safetensors"));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  auto image = std::make_shared<RgbImage>();
+  *image = {SampleType::kU8, 16, 16, std::vector<uint8_t>(size_t{16} * 16 * 3, 99)};
+  for (const Precision precision :
+       {Precision::kFloat32, Precision::kBFloat16, Precision::kFloat16}) {
+    const auto upscaler =
+        MakeUpscaler(*checkpoint, {.backend = Backend::kTorch, .precision = precision});
+    ASSERT_TRUE(upscaler.ok()) << upscaler.status();
+    const auto features = (*upscaler)->Encode(image);
+    ASSERT_TRUE(features.ok()) << features.status();
+    const auto context = (*upscaler)->MakeContext(**features, {32, 32}, {});
+    ASSERT_TRUE(context.ok()) << context.status();
+    for (const float value :
+         testing::RenderRegion(**upscaler, **features, **context, {0, 0, 32, 32})) {
+      EXPECT_NEAR((value + 1) / 2, 99.0 / 255, 0.02);
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Recorded, DatLight, ::testing::Values("16x16", "20x24", "33x17", "72x40"),

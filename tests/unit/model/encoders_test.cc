@@ -176,6 +176,11 @@ TEST(Guard, MakesAStatusOfWhatIsThrown) {
   EXPECT_EQ(code([] { std::vector<float>(SIZE_MAX / 4); }), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(code([] { at::empty({int64_t{1} << 50}, at::kFloat); }),
             absl::StatusCode::kResourceExhausted);
+  // As the libraries of a GPU say it.
+  EXPECT_EQ(code([] { TORCH_CHECK(false, "CUDA error: out of memory"); }),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(code([] { TORCH_CHECK(false, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"); }),
+            absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(code([] { throw Interrupted{}; }), absl::StatusCode::kCancelled);
   EXPECT_EQ(code([] { at::zeros({2, 3}).reshape({5}); }), absl::StatusCode::kInternal);
 }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ATen/Parallel.h>
 #include <cmath>
 #include <filesystem>
 #include <functional>
@@ -17,7 +18,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "model/checkpoint/checkpoint.h"
+#include "model/engine/tensors.h"
 #include "model/upscaler/factory.h"
 #include "model/upscaler/self_ensemble.h"
 #include "tests/testing/environment.h"
@@ -209,6 +212,38 @@ INSTANTIATE_TEST_SUITE_P(Backends, UpscalerTest,
                                            Setting{Backend::kFused, CoordinateMode::kReference},
                                            Setting{Backend::kFused, CoordinateMode::kExact,
                                                    Precision::kBFloat16}));
+
+// The encoder is one, whatever decodes behind it.
+TEST(BFloat16, WeighsTheEncoderOnce) {
+  const auto checkpoint =
+      Checkpoint::Open(testing::RepositoryPath("models/edsr-baseline-hiif-fast.safetensors"));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  const auto bytes = [&](Precision precision) {
+    const auto upscaler =
+        MakeUpscaler(*checkpoint, {.backend = Backend::kFused, .precision = precision});
+    return upscaler.ok() ? (*upscaler)->weights_bytes() : 0;
+  };
+  EXPECT_LT(bytes(Precision::kBFloat16), bytes(Precision::kFloat32));
+}
+
+// Defect: a thread that met LibTorch while another encoded by many threads kept their number.
+TEST(Threads, OfOneWorkerAreNoOthers) {
+  SetIntraOpThreads(1);
+  absl::Notification many, met;
+  std::thread encodes([&] {
+    const ScopedThreads four(4);
+    many.Notify();
+    met.WaitForNotification();
+  });
+  std::thread other([&] {
+    many.WaitForNotification();
+    { const ScopedThreads two(2); }
+    EXPECT_EQ(at::get_num_threads(), 1);
+    met.Notify();
+  });
+  encodes.join();
+  other.join();
+}
 
 TEST(Backends, GiveTheSameImage) {
   const auto checkpoint =
