@@ -1,7 +1,6 @@
 #include "scheduling/admission.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +9,8 @@ namespace hiif::scheduling {
 namespace {
 
 constexpr absl::Duration kLeastRetry = absl::Milliseconds(50);
+// Where what others hold for a while, as models that are loaded again do, is in the way.
+constexpr absl::Duration kOthersRetry = absl::Seconds(1);
 // Halvings of the longest job: to a millisecond of a day.
 constexpr int kHalvings = 27;
 
@@ -22,7 +23,6 @@ struct Moment {
   absl::Duration passed;
   absl::Duration delay;  // of the job that asks, by what others get while it runs, served fairly
   int64_t jobs = 0;
-  int64_t coordinates = 0;
   int64_t bytes = 0;
 };
 
@@ -36,11 +36,7 @@ Moment At(absl::Duration level, absl::Span<const Demand> in_work, const Demand& 
     moment.passed += served;
     slowest = std::max(slowest, served / job.busy);
     if (load <= level && level > absl::ZeroDuration()) continue;
-    const absl::Duration left = load - level;
-    const double share = load > absl::ZeroDuration() ? absl::FDivDuration(left, load) : 1.0;
-    others += std::min(left, asked.load());
-    moment.coordinates +=
-        static_cast<int64_t>(std::ceil(static_cast<double>(job.coordinates) * share));
+    others += std::min(load - level, asked.load());
     moment.bytes += job.bytes;
     ++moment.jobs;
   }
@@ -56,18 +52,16 @@ struct Objection {
 };
 
 Objection Objects(const SchedulerOptions& options, const Moment& moment, const Demand& asked,
-                  absl::Duration available) {
+                  absl::Duration available, int64_t other_bytes) {
   if (moment.jobs >= options.max_jobs) {
     return {RejectReason::kQueueFull,
             absl::StrCat(moment.jobs, " requests are in work, that is the limit")};
   }
-  if (moment.jobs > 0 && moment.coordinates + asked.coordinates > options.max_coordinates) {
-    return {RejectReason::kQueueFull, absl::StrCat("the queue holds ", moment.coordinates,
-                                                   " coordinates of ", options.max_coordinates)};
-  }
-  if (options.max_bytes > 0 && moment.jobs > 0 && moment.bytes + asked.bytes > options.max_bytes) {
+  const int64_t taken = moment.bytes + other_bytes;
+  if (options.max_bytes > 0 && taken + asked.bytes > options.max_bytes) {
     return {RejectReason::kMemory,
-            absl::StrCat("requests in work hold ", moment.bytes, " bytes of ", options.max_bytes)};
+            absl::StrCat("this needs about ", asked.bytes, " bytes of memory, ", taken, " of ",
+                         options.max_bytes, " are taken")};
   }
   if (moment.delay > options.max_queue_time) {
     return {RejectReason::kQueueFull,
@@ -104,32 +98,37 @@ const char* RejectReasonName(RejectReason reason) {
 }
 
 Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_work,
-                const Demand& asked, absl::Duration available) {
+                const Demand& asked, absl::Duration available, const OtherBytes& other) {
   const Moment now = At(absl::ZeroDuration(), in_work, asked);
   Admission admission;
-  if (options.max_bytes > 0 && asked.bytes > options.max_bytes) {
+  const int64_t room = std::max<int64_t>(0, options.max_bytes - other.idle);
+  if (options.max_bytes > 0 && asked.bytes > room) {
     admission.reason = RejectReason::kTooLarge;
     admission.status = absl::ResourceExhaustedError(
-        absl::StrCat("this needs about ", asked.bytes, " bytes of memory, the server has ",
-                     options.max_bytes, " for requests; send a smaller image, or parts of it"));
+        absl::StrCat("this needs about ", asked.bytes, " bytes of memory, the server has ", room,
+                     " for requests; send a smaller image, or parts of it"));
     return admission;
   }
   admission.estimate = asked.left + now.delay;
-  Objection objection = Objects(options, now, asked, available);
+  Objection objection = Objects(options, now, asked, available, other.now);
   if (objection.reason == RejectReason::kNone) return admission;
 
   // Everything that is objected to falls as the level rises, and is gone when nothing is in work.
+  // What others hold for a while is taken to be gone then.
   absl::Duration low = absl::ZeroDuration();
   absl::Duration high = absl::ZeroDuration();
   for (const Demand& job : in_work) high = std::max(high, job.load());
   for (int i = 0; i < kHalvings; ++i) {
     const absl::Duration level = low + (high - low) / 2;
     const bool free =
-        Objects(options, At(level, in_work, asked), asked, available).reason == RejectReason::kNone;
+        Objects(options, At(level, in_work, asked), asked, available, other.idle).reason ==
+        RejectReason::kNone;
     (free ? high : low) = level;
   }
   admission.reason = objection.reason;
-  admission.retry_after = std::max(At(high, in_work, asked).passed, kLeastRetry);
+  const bool others = objection.reason == RejectReason::kMemory && other.now > other.idle;
+  admission.retry_after =
+      std::max(At(high, in_work, asked).passed, others ? kOthersRetry : kLeastRetry);
   admission.status = absl::ResourceExhaustedError(objection.why);
   return admission;
 }

@@ -37,8 +37,7 @@ struct Admission {
 // A job in work, or one that asks.
 struct Demand {
   absl::Duration left;  // with all workers to itself
-  int64_t coordinates = 0;
-  int64_t bytes = 0;  // until it is done
+  int64_t bytes = 0;    // until it is done
   // The share of the workers that it keeps busy meanwhile, 1 / workers to 1: what is of few pieces
   // leaves the rest to others.
   double busy = 1;
@@ -47,10 +46,11 @@ struct Demand {
 };
 
 // `available`: the time between asking and the deadline, which is asked for again with a retry;
-// infinite where nothing is known about the speed. retry_after is when nothing stands in the way
-// any more, at least 50 ms; zero for what is too large.
+// infinite where nothing is known about the speed. `other` counts towards max_bytes. retry_after is
+// when nothing stands in the way any more, at least 50 ms, or a second where more than others'
+// idle bytes are taken; zero for what is too large.
 Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_work,
-                const Demand& asked, absl::Duration available);
+                const Demand& asked, absl::Duration available, const OtherBytes& other = {});
 
 }  // namespace hiif::scheduling
 

@@ -60,6 +60,9 @@ struct Stage {
 class Job {
  public:
   virtual ~Job() = default;
+  // At most once, before OnDone: the job ends before its last piece, nobody wants what still runs
+  // of it. Under a lock of the scheduler, so that it may set a flag for the pieces and no more.
+  virtual void OnEnding() {}
   // Exactly once, when no piece runs any more and none will: OK after the last piece, else why it
   // ended. On a thread of the scheduler or of the caller that ended it, without a lock held.
   virtual void OnDone(const absl::Status& status) = 0;

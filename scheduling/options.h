@@ -8,15 +8,20 @@
 
 namespace hiif::scheduling {
 
+// Bytes of host memory that something else than jobs takes.
+struct OtherBytes {
+  int64_t now = 0;
+  int64_t idle = 0;  // that stay when nothing is in work; what is above goes by itself
+};
+
 struct SchedulerOptions {
   int workers = 1;  // threads that call the device; 0: none, Step() is called instead
   // Coordinates packed into one call of the device; 0: one piece a call.
   int64_t batch_coordinates = 0;
-  int64_t max_jobs = 1024;
-  int64_t max_coordinates = 2'000'000'000;  // of all jobs that have not ended
-  int64_t max_bytes = 0;                    // likewise; 0: no limit
-  // What of max_bytes is taken by something else than jobs now. Called under the scheduler's lock.
-  std::function<int64_t()> other_bytes;
+  int64_t max_jobs = 1024;  // that have not ended
+  int64_t max_bytes = 0;    // of theirs and others; 0: no limit
+  // What of max_bytes is not for jobs; empty: nothing. Called under the scheduler's lock.
+  std::function<OtherBytes()> other_bytes;
   // A job is refused where, served fairly, others would get longer than this before it is done.
   absl::Duration max_queue_time = absl::InfiniteDuration();
   absl::Duration age_bound = absl::Seconds(5);

@@ -38,7 +38,6 @@ struct Scheduler::Entry {
   int64_t queued = 0;  // coordinates of pieces that have not begun
   double virtual_time = 0;
   absl::Time waiting_since;  // when runnable: since it was served, or became runnable
-  bool begun = false;
   bool runnable = false;
   bool ending = false;
   bool removed = false;
@@ -54,7 +53,7 @@ struct Scheduler::Entry {
 
 struct Scheduler::Caller {
   double virtual_time = 0;
-  double floor = 0;  // virtual time of the job served last: where a job that joins begins
+  double floor = 0;  // virtual time of the job whose turn was last: where a job that joins begins
   int64_t jobs = 0;
   std::set<std::pair<double, JobId>> runnable;
 };
@@ -124,16 +123,13 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
   in_work.reserve(jobs_.size());
   for (const auto& [id, entry] : jobs_) in_work.push_back(DemandOf(*entry));
   Demand asked = TimeFor(spec, 0, spec.stages[0].costs.total(), spec.stages[0].costs.pieces());
-  asked.coordinates = Total(spec);
   asked.bytes = spec.bytes;
   const bool known = std::all_of(spec.stages.begin(), spec.stages.end(),
                                  [&](const Stage& stage) ABSL_NO_THREAD_SAFETY_ANALYSIS {
                                    return SpeedOf(spec.model, stage.name).known();
                                  });
-  SchedulerOptions options = options_;
-  if (options.max_bytes > 0 && options.other_bytes)
-    options.max_bytes = std::max<int64_t>(1, options.max_bytes - options.other_bytes());
-  return Judge(options, in_work, asked, known ? spec.deadline - now : absl::InfiniteDuration());
+  return Judge(options_, in_work, asked, known ? spec.deadline - now : absl::InfiniteDuration(),
+               options_.other_bytes ? options_.other_bytes() : OtherBytes{});
 }
 
 Demand Scheduler::TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces) {
@@ -159,7 +155,6 @@ Demand Scheduler::TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64
 Demand Scheduler::DemandOf(const Entry& entry) {
   Demand demand = TimeFor(entry.spec, entry.stage, entry.remaining_of_stage,
                           entry.current().costs.pieces() - entry.finished);
-  demand.coordinates = entry.remaining;
   demand.bytes = entry.spec.bytes;
   return demand;
 }
@@ -227,20 +222,34 @@ std::shared_ptr<Scheduler::Entry> Scheduler::Choose(absl::Time now, uint64_t bat
   return nullptr;
 }
 
+const Scheduler::Entry* Scheduler::Turn(const Caller& caller) const {
+  for (const auto& [time, id] : caller.runnable) {
+    const Entry& entry = *jobs_.at(id);
+    if (MayBegin(entry)) return &entry;
+  }
+  return nullptr;
+}
+
 Assignment Scheduler::TakePiece(const std::shared_ptr<Entry>& entry, absl::Time now) {
   const int64_t coordinates = entry->current().costs[entry->next_piece];
   // This worker, and those that do nothing now.
   const int threads = entry->current().spreads ? std::max(1, options_.workers - busy_workers_) : 1;
   const Assignment assignment{entry->spec.job.get(), static_cast<int>(entry->stage),
                               entry->next_piece, coordinates, threads};
-  // Taken out of the sets and put back under its new virtual time.
   Caller& caller = callers_[entry->spec.caller];
+  // Not where the chosen one stands: who goes first for its age, or because it fits a batch, may be
+  // far ahead of those whose turn it is, and newcomers would wait behind all of them.
+  for (const auto& [time, name] : runnable_callers_) {
+    if (Turn(callers_.at(name)) == nullptr) continue;
+    virtual_time_ = std::max(virtual_time_, time);
+    break;
+  }
+  caller.floor = std::max(caller.floor, Turn(caller)->virtual_time);
+  // Taken out of the sets and put back under its new virtual time.
   caller.runnable.erase({entry->virtual_time, entry->id});
   runnable_callers_.erase({caller.virtual_time, entry->spec.caller});
   runnable_by_age_.erase({entry->waiting_since, entry->id});
   entry->runnable = false;
-  virtual_time_ = std::max(virtual_time_, caller.virtual_time);
-  caller.floor = std::max(caller.floor, entry->virtual_time);
   caller.virtual_time += static_cast<double>(coordinates);
   entry->virtual_time += static_cast<double>(coordinates) / Weight(entry->spec.priority);
   if (!caller.runnable.empty()) runnable_callers_.insert({caller.virtual_time, entry->spec.caller});
@@ -249,7 +258,6 @@ Assignment Scheduler::TakePiece(const std::shared_ptr<Entry>& entry, absl::Time 
   ++entry->ahead;
   ++entry->running;
   entry->queued -= coordinates;
-  entry->begun = true;
   running_coordinates_ += coordinates;
   entry->waiting_since = now;
   UpdateRunnable(entry);
@@ -276,10 +284,8 @@ Scheduler::Batch Scheduler::Take() {
 }
 
 bool Scheduler::RunBatch(Batch batch) {
-  if (batch.empty()) {
-    NotifyEnded();
-    return false;
-  }
+  NotifyEnded();  // jobs whose deadline passed do not wait for a piece of another
+  if (batch.empty()) return false;
   const absl::Time begin = clock_->Now();
   std::vector<Assignment> assignments;
   std::set<JobId> jobs;
@@ -347,6 +353,7 @@ void Scheduler::End(const std::shared_ptr<Entry>& entry, const absl::Status& sta
   if (entry->ending) return;
   entry->ending = true;
   entry->end = status;
+  if (!status.ok()) entry->spec.job->OnEnding();
   coordinates_ -= entry->queued;
   entry->remaining -= entry->queued;
   entry->queued = 0;
@@ -457,16 +464,11 @@ void Scheduler::Cancel(JobId id, const absl::Status& why) {
   mutex_.Await(absl::Condition(&entry->done));
 }
 
-void Scheduler::StopAdmission() {
-  absl::MutexLock lock(&mutex_);
-  draining_ = true;
-}
-
 int64_t Scheduler::Drain(absl::Duration grace) {
-  StopAdmission();
   std::vector<std::shared_ptr<Entry>> left;
   {
     absl::MutexLock lock(&mutex_);
+    draining_ = true;
     const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return jobs_.empty(); };
     mutex_.AwaitWithTimeout(absl::Condition(&idle), grace);
     for (const auto& [id, entry] : jobs_) left.push_back(entry);
@@ -492,13 +494,10 @@ SchedulerStatistics Scheduler::Statistics() {
   out.bytes = bytes_;
   absl::Duration longest;
   for (const auto& [id, entry] : jobs_) {
-    out.queued_jobs += !entry->begun;
     const Demand demand = DemandOf(*entry);
     longest = std::max(longest, demand.left);
-    out.drain += demand.load();
     out.capped_drain += std::min(demand.load(), kMostCounted);
   }
-  out.drain = std::max(out.drain, longest);
   out.capped_drain = std::max(out.capped_drain, std::min(longest, kMostCounted));
   if (!runnable_by_age_.empty() || running_coordinates_ > 0) {
     out.stalled = clock_->Now() - last_progress_;

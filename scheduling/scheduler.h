@@ -3,7 +3,8 @@
 // Order: start-time fair queueing in coordinates, by caller first, then by job within the caller,
 // weighted by priority. A job that could run but has not been served for `age_bound` goes first, at
 // every fourth choice: where work is so plenty that all jobs wait that long, fairness decides the
-// rest. Pieces of one stage go out in order; a stage begins when the one before it has ended.
+// rest. Newcomers begin where those stand whose fair turn it is. Pieces of one stage go out in
+// order; a stage begins when the one before it has ended.
 //
 //   Submit ──refused──▶ Admission with reason and retry delay
 //     │
@@ -36,13 +37,12 @@ namespace hiif::scheduling {
 
 struct SchedulerStatistics {
   int64_t jobs = 0;                 // that have not ended
-  int64_t queued_jobs = 0;          // of which no piece has begun
   int64_t queued_coordinates = 0;   // of pieces that have not begun
   int64_t running_coordinates = 0;  // of pieces that run now
   int64_t bytes = 0;                // held by jobs
-  absl::Duration drain;             // until all is done, at the measured speed
-  absl::Duration capped_drain;      // the same with each job counted at most 60 s: for autoscalers
-  absl::Duration stalled;           // since a batch ended (or work came) while work is pending
+  // Until all is done, at the measured speed, each job counted at most 60 s: for autoscalers.
+  absl::Duration capped_drain;
+  absl::Duration stalled;  // since a batch ended (or work came) while work is pending
 };
 
 class Scheduler {
@@ -71,10 +71,8 @@ class Scheduler {
   // speed.h.
   void Calibrate(const std::string& model, const std::string& stage, double coordinates_per_second,
                  double most_drift = 0) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Refuses new jobs from now on.
-  void StopAdmission() ABSL_LOCKS_EXCLUDED(mutex_);
-  // StopAdmission, waits for the jobs at most `grace`, then ends the rest with Unavailable. Returns
-  // how many were ended so.
+  // Refuses new jobs from now on, waits for the others at most `grace`, then ends the rest with
+  // Unavailable. Returns how many were ended so.
   int64_t Drain(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // A piece that takes long is getting on: work does not stall. From inside Device::Run.
@@ -94,6 +92,8 @@ class Scheduler {
   Batch Take() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Entry> Choose(absl::Time now, uint64_t batch_key, int64_t budget)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The job of the caller whose fair turn it is; nullptr: none may begin now.
+  const Entry* Turn(const Caller& caller) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Assignment TakePiece(const std::shared_ptr<Entry>& entry, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateRunnable(const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -104,7 +104,7 @@ class Scheduler {
   void NotifyEnded() ABSL_LOCKS_EXCLUDED(mutex_);
   Admission JudgeNow(const JobSpec& spec, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // With all workers to itself: stages from `stage` on, of which `left` coordinates and `pieces`
-  // pieces of the first are left. Of time alone: neither coordinates nor bytes.
+  // pieces of the first are left. Of time alone, not of bytes.
   Demand TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Demand DemandOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -29,11 +29,13 @@ class FakeClock : public Clock {
 class TestJob : public Job {
  public:
   explicit TestJob(std::string name) : name_(std::move(name)) {}
+  void OnEnding() override { ++ending; }
   void OnDone(const absl::Status& status) override {
     ++done;
     end = status;
   }
   const std::string& name() const { return name_; }
+  int ending = 0;
   int done = 0;
   absl::Status end;
 
@@ -188,6 +190,28 @@ TEST_F(SchedulerTest, CallersAndPrioritiesCountWhereEveryJobIsOverdue) {
   EXPECT_GT(device_.served["b"], 0);
 }
 
+// Defect: who had many requests, and so was always served for its age, took the place at which
+// newcomers begin far ahead with it: they came behind everybody else.
+TEST_F(SchedulerTest, NewcomersComeInTheirTurnWhoeverIsServedForItsAge) {
+  for (const uint64_t key : {0, 7}) {
+    Start({.batch_coordinates = 4000});
+    std::vector<std::shared_ptr<TestJob>> jobs;
+    const auto submit = [&](const std::string& caller, uint64_t batch_key) {
+      jobs.push_back(std::make_shared<TestJob>(caller));
+      scheduler_->Submit(Spec(jobs.back(), {Pieces(10'000, 1000, batch_key)}, caller));
+    };
+    for (int i = 0; i < 50; ++i) submit("busy", key);
+    for (int i = 0; i < 12; ++i) submit("other" + std::to_string(i % 6), key == 0 ? 0 : key + 1);
+    for (int i = 0; i < 400; ++i) scheduler_->Step();
+    const auto thumbnail = std::make_shared<TestJob>("thumbnail");
+    scheduler_->Submit(
+        Spec(thumbnail, {Pieces(1, 10), Pieces(1, 10), Pieces(1, 10), Pieces(1, 1000)}, "new"));
+    int steps = 0;
+    while (thumbnail->done == 0 && ++steps < 1000) scheduler_->Step();
+    EXPECT_LE(steps, 50) << "batch key " << key;
+  }
+}
+
 TEST_F(SchedulerTest, BackPressureStopsOnlyItsJob) {
   Start();
   const JobId id = scheduler_->Submit(Spec(a_, {Pieces(10, 10, 0, /*max_ahead=*/3)})).id;
@@ -236,6 +260,24 @@ TEST_F(SchedulerTest, FailedPieceFailsItsJobOnly) {
   EXPECT_TRUE(b_->end.ok());
   EXPECT_EQ(device_.served["a"], 20);
   EXPECT_EQ(a_->done, 1);
+  EXPECT_EQ(a_->ending, 1);
+  EXPECT_EQ(b_->ending, 0);
+}
+
+// Defect: a job whose deadline passed heard of it after the next piece, which was another's.
+TEST_F(SchedulerTest, AnEndIsNotHeldUpByAPieceOfAnother) {
+  Start();
+  JobSpec spec = Spec(a_, {Pieces(2, 100, 0, 1)});
+  spec.deadline = clock_.Now() + absl::Seconds(1);
+  scheduler_->Submit(std::move(spec));
+  scheduler_->Step();
+  scheduler_->Submit(Spec(b_, {Pieces(1, 100)}));
+  clock_.Advance(absl::Seconds(2));
+  int done = 0;
+  device_.during_run = [&] { done = a_->done; };
+  scheduler_->Step();
+  EXPECT_EQ(b_->done, 1);
+  EXPECT_EQ(done, 1);
 }
 
 TEST_F(SchedulerTest, ThrowingDeviceFailsTheBatch) {
@@ -283,21 +325,29 @@ TEST_F(SchedulerTest, CancelDropsWhatDidNotBegin) {
 }
 
 TEST_F(SchedulerTest, RefusesWhatDoesNotFitTheQueueAndSaysWhenToComeBack) {
-  Start({.max_coordinates = 1000, .initial_speed = 1000});
+  Start({.max_queue_time = absl::Milliseconds(200), .initial_speed = 1000});
   ASSERT_TRUE(scheduler_->Submit(Spec(a_, {Pieces(9, 100)})).status.ok());
   const Admission refused = scheduler_->Submit(Spec(b_, {Pieces(3, 100)}));
   EXPECT_EQ(refused.status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(refused.reason, RejectReason::kQueueFull);
-  // 200 coordinates too many, at 1000 a second.
-  EXPECT_NEAR(absl::ToDoubleSeconds(refused.retry_after), 0.2, 1e-6);
+  // 700 coordinates too many, at 1000 a second.
+  EXPECT_NEAR(absl::ToDoubleSeconds(refused.retry_after), 0.7, 1e-6);
   const absl::Time before = clock_.Now();
   while (!scheduler_->Estimate(Spec(b_, {Pieces(3, 100)})).status.ok()) scheduler_->Step();
-  EXPECT_NEAR(absl::ToDoubleSeconds(clock_.Now() - before), 0.2, 0.1);
+  EXPECT_NEAR(absl::ToDoubleSeconds(clock_.Now() - before), 0.7, 0.15);
 }
 
-TEST_F(SchedulerTest, AnOversizedJobEntersAnEmptyQueue) {
-  Start({.max_coordinates = 1000});
-  EXPECT_TRUE(scheduler_->Submit(Spec(a_, {Pieces(50, 100)})).status.ok());
+// Defect: where 3e9 coordinates take 40 s they were refused as too many.
+TEST_F(SchedulerTest, AFastServerIsFullWhenItTakesTooLongNotEarlier) {
+  Start({.max_queue_time = absl::Minutes(30)});
+  scheduler_->Calibrate("m", "query", 75e6);
+  const auto poster = [](int64_t pieces) {
+    const int64_t total = pieces * 10'000;
+    return Stage{"query", Costs(pieces, total, [](int64_t) -> int64_t { return 10'000; })};
+  };
+  ASSERT_TRUE(scheduler_->Submit(Spec(a_, {poster(300'000)})).status.ok());
+  ASSERT_TRUE(scheduler_->Submit(Spec(b_, {poster(300'000)})).status.ok());
+  EXPECT_TRUE(scheduler_->Submit(Spec(c_, {poster(1)})).status.ok());
 }
 
 TEST_F(SchedulerTest, RefusesByBytesAndByCount) {
@@ -312,6 +362,20 @@ TEST_F(SchedulerTest, RefusesByBytesAndByCount) {
   EXPECT_EQ(scheduler_->Submit(Spec(c_, {Pieces(1, 1)})).reason, RejectReason::kQueueFull);
   RunAll();
   EXPECT_EQ(scheduler_->Statistics().bytes, 0);
+}
+
+TEST_F(SchedulerTest, RefusesForGoodOnlyWhatDoesNotFitBesideWhatStays) {
+  OtherBytes other{.now = 80, .idle = 40};
+  Start({.max_bytes = 100, .other_bytes = [&] { return other; }});
+  JobSpec spec = Spec(a_, {Pieces(1, 1)});
+  spec.bytes = 50;
+  const Admission refused = scheduler_->Submit(spec);
+  EXPECT_EQ(refused.reason, RejectReason::kMemory);
+  EXPECT_GT(refused.retry_after, absl::ZeroDuration());
+  other.now = 40;
+  EXPECT_TRUE(scheduler_->Submit(spec).status.ok());
+  spec.bytes = 61;
+  EXPECT_EQ(scheduler_->Submit(spec).reason, RejectReason::kTooLarge);
 }
 
 TEST_F(SchedulerTest, RefusesADeadlineThatTheQueuePutsOutOfReach) {
@@ -426,9 +490,7 @@ TEST(SchedulerThreads, JobsThatCannotSpreadAreExpectedBesideEachOther) {
   scheduler.Submit(spec);
   device.begun.WaitForNotification();
   EXPECT_NEAR(absl::ToDoubleSeconds(scheduler.Estimate(spec).estimate), 9, 1e-6);
-  const SchedulerStatistics statistics = scheduler.Statistics();
-  EXPECT_NEAR(absl::ToDoubleSeconds(statistics.drain), 9, 1e-6);
-  EXPECT_NEAR(absl::ToDoubleSeconds(statistics.capped_drain), 9, 1e-6);
+  EXPECT_NEAR(absl::ToDoubleSeconds(scheduler.Statistics().capped_drain), 9, 1e-6);
   device.end.Notify();
 }
 
@@ -437,13 +499,9 @@ TEST_F(SchedulerTest, DrainTimesFollowTheMeasuredSpeed) {
   device_.per_coordinate = absl::Milliseconds(2);
   scheduler_->Submit(Spec(a_, {Pieces(10, 1000)}));
   scheduler_->Step();
-  SchedulerStatistics statistics = scheduler_->Statistics();
-  EXPECT_NEAR(absl::ToDoubleSeconds(statistics.drain), 18, 0.01);
+  EXPECT_NEAR(absl::ToDoubleSeconds(scheduler_->Statistics().capped_drain), 18, 0.01);
   scheduler_->Submit(Spec(b_, {Pieces(100, 1000)}));  // 200 s, counted as 60
-  statistics = scheduler_->Statistics();
-  EXPECT_NEAR(absl::ToDoubleSeconds(statistics.drain), 218, 0.01);
-  EXPECT_NEAR(absl::ToDoubleSeconds(statistics.capped_drain), 78, 0.01);
-  EXPECT_EQ(statistics.queued_jobs, 1);
+  EXPECT_NEAR(absl::ToDoubleSeconds(scheduler_->Statistics().capped_drain), 78, 0.01);
 }
 
 TEST_F(SchedulerTest, StallIsTheTimeSinceABatchEndedWhileWorkIsPending) {
