@@ -6,8 +6,9 @@
 
 namespace hiif {
 
-// For the whole process, for good: no files, no network, no other processes, no new privileges.
-// What is open stays open, threads may be started. Unavailable where the kernel does not let it.
+// For a process of one thread, for good: no files, no network, no other processes, no capabilities,
+// no new privileges. What is open stays open, threads may be started. Unavailable where the kernel
+// does not let it.
 absl::Status Confine();
 
 }  // namespace hiif

@@ -46,14 +46,14 @@ int64_t AddressSpace(pid_t pid) {
   return read ? int64_t{pages} * sysconf(_SC_PAGESIZE) : 0;
 }
 
-// Waits for a packet to read; false: the time is over.
+// Waits for a packet to read, or for the other end to close; false: the time is over.
 bool Readable(int socket, absl::Duration timeout) {
   pollfd polled{socket, POLLIN, 0};
   return poll(&polled, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) > 0;
 }
 
 // With no signal blocked or ignored, nothing of the environment but the path, and the socket alone
-// beside the three standard descriptors (everything else is closed on exec).
+// beside the three standard descriptors: what the server inherited need not be closed on exec.
 absl::StatusOr<pid_t> Spawn(const std::string& program, int socket) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -66,6 +66,7 @@ absl::StatusOr<pid_t> Spawn(const std::string& program, int socket) {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, socket, kChildSocket);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kChildSocket + 1);
   sigset_t none, all;
   sigemptyset(&none);
   sigfillset(&all);
@@ -100,6 +101,8 @@ const char* Reason(DecoderEnd end) {
       return "decoding this file takes longer than a picture of its size may";
     case DecoderEnd::kCancelled:
       return "nobody waits for this picture any more";
+    case DecoderEnd::kIdle:
+      return "the processes that decode pictures end by themselves: try again, or another server";
   }
   return "";
 }
@@ -116,11 +119,14 @@ const char* Name(DecoderEnd end) {
       return "TIME";
     case DecoderEnd::kCancelled:
       return "CANCELLED";
+    case DecoderEnd::kIdle:
+      return "IDLE";
   }
   return "";
 }
 
-absl::StatusOr<std::unique_ptr<DecoderProcess>> DecoderProcess::Start(const std::string& program) {
+absl::StatusOr<std::unique_ptr<DecoderProcess>> DecoderProcess::Start(
+    const std::string& program, const IsCancelled& cancelled) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
     return absl::UnavailableError(absl::StrCat("no socket for a decoder: ", ErrorText(errno)));
@@ -132,10 +138,16 @@ absl::StatusOr<std::unique_ptr<DecoderProcess>> DecoderProcess::Start(const std:
   HIIF_ASSIGN_OR_RETURN(process->pid_, Spawn(program, child.get()));
   child = Descriptor();
   process->alive_ = true;
-  if (!Readable(process->socket_.get(), kStart))
-    return absl::UnavailableError(absl::StrCat(program, " does not answer"));
-  HIIF_ASSIGN_OR_RETURN(const Packet packet, ReceivePacket(process->socket_.get()));
-  if (packet.bytes != "ready") return absl::UnavailableError(packet.bytes);
+  const absl::Time late = SteadyNow() + kStart;
+  while (!Readable(process->socket_.get(), kTick)) {
+    if (cancelled && cancelled()) return absl::CancelledError("a decoder is not wanted any more");
+    if (SteadyNow() > late)
+      return absl::UnavailableError(absl::StrCat(program, " does not answer"));
+  }
+  const absl::StatusOr<Packet> packet = ReceivePacket(process->socket_.get());
+  if (!packet.ok())
+    return absl::UnavailableError(absl::StrCat(program, " ends when it is started"));
+  if (packet->bytes != "ready") return absl::UnavailableError(packet->bytes);
   process->idle_bytes_ = AddressSpace(process->pid_);
   return process;
 }
@@ -154,8 +166,9 @@ absl::Status DecoderProcess::Kill(DecoderEnd why) {
   if (why == DecoderEnd::kCrash && WIFSIGNALED(status) && WTERMSIG(status) == SIGTRAP)
     why = DecoderEnd::kMemory;
   end_ = why;
-  return why == DecoderEnd::kCancelled ? absl::CancelledError(Reason(why))
-                                       : absl::InvalidArgumentError(Reason(why));
+  if (why == DecoderEnd::kCancelled) return absl::CancelledError(Reason(why));
+  if (why == DecoderEnd::kIdle) return absl::UnavailableError(Reason(why));
+  return absl::InvalidArgumentError(Reason(why));
 }
 
 absl::Duration DecoderProcess::Used() const {
@@ -205,7 +218,7 @@ absl::StatusOr<int64_t> DecoderProcess::Run(const jail::v1::Task& task, const De
   HIIF_RETURN_IF_ERROR(RenewMemory());
   SetLimits(limits.memory_bytes, limits.answer_bytes);
   if (!SendPacket(socket_.get(), task.SerializeAsString(), {file.get(), memory_.get()}).ok())
-    return Kill(DecoderEnd::kCrash);
+    return Kill(DecoderEnd::kIdle);
   HIIF_RETURN_IF_ERROR(Wait(limits, cancelled));
   const absl::StatusOr<Packet> packet = ReceivePacket(socket_.get());
   if (!packet.ok()) return Kill(DecoderEnd::kCrash);

@@ -25,30 +25,31 @@ struct TaskLimits {
   absl::Duration time;  // of the clock: one that sleeps takes none of a processor
 };
 
-// How a task ended that the process did not survive.
-enum class DecoderEnd { kCrash, kMemory, kTime, kCancelled };
+// How a task ended that the process did not survive; kIdle: it was dead, or deaf, before it got
+// one.
+enum class DecoderEnd { kCrash, kMemory, kTime, kCancelled, kIdle };
 const char* Name(DecoderEnd end);  // "CRASH", ...
 
 // One task at a time. The process is killed when a task fails to end by itself, and in the
 // destructor.
 class DecoderProcess {
  public:
-  // Starts the program and waits until it is confined. Unavailable says why it is not.
-  static absl::StatusOr<std::unique_ptr<DecoderProcess>> Start(const std::string& program);
+  // Starts the program and waits until it is confined. Unavailable says why it is not; Cancelled.
+  static absl::StatusOr<std::unique_ptr<DecoderProcess>> Start(const std::string& program,
+                                                               const IsCancelled& cancelled);
   ~DecoderProcess();
   DecoderProcess(const DecoderProcess&) = delete;
   DecoderProcess& operator=(const DecoderProcess&) = delete;
 
   // Does a task on a sealed file. The answer lies in memory() until the next task; the result is
   // the size of the message at its beginning. InvalidArgument: the process crashed, or needed more
-  // than its limits (and is dead); Cancelled.
+  // than its limits (and is dead); Cancelled; Unavailable: it did not get the task (and is dead).
   absl::StatusOr<int64_t> Run(const jail::v1::Task& task, const Descriptor& file,
                               const TaskLimits& limits, const IsCancelled& cancelled);
   int memory() const { return memory_.get(); }
 
   bool alive() const { return alive_; }
   DecoderEnd end() const { return end_; }  // where it is not
-  pid_t pid() const { return pid_; }
 
  private:
   DecoderProcess() = default;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "jail/messages.h"
 
@@ -86,12 +85,16 @@ class JailedFile final : public PictureFile {
 
   absl::Status Do(Jail::Cell* cell, const jail::v1::Task& task, const TaskLimits& limits,
                   const IsCancelled& cancelled, Taker take) const {
-    HIIF_ASSIGN_OR_RETURN(std::unique_ptr<DecoderProcess> process, jail_.Take(cell, cancelled));
-    absl::Status status;
-    const absl::StatusOr<int64_t> size = process->Run(task, file_, limits, cancelled);
-    status = size.ok() ? Read(process->memory(), *size, take) : size.status();
-    jail_.Give(cell, std::move(process));
-    return status;
+    // A process that died while it was idle died of something else than this file: another takes
+    // it. All that there are may be dead, so that as many and a new one are tried.
+    for (int others = cell->wanted;; --others) {
+      HIIF_ASSIGN_OR_RETURN(std::unique_ptr<DecoderProcess> process, jail_.Take(cell, cancelled));
+      const absl::StatusOr<int64_t> size = process->Run(task, file_, limits, cancelled);
+      const absl::Status status = size.ok() ? Read(process->memory(), *size, take) : size.status();
+      const bool idle = !process->alive() && process->end() == DecoderEnd::kIdle;
+      jail_.Give(cell, std::move(process));
+      if (!idle || others == 0) return status;
+    }
   }
 
   static absl::Status Read(int memory, int64_t size, Taker take) {
@@ -109,10 +112,11 @@ class JailedFile final : public PictureFile {
   const int64_t bytes_;
 };
 
-absl::StatusOr<std::unique_ptr<Jail>> Jail::Start(const JailOptions& options, OnEnd on_end) {
-  auto jail = std::unique_ptr<Jail>(new Jail(options, std::move(on_end)));
+absl::StatusOr<std::unique_ptr<Jail>> Jail::Start(const JailOptions& options, OnEnd on_end,
+                                                  OnStarting on_starting) {
+  auto jail = std::unique_ptr<Jail>(new Jail(options, std::move(on_end), std::move(on_starting)));
   // The first one here, so that what does not work is known at once.
-  HIIF_ASSIGN_OR_RETURN(auto first, DecoderProcess::Start(options.program));
+  HIIF_ASSIGN_OR_RETURN(auto first, DecoderProcess::Start(options.program, nullptr));
   absl::MutexLock lock(&jail->mutex_);
   jail->probers_.idle.push_back(std::move(first));
   ++jail->probers_.running;
@@ -120,8 +124,8 @@ absl::StatusOr<std::unique_ptr<Jail>> Jail::Start(const JailOptions& options, On
   return jail;
 }
 
-Jail::Jail(const JailOptions& options, OnEnd on_end)
-    : options_(options), on_end_(std::move(on_end)) {
+Jail::Jail(const JailOptions& options, OnEnd on_end, OnStarting on_starting)
+    : options_(options), on_end_(std::move(on_end)), on_starting_(std::move(on_starting)) {
   decoders_.wanted = options.decoders;
   probers_.wanted = options.probers;
 }
@@ -142,9 +146,15 @@ absl::StatusOr<std::unique_ptr<const PictureFile>> Jail::Open(absl::string_view 
 absl::StatusOr<std::unique_ptr<DecoderProcess>> Jail::Take(Cell* cell,
                                                            const IsCancelled& cancelled) {
   absl::MutexLock lock(&mutex_);
-  const auto idle = [cell] { return !cell->idle.empty(); };
-  while (!mutex_.AwaitWithTimeout(absl::Condition(&idle), kLook))
+  const auto decided = [this, cell]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !cell->idle.empty() || Lost(*cell);
+  };
+  while (!mutex_.AwaitWithTimeout(absl::Condition(&decided), kLook))
     if (cancelled && cancelled()) return absl::CancelledError("nobody waits for this picture");
+  // Why is for the server's log: it names files of the machine.
+  if (cell->idle.empty())
+    return absl::UnavailableError(
+        "no process that decodes pictures can be started: try again later, or another server");
   std::unique_ptr<DecoderProcess> process = std::move(cell->idle.back());
   cell->idle.pop_back();
   return process;
@@ -160,31 +170,46 @@ void Jail::Give(Cell* cell, std::unique_ptr<DecoderProcess> process) {
   }
 }
 
+bool Jail::Serves() const {
+  absl::MutexLock lock(&mutex_);
+  return !Lost(probers_) && !Lost(decoders_);
+}
+
+bool Jail::Lost(const Cell& cell) const { return broken_ && cell.running == 0; }
+
 bool Jail::Missing() const {
   return stop_ || decoders_.running < decoders_.wanted || probers_.running < probers_.wanted;
 }
 
 void Jail::Keep() {
+  const auto stopped = [this] {
+    absl::MutexLock lock(&mutex_);
+    return stop_;
+  };
   while (true) {
-    Cell* cell = nullptr;
     {
       absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(this, &Jail::Missing));
       if (stop_) return;
-      cell = probers_.running < probers_.wanted ? &probers_ : &decoders_;
-      ++cell->running;
     }
     absl::StatusOr<std::unique_ptr<DecoderProcess>> process =
-        DecoderProcess::Start(options_.program);
+        DecoderProcess::Start(options_.program, stopped);
+    bool changed;
     {
       absl::MutexLock lock(&mutex_);
+      if (stop_) return;
+      changed = broken_ == process.ok();
+      broken_ = !process.ok();
       if (process.ok()) {
-        cell->idle.push_back(*std::move(process));
-        continue;
+        Cell& cell = probers_.running < probers_.wanted ? probers_ : decoders_;
+        cell.idle.push_back(std::move(*process));
+        ++cell.running;
       }
-      --cell->running;
     }
-    absl::SleepFor(kStartAgain);
+    if (changed && on_starting_) on_starting_(process.status());
+    if (process.ok()) continue;
+    absl::MutexLock lock(&mutex_);
+    if (mutex_.AwaitWithTimeout(absl::Condition(&stop_), kStartAgain)) return;
   }
 }
 

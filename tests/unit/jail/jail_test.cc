@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -13,10 +14,15 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
+#include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "imaging/bytes.h"
 #include "imaging/container/png.h"
@@ -50,14 +56,40 @@ std::string BadDecoder(const std::string& mode) {
 }
 
 struct Counted {
-  std::atomic<int> crash = 0, memory = 0, time = 0, cancelled = 0;
+  std::atomic<int> crash = 0, memory = 0, time = 0, cancelled = 0, idle = 0;
   void operator()(DecoderEnd end) {
     ++(end == DecoderEnd::kCrash    ? crash
        : end == DecoderEnd::kMemory ? memory
        : end == DecoderEnd::kTime   ? time
+       : end == DecoderEnd::kIdle   ? idle
                                     : cancelled);
   }
 };
+
+// Whether it holds within a minute.
+template <typename Holds>
+bool Soon(const Holds& holds) {
+  const absl::Time end = absl::Now() + absl::Minutes(1);
+  while (!holds() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(10));
+  return holds();
+}
+
+// Processes that this one started, whichever thread it was.
+std::set<pid_t> Children() {
+  std::set<pid_t> pids;
+  for (const auto& task : fs::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "children");
+    for (pid_t pid; file >> pid;) pids.insert(pid);
+  }
+  return pids;
+}
+
+// Options of a decoding that is given up after a minute, as a call with a deadline.
+DecodeOptions Patient() {
+  DecodeOptions options;
+  options.cancelled = [end = absl::Now() + absl::Minutes(1)] { return absl::Now() > end; };
+  return options;
+}
 
 absl::StatusOr<Picture> DecodeBy(PictureOpener* opener, const std::string& bytes,
                                  DecodeOptions options = {}) {
@@ -186,6 +218,101 @@ TEST(Jail, CancellingKillsAtOnceAndTheNextIsServed) {
   EXPECT_GE(counted.cancelled, 2) << "the third may have waited for a new process";
 }
 
+TEST(Jail, AFileIsNotBlamedForProcessesThatDiedIdle) {
+  Counted counted;
+  const auto jail =
+      Jail::Start({.program = Decoder(), .probers = 4}, [&](DecoderEnd end) { counted(end); });
+  const std::string bytes =
+      testing::Save(testing::Make<uint8_t>(9, 9, 3, testing::Pattern), ".png");
+  // The one for pixels is started last.
+  ASSERT_TRUE(DecodeBy(jail->get(), bytes, Patient()).ok());
+  ASSERT_EQ(Children().size(), 5u);
+  for (const pid_t pid : Children()) {
+    kill(pid, SIGKILL);
+    siginfo_t info;
+    ASSERT_EQ(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
+  }
+  for (int i = 0; i < 8; ++i) {
+    const auto picture = DecodeBy(jail->get(), bytes, Patient());
+    EXPECT_TRUE(picture.ok()) << picture.status();
+  }
+  EXPECT_GE(counted.idle, 2) << "one for headers, one for pixels";
+  EXPECT_EQ(counted.crash, 0);
+}
+
+TEST(Jail, WithoutItsProgramItRefusesUntilItIsBack) {
+  const std::string program = BadDecoder("crash");
+  absl::Mutex mutex;
+  std::vector<absl::Status> told;
+  const auto times_told = [&] {
+    absl::MutexLock lock(&mutex);
+    return told.size();
+  };
+  const auto jail = Jail::Start({.program = program}, nullptr, [&](const absl::Status& status) {
+    absl::MutexLock lock(&mutex);
+    told.push_back(status);
+  });
+  ASSERT_TRUE(jail.ok()) << jail.status();
+  ASSERT_TRUE(absl::IsInvalidArgument(DecodeBy(jail->get(), "x", Patient()).status()));
+  fs::rename(program, program + "-away");
+  absl::Status status;
+  do {  // one that was started before may be there yet
+    status = DecodeBy(jail->get(), "x", Patient()).status();
+  } while (absl::IsInvalidArgument(status));
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(status.message(), ::testing::Not(HasSubstr(program)));
+  EXPECT_FALSE((*jail)->Serves());
+  ASSERT_TRUE(Soon([&] { return times_told() == 1; }));
+  fs::rename(program + "-away", program);
+  EXPECT_TRUE(Soon([&] { return times_told() == 2; }));
+  EXPECT_TRUE((*jail)->Serves());
+  EXPECT_TRUE(absl::IsInvalidArgument(DecodeBy(jail->get(), "x", Patient()).status()));
+  absl::MutexLock lock(&mutex);
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_THAT(told[0].message(), HasSubstr(program));
+  EXPECT_TRUE(told[1].ok());
+}
+
+TEST(Jail, EndsWhileAProcessIsStarted) {
+  const std::string program = BadDecoder("replaced");
+  const std::string silent = BadDecoder("silent-script");
+  fs::remove(silent);
+  std::ofstream(silent) << "#!/bin/sh\nexec sleep 1000\n";
+  fs::permissions(silent, fs::perms::owner_all);
+  // So many that it cannot have started them all before the next is silent.
+  auto jail = Jail::Start({.program = program, .decoders = 50}, nullptr);
+  ASSERT_TRUE(jail.ok()) << jail.status();
+  fs::rename(silent, program);
+  absl::SleepFor(absl::Milliseconds(500));
+  const absl::Time start = absl::Now();
+  jail->reset();
+  EXPECT_LT(absl::Now() - start, absl::Seconds(10)) << "a start is waited for for 20 s";
+  fs::remove(program);
+}
+
+TEST(Jail, ProcessesHaveTheirSocketAlone) {
+  const int inherited = open("/dev/null", O_RDONLY);  // not closed on exec
+  ASSERT_GE(inherited, 0);
+  const auto jail = Jail::Start({.program = Decoder()}, nullptr);
+  ASSERT_TRUE(jail.ok()) << jail.status();
+  ASSERT_TRUE(DecodeBy(jail->get(),
+                       testing::Save(testing::Make<uint8_t>(9, 9, 3, testing::Pattern), ".png"))
+                  .ok());
+  for (const pid_t pid : Children()) {
+    const auto descriptors = [pid] {
+      std::set<std::string> names;
+      for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd"))
+        names.insert(entry.path().filename());
+      return names;
+    };
+    // Those of a picture are closed behind its answer.
+    EXPECT_TRUE(Soon([&] {
+      return descriptors() == std::set<std::string>{"0", "1", "2", "3"};
+    })) << ::testing::PrintToString(descriptors());
+  }
+  close(inherited);
+}
+
 TEST(Jail, MemoryIsBounded) {
   // 20,000 x 20,000 grey pixels that compress to nothing: legal, and more than its task may take.
   Counted counted;
@@ -231,6 +358,26 @@ TEST(Jail, SaysWhyItCannotStart) {
   EXPECT_FALSE(Jail::Start({.program = "/bin/false"}, nullptr).ok());
 }
 
+// Calls with arguments of no use: denied, they say so before they look at them.
+constexpr long kDenied[] = {
+#ifdef SYS_utime
+    SYS_utime,     SYS_utimes,        SYS_futimesat,
+#endif
+    SYS_utimensat, SYS_removexattr,   SYS_lremovexattr, SYS_fremovexattr, SYS_setxattr,
+    SYS_lsetxattr, SYS_fsetxattr,     SYS_fchmod,       SYS_fchmodat,     SYS_fchown,
+    SYS_fchownat,  SYS_swapon,        SYS_swapoff,      SYS_kexec_load,   SYS_kexec_file_load,
+    SYS_mount,     SYS_mount_setattr, SYS_fsconfig,     SYS_quotactl,     SYS_quotactl_fd,
+    SYS_mq_open,   SYS_mq_unlink,     SYS_msgget,       SYS_msgctl,       SYS_msgsnd,
+    SYS_msgrcv,    SYS_semget,        SYS_semctl,       SYS_semop,        SYS_semtimedop,
+    SYS_shmget,    SYS_shmat,         SYS_shmctl,       SYS_sethostname,  SYS_setdomainname,
+    SYS_setfsuid,  SYS_setfsgid,      SYS_setsid,
+    452,  // fchmodat2
+    463,  // setxattrat
+    466,  // removexattrat
+    467,  // open_tree_attr
+    469,  // file_setattr
+};
+
 TEST(Confine, LeavesMemoryAndThreadsAndNothingElse) {
   int ends[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
@@ -262,6 +409,18 @@ TEST(Confine, LeavesMemoryAndThreadsAndNothingElse) {
     CPU_ZERO(&one);
     CPU_SET(0, &one);
     if (sched_setaffinity(getppid(), sizeof(one), &one) == 0) _exit(17);
+    for (const long call : kDenied) {
+      errno = 0;
+      if (syscall(call, -1, nullptr, nullptr, 0, 0, 0) >= 0 || errno != EACCES) {
+        dprintf(2, "system call %ld is left\n", call);
+        _exit(19);
+      }
+    }
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, capabilities) != 0) _exit(20);
+    for (const auto& part : capabilities)
+      if ((part.effective | part.permitted | part.inheritable) != 0) _exit(21);
     // To itself: what abort() does.
     signal(SIGUSR1, SIG_IGN);
     if (raise(SIGUSR1) != 0) _exit(18);
