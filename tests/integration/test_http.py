@@ -12,6 +12,7 @@ from PIL import Image
 
 from http_front import call, curl, png, problem, raw, upscale, wait_for
 from processes import assemble
+from test_losses import with_chunks
 from test_server_bad_input import field_of, refused, request as bad_request
 from test_upscale import request
 
@@ -93,6 +94,25 @@ def test_region_and_target_and_estimate(front, photo):
     header = json.loads(body)
     assert status == 200 and headers["Content-Type"] == "application/json"
     assert header["output_width"] == 96 and header["estimated_seconds"] > 0
+
+
+def test_losses_are_told_as_grpc_tells_them(front):
+    from hiif.v1 import super_resolution_pb2 as pb
+    picture = with_chunks(png(), (b"caBX", b"jumb"))
+
+    def told(**parameters):
+        asked = pb.UpscaleRequest(image=pb.ImageSource(encoded=picture), parameters=pb.UpscaleParameters(
+            scale=pb.Scale(rx=2), encoded=pb.EncodedOutput(format=pb.FILE_FORMAT_PNG), **parameters))
+        return list(list(front.stub().Upscale(asked, timeout=60))[-1].trailer.warnings)
+
+    warnings = told()
+    assert "caBX" in warnings[0]
+    head = b"POST /v1/upscale?scale=2%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    answer = raw(front.http, head % (b"", len(picture)) + picture)
+    assert ("\r\nHiif-Warnings: " + "; ".join(warnings) + "\r\n").encode() in answer, answer[-500:]
+    assert b"Hiif-Warnings: " not in raw(front.http, head % (b"", len(png())) + png())
+    document = json.loads(upscale(front.http, "scale=2&validate_only=true", picture)[2])
+    assert document["warnings"] == told(validate_only=True)
 
 
 def test_the_connection_is_kept(front):
@@ -178,6 +198,14 @@ def test_other_ways_to_be_wrong(front):
     assert problem(upscale(port, "scale=2", headers={"Content-Encoding": "gzip"}))[0] == 415
     assert problem(upscale(port, "scale=2", headers={"Accept": "text/html"}))[0] == 406
     assert problem(upscale(port, "scale=2", headers={"Sec-Fetch-Site": "cross-site"}))[0] == 403
+    for origin in ("http://evil.example", "https://evil.example", f"http://127.0.0.1:{port + 1}", "null", "",
+                   f"http://127.0.0.1:{port}.evil.example", "http://127.0.0.1"):
+        assert problem(upscale(port, "scale=2", headers={"Origin": origin}))[0] == 403, origin
+    for headers in ({"Origin": f"http://127.0.0.1:{port}"}, {"Origin": "http://A.example", "Host": "a.example:80"},
+                    {"Origin": "https://a.example", "Host": "a.example"},
+                    # A proxy asked for another host; the browser knows.
+                    {"Origin": "https://a.example", "Host": "hiif:8502", "Sec-Fetch-Site": "same-origin"}):
+        assert upscale(port, "scale=2", headers=headers)[0] == 200, headers
     form = {"Content-Type": "multipart/form-data; boundary=b"}
     for body in (b"", b"--b", b"--b\r\n\r\n--b--", b"--b--", b"--x\r\n", b"--b\r\nA: b\r\n\r\nx",
                  b'--b\r\nContent-Disposition: form-data; name="scale"\r\n\r\n2\r\n--b--'):

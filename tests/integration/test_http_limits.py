@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from http_front import call, curl, png, problem, raw, upscale, wait_for
+from test_metrics import scrape
 from test_security import certificates  # noqa: F401  (a fixture)
 
 LISTEN = ("--http-listen", "127.0.0.1:0", "--default-model", "edsr-baseline-hiif")
@@ -45,11 +46,21 @@ def test_too_large_is_said_before_and_after_it_is_sent(front):
     chunks = iter([b"\0" * 65536] * 48)
     status, document = problem(call(front.http, "POST", "/v1/upscale?scale=2", chunks))
     assert status == 413 and document["code"] == "INVALID_ARGUMENT"
-    # curl asks first (Expect: 100-continue) and is told no.
-    result = curl("-w", "%{http_code} %{size_upload}", "-o", "/dev/null", "-H", "Expect: 100-continue",
-                  "--data-binary", "@-", f"http://127.0.0.1:{front.http}/v1/upscale?scale=2",
-                  "-H", "Content-Length: 3000000", check=None)
-    assert result.stdout.startswith(b"413") or result.returncode != 0
+    # Who asks first is told no, and sends nothing.
+    answer = raw(front.http, b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                 b"Content-Length: 3000000\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413") and b"100 Continue" not in answer
+
+
+def test_what_never_fits_is_not_asked_for_again(start_server, two_models):
+    """More than all uploads may hold together: told by the length, and without one when it is too much."""
+    server = start_server(*LISTEN, "--memory-bytes", "256MiB", "--max-upload-bytes", "1GiB", model_dir=two_models)
+    answer = raw(server.http, b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\nContent-Length: 70000000\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413") and b"--memory-bytes" in answer and b"Retry-After" not in answer
+    assert b"REQUEST_TOO_LARGE" in answer
+    chunks = iter([bytes(1 << 20)] * 70)
+    status, document = problem(call(server.http, "POST", "/v1/upscale?scale=2", chunks))
+    assert (status, document["reason"]) == (413, "REQUEST_TOO_LARGE") and "retry_after_seconds" not in document
 
 
 @pytest.mark.parametrize("head,code", [
@@ -99,7 +110,12 @@ def smuggled(*fields, version=b"1.1", body=b""):
     smuggled(b"Host: x", b"Transfer-Encoding: chunked", body=b"1\r\nabcd\r\n0\r\n\r\n"),
     smuggled(b"Host: x", b"A: b\nContent-Length: 3", body=b"abc"),
     smuggled(b"Host: x", b"A: b\rContent-Length: 3", body=b"abc"),
-], ids=range(17))
+    smuggled(b"Host: x", b"Transfer-Encoding:", b"Content-Length: 3", body=b"abc"),
+    smuggled(b"Host: x", b"Content-Length: 3", b"Transfer-Encoding:", body=b"abc"),
+    smuggled(b"Host: x", b"Transfer-Encoding:", body=b"0\r\n\r\n"),
+    smuggled(b"Host: x", b"Transfer-Encoding: ", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+    smuggled(b"Host: x", b"Transfer-Encoding: chunked", b"Transfer-Encoding:", body=b"0\r\n\r\n"),
+], ids=range(22))
 def test_no_request_hides_behind_another(front, request_):
     """What proxies and servers read differently is refused, and the connection with it."""
     hidden = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -146,9 +162,10 @@ def test_addresses_share_their_limit_with_grpc(start_server, two_models):
             return True
     held = [connect(port) for port in (server.http, server.http, server.port, server.port)]
     time.sleep(0.2)
+    series = 'hiif_connections_refused_total{reason="ADDRESS"}'
+    before = scrape(server)[series]
     assert refused(server.http) and refused(server.port)
-    text = requests.get(server.management + "/metrics", timeout=10).text
-    assert 'hiif_connections_refused_total{reason="ADDRESS"}' in text
+    assert scrape(server)[series] == before + 2
     for connection in held:
         connection.close()
     # Clients that do not keep their connections are not counted twice.
@@ -243,9 +260,9 @@ def test_a_slow_reader_is_cut_off_and_others_are_not_touched(front, photo):
 
 
 def test_a_reader_that_is_slow_but_steady_gets_everything(start_server, photo):
-    """700 KB a second: a piece of a MiB takes longer than --write-timeout, and bytes flow all the time."""
+    """400 KB a second: a piece of a MiB takes longer than --write-timeout, and bytes flow all the time."""
     body = photo.read_bytes()
-    front = start_server("--http-listen", "127.0.0.1:0", "--write-timeout", "1s")
+    front = start_server("--http-listen", "127.0.0.1:0", "--write-timeout", "2s")
     with socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         slow.connect(("127.0.0.1", front.http))
@@ -254,7 +271,7 @@ def test_a_reader_that_is_slow_but_steady_gets_everything(start_server, photo):
         got, start = 0, time.monotonic()
         while piece := slow.recv(30_000):
             got += len(piece)
-            time.sleep(max(0, start + got / 700_000 - time.monotonic()))
+            time.sleep(max(0, start + got / 400_000 - time.monotonic()))
     assert got > 10_000_000, front.log.read_text()[-2000:]
     wait_for(lambda: log_of(front, "slow-but-steady"))
     assert log_of(front, "slow-but-steady", '"OK"'), log_of(front, "slow-but-steady")
@@ -337,6 +354,32 @@ def test_tls_and_mutual_tls(start_server, certificates, photo, two_models):  # n
     with socket.create_connection(("127.0.0.1", server.http)) as silent:
         silent.settimeout(20)
         assert silent.recv(1) == b""
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("mutual", [False, True], ids=["tls", "mutual tls"])
+def test_a_client_that_resumes_its_session_is_served(start_server, certificates, two_models, version, mutual):  # noqa: F811
+    flags = ["--tls-certificate", certificates / "server.pem", "--tls-key", certificates / "server.key"]
+    if mutual:
+        flags += ["--tls-client-ca", certificates / "ca.pem"]
+    server = start_server(*LISTEN, *flags, model_dir=two_models)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certificates / "ca.pem")
+    context.minimum_version = context.maximum_version = version
+    if mutual:
+        context.load_cert_chain(certificates / "client.pem", certificates / "client.key")
+
+    def get(session=None):
+        with (socket.create_connection(("127.0.0.1", server.http), timeout=30) as clear,
+              context.wrap_socket(clear, server_hostname="localhost", session=session) as connection):
+            connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+            # With TLS 1.3 the session comes with the first bytes that are read.
+            return connection.recv(12), connection.session, connection.session_reused
+
+    answer, session, reused = get()
+    assert answer == b"HTTP/1.1 200" and not reused
+    answer, _, reused = get(session)
+    assert answer == b"HTTP/1.1 200" and reused
 
 
 def test_certificates_are_read_again(start_server, certificates, tmp_path):  # noqa: F811

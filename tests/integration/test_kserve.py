@@ -3,18 +3,23 @@
 import io
 import json
 import queue
+import shutil
 import struct
 import subprocess
 import threading
+import time
 
 import grpc
 import numpy
 import pytest
 import requests
 from PIL import Image
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from http_front import wait_for
 from processes import ROOT, assemble, run_server
+from test_losses import with_chunks
+from test_metrics import scrape, total
 from test_upscale import request
 
 triton = pytest.importorskip("tritonclient.grpc")
@@ -261,6 +266,50 @@ def test_each_request_of_a_stream_is_counted_and_logged_by_itself(front, client,
     wait_for(lambda: '"ModelStreamInfer"' in front.log.read_text())
 
 
+def test_requests_of_a_stream_have_their_own_ids_and_the_stream_its_own_time(front, client, photo):
+    answers = queue.Queue()
+    seen = len(front.log.read_text())
+    client.start_stream(lambda result, error: answers.put((result, error)))
+    for name in ("one-of-a-stream", "x" * 200, "another-of-a-stream"):
+        client.async_stream_infer(MODEL, inputs(photo.read_bytes()), request_id=name)
+        result, error = answers.get(timeout=60)
+        assert "id: " in error.message() if len(name) > 128 else error is None
+    time.sleep(1.5)
+    client.stop_stream()
+
+    def lines(method):
+        return [line for line in map(json.loads, front.log.read_text()[seen:].splitlines()) if line.get("method") == method]
+
+    wait_for(lambda: any(line["seconds"] > 1.4 for line in lines("ModelStreamInfer")))
+    ids = [line["request_id"] for line in lines("ModelInfer")]
+    assert ids[0] == "one-of-a-stream" and 0 < len(ids[1]) <= 128 and ids[2] == "another-of-a-stream"
+    assert not {line["request_id"] for line in lines("ModelStreamInfer")}.intersection(ids)
+
+
+def test_losses_are_told(client, photo):
+    image = with_chunks(photo.read_bytes(), (b"caBX", b"jumb"))
+    assert "caBX" in client.infer(MODEL, inputs(image)).get_response().parameters["warnings"].string_param
+    assert "warnings" not in client.infer(MODEL, inputs(photo.read_bytes())).get_response().parameters
+
+
+def test_models_that_a_request_loads_are_ready(start_server, photo, two_models, tmp_path):
+    folder = shutil.copytree(two_models, tmp_path / "three")
+    for name in ("second", "third"):
+        shutil.copy(folder / f"{MODEL}-fast.safetensors", folder / f"{name}.safetensors")
+    server = start_server("--kserve", "--default-model", MODEL, "--model-memory-bytes", "1", model_dir=folder)
+    names = {MODEL, MODEL + "-fast", "second", "third"}
+    health = health_pb2_grpc.HealthStub(server.channel())
+    with triton.InferenceServerClient(server.address) as one:
+        unloaded = [name for name in names if total(scrape(server), "hiif_model_state", f'model="{name}"', 'state="unloaded"')]
+        assert len(unloaded) == 2, "there is room for the default, beside the last one"
+        assert all(one.is_model_ready(name) for name in names)
+        assert {model.name: model.state for model in one.get_model_repository_index().models} == dict.fromkeys(names, "READY")
+        for name in names:
+            check = health_pb2.HealthCheckRequest(service=f"models/{name}")
+            assert health.Check(check, timeout=30).status == health_pb2.HealthCheckResponse.SERVING
+        one.infer(unloaded[0], inputs(photo.read_bytes()))
+
+
 def test_a_stream_that_waits_does_not_hold_up_a_shutdown(start_server, photo, two_models):
     running = start_server("--kserve", "--default-model", MODEL, model_dir=two_models)  # --shutdown-grace is two minutes
     with triton.InferenceServerClient(running.address) as waiting:
@@ -333,7 +382,12 @@ def test_tokens(start_server, photo, tmp_path, two_models):
 
 
 def test_models_are_loaded_and_counted(front, client, start_server, photo, two_models):
+    def served():
+        return total(scrape(front), "hiif_requests_total", 'front="kserve"', 'method="ModelInfer"', 'code="OK"')
+
+    before = served()
     client.infer(MODEL, inputs(photo.read_bytes()))
+    wait_for(lambda: served() == before + 1)  # counted once its answer is sent
     statistics = client.get_inference_statistics(MODEL).model_stats[0]
     assert statistics.inference_count >= 1 and statistics.inference_stats.success.ns > 0
     client.load_model(MODEL)
@@ -341,8 +395,6 @@ def test_models_are_loaded_and_counted(front, client, start_server, photo, two_m
         client.unload_model(MODEL)  # the default
     with pytest.raises(InferenceServerException):
         client.load_model("../models/" + MODEL)
-    text = requests.get(front.management + "/metrics", timeout=10).text
-    assert 'front="kserve",method="ModelInfer"' in text
     plain = start_server(model_dir=two_models)
     with triton.InferenceServerClient(plain.address) as other:
         with pytest.raises(InferenceServerException) as caught:

@@ -75,6 +75,8 @@ void GrpcCall::WhenDead(std::function<void()> callback) {
   when_dead_ = std::move(callback);
 }
 
+absl::Status GrpcCall::TakeSlot(CallHandler* calls) { return slot_.emplace(calls).Check(); }
+
 std::string GrpcCall::Metadata(const char* key) const {
   const auto& metadata = context_->client_metadata();
   const auto found = metadata.find(key);
@@ -96,6 +98,15 @@ void GrpcCall::BeginWrite(int64_t bytes) {
 void GrpcCall::BeginAnswer(int64_t bytes) {
   answered_ = true;
   BeginWrite(bytes);
+}
+
+void GrpcCall::BeginSending(bool ok) {
+  if (slot_) slot_->BeginSending();
+  if (answered_) return;
+  if (ok)
+    BeginAnswer(0);
+  else
+    BeginWrite();
 }
 
 absl::Duration GrpcCall::EndWrite() {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -14,6 +15,7 @@
 #include "grpc/status.h"
 #include "grpcpp/server_context.h"
 #include "server/core/call.h"
+#include "server/core/call_handler.h"
 #include "server/fronts/grpc/call_monitor.h"
 
 namespace hiif::server {
@@ -33,9 +35,13 @@ class GrpcCall : public Call {
   const std::string& caller() const override { return caller_; }
   const std::string& request_id() const override { return request_id_; }
 
+  void set_arrival(absl::Time arrival) { arrival_ = arrival; }
   void set_deadline(absl::Time deadline) { deadline_ = deadline; }
   void set_caller(std::string caller) { caller_ = std::move(caller); }
   void set_request_id(std::string request_id) { request_id_ = std::move(request_id); }
+  // A place among the handler's calls, until the answer is sent. ResourceExhausted: there are too
+  // many.
+  absl::Status TakeSlot(CallHandler* calls);
   // First value of a metadata key, or empty.
   std::string Metadata(const char* key) const;
   // "10.0.0.7" of "ipv4:10.0.0.7:5123"; "unix".
@@ -47,8 +53,11 @@ class GrpcCall : public Call {
   // takes less than kLeastSpeed of it beyond the monitor's time for a write is a slow reader.
   void BeginWrite(int64_t bytes = 0);
   absl::Duration EndWrite();
-  // The same for the one message of an answer, which gRPC sends when the handler is over.
+  // The same for the one message of an answer, which gRPC sends when the handler is over. Without
+  // it the answer is small.
   void BeginAnswer(int64_t bytes);
+  // The handler is over, well or not: gRPC sends what is left.
+  void BeginSending(bool ok);
   // What is awaited from the client must come until then, or the call is ended; InfiniteFuture:
   // nothing is awaited.
   void ExpectUntil(absl::Time time) { expected_ns_ = absl::ToUnixNanos(time); }
@@ -73,6 +82,7 @@ class GrpcCall : public Call {
   absl::Time deadline_;
   std::string caller_;
   std::string request_id_;
+  std::optional<CallHandler::Slot> slot_;
   std::shared_ptr<void> held_;
   bool answered_ = false;
   std::atomic<int64_t> write_began_ns_ = 0;  // 0: no write under way

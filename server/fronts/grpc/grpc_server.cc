@@ -36,6 +36,10 @@ int Milliseconds(const google::protobuf::Duration& duration, bool zero_is_never)
 void SetArguments(const ServerConfig& config, int64_t buffer_bytes, grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(static_cast<int>(config.max_receive_bytes()));
   builder->SetMaxSendMessageSize(-1);
+  // gRPC 1.51 compares what came with the limit before it is unpacked: 600 KB would be 600 MiB.
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, config.max_streams_per_connection());
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                               Milliseconds(config.handshake_timeout(), true));

@@ -2,6 +2,7 @@
 #ifndef SERVER_FRONTS_GRPC_HANDLER_H_
 #define SERVER_FRONTS_GRPC_HANDLER_H_
 
+#include <atomic>
 #include <functional>
 #include <string>
 
@@ -35,6 +36,10 @@ class RpcHandler {
   grpc::Status Handle(grpc::ServerContext* context, const char* method, const char* scope,
                       const AskedRequestId& id, const Body& body);
 
+  // Runs a health check: without a token, a slot and a line in the log. ResourceExhausted where too
+  // many of them, each of which holds a thread, wait for their clients.
+  grpc::Status HandleHealth(grpc::ServerContext* context, const std::function<void()>& body);
+
   // Counts, records and logs one of a stream's requests as a call of its own.
   void FinishRequest(const char* method, const GrpcCall& call, const CallReport& report,
                      const absl::Status& status) const;
@@ -49,9 +54,12 @@ class RpcHandler {
                    const AskedRequestId& id, absl::Status so_far, const Body& body);
 
  private:
+  static constexpr int kMostHealth = 8;
+
   CallHandler* const calls_;
   CallMonitor* const monitor_;
   const char* const front_;
+  std::atomic<int> health_ = 0;  // health checks whose answers are not sent
 };
 
 }  // namespace hiif::server

@@ -10,8 +10,8 @@ grpc::Status ModelControlServiceImpl::LoadModel(grpc::ServerContext* context,
                                                 const v1::LoadModelRequest* request,
                                                 v1::LoadModelResponse* response) {
   return handler_->Handle(
-      context, "LoadModel", kScopeModels, {}, [&](GrpcCall*, CallReport*) -> absl::Status {
-        HIIF_RETURN_IF_ERROR(registry_->Load(request->name()));
+      context, "LoadModel", kScopeModels, {}, [&](GrpcCall* call, CallReport*) -> absl::Status {
+        HIIF_RETURN_IF_ERROR(registry_->Load(request->name(), [call] { return call->Alive(); }));
         HIIF_ASSIGN_OR_RETURN(const ModelStatus status, registry_->Get(request->name()));
         *response->mutable_model() = ToProto(status);
         return absl::OkStatus();
@@ -21,9 +21,10 @@ grpc::Status ModelControlServiceImpl::LoadModel(grpc::ServerContext* context,
 grpc::Status ModelControlServiceImpl::UnloadModel(grpc::ServerContext* context,
                                                   const v1::UnloadModelRequest* request,
                                                   v1::UnloadModelResponse*) {
-  return handler_->Handle(context, "UnloadModel", kScopeModels, {}, [&](GrpcCall*, CallReport*) {
-    return registry_->Unload(request->name());
-  });
+  return handler_->Handle(
+      context, "UnloadModel", kScopeModels, {}, [&](GrpcCall* call, CallReport*) {
+        return registry_->Unload(request->name(), [call] { return call->Alive(); });
+      });
 }
 
 }  // namespace hiif::server

@@ -1,6 +1,7 @@
 #include "server/fronts/grpc/upload.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,6 +22,9 @@ namespace {
 // Within each read timeout a stream must bring this part of what it holds already: who holds much
 // must go on quickly, because others wait for the room.
 constexpr int64_t kLeastPart = 40;
+// Largest message before the chunks, but for the coordinates of a query.
+constexpr int64_t kMostHead = 64 << 10;
+constexpr size_t kMostChunk = 1 << 20;
 
 // A call whose first message says what is wanted, and whose others bring the picture: a file in
 // chunks, or the shape of raw pixels and then those in chunks. Reactor: the gRPC reactor that
@@ -51,6 +55,7 @@ class Upload : public Reactor {
     if (!ok) return Complete();
     const absl::Status status = Take();
     if (!status.ok()) return End(status);
+    message_ = Request();  // the room of its strings too
     ++messages_;
     this->StartRead(&message_);
   }
@@ -61,12 +66,36 @@ class Upload : public Reactor {
   void OnDone() final { delete this; }
 
  protected:
-  // The first message, or InvalidArgument.
+  // The first message, or InvalidArgument; those of Hold().
   virtual absl::Status TakeFirst(Request* message) = 0;
   // Valid before the first message too.
   virtual AskedRequestId id() const = 0;
   // The call itself, on a thread of its own.
   virtual absl::Status RunPicture(v1::ImageSource image, GrpcCall* call, CallReport* report) = 0;
+
+  // Counts bytes that are kept until the upload is complete. ResourceExhausted: they never fit, or
+  // not now.
+  absl::Status Hold(int64_t bytes) {
+    const int64_t total = environment_.incomplete->total();
+    if (counted_ + bytes > total)
+      return Refused(kReasonTooLarge,
+                     absl::StrFormat("the upload is larger than the %d bytes that this server's "
+                                     "uploads may hold together (--memory-bytes)",
+                                     total),
+                     std::nullopt);
+    if (!environment_.incomplete->Take(bytes))
+      return Refused(kReasonMemory, "too many files are being uploaded at once");
+    counted_ += bytes;
+    return absl::OkStatus();
+  }
+  // The same for all of a message before the chunks. InvalidArgument: it is larger than `most`.
+  absl::Status HoldHead(const char* field, int64_t most, Request* message) {
+    const auto bytes = static_cast<int64_t>(message->ByteSizeLong());
+    if (bytes > most)
+      return InvalidField(field, absl::StrFormat("at most %d bytes are allowed", most));
+    message->DiscardUnknownFields();  // parsed they take several times their bytes
+    return Hold(bytes);
+  }
 
   UploadEnvironment& environment_;
 
@@ -79,6 +108,7 @@ class Upload : public Reactor {
     if (message_.has_raw() && messages_ == 1) {
       if (!message_.raw().samples().empty())
         return InvalidField("raw.samples", "must be empty: the samples come in the chunks");
+      HIIF_RETURN_IF_ERROR(HoldHead("raw", kMostHead, &message_));
       *image_.mutable_raw() = std::move(*message_.mutable_raw());
       Expect();
       return absl::OkStatus();
@@ -92,6 +122,8 @@ class Upload : public Reactor {
       return InvalidField("chunk",
                           "after the first message, or the shape of raw pixels behind it, each "
                           "must bring bytes of the picture");
+    if (message_.chunk().size() > kMostChunk)
+      return InvalidField("chunk", "1 byte to 1 MiB a message is allowed");
     const auto bytes = static_cast<int64_t>(message_.chunk().size());
     const auto held = static_cast<int64_t>(bytes_.size());
     if (held + bytes > limits.max_file_bytes)
@@ -99,18 +131,17 @@ class Upload : public Reactor {
                           absl::StrFormat("the picture is larger than this server's limit of %d "
                                           "bytes (--max-upload-bytes)",
                                           limits.max_file_bytes));
-    if (!environment_.incomplete->Take(bytes))
-      return Refused(kReasonMemory, "too many files are being uploaded at once");
-    counted_ += bytes;
+    HIIF_RETURN_IF_ERROR(Hold(bytes));
     bytes_ += message_.chunk();
     lately_ += bytes;
     if (lately_ >= std::max<int64_t>(1, held / kLeastPart)) Expect();
     return absl::OkStatus();
   }
 
-  absl::Status Refused(const char* reason, absl::string_view why) const {
+  absl::Status Refused(const char* reason, absl::string_view why,
+                       std::optional<absl::Duration> retry = absl::Seconds(1)) const {
     environment_.metrics->Rejected(reason);
-    return ErrorWithReason(absl::StatusCode::kResourceExhausted, reason, why, absl::Seconds(1));
+    return ErrorWithReason(absl::StatusCode::kResourceExhausted, reason, why, retry);
   }
 
   void Expect() {
@@ -186,6 +217,7 @@ class UpscaleUpload final : public Upload<UpscaleReactor, v1::UpscaleUploadReque
   absl::Status TakeFirst(v1::UpscaleUploadRequest* message) override {
     if (!message->has_parameters())
       return InvalidField("parameters", "the first message must be the parameters");
+    HIIF_RETURN_IF_ERROR(HoldHead("parameters", kMostHead, message));
     request_id_ = message->parameters().request_id();
     HIIF_ASSIGN_OR_RETURN(order_, UpscaleOrder::Parse(message->parameters()));
     return absl::OkStatus();
@@ -231,6 +263,9 @@ class QueryUpload final : public Upload<QueryReactor, v1::QueryUploadRequest> {
   absl::Status TakeFirst(v1::QueryUploadRequest* message) override {
     if (!message->has_query() || message->query().has_image())
       return InvalidField("query", "the first message must be the query, without an image");
+    // Two doubles for each position.
+    HIIF_RETURN_IF_ERROR(
+        HoldHead("query", kMostHead + 16 * environment_.limits.max_query_coordinates, message));
     query_ = std::move(*message->mutable_query());
     return absl::OkStatus();
   }

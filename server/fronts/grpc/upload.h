@@ -22,6 +22,7 @@ namespace hiif::server {
 
 struct UploadLimits {
   int64_t max_file_bytes = 0;
+  int64_t max_query_coordinates = 0;
   // For the first message; for the next part of the file afterwards (0: for ever).
   absl::Duration first_message = absl::Seconds(5);
   absl::Duration read_timeout;
@@ -35,7 +36,7 @@ struct UploadEnvironment {
   Metrics* metrics = nullptr;
   CallThreads* threads = nullptr;
   UploadLimits limits;
-  ByteBudget* incomplete = nullptr;  // bytes of files that are not complete
+  ByteBudget* incomplete = nullptr;  // bytes of uploads that are not complete
   std::atomic<int> reading = 0;      // streams whose file is not complete
 };
 

@@ -1,4 +1,4 @@
-// Between sockets (listener.h) and routes (routes.h): one request and its answer.
+// Between sockets (session.h) and routes (routes.h): one request and its answer.
 #ifndef SERVER_FRONTS_HTTP_EXCHANGE_H_
 #define SERVER_FRONTS_HTTP_EXCHANGE_H_
 

@@ -117,7 +117,6 @@ class HttpServer::Impl : public SessionHost {
  private:
   // New connections get what the files hold by then.
   void ScheduleReload() {
-    if (options_.tls.reload_interval <= absl::ZeroDuration()) return;
     reload_.expires_after(absl::ToChronoMilliseconds(options_.tls.reload_interval));
     reload_.async_wait([this](const error_code& error) {
       if (error) return;
@@ -160,9 +159,12 @@ class HttpServer::Impl : public SessionHost {
       return;
     }
     // Peers that vanish while their request waits.
-    socket.set_option(boost::asio::socket_base::keep_alive(true), error);
-    const int seconds = static_cast<int>(absl::ToInt64Seconds(options_.keepalive));
-    if (seconds > 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+    if (options_.keepalive > absl::ZeroDuration()) {
+      socket.set_option(boost::asio::socket_base::keep_alive(true), error);
+      const int seconds =
+          static_cast<int>(absl::ToInt64Seconds(absl::Ceil(options_.keepalive, absl::Seconds(1))));
+      setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+    }
     // Else one that reads slowly is heard of only when a third of megabytes in the kernel is gone.
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMostUnsent, sizeof(kMostUnsent));
     std::string peer = AddressOf(socket);

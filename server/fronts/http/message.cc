@@ -140,18 +140,20 @@ int Negotiate(absl::string_view accept, const std::vector<absl::string_view>& of
   return best;
 }
 
+void AppendField(absl::string_view name, absl::string_view value, std::string* out) {
+  absl::StrAppend(out, name, ": ");
+  for (const char c : value)
+    if (c >= 0x20 && c < 0x7f) out->push_back(c);
+  absl::StrAppend(out, "\r\n");
+}
+
 std::string FormatHead(int status, const Fields& headers) {
   const auto reason = status == 499
                           ? "Client Closed Request"
                           : std::string(boost::beast::http::obsolete_reason(
                                 boost::beast::http::int_to_status(static_cast<unsigned>(status))));
   std::string head = absl::StrCat("HTTP/1.1 ", status, " ", reason, "\r\n");
-  for (const auto& [name, value] : headers) {
-    absl::StrAppend(&head, name, ": ");
-    for (const char c : value)
-      if (c >= 0x20 && c < 0x7f) head.push_back(c);
-    absl::StrAppend(&head, "\r\n");
-  }
+  for (const auto& [name, value] : headers) AppendField(name, value, &head);
   absl::StrAppend(&head, "\r\n");
   return head;
 }

@@ -49,8 +49,11 @@ absl::StatusOr<Fields> ParseQuery(absl::string_view text);
 // Empty: the first. An offer is a media type without parameters.
 int Negotiate(absl::string_view accept, const std::vector<absl::string_view>& offers);
 
-// The head of a response, HTTP/1.1, with the empty line. Bytes that would end a header are left
-// out of its value.
+// "name: value" with a line end, of a head or of trailers. Bytes that would end it are left out of
+// the value.
+void AppendField(absl::string_view name, absl::string_view value, std::string* out);
+
+// The head of a response, HTTP/1.1, with the empty line.
 std::string FormatHead(int status, const Fields& headers);
 
 }  // namespace hiif::server::http

@@ -20,7 +20,7 @@ absl::Status Broken(absl::string_view what) {
   return InvalidField("body", absl::StrCat("not multipart/form-data: ", what));
 }
 
-// Value of `name="..."` in a header; nullopt: it is not there. A quote in a value is sent as %22
+// Value of `name="..."` in a header; false: it is not there. A quote in a value is sent as %22
 // (HTML) or \" (RFC 2183).
 bool Parameter(absl::string_view header, absl::string_view name, std::string* value) {
   const std::string key = absl::StrCat(name, "=");

@@ -42,35 +42,53 @@ void RequestParser::on_field_impl(boost::beast::http::field, string_view name, s
   }
   const std::string key = absl::AsciiStrToLower(View(name));
   repeated_host_ = repeated_host_ || (key == "host" && request_.headers.contains(key));
-  std::string& header = request_.headers[key];
-  absl::StrAppend(&header, header.empty() ? "" : ", ", View(value));
+  // An empty one that is repeated still counts as repeated.
+  const auto [header, first] = request_.headers.try_emplace(key, View(value));
+  if (!first) absl::StrAppend(&header->second, ", ", View(value));
 }
 
 void RequestParser::on_body_init_impl(const boost::optional<uint64_t>& length, error_code&) {
   if (length) announced_ = static_cast<int64_t>(std::min<uint64_t>(*length, INT64_MAX));
 }
 
-absl::Status RequestParser::TooLarge() const {
-  return InvalidField("body", absl::StrCat("the file is larger than this server's limit of ",
-                                           max_body_, " bytes (--max-upload-bytes)"));
+absl::Status RequestParser::CheckSize(int64_t bytes) const {
+  if (bytes > max_body_)
+    return InvalidField("body", absl::StrCat("the file is larger than this server's limit of ",
+                                             max_body_, " bytes (--max-upload-bytes)"));
+  if (bytes > budget_->total())
+    return ErrorWithReason(
+        absl::StatusCode::kResourceExhausted, kReasonTooLarge,
+        absl::StrCat("the file is larger than the ", budget_->total(),
+                     " bytes that this server's uploads may hold together (--memory-bytes)"));
+  return absl::OkStatus();
+}
+
+absl::Status RequestParser::CheckAnnounced() const {
+  const auto announced = content_length();
+  if (!announced) return absl::OkStatus();
+  return CheckSize(static_cast<int64_t>(std::min<uint64_t>(*announced, INT64_MAX)));
+}
+
+bool RequestParser::Grow(int64_t needed) {
+  // Twice as much each time, but not more than was announced: memory follows what has come.
+  int64_t room = std::max<int64_t>(2 * needed, 64 << 10);
+  if (announced_ >= needed) room = std::min(room, announced_);
+  if (!budget_->Take(room - taken_)) {
+    room = needed;  // std::string doubles what it reserves, too, but touches no more of it
+    if (!budget_->Take(room - taken_)) return false;
+  }
+  taken_ = room;
+  body_.reserve(static_cast<size_t>(room));
+  return true;
 }
 
 size_t RequestParser::Append(string_view data, error_code& error) {
   const auto needed = static_cast<int64_t>(body_.size() + data.size());
-  if (needed > max_body_) {
-    refusal_ = TooLarge();
-  } else if (needed > static_cast<int64_t>(body_.capacity())) {
-    // Twice as much each time, but not more than was announced: memory follows what has come.
-    int64_t room = std::max<int64_t>(2 * needed, 64 << 10);
-    if (announced_ >= needed) room = std::min(room, announced_);
-    if (budget_->Take(room - taken_)) {
-      taken_ = room;
-      body_.reserve(static_cast<size_t>(room));
-    } else {
-      refusal_ = ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
-                                 "too many files are being uploaded at once", absl::Seconds(1));
-    }
-  }
+  refusal_ = CheckSize(needed);
+  too_large_ = !refusal_.ok();
+  if (!too_large_ && needed > taken_ && !Grow(needed))
+    refusal_ = ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
+                               "too many files are being uploaded at once", absl::Seconds(1));
   if (!refusal_.ok()) {
     error = boost::beast::http::error::body_limit;
     return 0;

@@ -30,10 +30,14 @@ class RequestParser : public boost::beast::http::basic_parser<true> {
   // Before the body is parsed.
   void set_max_body(int64_t bytes) { max_body_ = bytes; }
   int64_t body_bytes() const { return static_cast<int64_t>(body_.size()); }
-  // InvalidArgument that says what is allowed.
-  absl::Status TooLarge() const;
-  // Why put() failed on the body: InvalidArgument: too large, ResourceExhausted: no memory; or OK.
+  // After set_max_body(). Of a body whose length was announced: what put() would say of it as too
+  // large, or OK.
+  absl::Status CheckAnnounced() const;
+  // Why put() failed on the body, or OK. InvalidArgument: above the limit. ResourceExhausted: with
+  // the reason REQUEST_TOO_LARGE the budget never has as much, else not now.
   const absl::Status& refusal() const { return refusal_; }
+  // The refusal is about this body alone.
+  bool too_large() const { return too_large_; }
   // The bytes count no longer.
   std::string TakeBody();
 
@@ -41,6 +45,9 @@ class RequestParser : public boost::beast::http::basic_parser<true> {
   using error_code = boost::beast::error_code;
   using string_view = boost::beast::string_view;
 
+  absl::Status CheckSize(int64_t bytes) const;
+  // Pays for a body of so many bytes; false: the budget has not as many.
+  bool Grow(int64_t needed);
   size_t Append(string_view data, error_code& error);
 
   void on_request_impl(boost::beast::http::verb, string_view method, string_view target,
@@ -68,6 +75,7 @@ class RequestParser : public boost::beast::http::basic_parser<true> {
   int64_t head_bytes_ = 0;  // of fields
   std::string body_;
   absl::Status refusal_;
+  bool too_large_ = false;
 };
 
 }  // namespace hiif::server::http

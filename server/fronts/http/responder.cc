@@ -131,7 +131,7 @@ absl::Status Session::Write(absl::string_view data) {
 absl::Status Session::Finish(const Fields& trailers) {
   if (!http10_) {
     std::string last = "0\r\n";
-    for (const auto& [name, value] : trailers) absl::StrAppend(&last, name, ": ", value, "\r\n");
+    for (const auto& [name, value] : trailers) AppendField(name, value, &last);
     absl::StrAppend(&last, "\r\n");
     HIIF_RETURN_IF_ERROR(WriteAndWait({last, "", ""}));
   }

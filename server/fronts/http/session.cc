@@ -29,6 +29,8 @@ bool HasFoldedLine(absl::string_view head) {
   return absl::StrContains(head, "\r\n ") || absl::StrContains(head, "\r\n\t");
 }
 
+constexpr int kTooLarge = 413;
+
 constexpr absl::string_view kHttp2Preface = "PRI * HTTP/2";
 constexpr absl::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -176,10 +178,14 @@ void Session::OnHead() {
   if (!http10_ && !request.headers.contains("host"))
     return BadRequest(400, "HTTP/1.1 needs a Host");
   if (parser_->repeated_host()) return BadRequest(400, "one Host is allowed");
-  const std::string& encoding = request.Header("transfer-encoding");
-  if (!encoding.empty() && http10_) return BadRequest(400, "HTTP/1.0 has no Transfer-Encoding");
-  if (!encoding.empty() && !absl::EqualsIgnoreCase(encoding, "chunked"))
-    return BadRequest(501, "Transfer-Encoding: chunked alone is taken");
+  // Also one that says nothing: what is in front may take it for more.
+  if (request.headers.contains("transfer-encoding")) {
+    if (http10_) return BadRequest(400, "HTTP/1.0 has no Transfer-Encoding");
+    if (request.headers.contains("content-length"))
+      return BadRequest(400, "a Transfer-Encoding and a Content-Length");
+    if (!absl::EqualsIgnoreCase(request.Header("transfer-encoding"), "chunked"))
+      return BadRequest(501, "Transfer-Encoding: chunked alone is taken");
+  }
   if (const absl::Status parsed = ParseTarget(parser_->target(), &request); !parsed.ok())
     return BadRequest(400, parsed.message());
   auto next = host_->handler().OnHead(request);
@@ -196,11 +202,10 @@ void Session::OnHead() {
   phase_ = Phase::kBody;
   body_since_ = SteadyNow();
   SetTimer(host_->limits().read);
-  const auto announced = parser_->content_length();
-  if (announced && *announced > static_cast<uint64_t>(exchange_->max_body()))
-    return RefuseBody(parser_->TooLarge(), 413);
+  if (const absl::Status fits = parser_->CheckAnnounced(); !fits.ok())
+    return RefuseBody(fits, kTooLarge);
   // The body is looked at when this is written: one write at a time.
-  if (body && absl::EqualsIgnoreCase(request.Header("expect"), "100-continue"))
+  if (body && !http10_ && absl::EqualsIgnoreCase(request.Header("expect"), "100-continue"))
     StartWrite({kContinue, "", ""}, [self = shared_from_this()](const error_code& error) {
       error ? self->Close() : self->Process();
     });
@@ -215,7 +220,7 @@ void Session::ProcessBody() {
         boost::asio::const_buffer(unread_.data() + position_, unread_.size() - position_), error);
     if (error == boost::beast::http::error::need_more) break;
     if (!parser_->refusal().ok())
-      return RefuseBody(parser_->refusal(), absl::IsInvalidArgument(parser_->refusal()) ? 413 : 0);
+      return RefuseBody(parser_->refusal(), parser_->too_large() ? kTooLarge : 0);
     if (error)
       return RefuseBody(
           absl::InvalidArgumentError(absl::StrCat("body: not HTTP/1.1: ", error.message())), 0);
@@ -239,6 +244,7 @@ void Session::RefuseBody(const absl::Status& status, int http_status) {
   keep_ = false;
   const Answer answer = exchange_->Refuse(status, http_status);
   EndExchange();
+  phase_ = Phase::kAnswering;  // Close() finds no request that waits for its body
   SendAndGoOn(answer);
 }
 
@@ -274,6 +280,7 @@ void Session::SendAndGoOn(const Answer& answer) {
 void Session::NextRequest() {
   parser_.reset();
   started_ = finished_ = false;
+  head_only_ = http10_ = false;  // of one that cannot be parsed nothing is known
   phase_ = Phase::kIdle;
   since_ = SteadyNow();
   if (host_->closing()) return Close();

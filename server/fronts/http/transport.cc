@@ -163,6 +163,9 @@ absl::StatusOr<std::shared_ptr<TlsContext>> MakeTlsContext(const TlsFiles& files
     if (error) return refuse(files.client_ca, error);
     context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert, error);
     if (error) return refuse(files.client_ca, error);
+    // OpenSSL resumes no session of a client with a certificate without knowing whose it is.
+    constexpr unsigned char kSessions[] = "hiif-http";
+    SSL_CTX_set_session_id_context(context->native_handle(), kSessions, sizeof(kSessions) - 1);
   }
   return context;
 }

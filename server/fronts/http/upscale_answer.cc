@@ -2,15 +2,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
+#include "base/text.h"
 #include "google/protobuf/util/delimited_message_util.h"
 #include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
 
 namespace hiif::server::http {
 namespace {
 
-constexpr char kTrailers[] = "Hiif-Crc32c, Server-Timing";
+constexpr char kTrailers[] = "Hiif-Crc32c, Server-Timing, Hiif-Warnings";
+// Clients and proxies bound what trailers hold.
+constexpr size_t kMaxWarnings = 2048;
 
 std::string Delimited(const v1::UpscaleResponse& response) {
   std::string bytes;
@@ -39,22 +44,20 @@ Fields HeaderFields(const v1::UpscaleHeader& header) {
 
 }  // namespace
 
-absl::Status UpscaleAnswer::WriteHeader(const v1::UpscaleHeader& header) {
-  Fields fields = HeaderFields(header);
-  if (options_.parameters.validate_only()) {
-    google::protobuf::util::JsonPrintOptions print;
-    print.preserve_proto_field_names = true;
-    print.always_print_primitive_fields = true;
-    Answer answer;
-    const auto status = google::protobuf::util::MessageToJsonString(header, &answer.body, print);
-    if (!status.ok()) return absl::InternalError(status.ToString());
-    answer.body += "\n";
-    fields.emplace_back("Content-Type", "application/json");
-    answer.headers = std::move(fields);
-    return responder_->Send(answer);
-  }
-  fields.emplace_back("Content-Type", MediaTypeOf(header.format()));
-  return responder_->Start(200, fields, kTrailers);
+absl::Status UpscaleAnswer::SendEstimate(const v1::UpscaleTrailer& trailer) {
+  google::protobuf::util::JsonPrintOptions print;
+  print.preserve_proto_field_names = true;
+  print.always_print_primitive_fields = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(header_, &json, print);
+  if (!status.ok()) return absl::InternalError(status.ToString());
+  auto estimate = nlohmann::ordered_json::parse(json);
+  estimate["warnings"] = trailer.warnings();
+  Answer answer;
+  answer.headers = HeaderFields(header_);
+  answer.headers.emplace_back("Content-Type", "application/json");
+  answer.body = estimate.dump() + "\n";
+  return responder_->Send(answer);
 }
 
 absl::Status UpscaleAnswer::WriteBody(absl::string_view data) {
@@ -69,16 +72,22 @@ absl::Status UpscaleAnswer::WriteBody(absl::string_view data) {
 absl::Status UpscaleAnswer::Write(const v1::UpscaleResponse& response) {
   const bool tiles = !options_.parameters.has_encoded();
   if (response.has_header()) {
-    HIIF_RETURN_IF_ERROR(WriteHeader(response.header()));
-    if (options_.parameters.validate_only() || !tiles) return absl::OkStatus();
-    return WriteBody(Delimited(response));
+    header_ = response.header();
+    if (options_.parameters.validate_only()) return absl::OkStatus();
+    Fields fields = HeaderFields(header_);
+    fields.emplace_back("Content-Type", MediaTypeOf(header_.format()));
+    HIIF_RETURN_IF_ERROR(responder_->Start(200, fields, kTrailers));
+    return tiles ? WriteBody(Delimited(response)) : absl::OkStatus();
   }
   if (response.has_trailer()) {
-    if (options_.parameters.validate_only()) return absl::OkStatus();
+    const v1::UpscaleTrailer& trailer = response.trailer();
+    if (options_.parameters.validate_only()) return SendEstimate(trailer);
     if (tiles) HIIF_RETURN_IF_ERROR(WriteBody(Delimited(response)));
-    return responder_->Finish(
-        {{"Hiif-Crc32c", absl::StrFormat("%08x", response.trailer().crc32c())},
-         {"Server-Timing", Timing(response.trailer().times())}});
+    Fields fields = {{"Hiif-Crc32c", absl::StrFormat("%08x", trailer.crc32c())},
+                     {"Server-Timing", Timing(trailer.times())}};
+    if (const std::string warnings = absl::StrJoin(trailer.warnings(), "; "); !warnings.empty())
+      fields.emplace_back("Hiif-Warnings", Shorten(warnings, kMaxWarnings));
+    return responder_->Finish(fields);
   }
   if (tiles) return WriteBody(Delimited(response));
   return WriteBody(response.chunk().data());

@@ -13,7 +13,8 @@
 namespace hiif::server::http {
 
 // An encoded file is the body itself; tiles are messages behind their lengths; of a validate_only
-// the body is the header in JSON. What the header says is in fields of the response too.
+// the body is the header in JSON, with the warnings of the trailer. What header and trailer say is
+// in fields of the response too.
 class UpscaleAnswer : public UpscaleStream {
  public:
   UpscaleAnswer(const UpscaleOptions& options, Responder* responder, Metrics* metrics)
@@ -22,12 +23,14 @@ class UpscaleAnswer : public UpscaleStream {
   absl::Status Write(const v1::UpscaleResponse& response) override;
 
  private:
-  absl::Status WriteHeader(const v1::UpscaleHeader& header);
+  // Of a validate_only, whose only answer it is.
+  absl::Status SendEstimate(const v1::UpscaleTrailer& trailer);
   absl::Status WriteBody(absl::string_view data);
 
   const UpscaleOptions& options_;
   Responder* const responder_;
   Metrics* const metrics_;
+  v1::UpscaleHeader header_;
 };
 
 }  // namespace hiif::server::http

@@ -9,10 +9,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
-#include "server/core/guarded.h"
 #include "server/core/order.h"
 #include "server/core/request_id.h"
 #include "server/errors/errors.h"
+#include "server/errors/guarded.h"
 #include "server/fronts/http/multipart.h"
 #include "server/fronts/http/problem.h"
 #include "server/fronts/http/upscale_answer.h"
@@ -29,6 +29,26 @@ constexpr size_t kMaxFormField = 4096;
 std::string MediaType(absl::string_view content_type) {
   return absl::AsciiStrToLower(
       absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';'))));
+}
+
+// A browser that another site's page makes send this: the user did not ask for it. Sec-Fetch-Site
+// is said of encrypted and of this machine's pages only; of others the page's origin is compared
+// with the host that was asked.
+bool FromAnotherSite(const Request& request) {
+  const std::string& site = request.Header("sec-fetch-site");
+  if (!site.empty()) return site == "cross-site";
+  if (!request.headers.contains("origin")) return false;  // no browser
+  absl::string_view origin = request.Header("origin");
+  absl::string_view host = request.Header("host");
+  absl::string_view port;
+  if (absl::ConsumePrefix(&origin, "http://")) {
+    port = ":80";
+  } else if (absl::ConsumePrefix(&origin, "https://")) {
+    port = ":443";
+  } else {
+    return true;  // "null": of a file, or hidden
+  }
+  return !absl::EqualsIgnoreCase(absl::StripSuffix(origin, port), absl::StripSuffix(host, port));
 }
 
 }  // namespace
@@ -105,8 +125,7 @@ absl::Status UpscaleExchange::Admit() {
   call_.set_caller(std::move(caller));
   HIIF_RETURN_IF_ERROR(authorized);
   HIIF_RETURN_IF_ERROR(TakeRequestId(request_.Header("x-request-id")));
-  // A browser that another site's page makes send this: the user did not ask for it.
-  if (request_.Header("sec-fetch-site") == "cross-site")
+  if (FromAnotherSite(request_))
     return ErrorWithReason(
         absl::StatusCode::kPermissionDenied, kReasonScope,
         "pages of other sites may not use this server; serve both from one host");

@@ -59,7 +59,7 @@ void Describe(const ModelStatus& model, inference::ModelConfig* config) {
 void Describe(const ModelStatus& model, inference::RepositoryIndexResponse::ModelIndex* index) {
   index->set_name(model.name);
   index->set_version(VersionNumber(model.facts.version));
-  const bool ready = model.state == ModelState::kReady;
+  const bool ready = CanServe(model.state);
   index->set_state(ready ? "READY" : "UNAVAILABLE");
   if (!ready) index->set_reason(model.error.empty() ? StateName(model.state) : model.error);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "server/errors/errors.h"
 #include "server/fronts/kserve/descriptions.h"
@@ -36,11 +37,21 @@ absl::Status InferAnswer::Reserve(int64_t bytes) {
         absl::StatusCode::kResourceExhausted, kReasonTooLarge,
         absl::StrCat("the output does not fit into one answer of ", kMaxBytes,
                      " bytes; ask for regions of it, or use the streams of hiif.v1 or HTTP"));
+  if (bytes > budget_->total())
+    return ErrorWithReason(
+        absl::StatusCode::kResourceExhausted, kReasonTooLarge,
+        absl::StrCat("the output is larger than the ", budget_->total(),
+                     " bytes that this server's answers in one message may hold together "
+                     "(--memory-bytes); ask for regions of it, or use the streams of hiif.v1 or "
+                     "HTTP"));
   if (bytes <= taken_) return absl::OkStatus();
-  const int64_t room = std::max(bytes, std::min(2 * taken_, kMaxBytes));
-  if (!budget_->Take(room - taken_))
-    return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
-                           "too many outputs are being collected at once", absl::Seconds(1));
+  int64_t room = std::max(bytes, std::min(2 * taken_, kMaxBytes));
+  if (!budget_->Take(room - taken_)) {
+    room = bytes;
+    if (!budget_->Take(room - taken_))
+      return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
+                             "too many outputs are being collected at once", absl::Seconds(1));
+  }
   taken_ = room;
   bytes_.reserve(static_cast<size_t>(room));
   return absl::OkStatus();
@@ -76,6 +87,9 @@ absl::Status InferAnswer::Write(const v1::UpscaleResponse& response) {
           Reserve(static_cast<int64_t>(bytes_.size() + response.chunk().data().size())));
       bytes_ += response.chunk().data();
       return absl::OkStatus();
+    case v1::UpscaleResponse::kTrailer:
+      warnings_ = absl::StrJoin(response.trailer().warnings(), "; ");
+      return absl::OkStatus();
     default:
       return absl::OkStatus();
   }
@@ -84,6 +98,7 @@ absl::Status InferAnswer::Write(const v1::UpscaleResponse& response) {
 void InferAnswer::MoveTo(inference::ModelInferResponse* response) {
   response->set_model_name(header_.model());
   response->set_model_version(VersionNumber(header_.model_version()));
+  if (!warnings_.empty()) (*response->mutable_parameters())["warnings"].set_string_param(warnings_);
   auto* output = response->add_outputs();
   output->set_name(kImage);
   if (header_.format() != v1::FILE_FORMAT_UNSPECIFIED) {

@@ -22,11 +22,11 @@ class InferAnswer : public UpscaleStream {
   explicit InferAnswer(ByteBudget* budget) : budget_(budget) {}
   ~InferAnswer() override { budget_->Give(taken_); }
 
-  // ResourceExhausted: the output is larger than kMaxBytes (without a retry time), or there is no
-  // memory for it now.
+  // ResourceExhausted: the output is larger than kMaxBytes or than the budget (without a retry
+  // time), or there is no memory for it now.
   absl::Status Write(const v1::UpscaleResponse& response) override;
 
-  // After the trailer: model, version, and the output.
+  // After the trailer: model, version, what was lost (parameter "warnings"), and the output.
   void MoveTo(inference::ModelInferResponse* response);
 
  private:
@@ -37,6 +37,7 @@ class InferAnswer : public UpscaleStream {
   int64_t taken_ = 0;
   v1::UpscaleHeader header_;
   std::string bytes_;
+  std::string warnings_;
 };
 
 }  // namespace hiif::server::kserve

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "server/config/version.h"
 #include "server/core/order.h"
+#include "server/core/request_id.h"
 #include "server/errors/errors.h"
 #include "server/fronts/grpc/status_translator.h"
 #include "server/fronts/kserve/descriptions.h"
@@ -43,26 +44,26 @@ absl::StatusOr<ModelStatus> InferenceServiceImpl::Model(const std::string& name,
   return model;
 }
 
-grpc::Status InferenceServiceImpl::ServerLive(grpc::ServerContext*,
+grpc::Status InferenceServiceImpl::ServerLive(grpc::ServerContext* context,
                                               const inference::ServerLiveRequest*,
                                               inference::ServerLiveResponse* response) {
-  response->set_live(true);
-  return grpc::Status::OK;
+  return environment_.handler->HandleHealth(context, [&] { response->set_live(true); });
 }
 
-grpc::Status InferenceServiceImpl::ServerReady(grpc::ServerContext*,
+grpc::Status InferenceServiceImpl::ServerReady(grpc::ServerContext* context,
                                                const inference::ServerReadyRequest*,
                                                inference::ServerReadyResponse* response) {
-  response->set_ready(environment_.ready());
-  return grpc::Status::OK;
+  return environment_.handler->HandleHealth(context,
+                                            [&] { response->set_ready(environment_.ready()); });
 }
 
-grpc::Status InferenceServiceImpl::ModelReady(grpc::ServerContext*,
+grpc::Status InferenceServiceImpl::ModelReady(grpc::ServerContext* context,
                                               const inference::ModelReadyRequest* request,
                                               inference::ModelReadyResponse* response) {
-  const auto model = Model(request->name(), request->version());
-  response->set_ready(model.ok() && model->state == ModelState::kReady);
-  return grpc::Status::OK;
+  return environment_.handler->HandleHealth(context, [&] {
+    const auto model = Model(request->name(), request->version());
+    response->set_ready(model.ok() && CanServe(model->state));
+  });
 }
 
 grpc::Status InferenceServiceImpl::ServerMetadata(grpc::ServerContext* context,
@@ -125,8 +126,7 @@ grpc::Status InferenceServiceImpl::RepositoryIndex(grpc::ServerContext* context,
   return environment_.handler->Handle(
       context, "RepositoryIndex", "", {}, [&](GrpcCall*, CallReport*) {
         for (const ModelStatus& model : environment_.registry->List())
-          if (!request->ready() || model.state == ModelState::kReady)
-            Describe(model, response->add_models());
+          if (!request->ready() || CanServe(model.state)) Describe(model, response->add_models());
         return absl::OkStatus();
       });
 }
@@ -135,22 +135,23 @@ grpc::Status InferenceServiceImpl::RepositoryModelLoad(
     grpc::ServerContext* context, const inference::RepositoryModelLoadRequest* request,
     inference::RepositoryModelLoadResponse*) {
   return environment_.handler->Handle(
-      context, "RepositoryModelLoad", kScopeModels, {}, [&](GrpcCall*, CallReport*) {
+      context, "RepositoryModelLoad", kScopeModels, {}, [&](GrpcCall* call, CallReport*) {
         if (!environment_.model_control) return NotEnabled();
         if (!request->parameters().empty())
           return InvalidField("parameters", "models come from the server's folder as they are");
-        return environment_.registry->Load(request->model_name());
+        return environment_.registry->Load(request->model_name(), [call] { return call->Alive(); });
       });
 }
 
 grpc::Status InferenceServiceImpl::RepositoryModelUnload(
     grpc::ServerContext* context, const inference::RepositoryModelUnloadRequest* request,
     inference::RepositoryModelUnloadResponse*) {
-  return environment_.handler->Handle(context, "RepositoryModelUnload", kScopeModels, {},
-                                      [&](GrpcCall*, CallReport*) {
-                                        if (!environment_.model_control) return NotEnabled();
-                                        return environment_.registry->Unload(request->model_name());
-                                      });
+  return environment_.handler->Handle(
+      context, "RepositoryModelUnload", kScopeModels, {}, [&](GrpcCall* call, CallReport*) {
+        if (!environment_.model_control) return NotEnabled();
+        return environment_.registry->Unload(request->model_name(),
+                                             [call] { return call->Alive(); });
+      });
 }
 
 absl::Status InferenceServiceImpl::Upscale(const inference::ModelInferRequest& request,
@@ -188,7 +189,8 @@ absl::Status InferenceServiceImpl::Infer(const inference::ModelInferRequest& req
                                          GrpcCall* call, CallReport* report, InferAnswer* answer,
                                          inference::ModelInferResponse* response) {
   const absl::Time start = SteadyNow();
-  const absl::Status status = Upscale(request, call, report, answer);
+  absl::Status status = RequestId("id", request.id()).status();
+  if (status.ok()) status = Upscale(request, call, report, answer);
   if (status.ok()) answer->MoveTo(response);
   response->set_id(request.id());
   statistics_.Add(*report, status.ok(), SteadyNow() - start);
@@ -221,16 +223,26 @@ grpc::Status InferenceServiceImpl::ModelStreamInfer(
         if (streams > environment_.max_streams)
           return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
                                  "too many streams at once", absl::Seconds(1));
-        inference::ModelInferRequest request;
-        const auto next = [&] {
+        const absl::Time arrival = call->arrival();
+        const std::string stream_id = call->request_id();
+        const auto next = [&](inference::ModelInferRequest* request) {
           call->AwaitRequest(environment_.stream_idle > absl::ZeroDuration()
                                  ? SteadyNow() + environment_.stream_idle
                                  : absl::InfiniteFuture());
-          const bool read = stream->Read(&request);
+          const bool read = stream->Read(request);
           call->BeginRequest();
           return read;
         };
-        while (next()) {
+        // What is left of the call is the stream's again.
+        const auto restore = absl::MakeCleanup([&] {
+          call->set_arrival(arrival);
+          call->set_request_id(stream_id);
+        });
+        while (true) {
+          inference::ModelInferRequest request;  // a new one: an old one's memory would stay
+          if (!next(&request)) break;
+          const absl::StatusOr<std::string> request_id = RequestId("id", request.id());
+          call->set_request_id(request_id.ok() ? *request_id : NewRequestId());
           const absl::Time deadline = call->deadline();
           inference::ModelStreamInferResponse response;
           InferAnswer answer(environment_.outputs);
