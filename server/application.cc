@@ -17,7 +17,6 @@
 #include "base/free_pages.h"
 #include "base/steady_now.h"
 #include "imaging/decode.h"
-#include "jail/jail.h"
 #include "server/core/device_memory.h"
 #include "server/errors/errors.h"
 #include "server/logging/log.h"
@@ -40,6 +39,15 @@ std::string DeviceName(const std::string& setting) {
 #else
   return setting == "auto" ? "cpu" : setting;
 #endif
+}
+
+MachineFacts FactsOf(const std::string& device) {
+  MachineFacts facts = ReadMachineFacts();
+  if (device == "cpu") return facts;
+  const auto size = DeviceMemorySize(device);
+  // Why there is none is told when a model is loaded.
+  if (size.ok()) facts.device_memory_bytes = *size;
+  return facts;
 }
 
 // The settings were checked when they were read.
@@ -74,8 +82,8 @@ int WaitForSignal(absl::Duration timeout) {
 
 Application::Application(ServerConfig config)
     : config_(std::move(config)),
-      resources_(SizeResources(config_, ReadMachineFacts())),
       device_name_(DeviceName(config_.device())),
+      resources_(SizeResources(config_, FactsOf(device_name_))),
       metrics_(device_name_),
       cache_(resources_.feature_cache_bytes),
       device_(&metrics_, [this](const absl::Status&) { device_lost_ = true; }),
@@ -124,8 +132,11 @@ std::optional<Application::Failure> Application::Start() {
   scheduling.batch_coordinates = batches ? config_.batch_coordinates() : 0;
   if (ToDuration(config_.max_queue_time()) > absl::ZeroDuration())
     scheduling.max_queue_time = ToDuration(config_.max_queue_time());
+  scheduling.max_jobs = config_.max_rpcs();
   scheduling.max_bytes = resources_.memory_bytes - resources_.feature_cache_bytes;
-  scheduling.other_bytes = &LoadedModel::WeightsInMemory;
+  scheduling.other_bytes = [this] {
+    return scheduling::OtherBytes{LoadedModel::WeightsInMemory(), served_weights_};
+  };
   scheduler_ = std::make_unique<scheduling::Scheduler>(
       scheduling, &device_, &clock_,
       [this](int64_t coordinates, int64_t jobs) { metrics_.Batch(coordinates, jobs); });
@@ -155,6 +166,7 @@ std::optional<Application::Failure> Application::Start() {
   upload_.metrics = &metrics_;
   upload_.threads = upload_threads_.get();
   upload_.limits.max_file_bytes = config_.max_upload_bytes();
+  upload_.limits.max_query_coordinates = config_.max_query_coordinates();
   upload_.incomplete = front_bytes_.get();
   upload_.limits.read_timeout = ToDuration(config_.read_timeout());
   service_ = std::make_unique<SuperResolutionServiceImpl>(
@@ -169,8 +181,7 @@ std::optional<Application::Failure> Application::Start() {
     kserve_ = std::make_unique<kserve::InferenceServiceImpl>(kserve::InferenceEnvironment{
         kserve_handler_.get(), upscaling_.get(), registry_.get(), front_bytes_.get(),
         std::max(1, config_.max_rpcs() / 4), ToDuration(config_.connection_idle()),
-        config_.enable_model_control(),
-        [this] { return !draining_ && registry_->DefaultReady(); }});
+        config_.enable_model_control(), [this] { return Ready(); }});
     services.push_back(kserve_.get());
   }
   auto grpc = GrpcServer::Start(config_, resources_.memory_bytes / 4, services);
@@ -210,17 +221,29 @@ std::optional<Application::Failure> Application::StartDecoders() {
   options.decoders = resources_.workers;
   if (ToDuration(config_.max_decode_time()) > absl::ZeroDuration())
     options.max_decode_time = ToDuration(config_.max_decode_time());
-  auto jail = Jail::Start(options, [this](DecoderEnd end) {
+  const auto on_end = [this](DecoderEnd end) {
     metrics_.DecoderEnded(Name(end));
-    if (end != DecoderEnd::kCancelled)
+    if (end == DecoderEnd::kIdle) {
+      LogWarning("a decoder process died while it was idle");
+    } else if (end != DecoderEnd::kCancelled) {
       LogWarning("a decoder process was ended by a file", {{"reason", Name(end)}});
-  });
+    }
+  };
+  const auto on_starting = [](const absl::Status& status) {
+    if (status.ok()) {
+      LogInfo("decoder processes can be started again");
+    } else {
+      LogError("no decoder process can be started", {{"error", status.message()}});
+    }
+  };
+  auto jail = Jail::Start(options, on_end, on_starting);
   if (!jail.ok())
     return Failure{absl::UnavailableError(absl::StrCat(
                        "--decode-isolation: ", jail.status().message(),
                        "; with \"none\" files are decoded in the server itself, where a hostile "
                        "one can end it")),
                    kExitUsage};
+  jail_ = jail->get();
   opener_ = *std::move(jail);
   return std::nullopt;
 }
@@ -265,6 +288,7 @@ absl::Status Application::StartManagement() {
           if (draining_) return answer(false, "draining\n");
           if (!probe_->reachable())
             return answer(false, "full: a new connection to the server's own port got no answer\n");
+          if (!Decodes()) return answer(false, "no decoder process can be started; see the log\n");
           return answer(registry_->DefaultReady(), "the default model is not ready\n");
         }}});
   if (!server.ok())
@@ -303,15 +327,28 @@ void Application::OnModelChange(const ModelStatus& status) {
   }
   // Features of a version that is not served any more help nobody.
   const bool ready = status.state == ModelState::kReady;
-  if (ready || gone) cache_.DropModel(status.name, status.serial);
+  cache_.DropModel(status.name, status.serial);
   metrics_.ModelInfo(status.name, ready ? status.facts.version : "", status.facts.identity);
-  const int64_t weights = ready ? status.facts.weights_bytes : 0;
-  metrics_.model_memory()
-      .Add({{"model", status.name}, {"device", device_name_}, {"kind", "weights"}})
-      .Set(static_cast<double>(weights));
-  if (ready && scheduler_ != nullptr) CalibrateEstimates(status);
+  const auto set_memory = [&](const char* kind, int64_t bytes) {
+    metrics_.model_memory()
+        .Add({{"model", status.name}, {"device", device_name_}, {"kind", kind}})
+        .Set(static_cast<double>(bytes));
+  };
+  set_memory("weights", ready ? status.facts.weights_bytes : 0);
+  if (gone) set_memory("features", 0);  // CollectGauges() does not see it any more
+  int64_t served = 0;
+  for (const ModelStatus& model : registry_->List())
+    if (model.state == ModelState::kReady) served += model.facts.weights_bytes;
+  served_weights_ = served;
+  // Told again of the same version, what was measured since stays.
+  int64_t& calibrated = calibrated_[status.name];
+  if (ready && scheduler_ != nullptr && calibrated != status.serial) {
+    calibrated = status.serial;
+    CalibrateEstimates(status);
+  }
   if (grpc_ == nullptr) return;
-  grpc_->SetHealth(absl::StrCat("models/", status.name), ready && !draining_);
+  grpc_->SetHealth(absl::StrCat("models/", status.name),
+                   !gone && CanServe(status.state) && !draining_);
   UpdateHealth();
 }
 
@@ -330,7 +367,7 @@ void Application::CalibrateEstimates(const ModelStatus& status) {
 }
 
 void Application::UpdateHealth() {
-  const bool serving = !draining_ && registry_->DefaultReady();
+  const bool serving = Ready();
   grpc_->SetHealth("", serving);
   grpc_->SetHealth(kServiceName, serving);
 }
@@ -382,6 +419,7 @@ int64_t Application::Calls() const {
 ExitCode Application::RunUntilSignal() {
   absl::Time next_reload = SteadyNow() + ToDuration(config_.tls_reload_interval());
   MemoryKeeper memory(resources_.memory_bytes);
+  bool decoded = true;
   while (true) {
     if (const int signal = WaitForSignal(kTick); signal != 0) {
       LogInfo("stopping", {{"signal", signal == SIGTERM ? "Terminated" : "Interrupt"}});
@@ -389,12 +427,18 @@ ExitCode Application::RunUntilSignal() {
     }
     if (device_lost_) {
       LogError("the device is lost");
+      // A piece may wait for it without end.
+      last_moments_ = std::make_unique<LastMoments>(kLastMoments, kExitDeviceLost);
       scheduler_->Drain(absl::ZeroDuration());
       acceptor_->Stop();
       grpc_->BeginShutdown();
       http_.reset();
-      grpc_->EndShutdown(absl::Seconds(2));
+      grpc_->EndShutdown(absl::Seconds(1));
       return kExitDeviceLost;
+    }
+    if (Decodes() != decoded) {
+      decoded = !decoded;
+      UpdateHealth();
     }
     const bool busy = loading_ || Calls() > 0;
     if (memory.Due(SteadyNow(), busy, ResidentBytes(), FreePageBytes())) ReleaseFreePages();

@@ -3,6 +3,8 @@
 #define SERVER_APPLICATION_H_
 
 #include <atomic>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "jail/jail.h"
 #include "jail/picture_file.h"
 #include "scheduling/clock.h"
 #include "scheduling/scheduler.h"
@@ -71,6 +74,8 @@ class Application {
  private:
   void OnModelChange(const ModelStatus& status);
   void CalibrateEstimates(const ModelStatus& status);
+  bool Decodes() const { return jail_ == nullptr || jail_->Serves(); }
+  bool Ready() const { return !draining_ && registry_->DefaultReady() && Decodes(); }
   void UpdateHealth();
   void LoadModels();
   void CollectGauges();
@@ -84,17 +89,21 @@ class Application {
 
   std::unique_ptr<LastMoments> last_moments_;  // outlives all others
   const ServerConfig config_;
-  const Resources resources_;
   const std::string device_name_;
+  const Resources resources_;
   std::atomic<bool> draining_ = false;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> device_lost_ = false;
-  std::atomic<bool> loading_ = true;  // the models of the start
+  std::atomic<bool> loading_ = true;         // the models of the start
+  std::atomic<int64_t> served_weights_ = 0;  // bytes of the models that are ready
+  // Serials of the models whose estimates are made. Of OnModelChange() alone.
+  std::map<std::string, int64_t> calibrated_;
   Metrics metrics_;
   FeatureCache cache_;
   scheduling::SteadyClock clock_;
   WorkDevice device_;
   std::unique_ptr<PictureOpener> opener_;
+  const Jail* jail_ = nullptr;  // opener_, where it is one
   std::unique_ptr<ModelRegistry> registry_;
   std::unique_ptr<scheduling::Scheduler> scheduler_;
   std::unique_ptr<TokenFile> tokens_;

@@ -122,6 +122,8 @@ Resources SizeResources(const config::v1::ServerConfig& config, const MachineFac
       config.workers() > 0 ? config.workers() : std::max(1, static_cast<int>(std::floor(cpus)));
   int64_t memory = facts.total_memory_bytes;
   Tighten(facts.cgroup_memory_bytes, &memory);
+  // Latent codes and contexts, most of what requests need, lie there.
+  Tighten(facts.device_memory_bytes, &memory);
   if (memory <= 0) memory = int64_t{2} << 30;
   resources.memory_bytes = config.memory_bytes() > 0 ? config.memory_bytes() : memory / 4 * 3;
   resources.feature_cache_bytes =

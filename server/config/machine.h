@@ -16,6 +16,7 @@ struct MachineFacts {
   double cgroup_cpus = 0;           // quota / period; 0: no limit
   int64_t cgroup_memory_bytes = 0;  // 0: no limit
   int64_t total_memory_bytes = 0;
+  int64_t device_memory_bytes = 0;  // of the GPU that models are on; 0: of none
 };
 
 // proc and sys: "/proc" and "/sys" but in tests. Reads cgroup v2 and v1, the strictest limit on the
@@ -25,7 +26,7 @@ MachineFacts ReadMachineFacts(const std::string& proc = "/proc", const std::stri
 // How the server sizes itself.
 struct Resources {
   int workers = 1;                  // compute threads
-  int64_t memory_bytes = 0;         // host memory for requests and caches
+  int64_t memory_bytes = 0;         // for requests and caches, the host's and a GPU's together
   int64_t feature_cache_bytes = 0;  // thereof
   int tiles_ahead = 4;              // of one request
 };

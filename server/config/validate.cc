@@ -19,6 +19,14 @@ absl::Status Range(absl::string_view flag, int64_t value, int64_t low, int64_t h
       absl::StrCat("--", flag, ": ", value, " is not between ", low, " and ", high));
 }
 
+absl::Status AtLeast(absl::string_view flag, const google::protobuf::Duration& value,
+                     absl::Duration low) {
+  if (ToDuration(value) >= low) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ",
+                                                 absl::FormatDuration(ToDuration(value)),
+                                                 " is less than ", absl::FormatDuration(low)));
+}
+
 absl::Status OneOf(absl::string_view flag, const std::string& value,
                    std::initializer_list<absl::string_view> choices) {
   if (absl::c_linear_search(choices, value)) return absl::OkStatus();
@@ -106,6 +114,10 @@ absl::Status ValidateConfig(const ServerConfig& config) {
   HIIF_RETURN_IF_ERROR(OneOf("log-format", config.log_format(), {"text", "json"}));
   HIIF_RETURN_IF_ERROR(
       OneOf("log-level", config.log_level(), {"debug", "info", "warning", "error"}));
+  HIIF_RETURN_IF_ERROR(AtLeast("max-decode-time", config.max_decode_time(), absl::Milliseconds(1)));
+  HIIF_RETURN_IF_ERROR(
+      AtLeast("tls-reload-interval", config.tls_reload_interval(), absl::Seconds(1)));
+  HIIF_RETURN_IF_ERROR(AtLeast("stuck-after", config.stuck_after(), absl::Seconds(1)));
   constexpr int64_t kMany = int64_t{1} << 40;
   HIIF_RETURN_IF_ERROR(Range("max-input-pixels", config.max_input_pixels(), 1, kMany));
   HIIF_RETURN_IF_ERROR(Range("max-output-pixels", config.max_output_pixels(), 1, kMany));

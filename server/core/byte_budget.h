@@ -10,7 +10,9 @@ namespace hiif::server {
 // Any thread.
 class ByteBudget {
  public:
-  explicit ByteBudget(int64_t bytes) : left_(bytes) {}
+  explicit ByteBudget(int64_t bytes) : total_(bytes), left_(bytes) {}
+  // What needs more than this never gets it.
+  int64_t total() const { return total_; }
   // False: there are not as many left, and none is taken.
   bool Take(int64_t bytes) {
     if ((left_ -= bytes) >= 0) return true;
@@ -20,6 +22,7 @@ class ByteBudget {
   void Give(int64_t bytes) { left_ += bytes; }
 
  private:
+  const int64_t total_;
   std::atomic<int64_t> left_;
 };
 

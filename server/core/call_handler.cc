@@ -1,5 +1,7 @@
 #include "server/core/call_handler.h"
 
+#include <utility>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/str_join.h"
 #include "base/steady_now.h"
@@ -11,6 +13,8 @@ namespace hiif::server {
 namespace {
 
 constexpr absl::Duration kNoRoomRetry = absl::Seconds(1);
+// Answers that may wait for their clients beside the most calls: each can hold a thread.
+constexpr int kMostSending = 16;
 
 void LogCall(CallName name, const Call& call, absl::string_view trace_id, const CallReport& report,
              const absl::Status& status, absl::Duration duration) {
@@ -55,17 +59,25 @@ absl::Status CallHandler::Authorize(const Credentials& credentials, const char* 
   return absl::OkStatus();
 }
 
-CallHandler::Slot::Slot(CallHandler* handler) : handler_(handler), calls_(++handler->calls_) {
+CallHandler::Slot::Slot(CallHandler* handler)
+    : handler_(handler), handled_(++handler->handled_), calls_(++handler->calls_) {
   handler_->metrics_->InFlight(1);
 }
 
 CallHandler::Slot::~Slot() {
-  handler_->metrics_->InFlight(-1);
+  BeginSending();
   --handler_->calls_;
 }
 
+void CallHandler::Slot::BeginSending() {
+  if (std::exchange(sending_, true)) return;
+  handler_->metrics_->InFlight(-1);
+  --handler_->handled_;
+}
+
 absl::Status CallHandler::Slot::Check() const {
-  if (calls_ <= handler_->options_.max_calls) return absl::OkStatus();
+  const int most = handler_->options_.max_calls;
+  if (handled_ <= most && calls_ <= most + kMostSending) return absl::OkStatus();
   handler_->metrics_->Rejected(kReasonQueueFull);
   return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
                          "too many calls at once", kNoRoomRetry);

@@ -42,7 +42,8 @@ class CallHandler {
   absl::Status Authorize(const Credentials& credentials, const char* scope,
                          std::string* caller) const;
 
-  // A place among the calls handled at once, given back at the end of its life.
+  // A place among the calls handled at once, given back when only the answer is left to be sent,
+  // and one among those that are not over, given back at the end of its life.
   class Slot {
    public:
     explicit Slot(CallHandler* handler);
@@ -51,22 +52,28 @@ class CallHandler {
     Slot& operator=(const Slot&) = delete;
     // ResourceExhausted: there are too many.
     absl::Status Check() const;
+    // The handler is over: the next call may have its place, while not too many answers wait for
+    // their clients.
+    void BeginSending();
 
    private:
     CallHandler* const handler_;
+    const int handled_;
     const int calls_;
+    bool sending_ = false;
   };
 
   // Counts, records and logs a call that is over; once each. traceparent: of the client, or empty.
   void Finish(CallName name, const Call& call, const std::string& traceparent,
               const CallReport& report, const absl::Status& status);
 
-  // Calls being handled now.
+  // Calls being handled now, or whose answers are being sent.
   int calls() const { return calls_; }
 
  private:
   Metrics* const metrics_;
   const HandlerOptions options_;
+  std::atomic<int> handled_ = 0;
   std::atomic<int> calls_ = 0;
 };
 

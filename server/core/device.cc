@@ -5,9 +5,9 @@
 
 #include "absl/time/time.h"
 #include "base/steady_now.h"
-#include "server/core/guarded.h"
 #include "server/core/image_work.h"
 #include "server/errors/errors.h"
+#include "server/errors/guarded.h"
 
 namespace hiif::server {
 namespace {
@@ -64,7 +64,10 @@ std::vector<absl::Status> WorkDevice::RunShared(absl::Span<const scheduling::Ass
   const Upscaler& upscaler = WorkOf(batch[owners[0]]).upscaler();
   const absl::Time start = SteadyNow();
   absl::Status all = upscaler.Render(tiles);
-  if (absl::IsResourceExhausted(all)) metrics_->OutOfMemory();
+  if (absl::IsResourceExhausted(all)) {
+    metrics_->OutOfMemory();
+    WorkOf(batch[owners[0]]).MakeRoom();
+  }
   const absl::Duration each = (SteadyNow() - start) / static_cast<int64_t>(tiles.size());
   for (size_t k = 0; k < tiles.size(); ++k) {
     const scheduling::Assignment& assignment = batch[owners[k]];
@@ -86,7 +89,8 @@ absl::Status WorkDevice::Examine(absl::Status status) {
     return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory, status.message(),
                            absl::Seconds(5));
   }
-  if (absl::IsUnavailable(status)) {
+  // One with a reason is not the device's.
+  if (absl::IsUnavailable(status) && ReasonOf(status).empty()) {
     status = ErrorWithReason(absl::StatusCode::kUnavailable, kReasonDeviceLost, status.message(),
                              absl::Seconds(5));
     on_lost_(status);

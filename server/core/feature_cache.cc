@@ -82,6 +82,20 @@ void FeatureCache::DropModel(const std::string& model, int64_t serial) {
   }
 }
 
+int64_t FeatureCache::DropUnheld() {
+  List dropped;
+  int64_t before = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    before = bytes_;
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      entry = entry->held() ? std::next(entry) : Drop(entry, dropped);
+    }
+    before -= bytes_;
+  }
+  return before;
+}
+
 FeatureCache::List::iterator FeatureCache::Drop(List::iterator entry, List& dropped) {
   const auto next = std::next(entry);
   bytes_ -= entry->bytes;

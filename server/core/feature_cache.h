@@ -45,6 +45,9 @@ class FeatureCache {
   // hold of it, later.
   void DropModel(const std::string& model, int64_t serial);
 
+  // Where memory is short: drops all that no request holds. Returns its bytes.
+  int64_t DropUnheld();
+
   int64_t bytes() const;
   int64_t ModelBytes(const std::string& model) const;
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "base/digest.h"
 #include "base/status_macros.h"
 #include "server/core/proto_types.h"
@@ -13,6 +14,8 @@ namespace hiif::server {
 namespace {
 
 constexpr int64_t kMetadataCopies = 4;
+// A decoder process that could not be started is tried again within it.
+constexpr absl::Duration kTryAgain = absl::Seconds(2);
 
 absl::StatusOr<ImageFacts> RawFacts(const v1::RawImage& raw, int64_t max_pixels) {
   if (raw.width() < 1) return InvalidField("image.raw.width", "1 or more is allowed");
@@ -37,6 +40,14 @@ absl::StatusOr<ImageFacts> RawFacts(const v1::RawImage& raw, int64_t max_pixels)
         absl::StrFormat("%d bytes for %d x %d pixels of %d channels, there are %d", bytes,
                         raw.width(), raw.height(), raw.channels(), raw.samples().size()));
   return facts;
+}
+
+// What came of reading a file, as an error of its field.
+absl::Status FileError(absl::string_view field, const absl::Status& status) {
+  if (absl::IsUnavailable(status))
+    return ErrorWithReason(absl::StatusCode::kUnavailable, kReasonNoDecoder, status.message(),
+                           kTryAgain);
+  return AtField(field, status);
 }
 
 }  // namespace
@@ -67,7 +78,7 @@ absl::StatusOr<ImageInput> ImageInput::FromFile(absl::string_view bytes, absl::s
   const ImageLimits limits{.max_pixels = options.max_pixels};
   HIIF_ASSIGN_OR_RETURN(const std::shared_ptr<const PictureFile> file, options.opener->Open(bytes));
   auto info = file->Probe(limits, std::nullopt, options.cancelled);
-  if (!info.ok()) return AtField(field, info.status());
+  if (!info.ok()) return FileError(field, info.status());
   if (options.frame < 0 || options.frame > info->frames)
     return InvalidField("parameters.frame",
                         absl::StrFormat("0 to %d is allowed for this file", info->frames));
@@ -78,7 +89,7 @@ absl::StatusOr<ImageInput> ImageInput::FromFile(absl::string_view bytes, absl::s
                                           "one by parameters.frame",
                                           info->frames));
     info = file->Probe(limits, options.frame - 1, options.cancelled);
-    if (!info.ok()) return AtField(field, info.status());
+    if (!info.ok()) return FileError(field, info.status());
   }
   ImageInput input;
   input.facts_ = {info->size, info->channels, info->type};
@@ -120,7 +131,7 @@ absl::StatusOr<Picture> ImageInput::Decode(bool convert_to_srgb,
   auto picture = file_ == nullptr ? PictureFromSamples(facts_.size, facts_.channels, facts_.type,
                                                        bytes_, options_.clip)
                                   : file_->Decode(info_, decoding);
-  if (!picture.ok()) return AtField(field_, picture.status());
+  if (!picture.ok()) return FileError(field_, picture.status());
   // Admission, tiles and tokens stand on the header; a file that decodes to something else is not
   // served.
   if (!(picture->size() == facts_.size) || picture->channels != facts_.channels ||

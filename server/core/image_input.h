@@ -30,7 +30,8 @@ struct InputOptions {
 // Borrows the bytes of the request it was made from, and the opener.
 class ImageInput {
  public:
-  // InvalidArgument naming the field ("image.encoded", "image.raw.width"); decodes nothing.
+  // InvalidArgument naming the field ("image.encoded", "image.raw.width"), or of the opener;
+  // decodes nothing.
   static absl::StatusOr<ImageInput> FromSource(const v1::ImageSource& source,
                                                const InputOptions& options);
   static absl::StatusOr<ImageInput> FromFile(absl::string_view bytes, absl::string_view field,
@@ -53,7 +54,8 @@ class ImageInput {
   // frame). Takes 1 ms for a megabyte or two.
   std::string Digest() const;
 
-  // InvalidArgument naming the field for damaged data; Cancelled when `cancelled` says so.
+  // InvalidArgument naming the field for damaged data; Cancelled when `cancelled` says so;
+  // Unavailable with the reason NO_DECODER where the opener has no process.
   absl::StatusOr<Picture> Decode(bool convert_to_srgb, std::function<bool()> cancelled) const;
 
  private:

@@ -85,7 +85,7 @@ scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t byte
   spec.deadline = call.deadline();
   spec.bytes = bytes;
   for (const Stage stage : stages_) spec.stages.push_back(Describe(stage));
-  if (std::optional<scheduling::Stage> file = FileStage()) spec.stages.push_back(*std::move(file));
+  if (std::optional<scheduling::Stage> file = LastStage()) spec.stages.push_back(*std::move(file));
   return spec;
 }
 
@@ -100,6 +100,8 @@ scheduling::Stage ImageWork::Describe(Stage stage) {
       const WorkCost cost = upscaler().Cost(InputSize(), input_.grid, input_.region, Options());
       std::vector<int64_t> blocks;
       for (const double work : cost.encode) blocks.push_back(model().EncodeCoordinates(work));
+      const int64_t longest = *std::max_element(blocks.begin(), blocks.end());
+      described.uncut = longest > kLongestFairPiece;
       described.costs = std::move(blocks);
       described.spreads = !upscaler().config().encoder->one_thread();
       return described;
@@ -142,7 +144,6 @@ absl::StatusOr<scheduling::Admission> ImageWork::Submit(const Call& call, int pr
 
 void ImageWork::Cancel(const absl::Status& why) {
   if (id_ == 0) return;
-  cancelled_ = true;
   environment_.scheduler->Cancel(id_, why);
   // Cancel ignores a job that is just ending, but its OnDone may still be to come.
   absl::MutexLock lock(&mutex_);
@@ -184,7 +185,7 @@ absl::Status ImageWork::Run(int stage, int64_t piece, int threads) {
   const absl::Time start = SteadyNow();
   int64_t unset = -1;
   queue_ns_.compare_exchange_strong(unset, absl::ToInt64Nanoseconds(start - submitted_));
-  if (stage == static_cast<int>(stages_.size())) return RunFile(piece);
+  if (stage == static_cast<int>(stages_.size())) return RunLast(piece);
   const auto timed = [&](const absl::Status& status) {
     AddTime(stages_[stage], SteadyNow() - start);
     return status;
@@ -204,12 +205,20 @@ absl::Status ImageWork::Run(int stage, int64_t piece, int threads) {
 std::optional<RenderTile> ImageWork::PrepareTile(int, int64_t) { return std::nullopt; }
 absl::Status ImageWork::FinishTile(int, int64_t) { return absl::OkStatus(); }
 
+bool ImageWork::StillWanted() const {
+  environment_.scheduler->Beat();
+  return !cancelled();
+}
+
 absl::Status ImageWork::Decode() {
   HIIF_ASSIGN_OR_RETURN(Picture decoded, input_.image->Decode(input_.convert_to_srgb,
-                                                              [this] { return cancelled(); }));
+                                                              [this] { return !StillWanted(); }));
   auto picture = std::make_shared<const Picture>(std::move(decoded));
   if (!features_cached_) {
-    HIIF_ASSIGN_OR_RETURN(encoding_, upscaler().StartEncoding(picture->colour));
+    HIIF_RETURN_IF_ERROR(WithRoom([&]() -> absl::Status {
+      HIIF_ASSIGN_OR_RETURN(encoding_, upscaler().StartEncoding(picture->colour));
+      return absl::OkStatus();
+    }));
   }
   absl::MutexLock lock(&mutex_);
   picture_ = std::move(picture);
@@ -218,9 +227,9 @@ absl::Status ImageWork::Decode() {
 }
 
 absl::Status ImageWork::EncodeBlock(int64_t block, int threads) {
-  return encoding_->EncodeBlock(static_cast<int>(block), threads, [this] {
-    environment_.scheduler->Beat();
-    return !cancelled();
+  return WithRoom([&] {
+    return encoding_->EncodeBlock(static_cast<int>(block), threads,
+                                  [this] { return StillWanted(); });
   });
 }
 
@@ -230,7 +239,10 @@ absl::Status ImageWork::MakeContext() {
     encoding_.reset();
     environment_.cache->InsertFeatures(CacheKey(), features_);
   }
-  HIIF_ASSIGN_OR_RETURN(context_, upscaler().MakeContext(*features_, input_.grid, Options()));
+  HIIF_RETURN_IF_ERROR(WithRoom([&]() -> absl::Status {
+    HIIF_ASSIGN_OR_RETURN(context_, upscaler().MakeContext(*features_, input_.grid, Options()));
+    return absl::OkStatus();
+  }));
   environment_.cache->InsertContext(CacheKey(), context_);
   return absl::OkStatus();
 }

@@ -43,6 +43,10 @@ inline constexpr double kDecodedPerSecond = 75'000;
 // Of output pixels, into a file.
 inline constexpr double kFilePixelsPerSecond = 2'000'000;
 
+// In output pixels decoded: about ten seconds of a core. Encoders that take an image whole have
+// longer pieces, beside which others get a worker.
+inline constexpr int64_t kLongestFairPiece = 300'000;
+
 // What a request needs from the server. Everything outlives every request.
 struct WorkEnvironment {
   scheduling::Scheduler* scheduler = nullptr;
@@ -78,6 +82,7 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   // of it.
   virtual std::optional<RenderTile> PrepareTile(int stage, int64_t piece);
   virtual absl::Status FinishTile(int stage, int64_t piece);
+  void OnEnding() final { cancelled_ = true; }
   void OnDone(const absl::Status& status) final;
   const LoadedModel& model() const { return *input_.model; }
   const Upscaler& upscaler() const { return model().upscaler(input_.use); }
@@ -104,14 +109,17 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   bool features_cached() const { return features_cached_; }
   // Bytes of features and buffers of the first stages, for admission.
   int64_t PreparationBytes() const;
+  // Where the models' device has no memory: drops cached features that nobody holds. False: there
+  // were none.
+  bool MakeRoom() const { return environment_.cache->DropUnheld() > 0; }
 
  protected:
   // The stage behind those of the picture.
   virtual scheduling::Stage FinalStage() = 0;
   virtual absl::Status RunFinal(int64_t piece) = 0;
   // What follows it, if anything.
-  virtual std::optional<scheduling::Stage> FileStage() { return std::nullopt; }
-  virtual absl::Status RunFile(int64_t /*piece*/) { return absl::OkStatus(); }
+  virtual std::optional<scheduling::Stage> LastStage() { return std::nullopt; }
+  virtual absl::Status RunLast(int64_t /*piece*/) { return absl::OkStatus(); }
 
   // Waits until `ready` (looked at under the lock), the end of the work, or of the call. OK: it is
   // ready.
@@ -119,6 +127,15 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Its number in the scheduler; that of the file is the next.
   int final_stage() const { return static_cast<int>(stages_.size()) - 1; }
+  // f(), which returns a Status; where it finds no memory, again after MakeRoom().
+  template <class F>
+  absl::Status WithRoom(const F& f) const {
+    absl::Status status = f();
+    if (absl::IsResourceExhausted(status) && MakeRoom()) status = f();
+    return status;
+  }
+  // For what takes long: says that it gets on, and whether to go on.
+  bool StillWanted() const;
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   const WorkEnvironment environment_;

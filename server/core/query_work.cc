@@ -10,17 +10,22 @@
 namespace hiif::server {
 namespace {
 
-constexpr int64_t kPieceCoordinates = 4096;
-
 int64_t Pieces(int64_t coordinates) {
-  return (coordinates + kPieceCoordinates - 1) / kPieceCoordinates;
+  return (coordinates + QueryWork::kPieceCoordinates - 1) / QueryWork::kPieceCoordinates;
+}
+
+// Pieces run at once, each as large as a tile's.
+WorkInput OfPieces(WorkInput input, int64_t pieces) {
+  input.region = {0, 0, MemoryFootprint::kTilePixels, pieces};
+  return input;
 }
 
 }  // namespace
 
 QueryWork::QueryWork(const WorkEnvironment& environment, WorkInput input, Cell cell,
                      std::vector<Coordinate> coordinates)
-    : ImageWork(environment, std::move(input)),
+    : ImageWork(environment,
+                OfPieces(std::move(input), Pieces(static_cast<int64_t>(coordinates.size())))),
       cell_(cell),
       coordinates_(std::move(coordinates)),
       rgb_(coordinates_.size() * 3),
@@ -48,7 +53,8 @@ absl::Status QueryWork::RunFinal(int64_t piece) {
   const int64_t begin = piece * kPieceCoordinates;
   const auto part = absl::MakeConstSpan(coordinates_).subspan(begin, kPieceCoordinates);
   const auto rgb = absl::MakeSpan(rgb_).subspan(begin * 3, part.size() * 3);
-  HIIF_RETURN_IF_ERROR(upscaler().Query(*features_, *context_, cell_, part, rgb));
+  HIIF_RETURN_IF_ERROR(
+      WithRoom([&] { return upscaler().Query(*features_, *context_, cell_, part, rgb); }));
   for (float& value : rgb) value = ToUnit(value);
   AddTime(Stage::kQuery, SteadyNow() - start);
   absl::MutexLock lock(&mutex_);

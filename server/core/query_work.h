@@ -18,6 +18,8 @@ class QueryWork : public ImageWork {
   absl::StatusOr<std::vector<float>> TakeResult(const Call& call);
 
   int64_t Bytes() const;
+  // Coordinates of a piece.
+  static constexpr int64_t kPieceCoordinates = 4096;
 
  protected:
   scheduling::Stage FinalStage() override;

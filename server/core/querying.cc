@@ -91,7 +91,8 @@ absl::Status Querying::Run(const v1::QueryRequest& request, Call* call, v1::Quer
   HIIF_ASSIGN_OR_RETURN(std::vector<Coordinate> coordinates,
                         CoordinatesOf(request, limits_.max_query_coordinates));
   WorkInput input;
-  HIIF_ASSIGN_OR_RETURN(input.model, registry_->Acquire(request.model(), ""));
+  HIIF_ASSIGN_OR_RETURN(input.model,
+                        registry_->Acquire(request.model(), "", [call] { return call->Alive(); }));
   report->model = input.model->name();
   Grid size;
   HIIF_RETURN_IF_ERROR(FindImage(request, *call, &input, &size, report));

@@ -4,10 +4,11 @@
 
 namespace hiif::server {
 
-Strips::Strips(const Plan& plan) : plan_(plan) {
+Strips::Strips(const Plan& plan, int64_t variants) : plan_(plan), variants_(variants) {
   const int64_t width = std::min<int64_t>(plan_.tile_size, plan_.region.width);
   const int64_t height = std::min<int64_t>(plan_.tile_size, plan_.region.height);
-  per_tile_ = std::max<int64_t>(1, (width * height + kPixels - 1) / kPixels);
+  per_tile_ = std::max<int64_t>(1, (width * height * variants + kPixels - 1) / kPixels);
+  per_tile_ = std::min(per_tile_, height);  // of a row at least
   rows_ = (height + per_tile_ - 1) / per_tile_;
 }
 
@@ -23,11 +24,11 @@ Strip Strips::operator[](int64_t index) const {
   return strip;
 }
 
-int64_t Strips::Cost(int64_t index, int64_t variants) const {
-  return std::max<int64_t>(1, (*this)[index].region.pixels() * variants);
+int64_t Strips::Cost(int64_t index) const {
+  return std::max<int64_t>(1, (*this)[index].region.pixels() * variants_);
 }
 
-int64_t Strips::TotalCost(int64_t variants) const {
+int64_t Strips::TotalCost() const {
   const int64_t size = plan_.tile_size;
   const Region& region = plan_.region;
   const int64_t row = plan_.first_tile / plan_.columns();
@@ -39,7 +40,7 @@ int64_t Strips::TotalCost(int64_t variants) const {
   const auto empty = [&](int64_t height) { return per_tile_ - (height + rows_ - 1) / rows_; };
   const int64_t tiles = plan_.tiles() - plan_.first_tile;
   const int64_t last = std::min(tiles, plan_.columns());  // of the lowest row
-  return pixels * variants + (tiles - last) * empty(std::min(size, region.height)) +
+  return pixels * variants_ + (tiles - last) * empty(std::min(size, region.height)) +
          last * empty(region.height - (plan_.rows() - 1) * size);
 }
 

@@ -22,17 +22,19 @@ class Strips {
  public:
   static constexpr int64_t kPixels = 16384;
 
-  explicit Strips(const Plan& plan);
+  // variants: how often each pixel is computed, ModelUse::variants().
+  Strips(const Plan& plan, int64_t variants);
 
   int64_t per_tile() const { return per_tile_; }
   int64_t count() const { return (plan_.tiles() - plan_.first_tile) * per_tile_; }
   Strip operator[](int64_t index) const;
   // Its pixels times variants, at least 1.
-  int64_t Cost(int64_t index, int64_t variants) const;
-  int64_t TotalCost(int64_t variants) const;  // the sum, without a look at each
+  int64_t Cost(int64_t index) const;
+  int64_t TotalCost() const;  // the sum, without a look at each
 
  private:
   const Plan plan_;
+  const int64_t variants_;
   int64_t per_tile_ = 1;
   int64_t rows_ = 1;  // of a strip
 };

@@ -45,14 +45,14 @@ UpscaleWork::UpscaleWork(const WorkEnvironment& environment, WorkInput input, Pl
     : ImageWork(environment, std::move(input)),
       plan_(std::move(plan)),
       tiles_ahead_(tiles_ahead),
-      strips_(plan_),
+      strips_(plan_, variants()),
       next_tile_(plan_.first_tile) {}
 
 scheduling::Stage UpscaleWork::FinalStage() {
   scheduling::Stage stage;
   stage.name = StageName(Stage::kQuery);
-  stage.costs = {strips_.count(), strips_.TotalCost(variants()),
-                 [this](int64_t piece) { return strips_.Cost(piece, variants()); }};
+  stage.costs = {strips_.count(), strips_.TotalCost(),
+                 [this](int64_t piece) { return strips_.Cost(piece); }};
   stage.batch_key = ModelUse::kWays * static_cast<uint64_t>(model().serial()) + input_.use.way();
   stage.max_ahead = tiles_ahead_ * strips_.per_tile();
   return stage;
@@ -82,7 +82,7 @@ absl::Status UpscaleWork::RunFinal(int64_t piece) {
   const absl::Time start = SteadyNow();
   if (strip.region.pixels() > 0) {
     const RenderTile tile{features_.get(), context_.get(), strip.region, absl::MakeSpan(network)};
-    HIIF_RETURN_IF_ERROR(upscaler().Render({&tile, 1}));
+    HIIF_RETURN_IF_ERROR(WithRoom([&] { return upscaler().Render({&tile, 1}); }));
   }
   AddTime(Stage::kQuery, SteadyNow() - start);
   return Compose(strip, network);
@@ -136,11 +136,6 @@ absl::Status UpscaleWork::Compose(const Strip& strip, absl::Span<const float> ne
   return absl::OkStatus();
 }
 
-bool UpscaleWork::StillWanted() const {
-  environment_.scheduler->Beat();
-  return !cancelled();
-}
-
 absl::Status UpscaleWork::EncodeTiles() {
   bool mine = false;
   while (true) {
@@ -172,20 +167,19 @@ absl::Status UpscaleWork::EncodeTiles() {
   }
 }
 
-// Two pieces: the second waits until the handler has taken everything, so that what it has not
-// taken is counted as this job's.
-std::optional<scheduling::Stage> UpscaleWork::FileStage() {
-  if (!plan_.file) return std::nullopt;
+// Two pieces: the second waits until the handler has taken everything, and sent the tiles, so that
+// what it has not is counted as this job's.
+std::optional<scheduling::Stage> UpscaleWork::LastStage() {
   scheduling::Stage stage;
-  stage.name = StageName(Stage::kFile);
-  stage.uncut = WrittenWhole(plan_.file->format);
+  stage.name = StageName(plan_.file ? Stage::kFile : Stage::kSend);
+  stage.uncut = plan_.file && WrittenWhole(plan_.file->format);
   stage.costs = {1 + (stage.uncut ? plan_.region.pixels() * kFileCoordinates : 0), 1};
   stage.max_ahead = 1;
   return stage;
 }
 
-absl::Status UpscaleWork::RunFile(int64_t piece) {
-  if (piece > 0) return absl::OkStatus();
+absl::Status UpscaleWork::RunLast(int64_t piece) {
+  if (piece > 0 || !plan_.file) return absl::OkStatus();
   const absl::Time start = SteadyNow();
   std::optional<BeatFor> beating;
   if (WrittenWhole(plan_.file->format))
@@ -232,6 +226,8 @@ absl::StatusOr<std::string> UpscaleWork::TakeBytes(const Call& call) {
     if (done || !bytes.empty()) return bytes;
   }
 }
+
+void UpscaleWork::TilesSent() { environment_.scheduler->Credit(id_, final_stage() + 1, 1); }
 
 int64_t UpscaleWork::FilePixels() {
   absl::MutexLock lock(&mutex_);

@@ -30,6 +30,8 @@ class UpscaleWork : public ImageWork {
 
   // Client samples of tile `index`, once; tiles are taken in order.
   absl::StatusOr<std::string> TakeTile(int64_t index, const Call& call);
+  // That the caller has sent the last tile. Until then they count as this job's.
+  void TilesSent();
   // Or, with plan.file, the next bytes of the file; empty: there are no more.
   absl::StatusOr<std::string> TakeBytes(const Call& call);
   // Output pixels that are in the file so far.
@@ -46,8 +48,8 @@ class UpscaleWork : public ImageWork {
  protected:
   scheduling::Stage FinalStage() override;
   absl::Status RunFinal(int64_t piece) override;
-  std::optional<scheduling::Stage> FileStage() override;
-  absl::Status RunFile(int64_t piece) override;
+  std::optional<scheduling::Stage> LastStage() override;
+  absl::Status RunLast(int64_t piece) override;
 
  private:
   struct Output {
@@ -69,7 +71,6 @@ class UpscaleWork : public ImageWork {
   // Puts complete tiles into the file, unless another worker is at it.
   absl::Status EncodeTiles();
   void Publish(std::string bytes, int64_t strips, int64_t pixels, bool done);
-  bool StillWanted() const;
 
   const Plan plan_;
   const int64_t tiles_ahead_;

@@ -100,6 +100,7 @@ struct Sender {
       environment.metrics->TileSent(pixels);
       Sent(start, report.output_pixels + pixels, index + 1 == plan.tiles(), output);
     }
+    work.TilesSent();
     return absl::OkStatus();
   }
 
@@ -200,7 +201,8 @@ absl::Status Upscaling::RunFile(absl::string_view file, absl::string_view field,
 
 absl::Status Upscaling::RunInput(ImageInput input, const UpscaleOrder& order, Call* call,
                                  UpscaleStream* stream, CallReport* report) const {
-  HIIF_ASSIGN_OR_RETURN(auto model, registry_->Acquire(order.model, order.model_version));
+  HIIF_ASSIGN_OR_RETURN(auto model, registry_->Acquire(order.model, order.model_version,
+                                                       [call] { return call->Alive(); }));
   report->model = model->name();
   const std::string digest = input.Digest();
   HIIF_ASSIGN_OR_RETURN(const Request request, MakeRequest(order, input, digest, std::move(model),

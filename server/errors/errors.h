@@ -30,6 +30,7 @@ inline constexpr char kReasonSlowSender[] = "SLOW_SENDER";
 inline constexpr char kReasonAuthentication[] = "AUTHENTICATION";
 inline constexpr char kReasonScope[] = "SCOPE";
 inline constexpr char kReasonDeviceLost[] = "DEVICE_LOST";
+inline constexpr char kReasonNoDecoder[] = "NO_DECODER";
 
 // What is kept of a message. HTTP/2 peers limit the size of trailers, 8 KiB by default, and a
 // message is in there three times.

@@ -51,13 +51,13 @@ constexpr Method kMethods[] = {{"grpc", "Upscale", true},
                                {"http", "ListModels", false},
                                {"http", "GetModel", false},
                                {"kserve", "ModelInfer", true},
-                               {"kserve", "ModelStreamInfer", true}};
+                               {"kserve", "ModelStreamInfer", false}};
 constexpr const char* kCodes[] = {
     "OK",          "CANCELLED", "INVALID_ARGUMENT",  "DEADLINE_EXCEEDED",
     "UNAVAILABLE", "INTERNAL",  "RESOURCE_EXHAUSTED"};
 constexpr const char* kRejections[] = {"QUEUE_FULL", "DEADLINE_OUT_OF_REACH", "MEMORY",
                                        "DRAINING",   "MODEL_LOADING",         "REQUEST_TOO_LARGE"};
-constexpr const char* kDecoderEnds[] = {"CRASH", "MEMORY", "TIME", "CANCELLED"};
+constexpr const char* kDecoderEnds[] = {"CRASH", "MEMORY", "TIME", "CANCELLED", "IDLE"};
 constexpr const char* kConnectionRefusals[] = {"DESCRIPTORS", "CONNECTIONS", "ADDRESS", "FLOOD"};
 
 Counter& AddCounter(Registry& registry, const char* name, const char* help) {
@@ -92,7 +92,7 @@ Metrics::Metrics(const std::string& device)
                                .Register(registry_)),
       decoders_ended_(BuildCounter()
                           .Name("hiif_decoders_ended_total")
-                          .Help("Decoder processes that a file did not leave alive, by reason")
+                          .Help("Decoder processes that ended, by reason; IDLE: without a file")
                           .Register(registry_)),
       request_duration_(
           BuildHistogram()
@@ -160,8 +160,8 @@ Metrics::Metrics(const std::string& device)
           AddGauge(registry_, "hiif_device_memory_peak_bytes",
                    "Most memory that tensors ever had; on a CPU that of the process",
                    {{"device", device}}),
-          AddGauge(registry_, "hiif_connections", "Open connections of the gRPC service"),
-          AddGauge(registry_, "hiif_incomplete_uploads", "Uploads whose file is not complete"),
+          AddGauge(registry_, "hiif_connections", "Open connections of gRPC and HTTP"),
+          AddGauge(registry_, "hiif_incomplete_uploads", "Uploads of gRPC that are not complete"),
       } {
   AddGauge(registry_, "hiif_build_info", "1, with the version as a label", {{"version", kVersion}})
       .Set(1);

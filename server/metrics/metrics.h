@@ -49,7 +49,7 @@ class Metrics {
   void Rejected(absl::string_view reason);
   // A connection closed at once; reason as in server/fronts/acceptor.h.
   void ConnectionRefused(absl::string_view reason);
-  // A decoder process that a file did not leave alive; reason as in jail/decoder_process.h.
+  // A decoder process that ended; reason as in jail/decoder_process.h.
   void DecoderEnded(absl::string_view reason);
   void StageTime(Stage stage, absl::Duration duration);
   void FirstTile(absl::Duration since_arrival);

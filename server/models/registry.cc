@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -16,12 +17,17 @@
 #include "base/steady_now.h"
 #include "base/text.h"
 #include "server/errors/errors.h"
+#include "server/errors/guarded.h"
 #include "server/logging/log.h"
 
 namespace hiif::server {
 namespace {
 
 constexpr char kExtension[] = ".safetensors";
+// How long a caller waits before it looks again whether it is wanted.
+constexpr absl::Duration kLook = absl::Milliseconds(50);
+// When what was missing for a load (the file, memory) may be there again.
+constexpr absl::Duration kTryAgain = absl::Seconds(5);
 
 // A plain file name: what leaves the folder, hides, or is something else is refused.
 bool IsPlainName(const std::string& name) {
@@ -34,6 +40,30 @@ bool IsPlainName(const std::string& name) {
 absl::Status Loading(const std::string& name) {
   return ErrorWithReason(absl::StatusCode::kUnavailable, kReasonModelLoading,
                          absl::StrCat("model \"", name, "\" is being loaded"), absl::Seconds(1));
+}
+
+absl::Status CheckVersion(const std::string& name, const std::string& asked,
+                          const ModelFacts& facts) {
+  if (asked.empty() || asked == facts.version) return absl::OkStatus();
+  return ErrorWithReason(
+      absl::StatusCode::kNotFound, kReasonModelUnknown,
+      absl::StrCat("model \"", name, "\" has version ", facts.version, ", not \"", asked, "\""));
+}
+
+// Whether the same file may be loaded later: it was out of reach or written to, or there was no
+// memory. All else is said of what is in it.
+bool MayPass(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnknown:  // another error of the system
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kUnavailable:
+      return true;
+    default:
+      return false;
+  }
 }
 
 // Of a folder's models where nobody names one: the shipped one that is best for its cost
@@ -103,51 +133,83 @@ void ModelRegistry::LoadAll(const std::function<bool()>& stop) {
     for (const auto& [name, entry] : entries_)
       if (name != options_.default_model) names.push_back(name);
   }
+  const auto wanted = [&] { return stop() ? absl::CancelledError() : absl::OkStatus(); };
   for (const std::string& name : names) {
     if (stop()) return;
-    LoadNow(name, /*again=*/false).IgnoreError();  // the state and the log say it
+    LoadNow(name, /*again=*/false, wanted).IgnoreError();  // the state and the log say it
   }
 }
 
-absl::Status ModelRegistry::LoadNow(const std::string& name, bool again) {
+absl::Status ModelRegistry::TakeTurn(Alive alive) {
+  while (true) {
+    HIIF_RETURN_IF_ERROR(alive());
+    absl::MutexLock lock(&mutex_);
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&turn_), kLook)) continue;
+    turn_ = false;
+    return absl::OkStatus();
+  }
+}
+
+void ModelRegistry::GiveTurn() {
+  absl::MutexLock lock(&mutex_);
+  turn_ = true;
+}
+
+absl::StatusOr<ModelRegistry::Model> ModelRegistry::LoadNow(const std::string& name, bool again,
+                                                            Alive alive) {
   int64_t begun = 0;
   {
     absl::MutexLock lock(&mutex_);
-    if (!again && !entries_.contains(name)) return Unknown(name);
-    begun = entries_[name].loads;
+    const auto found = entries_.find(name);
+    if (found == entries_.end() && !again) return Unknown(name);
+    if (found != entries_.end()) begun = found->second.loads;
   }
-  absl::MutexLock one_at_a_time(&loading_);
+  HIIF_RETURN_IF_ERROR(TakeTurn(alive));
+  const absl::Cleanup turn = [this] { GiveTurn(); };
+  HIIF_RETURN_IF_ERROR(alive());
   {
     absl::MutexLock lock(&mutex_);
     if (!again && !entries_.contains(name)) return Unknown(name);  // unloaded meanwhile
     Entry& entry = entries_[name];
-    const bool done = entry.state == ModelState::kReady || entry.state == ModelState::kFailed;
-    if (again ? entry.loads > begun : done) return entry.load;
+    const bool shared = entry.loads > begun;
+    if (shared && !entry.load.ok()) return entry.load;
+    if ((shared || !again) && entry.model != nullptr) {
+      entry.last_use = ++uses_;
+      return entry.model;
+    }
+    if (!again && entry.state == ModelState::kFailed) return entry.load;
     ++entry.loads;
+    if (again && entry.model == nullptr) entry.state = ModelState::kLoading;
   }
+  if (again) Tell(name);
   const absl::Time start = SteadyNow();
-  auto loaded = options_.load(name, PathOf(name), options_.upscaler, {.within = options_.folder});
-  const absl::Status result =
-      loaded.ok() ? absl::OkStatus()
-                  : absl::Status(loaded.status().code(), PublicMessage(name, loaded.status()));
+  Model model;
+  const absl::Status loaded = Guarded([&]() -> absl::Status {
+    HIIF_ASSIGN_OR_RETURN(
+        model, options_.load(name, PathOf(name), options_.upscaler, {.within = options_.folder}));
+    return absl::OkStatus();
+  });
+  const absl::Status result = Public(name, loaded);
   ModelFacts facts;
   {
     absl::MutexLock lock(&mutex_);
     Entry& entry = entries_[name];
     entry.load = result;
-    if (loaded.ok()) {
+    if (result.ok()) {
       entry.state = ModelState::kReady;
       entry.error.clear();
-      entry.facts = (*loaded)->facts();
-      entry.model = *loaded;
+      entry.facts = model->facts();
+      entry.model = model;
       entry.last_use = ++uses_;
     } else {
       entry.error = std::string(result.message());
-      if (entry.model == nullptr) entry.state = ModelState::kFailed;
+      const bool has_served = !entry.facts.version.empty();
+      if (entry.model == nullptr)
+        entry.state = has_served && MayPass(result) ? ModelState::kUnloaded : ModelState::kFailed;
     }
     facts = entry.facts;
   }
-  if (loaded.ok()) {
+  if (result.ok()) {
     LogInfo("model ready", {{"model", name},
                             {"version", facts.version},
                             {"backend", facts.backend},
@@ -157,11 +219,12 @@ absl::Status ModelRegistry::LoadNow(const std::string& name, bool again) {
                             {"weights_bytes", facts.weights_bytes},
                             {"seconds", absl::ToDoubleSeconds(SteadyNow() - start)}});
   } else {
-    LogError("model refused", {{"model", name}, {"error", loaded.status().message()}});
+    LogError("model refused", {{"model", name}, {"error", loaded.message()}});
   }
   Tell(name);
-  if (loaded.ok()) UnloadOverBudget(name);
-  return result;
+  if (!result.ok()) return result;
+  UnloadOverBudget(name);
+  return model;
 }
 
 void ModelRegistry::UnloadOverBudget(const std::string& keep) {
@@ -194,35 +257,42 @@ void ModelRegistry::UnloadOverBudget(const std::string& keep) {
   }
 }
 
-absl::StatusOr<std::shared_ptr<const LoadedModel>> ModelRegistry::Acquire(
-    const std::string& requested, const std::string& version) {
-  const std::string& name = requested.empty() ? options_.default_model : requested;
-  const auto find = [&]() -> absl::StatusOr<std::shared_ptr<const LoadedModel>> {
-    absl::MutexLock lock(&mutex_);
-    const auto found = entries_.find(name);
-    if (found == entries_.end()) return Unknown(name);
-    Entry& entry = found->second;
-    if (entry.state == ModelState::kLoading) return Loading(name);
-    if (entry.state == ModelState::kFailed)
-      return ErrorWithReason(absl::StatusCode::kFailedPrecondition, kReasonModelFailed,
-                             absl::StrCat("model \"", name, "\" cannot be served: ", entry.error));
-    if (!version.empty() && version != entry.facts.version)
-      return ErrorWithReason(absl::StatusCode::kNotFound, kReasonModelUnknown,
-                             absl::StrCat("model \"", name, "\" has version ", entry.facts.version,
-                                          ", not \"", version, "\""));
-    entry.last_use = ++uses_;
-    return entry.model;
-  };
-  auto model = find();
-  if (!model.ok() || *model != nullptr) return model;
-  // Unloaded for want of memory: the request that needs it waits for the load.
-  HIIF_RETURN_IF_ERROR(LoadNow(name, /*again=*/false));
-  model = find();
-  if (model.ok() && *model == nullptr) return Loading(name);  // unloaded again meanwhile
-  return model;
+absl::StatusOr<ModelRegistry::Model> ModelRegistry::Find(const std::string& name,
+                                                         const std::string& version) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return Unknown(name);
+  Entry& entry = found->second;
+  if (entry.state == ModelState::kLoading) return Loading(name);
+  if (entry.state == ModelState::kFailed)
+    return ErrorWithReason(absl::StatusCode::kFailedPrecondition, kReasonModelFailed,
+                           absl::StrCat("model \"", name, "\" cannot be served: ", entry.error));
+  HIIF_RETURN_IF_ERROR(CheckVersion(name, version, entry.facts));
+  entry.last_use = ++uses_;
+  return entry.model;
 }
 
-absl::Status ModelRegistry::Load(const std::string& name) {
+absl::StatusOr<std::shared_ptr<const LoadedModel>> ModelRegistry::Acquire(
+    const std::string& requested, const std::string& version, Alive alive) {
+  const std::string& name = requested.empty() ? options_.default_model : requested;
+  auto model = Find(name, version);
+  if (!model.ok() || *model != nullptr) return model;
+  // Unloaded for want of memory: the request that needs it waits for the load.
+  const auto loaded = LoadNow(name, /*again=*/false, alive);
+  if (loaded.ok()) {
+    HIIF_RETURN_IF_ERROR(CheckVersion(name, version, (*loaded)->facts()));
+    return loaded;
+  }
+  HIIF_RETURN_IF_ERROR(alive());
+  model = Find(name, version);
+  if (!model.ok() || *model != nullptr) return model;
+  return ErrorWithReason(
+      absl::StatusCode::kUnavailable, kReasonModelLoading,
+      absl::StrCat("model \"", name, "\" could not be loaded: ", loaded.status().message()),
+      kTryAgain);
+}
+
+absl::Status ModelRegistry::Load(const std::string& name, Alive alive) {
   if (!IsPlainName(name))
     return InvalidField("name",
                         "the name of a checkpoint in the model directory is needed, without "
@@ -231,21 +301,16 @@ absl::Status ModelRegistry::Load(const std::string& name) {
   if (!std::filesystem::exists(PathOf(name), error))
     return ErrorWithReason(absl::StatusCode::kNotFound, kReasonModelUnknown,
                            absl::StrCat("no file ", name, kExtension, " in the model directory"));
-  {
-    absl::MutexLock lock(&mutex_);
-    Entry& entry = entries_[name];
-    if (entry.state != ModelState::kReady) entry.state = ModelState::kLoading;
-  }
-  Tell(name);
-  return LoadNow(name, /*again=*/true);
+  return LoadNow(name, /*again=*/true, alive).status();
 }
 
-absl::Status ModelRegistry::Unload(const std::string& name) {
+absl::Status ModelRegistry::Unload(const std::string& name, Alive alive) {
   if (name == options_.default_model)
     return absl::FailedPreconditionError(
         absl::StrCat("\"", name, "\" is the default model and stays loaded"));
   {
-    absl::MutexLock one_at_a_time(&loading_);
+    HIIF_RETURN_IF_ERROR(TakeTurn(alive));
+    const absl::Cleanup turn = [this] { GiveTurn(); };
     absl::MutexLock lock(&mutex_);
     if (entries_.erase(name) == 0) return Unknown(name);
   }
@@ -292,9 +357,12 @@ absl::Status ModelRegistry::Unknown(const std::string& name) const {
                                       "\"; there are: ", absl::StrJoin(names, ", ")));
 }
 
-std::string ModelRegistry::PublicMessage(const std::string& name,
-                                         const absl::Status& status) const {
-  return absl::StrReplaceAll(status.message(), {{PathOf(name), absl::StrCat(name, kExtension)}});
+absl::Status ModelRegistry::Public(const std::string& name, const absl::Status& status) const {
+  const std::string message =
+      absl::StrReplaceAll(status.message(), {{PathOf(name), absl::StrCat(name, kExtension)}});
+  if (absl::IsResourceExhausted(status))
+    return ErrorWithReason(status.code(), kReasonMemory, message, kTryAgain);
+  return absl::Status(status.code(), message);
 }
 
 void ModelRegistry::Tell(const std::string& name) {

@@ -15,7 +15,8 @@
 
 namespace hiif::server {
 
-// What calls need. Health and reflection need none; listing models needs any valid token.
+// What calls need. Health and reflection (--reflection) need none; listing models needs any valid
+// token.
 inline constexpr char kScopeUpscale[] = "upscale";
 inline constexpr char kScopeQuery[] = "query";
 inline constexpr char kScopeModels[] = "models";  // load and unload

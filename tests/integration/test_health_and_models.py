@@ -4,10 +4,13 @@ import shutil
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_status import rpc_status
 
 from processes import ROOT, assemble
+from test_metrics import scrape, total
 from test_upscale import request
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -24,8 +27,11 @@ def test_health(server):
     assert next(iter(watch)).status == SERVING
 
 
-def test_reflection(server):
-    database = ProtoReflectionDescriptorDatabase(server.channel())
+def test_reflection(server, start_server, two_models):
+    with pytest.raises(grpc.RpcError) as caught:
+        ProtoReflectionDescriptorDatabase(server.channel()).get_services()
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED, "it is off unless asked for"
+    database = ProtoReflectionDescriptorDatabase(start_server("--reflection", model_dir=two_models).channel())
     assert "hiif.v1.SuperResolutionService" in database.get_services()
     file = database.FindFileContainingSymbol("hiif.v1.SuperResolutionService")
     assert {m.name for m in file.service[0].method} >= {"Upscale", "Query", "ListModels", "GetModel"}
@@ -114,3 +120,49 @@ def test_models_come_and_go_while_serving(folder, start_server, photo):
     with pytest.raises(grpc.RpcError):
         control.LoadModel(pb.LoadModelRequest(name="edsr-baseline-hiif-fast"), timeout=60)
     assert (assemble(stub.Upscale(request(photo), timeout=60))[1] == before[1]).all()
+
+
+@pytest.fixture
+def crowded(folder, start_server):
+    """A server of three models with room for the default alone, beside the one that was asked for last."""
+    for name in ("second", "third"):
+        shutil.copy(folder / "edsr-baseline-hiif-fast.safetensors", folder / f"{name}.safetensors")
+    return start_server("--enable-model-control", "--model-memory-bytes", "1", "--default-model",
+                        "edsr-baseline-hiif-fast", model_dir=folder)
+
+
+def test_features_go_with_their_model(crowded, photo):
+    """Those of a model that left for want of memory, or that was unloaded, are not counted any more."""
+    from hiif.v1 import super_resolution_pb2 as pb, super_resolution_pb2_grpc as rpc
+
+    def features(name):
+        return total(scrape(crowded), "hiif_model_memory_bytes", f'model="{name}"', 'kind="features"')
+
+    stub = crowded.stub()
+    assemble(stub.Upscale(request(photo, 1.5, 1.5, model="second"), timeout=60))
+    assert features("second") > 0
+    assemble(stub.Upscale(request(photo, 1.5, 1.5, model="third"), timeout=60))
+    assert stub.GetModel(pb.GetModelRequest(name="second"), timeout=10).model.state == pb.MODEL_STATE_UNLOADED
+    assert features("second") == 0 and features("third") > 0
+    rpc.ModelControlServiceStub(crowded.channel()).UnloadModel(pb.UnloadModelRequest(name="third"), timeout=60)
+    assert features("third") == 0
+
+
+def test_a_model_whose_file_is_away_for_a_while(crowded, folder, photo):
+    """A model that left for want of memory and cannot be read when it is wanted serves again once it can."""
+    from hiif.v1 import super_resolution_pb2 as pb
+    stub = crowded.stub()
+    second = folder / "second.safetensors"
+    assert stub.GetModel(pb.GetModelRequest(name="second"), timeout=10).model.state == pb.MODEL_STATE_UNLOADED
+    second.rename(folder / "second.away")
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError) as caught:
+            list(stub.Upscale(request(photo, model="second"), timeout=60))
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE, caught.value
+        assert str(folder) not in caught.value.details()
+        details = {detail.type_url.split(".")[-1]: detail for detail in rpc_status.from_call(caught.value).details}
+        info = error_details_pb2.ErrorInfo()
+        details["ErrorInfo"].Unpack(info)
+        assert info.reason == "MODEL_LOADING" and "RetryInfo" in details
+    (folder / "second.away").rename(second)
+    assemble(stub.Upscale(request(photo, 1.5, 1.5, model="second"), timeout=60))

@@ -30,8 +30,10 @@ struct FakeContext : Context {
 
 // What a test hears and decides. Hooks are called on the workers' threads; empty: all is well.
 struct FakeScript {
-  int blocks = 3;  // of an encoding
+  int blocks = 3;            // of an encoding
+  double encode_work = 100;  // multiply-adds of a block
   int64_t bytes_a_pixel = 16;
+  int64_t bytes_a_tile = 0;  // of a worker that decodes
   std::function<absl::Status(int block, const Heartbeat& beat)> on_encode;
   std::function<absl::Status(absl::Span<const RenderTile>)> on_render;
   std::atomic<int> encoded = 0;  // blocks
@@ -56,13 +58,17 @@ class FakeUpscaler : public Upscaler {
 
   WorkCost Cost(Grid, Grid, const Region& region, const ContextOptions&) const override {
     WorkCost cost;
-    cost.encode.assign(script_->blocks, 100);
+    cost.encode.assign(script_->blocks, script_->encode_work);
     cost.coordinate = 1;
     cost.decode = static_cast<double>(region.pixels());
     return cost;
   }
-  MemoryFootprint Footprint(Grid input, Grid, const Region&, const ContextOptions&) const override {
+  MemoryFootprint Footprint(Grid input, Grid, const Region& region,
+                            const ContextOptions&) const override {
     MemoryFootprint footprint;
+    footprint.decode_worker = script_->bytes_a_tile;
+    footprint.decode_tiles =
+        (region.pixels() + MemoryFootprint::kTilePixels - 1) / MemoryFootprint::kTilePixels;
     footprint.features = input.height * input.width * script_->bytes_a_pixel;
     return footprint;
   }

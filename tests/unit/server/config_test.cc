@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -44,7 +45,7 @@ TEST(Config, EveryDefaultCanBeReadAndTheWholeIsValid) {
   EXPECT_THAT(config.listen(), ElementsAre("127.0.0.1:8500"));
   EXPECT_EQ(config.max_receive_bytes(), 32 << 20);
   EXPECT_EQ(ToDuration(config.shutdown_grace()), absl::Seconds(120));
-  EXPECT_TRUE(config.reflection());
+  EXPECT_FALSE(config.reflection());
   EXPECT_FALSE(config.channelz());
 }
 
@@ -71,11 +72,11 @@ TEST(Config, TheFileMayComeFromTheEnvironment) {
 
 TEST(Config, FlagsOfEveryType) {
   const auto parsed =
-      Parse({"--insecure-listen", "--reflection=false", "--listen", "0.0.0.0:1, unix:/tmp/s",
+      Parse({"--insecure-listen", "--reflection=true", "--listen", "0.0.0.0:1, unix:/tmp/s",
              "--max-receive-bytes", "64MiB", "--shutdown-delay", "0", "--management-listen", ""});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_TRUE(parsed->config.insecure_listen());
-  EXPECT_FALSE(parsed->config.reflection());
+  EXPECT_TRUE(parsed->config.reflection());
   EXPECT_THAT(parsed->config.listen(), ElementsAre("0.0.0.0:1", "unix:/tmp/s"));
   EXPECT_EQ(parsed->config.max_receive_bytes(), 64 << 20);
   EXPECT_EQ(ToDuration(parsed->config.shutdown_delay()), absl::ZeroDuration());
@@ -132,6 +133,27 @@ TEST(Config, ValidationSaysWhatToDo) {
   EXPECT_THAT(std::string(Validate({"--log-format=xml"}).message()), HasSubstr("--log-format"));
   EXPECT_THAT(std::string(Validate({"--management-listen=unix:/a"}).message()),
               HasSubstr("--management-listen"));
+}
+
+// Whoever sets a time to 0 finds in the help what that means, or is refused.
+TEST(Config, ZeroOfEveryTimeIsTold) {
+  const auto* descriptor = ServerConfig::descriptor();
+  int times = 0;
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    const auto& field = *descriptor->field(i);
+    if (field.is_repeated() || field.message_type() == nullptr) continue;
+    ++times;
+    ServerConfig config = DefaultConfig();
+    ASSERT_TRUE(SetFromText(field.name(), "0", &config).ok()) << field.name();
+    const std::string& help = field.options().GetExtension(config::v1::setting).help();
+    const absl::Status valid = ValidateConfig(config);
+    EXPECT_NE(valid.ok(), help.find("0: ") == std::string::npos)
+        << field.name() << ": " << help << " " << valid;
+  }
+  EXPECT_GE(times, 10);
+  for (const char* flag : {"stuck-after", "tls-reload-interval", "max-decode-time"})
+    EXPECT_THAT(std::string(Validate({absl::StrCat("--", flag, "=0s")}).message()),
+                HasSubstr(absl::StrCat("--", flag)));
 }
 
 TEST(Address, Forms) {

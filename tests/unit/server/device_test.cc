@@ -115,5 +115,16 @@ TEST_F(DeviceTest, ALostDeviceIsTold) {
   EXPECT_EQ(ReasonOf(works_[0]->TakeTile(0, call_).status()), kReasonDeviceLost);
 }
 
+TEST_F(DeviceTest, WhatIsUnavailableForAnotherReasonIsNotTheDevice) {
+  Begin();
+  script_.on_render = [&](absl::Span<const RenderTile>) {
+    return ErrorWithReason(absl::StatusCode::kUnavailable, kReasonNoDecoder, "no process");
+  };
+  while (scheduler_->Step()) {
+  }
+  EXPECT_EQ(lost_, 0);
+  EXPECT_EQ(ReasonOf(works_[0]->TakeTile(0, call_).status()), kReasonNoDecoder);
+}
+
 }  // namespace
 }  // namespace hiif::server

@@ -107,6 +107,17 @@ TEST(FeatureCache, AReloadedModelLosesItsEntriesOnceNobodyHoldsThem) {
   EXPECT_LT(cache.bytes(), 2 * kMiB);
 }
 
+TEST(FeatureCache, DropsWhatNobodyHoldsWhereMemoryIsShort) {
+  FeatureCache cache(8 * kMiB);
+  for (const char* image : {"a", "b", "c"}) cache.InsertFeatures(Key(image), OfSize(kMiB));
+  const auto held = cache.FindFeatures(Key("b"));
+  EXPECT_GE(cache.DropUnheld(), 2 * kMiB);
+  EXPECT_EQ(cache.FindFeatures(Key("a")), nullptr);
+  EXPECT_EQ(cache.FindFeatures(Key("b")), held);
+  EXPECT_EQ(cache.DropUnheld(), 0);
+  EXPECT_EQ(cache.bytes(), cache.ModelBytes("m"));
+}
+
 TEST(FeatureCache, KeepsNothingWithoutRoom) {
   FeatureCache cache(0);
   cache.InsertFeatures(Key("a"), OfSize(1));

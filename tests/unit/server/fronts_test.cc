@@ -8,6 +8,7 @@
 #include "server/fronts/http/multipart.h"
 #include "server/fronts/http/parser.h"
 #include "server/fronts/http/problem.h"
+#include "server/fronts/kserve/infer_answer.h"
 #include "server/fronts/kserve/tensors.h"
 #include "server/fronts/upscale_options.h"
 
@@ -142,11 +143,15 @@ TEST(Parser, BodiesAreBounded) {
   http::RequestParser large(&budget);
   EXPECT_TRUE(Feed(large, head + std::string(101, 'x'), 1000));
   EXPECT_TRUE(absl::IsInvalidArgument(large.refusal()));
-  ByteBudget none(10);
-  http::RequestParser unpaid(&none);
+  EXPECT_TRUE(large.too_large());
+  ByteBudget spent(100);
+  ASSERT_TRUE(spent.Take(90));
+  http::RequestParser unpaid(&spent);
   EXPECT_TRUE(
       Feed(unpaid, "POST /x HTTP/1.1\r\nContent-Length: 90\r\n\r\n" + std::string(90, 'x'), 50));
   EXPECT_TRUE(absl::IsResourceExhausted(unpaid.refusal()));
+  EXPECT_FALSE(unpaid.too_large());
+  EXPECT_EQ(ReasonOf(unpaid.refusal()), kReasonMemory);
   EXPECT_TRUE(RetryDelayOf(unpaid.refusal()));
   http::RequestParser head_bomb(&budget);
   EXPECT_EQ(Feed(head_bomb, "GET / HTTP/1.1\r\n" + std::string(20000, 'x'), 100),
@@ -159,6 +164,38 @@ TEST(Parser, BodiesAreBounded) {
     EXPECT_EQ(Feed(many, "GET / HTTP/1.1\r\n" + fields + "\r\n", step),
               boost::beast::http::error::header_limit);
   }
+}
+
+// What the budget never has is not worth another try; what it has is taken, however it comes.
+TEST(Parser, WhatNeverFitsIsToldApart) {
+  const std::string chunked = "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  ByteBudget small(64);
+  {
+    http::RequestParser fits(&small);
+    EXPECT_FALSE(Feed(fits, chunked + "40\r\n" + std::string(64, 'x') + "\r\n0\r\n\r\n", 9));
+    EXPECT_TRUE(fits.is_done());
+  }
+  for (const std::string& head :
+       {chunked + "41\r\n", std::string("POST /x HTTP/1.1\r\nContent-Length: 65\r\n\r\n")}) {
+    http::RequestParser never(&small);
+    EXPECT_TRUE(Feed(never, head + std::string(65, 'x'), 20));
+    EXPECT_TRUE(never.too_large());
+    EXPECT_EQ(ReasonOf(never.refusal()), kReasonTooLarge);
+    EXPECT_FALSE(RetryDelayOf(never.refusal()));
+    EXPECT_THAT(std::string(never.refusal().message()), HasSubstr("--memory-bytes"));
+  }
+  http::RequestParser announced(&small);
+  EXPECT_FALSE(Feed(announced, "POST /x HTTP/1.1\r\nContent-Length: 65\r\n\r\n", 1000));
+  EXPECT_EQ(ReasonOf(announced.CheckAnnounced()), kReasonTooLarge);
+  EXPECT_TRUE(small.Take(64));
+}
+
+TEST(Parser, AnEmptyFieldCounts) {
+  ByteBudget budget(1 << 20);
+  http::RequestParser parser(&budget);
+  EXPECT_FALSE(Feed(parser, "GET / HTTP/1.1\r\nA:\r\nB:\r\na: x\r\n\r\n", 1000));
+  EXPECT_EQ(parser.request().Header("a"), ", x");
+  EXPECT_TRUE(parser.request().headers.contains("b"));
 }
 
 TEST(Problem, SaysWhatGrpcSays) {
@@ -230,6 +267,58 @@ TEST(Tensors, ASingleMeansItsDecimal) {
   EXPECT_EQ(kserve::MeantBy(2.1f), 2.1);
   EXPECT_EQ(kserve::MeantBy(3.0f), 3.0);
   EXPECT_TRUE(std::isnan(kserve::MeantBy(std::nanf(""))));
+}
+
+v1::UpscaleResponse FileHeader() {
+  v1::UpscaleResponse response;
+  response.mutable_header()->set_format(v1::FILE_FORMAT_PNG);
+  return response;
+}
+
+v1::UpscaleResponse Chunk(size_t bytes) {
+  v1::UpscaleResponse response;
+  response.mutable_chunk()->set_data(std::string(bytes, 'x'));
+  return response;
+}
+
+// As for uploads: what fits is taken though twice as much would not, what never fits is told apart.
+TEST(InferAnswer, WhatNeverFitsIsToldApart) {
+  ByteBudget budget(100);
+  {
+    kserve::InferAnswer answer(&budget);
+    ASSERT_TRUE(answer.Write(FileHeader()).ok());
+    EXPECT_TRUE(answer.Write(Chunk(60)).ok());
+    EXPECT_TRUE(answer.Write(Chunk(40)).ok());
+    const absl::Status never = answer.Write(Chunk(1));
+    EXPECT_EQ(ReasonOf(never), kReasonTooLarge);
+    EXPECT_FALSE(RetryDelayOf(never));
+    EXPECT_THAT(std::string(never.message()), HasSubstr("--memory-bytes"));
+    kserve::InferAnswer other(&budget);
+    const absl::Status later = other.Write(Chunk(1));
+    EXPECT_EQ(ReasonOf(later), kReasonMemory);
+    EXPECT_TRUE(RetryDelayOf(later));
+  }
+  EXPECT_TRUE(budget.Take(100));
+}
+
+TEST(InferAnswer, LossesAreAParameter) {
+  ByteBudget budget(100);
+  for (const bool lost : {false, true}) {
+    kserve::InferAnswer answer(&budget);
+    ASSERT_TRUE(answer.Write(FileHeader()).ok());
+    v1::UpscaleResponse end;
+    end.mutable_trailer();
+    if (lost) {
+      end.mutable_trailer()->add_warnings("one");
+      end.mutable_trailer()->add_warnings("two");
+    }
+    ASSERT_TRUE(answer.Write(end).ok());
+    inference::ModelInferResponse response;
+    answer.MoveTo(&response);
+    ASSERT_EQ(response.parameters().contains("warnings"), lost);
+    if (!lost) continue;
+    EXPECT_EQ(response.parameters().at("warnings").string_param(), "one; two");
+  }
 }
 
 }  // namespace

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "jail/picture_file.h"
+#include "server/errors/errors.h"
 #include "tests/unit/imaging/files.h"
 
 namespace hiif::server {
@@ -32,6 +35,50 @@ TEST(ImageInput, CountsMetadataThatIsKept) {
   ASSERT_TRUE(without.ok() && with.ok()) << without.status() << with.status();
   EXPECT_GE(with->decode_bytes(), without->decode_bytes() + 2 * kXmp);
   EXPECT_EQ(with->source_bytes(), static_cast<int64_t>(described.size()));
+}
+
+// Files of which something is read, or nothing.
+class LosingOpener final : public PictureOpener {
+ public:
+  explicit LosingOpener(bool probes) : probes_(probes) {}
+  absl::StatusOr<std::unique_ptr<const PictureFile>> Open(absl::string_view) override {
+    return std::make_unique<File>(probes_);
+  }
+
+ private:
+  class File final : public PictureFile {
+   public:
+    explicit File(bool probes) : probes_(probes) {}
+    absl::StatusOr<ImageInfo> Probe(const ImageLimits&, std::optional<int>,
+                                    const IsCancelled&) const override {
+      if (!probes_) return absl::UnavailableError("no process");
+      ImageInfo info;
+      info.stored = info.size = {8, 8};
+      info.channels = 3;
+      return info;
+    }
+    absl::StatusOr<Picture> Decode(const ImageInfo&, const DecodeOptions&) const override {
+      return absl::UnavailableError("no process");
+    }
+
+   private:
+    const bool probes_;
+  };
+
+  const bool probes_;
+};
+
+// The reason is how a worker tells it from a lost device, which ends the server.
+TEST(ImageInput, WithoutADecoderItSaysSo) {
+  for (const bool probes : {false, true}) {
+    LosingOpener opener(probes);
+    const auto input = ImageInput::FromFile("x", "image.encoded", {.opener = &opener});
+    ASSERT_EQ(input.ok(), probes) << input.status();
+    const absl::Status status = probes ? input->Decode(false, nullptr).status() : input.status();
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_EQ(ReasonOf(status), kReasonNoDecoder);
+    EXPECT_TRUE(RetryDelayOf(status).has_value());
+  }
 }
 
 TEST(ImageInput, ClipsFloatsOnRequest) {

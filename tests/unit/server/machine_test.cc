@@ -102,6 +102,15 @@ TEST(Resources, SettingsWin) {
   EXPECT_EQ(resources.tiles_ahead, 2);
 }
 
+// Defect: a host of 512 GB filled a card of 80 with latent codes.
+TEST(Resources, AGpuHasItsOwnMemory) {
+  MachineFacts facts{.total_memory_bytes = 512 * kGiB, .device_memory_bytes = 80 * kGiB};
+  EXPECT_EQ(SizeResources(DefaultConfig(), facts).memory_bytes, 60 * kGiB);
+  EXPECT_EQ(SizeResources(DefaultConfig(), facts).feature_cache_bytes, 15 * kGiB);
+  facts.total_memory_bytes = 16 * kGiB;
+  EXPECT_EQ(SizeResources(DefaultConfig(), facts).memory_bytes, 12 * kGiB);
+}
+
 TEST(Resources, ACacheLeavesMemoryForRequests) {
   ServerConfig config = DefaultConfig();
   config.set_memory_bytes(kGiB);

@@ -18,7 +18,7 @@ Plan PlanOf(int64_t width, int64_t height, int tile_size, int64_t first_tile = 0
 
 TEST(Strips, CoverEveryRowOfTheirTilesOnce) {
   const Plan plan = PlanOf(700, 600, 256);
-  const Strips strips(plan);
+  const Strips strips(plan, 1);
   EXPECT_EQ(strips.per_tile(), 4);
   EXPECT_EQ(strips.count(), 9 * 4);
   std::vector<int64_t> rows(plan.tiles());
@@ -38,21 +38,35 @@ TEST(Strips, TheTotalIsTheSumOfTheCosts) {
   for (int i = 0; i < 3000; ++i) {
     Plan plan = PlanOf(pick(1, 900), pick(1, 900), pick(16, 512));
     plan.first_tile = pick(0, static_cast<int>(plan.tiles()) - 1);
-    const Strips strips(plan);
-    const int variants = pick(0, 1) * 7 + 1;
+    const Strips strips(plan, int64_t{1} << pick(0, 4));
     int64_t sum = 0;
-    for (int64_t piece = 0; piece < strips.count(); ++piece) sum += strips.Cost(piece, variants);
-    ASSERT_EQ(strips.TotalCost(variants), sum)
+    for (int64_t piece = 0; piece < strips.count(); ++piece) sum += strips.Cost(piece);
+    ASSERT_EQ(strips.TotalCost(), sum)
         << plan.region.width << "x" << plan.region.height << " tiles " << plan.tile_size << " from "
         << plan.first_tile;
   }
 }
 
+// What is computed several times is cut smaller, that a worker is free again as soon.
+TEST(Strips, NoneIsMoreWorkThanAnother) {
+  const Plan plan = PlanOf(700, 600, 256);
+  for (const int64_t variants : {1, 2, 8, 16}) {
+    const Strips strips(plan, variants);
+    for (int64_t i = 0; i < strips.count(); ++i) {
+      EXPECT_LE(strips.Cost(i), Strips::kPixels) << variants;
+    }
+  }
+  // A row is not cut.
+  const Strips rows(PlanOf(4096, 4, 4096), 16);
+  EXPECT_EQ(rows.per_tile(), 4);
+  EXPECT_EQ(rows[1].region.height, 1);
+}
+
 // 1.2 MB of picture in 19.8 million tiles: the count alone must cost nothing.
 TEST(Strips, MillionsAreCheap) {
-  const Strips strips(PlanOf(71'200, 71'200, 16));
+  const Strips strips(PlanOf(71'200, 71'200, 16), 1);
   EXPECT_EQ(strips.count(), int64_t{4450} * 4450);
-  EXPECT_EQ(strips.TotalCost(1), int64_t{71'200} * 71'200);
+  EXPECT_EQ(strips.TotalCost(), int64_t{71'200} * 71'200);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // What a request goes through between its handler and the workers.
 #include "server/core/upscale_work.h"
-#include "server/core/guarded.h"
 
 #include <gmock/gmock.h>
 
@@ -15,6 +14,7 @@
 #include "server/core/call_handler.h"
 #include "server/core/query_work.h"
 #include "server/errors/errors.h"
+#include "server/errors/guarded.h"
 #include "tests/testing/work_fixture.h"
 
 namespace hiif::server {
@@ -73,7 +73,7 @@ TEST_F(UpscaleWorkTest, NoMoreTilesAreComputedAheadThanAllowed) {
   const auto work = Work(64, 64, "a", /*tiles_ahead=*/2);  // 16 tiles
   ASSERT_TRUE(Submit(work, call).ok());
   ASSERT_TRUE(work->TakeTile(0, call).ok());
-  for (int i = 0; i < 200 && script_.renders < 3; ++i) absl::SleepFor(absl::Milliseconds(1));
+  for (int i = 0; i < 10'000 && script_.renders < 3; ++i) absl::SleepFor(absl::Milliseconds(1));
   absl::SleepFor(absl::Milliseconds(20));
   EXPECT_EQ(script_.renders, 3);  // one taken, two ahead
   work->Cancel(absl::CancelledError("enough"));
@@ -99,6 +99,54 @@ TEST_F(UpscaleWorkTest, CancelReachesIntoABlockAndWaitsForIt) {
   EXPECT_FALSE(running);
   EXPECT_EQ(script_.renders, 0);
   EXPECT_TRUE(absl::IsCancelled(work->TakeTile(0, call).status()));
+}
+
+// Defect: only a handler's Cancel reached into a piece: when the server shut down, a block ran to
+// its end, and the process was over before the client heard of it.
+TEST_F(UpscaleWorkTest, TheEndOfTheServerReachesIntoABlock) {
+  Start({.workers = 2});
+  absl::Notification begun;
+  std::atomic<bool> told = false;
+  script_.blocks = 1;
+  script_.on_encode = [&](int, const Heartbeat& beat) {
+    begun.Notify();
+    for (int i = 0; i < 10'000 && !told; ++i) {
+      told = !beat();
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    return absl::CancelledError("given up");
+  };
+  FakeCall call;
+  const auto work = Work(20, 20, "a");
+  ASSERT_TRUE(Submit(work, call).ok());
+  begun.WaitForNotification();
+  EXPECT_EQ(scheduler_->Drain(absl::ZeroDuration()), 1);
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(absl::IsUnavailable(work->TakeTile(0, call).status()));
+}
+
+TEST_F(UpscaleWorkTest, AFailedBlockEndsThoseBesideIt) {
+  Start({.workers = 2});
+  absl::Notification begun;
+  std::atomic<bool> told = false;
+  script_.blocks = 2;
+  script_.on_encode = [&](int block, const Heartbeat& beat) -> absl::Status {
+    if (block == 1) {
+      begun.WaitForNotification();
+      return absl::InternalError("broken block");
+    }
+    begun.Notify();
+    for (int i = 0; i < 10'000 && !told; ++i) {
+      told = !beat();
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    return absl::CancelledError("given up");
+  };
+  FakeCall call;
+  const auto work = Work(20, 20, "a");
+  ASSERT_TRUE(Submit(work, call).ok());
+  EXPECT_TRUE(absl::IsInternal(work->TakeTile(0, call).status()));
+  EXPECT_TRUE(told);
 }
 
 TEST_F(UpscaleWorkTest, AHandlerThatWaitsHearsThatItsCallIsOver) {
@@ -183,7 +231,8 @@ TEST(Guarded, AnExceptionIsTheErrorOfTheCall) {
 // Defect: an idle server took whatever came; what never fits is refused for good, with the limit.
 TEST_F(UpscaleWorkTest, WhatNeverFitsIsRefusedAtOnce) {
   const auto room = [this](int64_t other) {
-    Start({.workers = 0, .max_bytes = 3'000'000, .other_bytes = [other] { return other; }});
+    const scheduling::OtherBytes stay{other, other};
+    Start({.workers = 0, .max_bytes = 3'000'000, .other_bytes = [stay] { return stay; }});
     FakeCall call;
     return Submit(Work(256, 256, "a"), call);
   };
@@ -224,6 +273,70 @@ TEST_F(UpscaleWorkTest, ManyRequestsAtOnce) {
   for (std::thread& handler : handlers) handler.join();
   EXPECT_EQ(scheduler_->Statistics().jobs, 0);
   EXPECT_EQ(scheduler_->Statistics().bytes, 0);
+}
+
+// Defect: a reader that read nothing held its tiles, its picture and its latent codes, of which
+// nothing counted once they were computed.
+TEST_F(UpscaleWorkTest, TheJobLastsUntilItsTilesAreSent) {
+  Start({.workers = 2});
+  FakeCall call;
+  const auto work = Work(20, 20, "a", /*tiles_ahead=*/100);
+  ASSERT_TRUE(Submit(work, call).ok());
+  TakeAll(*work, call);
+  absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_EQ(scheduler_->Statistics().bytes, work->Bytes());
+  work->TilesSent();
+  for (int i = 0; i < 5000 && scheduler_->Statistics().jobs > 0; ++i)
+    absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_EQ(scheduler_->Statistics().bytes, 0);
+  work->Cancel(absl::CancelledError("done"));
+}
+
+// Defect: where the cache had taken a GPU's memory, no request could be served any more.
+TEST_F(UpscaleWorkTest, WhatTheCacheKeepsMakesRoom) {
+  Start({.workers = 1});
+  FakeCall call;
+  const auto is_full = [this] { return cache_.bytes() > 0; };
+  for (const bool while_encoding : {true, false}) {
+    const auto before = Work(20, 20, while_encoding ? "a" : "b");
+    ASSERT_TRUE(Submit(before, call).ok());
+    TakeAll(*before, call);
+    before->Cancel(absl::CancelledError("done"));
+    ASSERT_TRUE(is_full());
+  }
+  script_.on_encode = [&](int, const Heartbeat&) {
+    return is_full() ? absl::ResourceExhaustedError("no memory") : absl::OkStatus();
+  };
+  const auto work = Work(20, 20, "c");
+  ASSERT_TRUE(Submit(work, call).ok());
+  TakeAll(*work, call);
+  work->Cancel(absl::CancelledError("done"));
+}
+
+// Defect: an encoder that takes images whole had every worker for minutes.
+TEST_F(UpscaleWorkTest, LongBlocksLeaveAWorkerForOthers) {
+  Start({.workers = 2});
+  script_.blocks = 1;
+  script_.encode_work = 1e13;  // hours
+  absl::Notification begun, end;
+  script_.on_encode = [&](int, const Heartbeat&) {
+    if (!begun.HasBeenNotified()) {
+      begun.Notify();
+      end.WaitForNotification();
+    }
+    return absl::OkStatus();
+  };
+  FakeCall call;
+  const auto long_one = Work(20, 20, "a");
+  const auto another = Work(20, 20, "b");
+  ASSERT_TRUE(Submit(long_one, call).ok());
+  begun.WaitForNotification();
+  ASSERT_TRUE(Submit(another, call).ok());
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_EQ(script_.encoded, 1);  // the second worker waits for something shorter
+  end.Notify();
+  TakeAll(*another, call);
+  for (const auto& work : {long_one, another}) work->Cancel(absl::CancelledError("done"));
 }
 
 class FileWorkTest : public UpscaleWorkTest {
@@ -337,7 +450,11 @@ TEST_F(UpscaleWorkTest, AQueryIsAnsweredInOrder) {
       environment_, WorkInput{model_, *ImageInput::FromSource(source, {}), "a", false, {}, {8, 8}},
       Cell{0.25, 0.25}, coordinates);
   FakeCall call;
-  ASSERT_TRUE(work->Submit(call, 0, work->Bytes()).ok());
+  // Defect: one piece at work was counted, where every worker has one.
+  const int64_t bytes = work->Bytes();
+  script_.bytes_a_tile = 1'000'000;
+  EXPECT_EQ(work->Bytes(), bytes + 2'000'000);
+  ASSERT_TRUE(work->Submit(call, 0, bytes).ok());
   const auto rgb = work->TakeResult(call);
   ASSERT_TRUE(rgb.ok()) << rgb.status();
   ASSERT_EQ(rgb->size(), 30'000u);

@@ -1,6 +1,6 @@
 // Where exceptions of the service's own code end.
-#ifndef SERVER_CORE_GUARDED_H_
-#define SERVER_CORE_GUARDED_H_
+#ifndef SERVER_ERRORS_GUARDED_H_
+#define SERVER_ERRORS_GUARDED_H_
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -13,4 +13,4 @@ absl::Status Guarded(absl::FunctionRef<absl::Status()> body);
 
 }  // namespace hiif::server
 
-#endif  // SERVER_CORE_GUARDED_H_
+#endif  // SERVER_ERRORS_GUARDED_H_

@@ -1,4 +1,4 @@
-#include "server/core/guarded.h"
+#include "server/errors/guarded.h"
 
 #include <exception>
 #include <new>
