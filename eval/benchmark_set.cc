@@ -28,28 +28,31 @@ bool IsImage(const fs::path& path) {
          extension == ".tif" || extension == ".tiff" || extension == ".ppm";
 }
 
-std::vector<std::string> Images(const std::string& folder) {
+absl::StatusOr<std::vector<std::string>> Images(const std::string& folder) {
   std::vector<std::string> paths;
   std::error_code error;
   for (const auto& entry : ListFolder(folder, error)) {
     std::error_code unknown;  // a link that leads in a circle
     if (entry.is_regular_file(unknown) && IsImage(entry.path())) paths.push_back(entry.path());
   }
+  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot list ", folder));
   std::sort(paths.begin(), paths.end());
   return paths;
 }
 
-std::string FolderOf(const std::string& folder, const EvalScale& scale) {
-  return absl::StrCat(folder, "/image_SRF_", scale.ToString());
+// image_SRF_N of the scale; where there is none, another's: the same originals, cropped to
+// multiples of each factor, of which those for x2 lose the least. Empty: the folder has no such
+// folders.
+std::string FolderOfPairs(const std::string& folder, const EvalScale& scale) {
+  for (const std::string& name :
+       {scale.ToString(), std::string("2"), std::string("3"), std::string("4")}) {
+    std::string pairs = absl::StrCat(folder, "/image_SRF_", name);
+    if (IsFolder(pairs)) return pairs;
+  }
+  return "";
 }
 
 double Scaled(int64_t side, double factor) { return static_cast<double>(side) * factor; }
-
-bool HasPairs(const std::string& folder) {
-  for (const int n : {2, 3, 4})
-    if (IsFolder(absl::StrCat(folder, "/image_SRF_", n))) return true;
-  return false;
-}
 
 }  // namespace
 
@@ -91,48 +94,52 @@ absl::StatusOr<RgbImage> ReadRgb(const std::string& path) {
   return *picture->colour;
 }
 
-absl::StatusOr<BenchmarkSet> BenchmarkSet::Open(const std::string& folder) {
+absl::StatusOr<BenchmarkSet> BenchmarkSet::Open(const std::string& folder, const EvalScale& scale) {
   BenchmarkSet set;
-  set.folder_ = folder;
-  while (set.folder_.size() > 1 && set.folder_.back() == '/') set.folder_.pop_back();
-  set.name_ = fs::path(set.folder_).filename();
-  if (!HasPairs(set.folder_) && Images(set.folder_).empty())
-    return absl::NotFoundError(absl::StrCat(folder, ": no image there"));
+  std::string path = folder;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  set.name_ = fs::path(path).filename();
+  set.scale_ = scale;
+  const std::string pairs = FolderOfPairs(path, scale);
+  HIIF_ASSIGN_OR_RETURN(set.originals_, Images(pairs.empty() ? path : pairs));
+  if (!pairs.empty()) {
+    std::erase_if(set.originals_, [](const std::string& original) {
+      return !absl::StrContains(fs::path(original).stem().string(), "_HR");
+    });
+    set.supplied_ = absl::StrCat(path, "/image_SRF_", scale.ToString());
+    if (set.originals_.empty())
+      return absl::NotFoundError(
+          absl::StrCat(pairs, ": no original there, which is an image with _HR in its name"));
+  }
+  if (set.originals_.empty()) return absl::NotFoundError(absl::StrCat(path, ": no image there"));
   return set;
 }
 
-std::vector<std::string> BenchmarkSet::Originals(const EvalScale& scale) const {
-  if (!HasPairs(folder_)) return Images(folder_);
-  // The same originals, cropped to multiples of each factor: those for x2 lose the least.
-  std::string pairs = FolderOf(folder_, scale);
-  for (const int n : {2, 3, 4})
-    if (!IsFolder(pairs)) pairs = absl::StrCat(folder_, "/image_SRF_", n);
-  std::vector<std::string> paths = Images(pairs);
-  paths.erase(std::remove_if(paths.begin(), paths.end(),
-                             [](const std::string& path) {
-                               return !absl::StrContains(fs::path(path).stem().string(), "_HR");
-                             }),
-              paths.end());
-  return paths;
+absl::StatusOr<std::vector<BenchmarkSet>> OpenSets(const std::vector<std::string>& folders,
+                                                   const std::vector<EvalScale>& scales) {
+  std::vector<BenchmarkSet> sets;
+  for (const std::string& folder : folders) {
+    for (const EvalScale& scale : scales) {
+      HIIF_ASSIGN_OR_RETURN(BenchmarkSet set, BenchmarkSet::Open(folder, scale));
+      sets.push_back(std::move(set));
+    }
+  }
+  return sets;
 }
 
-int64_t BenchmarkSet::images(const EvalScale& scale) const {
-  return static_cast<int64_t>(Originals(scale).size());
-}
-
-absl::StatusOr<Pair> BenchmarkSet::Load(const EvalScale& scale, int64_t index) const {
-  const std::string path = Originals(scale)[index];
+absl::StatusOr<Pair> BenchmarkSet::Load(int64_t index) const {
+  const std::string& path = originals_.at(index);
   Pair pair;
   pair.name = fs::path(path).stem();
   HIIF_ASSIGN_OR_RETURN(const RgbImage original, ReadRgb(path));
   const fs::path supplied =
-      fs::path(FolderOf(folder_, scale)) /
+      fs::path(supplied_) /
       absl::StrReplaceAll(fs::path(path).filename().string(), {{"_HR", "_LR"}});
   std::error_code error;
-  if (HasPairs(folder_) && fs::exists(supplied, error)) {
+  if (!supplied_.empty() && fs::exists(supplied, error)) {
     HIIF_ASSIGN_OR_RETURN(RgbImage low, ReadRgb(supplied));
-    const Grid size = {static_cast<int64_t>(std::nearbyint(Scaled(low.height, scale.y))),
-                       static_cast<int64_t>(std::nearbyint(Scaled(low.width, scale.x)))};
+    const Grid size = {static_cast<int64_t>(std::nearbyint(Scaled(low.height, scale_.y))),
+                       static_cast<int64_t>(std::nearbyint(Scaled(low.width, scale_.x)))};
     if (size.height > original.height || size.width > original.width)
       return absl::InvalidArgumentError(
           absl::StrCat(supplied.string(), ": does not fit its original"));
@@ -143,12 +150,12 @@ absl::StatusOr<Pair> BenchmarkSet::Load(const EvalScale& scale, int64_t index) c
   const auto low_of = [](int64_t high, double factor) {
     return static_cast<int64_t>(std::floor(static_cast<double>(high) / factor + 1e-9));
   };
-  const Grid low = {low_of(original.height, scale.y), low_of(original.width, scale.x)};
+  const Grid low = {low_of(original.height, scale_.y), low_of(original.width, scale_.x)};
   if (low.height < 1 || low.width < 1)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": too small for ", scale.ToString()));
+    return absl::InvalidArgumentError(absl::StrCat(path, ": too small for ", scale_.ToString()));
   pair.high =
-      Crop(original, {0, 0, static_cast<int64_t>(std::nearbyint(Scaled(low.width, scale.x))),
-                      static_cast<int64_t>(std::nearbyint(Scaled(low.height, scale.y)))});
+      Crop(original, {0, 0, static_cast<int64_t>(std::nearbyint(Scaled(low.width, scale_.x))),
+                      static_cast<int64_t>(std::nearbyint(Scaled(low.height, scale_.y)))});
   pair.low = std::make_shared<const RgbImage>(ResizeBicubic(pair.high, low));
   return pair;
 }

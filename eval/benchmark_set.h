@@ -33,23 +33,31 @@ struct Pair {
   RgbImage high;                        // cropped to the size that `low` enlarged has
 };
 
-// A folder: either of image_SRF_N folders with *_LR.* and *_HR.* images (Set5, Set14 as commonly
-// distributed), or of high-resolution images. The supplied low-resolution images are used where
-// there are some for the scale; else they are made: cropped to round(low * scale), half to even,
-// low = floor(high / scale + 1e-9), and resized by Pillow's bicubic (model.md 6). Grey files are
-// read as RGB. NotFound, InvalidArgument: name the file.
+// A folder, for one scale: either of image_SRF_N folders with *_LR.* and *_HR.* images (Set5, Set14
+// as commonly distributed), or of high-resolution images. The supplied low-resolution images are
+// used where there are some for the scale; else they are made: cropped to round(low * scale), half
+// to even, low = floor(high / scale + 1e-9), and resized by Pillow's bicubic (model.md 6). Grey
+// files are read as RGB.
 class BenchmarkSet {
  public:
-  static absl::StatusOr<BenchmarkSet> Open(const std::string& folder);
+  // Lists the images. NotFound: there is none, or no folder; else the system's reason.
+  static absl::StatusOr<BenchmarkSet> Open(const std::string& folder, const EvalScale& scale);
   const std::string& name() const { return name_; }  // of the folder
-  int64_t images(const EvalScale& scale) const;
-  absl::StatusOr<Pair> Load(const EvalScale& scale, int64_t index) const;
+  const EvalScale& scale() const { return scale_; }
+  int64_t images() const { return static_cast<int64_t>(originals_.size()); }  // at least 1
+  // NotFound, InvalidArgument: name the file.
+  absl::StatusOr<Pair> Load(int64_t index) const;
 
  private:
-  std::vector<std::string> Originals(const EvalScale& scale) const;
   std::string name_;
-  std::string folder_;
+  EvalScale scale_;
+  std::vector<std::string> originals_;  // paths
+  std::string supplied_;                // folder of low-resolution images; empty: there is none
 };
+
+// One for each scale of each folder, in this order.
+absl::StatusOr<std::vector<BenchmarkSet>> OpenSets(const std::vector<std::string>& folders,
+                                                   const std::vector<EvalScale>& scales);
 
 absl::StatusOr<RgbImage> ReadRgb(const std::string& path);
 

@@ -53,11 +53,11 @@ RgbImage ErrorMap(const RgbImage& a, const RgbImage& b) {
 
 absl::Status Run(const Options& options) {
   HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scale));
-  HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(options.data));
-  if (options.index < 0 || options.index >= set.images(scales[0]))
+  HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(options.data, scales[0]));
+  if (options.index < 0 || options.index >= set.images())
     return absl::InvalidArgumentError(
-        absl::StrFormat("--image: 0 to %d are there", set.images(scales[0]) - 1));
-  HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(scales[0], options.index));
+        absl::StrFormat("--image: 0 to %d are there", set.images() - 1));
+  HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(options.index));
   const Grid size = {pair.high.height, pair.high.width};
   Region crop{0, 0, size.width, size.height};
   if (!options.crop.empty()) {

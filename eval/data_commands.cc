@@ -114,7 +114,7 @@ std::string SumUp(const train::PackedDataset& dataset) {
 
 }  // namespace
 
-absl::Status Pack(const PackOptions& options, std::ostream& log) {
+absl::Status Pack(const PackOptions& options, const std::atomic<bool>* stop, std::ostream& log) {
   if (options.every < 2 || options.min_side < 1 || options.shrink.empty() ||
       std::any_of(options.shrink.begin(), options.shrink.end(), [](int64_t s) { return s < 1; })) {
     return absl::InvalidArgumentError(
@@ -128,6 +128,9 @@ absl::Status Pack(const PackOptions& options, std::ostream& log) {
   }
   int64_t taken = 0;
   for (const Source& file : files) {
+    if (stop != nullptr && stop->load()) {
+      return absl::CancelledError(absl::StrCat("stopped: ", options.output, " was not made"));
+    }
     absl::StatusOr<RgbImage> image = ReadImage(file.path);
     if (!image.ok()) {
       log << "left out " << file.path << ": " << image.status().message() << "\n";

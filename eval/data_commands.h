@@ -2,6 +2,7 @@
 #ifndef EVAL_DATA_COMMANDS_H_
 #define EVAL_DATA_COMMANDS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
@@ -23,8 +24,8 @@ struct PackOptions {
 
 // Decodes the images, in the order of their names, to 8-bit sRGB. A line on `log` for each file
 // that is left out, with the reason, and one that sums up. InvalidArgument: nothing to pack, or
-// options out of range.
-absl::Status Pack(const PackOptions& options, std::ostream& log);
+// options out of range. Cancelled: `stop` became true, and nothing is left; null: never.
+absl::Status Pack(const PackOptions& options, const std::atomic<bool>* stop, std::ostream& log);
 
 // What a data set holds, its checksums verified.
 absl::Status Info(const std::string& path, std::ostream& out);

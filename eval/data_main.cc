@@ -94,10 +94,12 @@ int Run(int argc, char** argv) {
     return app.exit(error) == 0 ? hiif::train::kExitFinished : hiif::train::kExitUsage;
   }
   absl::Status status;
-  if (pack_command->parsed()) status = Pack(pack, std::cerr);
-  if (cache_command->parsed()) {
+  if (pack_command->parsed() || cache_command->parsed()) {
     std::signal(SIGINT, RequestStop);
     std::signal(SIGTERM, RequestStop);
+  }
+  if (pack_command->parsed()) status = Pack(pack, &stopping, std::cerr);
+  if (cache_command->parsed()) {
     status = hiif::train::MakeCache(cache, &stopping,
                                     [](const std::string& line) { std::cerr << line << "\n"; });
   }

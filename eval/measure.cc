@@ -59,12 +59,12 @@ absl::StatusOr<int64_t> ShaveOf(const Pair& pair, const EvalScale& scale, int64_
 }
 
 absl::StatusOr<Measured> MeasureSet(const Upscaler& upscaler, const BenchmarkSet& set,
-                                    const EvalScale& scale, const MeasureOptions& options) {
+                                    const MeasureOptions& options) {
   Measured mean;
-  const int64_t images = set.images(scale);
+  const int64_t images = set.images();
   for (int64_t i = 0; i < images; ++i) {
-    HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(scale, i));
-    HIIF_ASSIGN_OR_RETURN(const int64_t shave, ShaveOf(pair, scale, options.rgb ? 6 : 0));
+    HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(i));
+    HIIF_ASSIGN_OR_RETURN(const int64_t shave, ShaveOf(pair, set.scale(), options.rgb ? 6 : 0));
     HIIF_ASSIGN_OR_RETURN(const std::vector<float> out, OutputOf(upscaler, pair, options));
     const double psnr =
         Psnr(out, pair.high, shave, options.rgb ? PsnrChannels::kRgb : PsnrChannels::kLuma);

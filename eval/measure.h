@@ -32,7 +32,7 @@ struct Measured {
 };
 
 absl::StatusOr<Measured> MeasureSet(const Upscaler& upscaler, const BenchmarkSet& set,
-                                    const EvalScale& scale, const MeasureOptions& options);
+                                    const MeasureOptions& options);
 
 // The output of a model for a pair, clamped, not rounded.
 absl::StatusOr<std::vector<float>> OutputOf(const Upscaler& upscaler, const Pair& pair,

@@ -30,38 +30,35 @@ struct Options {
 
 absl::Status Run(const Options& options) {
   HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scales));
+  HIIF_ASSIGN_OR_RETURN(const auto sets, OpenSets(options.data, scales));
   HIIF_ASSIGN_OR_RETURN(const auto upscaler, options.model.Make());
   std::string csv = "model,dataset,scale,psnr_db,ssim,images\n";
   auto tables = nlohmann::json::array();
   if (!options.json)
     std::printf("| dataset | scale | PSNR dB |%s images |\n| --- | --- | --- |%s --- |\n",
                 options.measure.ssim ? " SSIM |" : "", options.measure.ssim ? " --- |" : "");
-  for (const std::string& folder : options.data) {
-    HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
-    for (const EvalScale& scale : scales) {
-      HIIF_ASSIGN_OR_RETURN(const Measured mean,
-                            MeasureSet(*upscaler, set, scale, options.measure));
-      if (options.images && !options.json)
-        for (const auto& [name, psnr] : mean.images)
-          std::printf("| %s | %s | %.3f |%s 1 |\n", name.c_str(), scale.ToString().c_str(), psnr,
-                      options.measure.ssim ? " |" : "");
-      const std::string ssim = options.measure.ssim ? absl::StrFormat(" %.4f |", mean.ssim) : "";
-      if (!options.json)
-        std::printf("| %s | %s | %.3f |%s %d |\n", set.name().c_str(), scale.ToString().c_str(),
-                    mean.psnr, ssim.c_str(), static_cast<int>(mean.images.size()));
-      auto& table = tables.emplace_back(nlohmann::json{{"dataset", set.name()},
-                                                       {"scale", scale.ToString()},
-                                                       {"psnr_db", mean.psnr},
-                                                       {"images", mean.images.size()}});
-      if (options.measure.ssim) table["ssim"] = mean.ssim;
-      if (options.images)
-        for (const auto& [name, psnr] : mean.images) table["psnr_db_of"][name] = psnr;
-      std::fflush(stdout);
-      absl::StrAppendFormat(&csv, "%s,%s,%s,%.6f,%s,%d\n", options.model.Name(), set.name(),
-                            scale.ToString(), mean.psnr,
-                            options.measure.ssim ? absl::StrFormat("%.6f", mean.ssim) : "",
-                            mean.images.size());
-    }
+  for (const BenchmarkSet& set : sets) {
+    const std::string scale = set.scale().ToString();
+    HIIF_ASSIGN_OR_RETURN(const Measured mean, MeasureSet(*upscaler, set, options.measure));
+    if (options.images && !options.json)
+      for (const auto& [name, psnr] : mean.images)
+        std::printf("| %s | %s | %.3f |%s 1 |\n", name.c_str(), scale.c_str(), psnr,
+                    options.measure.ssim ? " |" : "");
+    const std::string ssim = options.measure.ssim ? absl::StrFormat(" %.4f |", mean.ssim) : "";
+    if (!options.json)
+      std::printf("| %s | %s | %.3f |%s %d |\n", set.name().c_str(), scale.c_str(), mean.psnr,
+                  ssim.c_str(), static_cast<int>(mean.images.size()));
+    auto& table = tables.emplace_back(nlohmann::json{{"dataset", set.name()},
+                                                     {"scale", scale},
+                                                     {"psnr_db", mean.psnr},
+                                                     {"images", mean.images.size()}});
+    if (options.measure.ssim) table["ssim"] = mean.ssim;
+    if (options.images)
+      for (const auto& [name, psnr] : mean.images) table["psnr_db_of"][name] = psnr;
+    std::fflush(stdout);
+    absl::StrAppendFormat(&csv, "%s,%s,%s,%.6f,%s,%d\n", options.model.Name(), set.name(), scale,
+                          mean.psnr, options.measure.ssim ? absl::StrFormat("%.6f", mean.ssim) : "",
+                          mean.images.size());
   }
   if (options.json)
     std::printf("%s\n", nlohmann::json{{"model", options.model.Name()},

@@ -38,8 +38,12 @@ struct Options {
 absl::StatusOr<std::map<std::string, std::string>> ReadPaper(const std::string& path) {
   std::map<std::string, std::string> published;
   if (path.empty()) return published;
-  HIIF_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok())
+    return absl::Status(text.status().code(),
+                        absl::StrCat("--paper: ", text.status().message(),
+                                     "; name that file of the sources, or '' for none"));
+  for (const absl::string_view line : absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
     const size_t comma = line.rfind(',');
     published[std::string(line.substr(0, comma))] = std::string(line.substr(comma + 1));
   }
@@ -47,17 +51,17 @@ absl::StatusOr<std::map<std::string, std::string>> ReadPaper(const std::string& 
 }
 
 // The yardstick: Pillow's bicubic of the same low-resolution images, by the same protocol.
-absl::StatusOr<double> BicubicPsnr(const BenchmarkSet& set, const EvalScale& scale) {
+absl::StatusOr<double> BicubicPsnr(const BenchmarkSet& set) {
   double sum = 0;
-  for (int64_t i = 0; i < set.images(scale); ++i) {
-    HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(scale, i));
-    HIIF_ASSIGN_OR_RETURN(const int64_t shave, ShaveOf(pair, scale));
+  for (int64_t i = 0; i < set.images(); ++i) {
+    HIIF_ASSIGN_OR_RETURN(const Pair pair, set.Load(i));
+    HIIF_ASSIGN_OR_RETURN(const int64_t shave, ShaveOf(pair, set.scale()));
     const RgbImage large = ResizeBicubic(*pair.low, {pair.high.height, pair.high.width});
     std::vector<float> values(large.samples.begin(), large.samples.end());
     for (float& value : values) value /= 255;
     sum += Psnr(values, pair.high, shave, PsnrChannels::kLuma);
   }
-  return sum / static_cast<double>(set.images(scale));
+  return sum / static_cast<double>(set.images());
 }
 
 std::string AblationName(const ModelConfig& config) {
@@ -100,6 +104,7 @@ absl::Status WriteTables(const Options& options, const std::vector<PsnrRow>& row
 
 absl::Status Run(const Options& options, bool ablation) {
   HIIF_ASSIGN_OR_RETURN(const auto scales, ParseScales(options.scales));
+  HIIF_ASSIGN_OR_RETURN(const auto sets, OpenSets(options.data, scales));
   HIIF_ASSIGN_OR_RETURN(const auto paper, ReadPaper(ablation ? "" : options.paper));
   const auto published = [&](const std::string& key) {
     const auto found = paper.find(key);
@@ -114,44 +119,37 @@ absl::Status Run(const Options& options, bool ablation) {
   // psnr: none where the model is not made for the scale; the tables have no cell of it.
   const auto row = [&](const std::string& model, const std::string& encoder,
                        const std::string& decoder, const std::string& variant,
-                       const std::string& set, const EvalScale& scale, std::optional<double> psnr) {
+                       const BenchmarkSet& set, std::optional<double> psnr) {
+    const std::string scale = set.scale().ToString();
     const std::string theirs =
-        published(absl::StrCat(encoder, ",", decoder, ",", set, ",", scale.ToString()));
+        published(absl::StrCat(encoder, ",", decoder, ",", set.name(), ",", scale));
     std::printf("| %s | %s | %s | %s | %s | %s | %s |\n", model.c_str(), encoder.c_str(),
-                (ablation ? variant : decoder).c_str(), set.c_str(), scale.ToString().c_str(),
+                (ablation ? variant : decoder).c_str(), set.name().c_str(), scale.c_str(),
                 psnr ? absl::StrFormat("%.2f", *psnr).c_str() : "beyond it", theirs.c_str());
     std::fflush(stdout);
     if (!psnr) return;
-    rows.push_back({model, encoder, decoder, variant, set, scale.ToString(), *psnr,
-                    theirs == "-" ? "" : theirs});
+    rows.push_back(
+        {model, encoder, decoder, variant, set.name(), scale, *psnr, theirs == "-" ? "" : theirs});
     absl::StrAppendFormat(&csv, "%s,%s,%s,%s,%s,%s,%.6f,%s\n", model, encoder, decoder, variant,
-                          set, scale.ToString(), *psnr, theirs == "-" ? "" : theirs);
+                          set.name(), scale, *psnr, theirs == "-" ? "" : theirs);
   };
-  for (const std::string& folder : options.data) {
-    HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
-    for (const EvalScale& scale : scales) {
-      HIIF_ASSIGN_OR_RETURN(const double bicubic, BicubicPsnr(set, scale));
-      row("-", "none", "bicubic", "", set.name(), scale, bicubic);
-    }
+  for (const BenchmarkSet& set : sets) {
+    HIIF_ASSIGN_OR_RETURN(const double bicubic, BicubicPsnr(set));
+    row("-", "none", "bicubic", "", set, bicubic);
   }
   for (const std::string& name : options.models) {
     ModelOption option = options.model;
     option.model = name;
     HIIF_ASSIGN_OR_RETURN(const Checkpoint checkpoint, option.Open());
     HIIF_ASSIGN_OR_RETURN(const auto upscaler, option.Make());
-    for (const std::string& folder : options.data) {
-      HIIF_ASSIGN_OR_RETURN(const BenchmarkSet set, BenchmarkSet::Open(folder));
-      for (const EvalScale& scale : scales) {
-        std::optional<double> psnr;
-        if (Enlarges(*upscaler, scale)) {
-          HIIF_ASSIGN_OR_RETURN(const Measured mean,
-                                MeasureSet(*upscaler, set, scale, options.measure));
-          psnr = mean.psnr;
-        }
-        row(option.Name(), EncoderName(checkpoint.config().encoder),
-            DecoderName(checkpoint.config().decoder), AblationName(checkpoint.config()), set.name(),
-            scale, psnr);
+    for (const BenchmarkSet& set : sets) {
+      std::optional<double> psnr;
+      if (Enlarges(*upscaler, set.scale())) {
+        HIIF_ASSIGN_OR_RETURN(const Measured mean, MeasureSet(*upscaler, set, options.measure));
+        psnr = mean.psnr;
       }
+      row(option.Name(), EncoderName(checkpoint.config().encoder),
+          DecoderName(checkpoint.config().decoder), AblationName(checkpoint.config()), set, psnr);
     }
   }
   if (!options.csv.empty()) HIIF_RETURN_IF_ERROR(WriteFileAtomically(options.csv, csv));

@@ -202,6 +202,7 @@ int Speed(const Arguments& arguments) {
                  "pixels the attention context is taken over; 0: all")
       ->capture_default_str();
   app.add_option("--repeat", options.repeat, "runs, of which the fastest counts")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_flag("--against-reference", options.against_reference,
                "PSNR of the output for 48 x 48 pixels against that of the backend reference");

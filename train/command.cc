@@ -2,10 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <optional>
 #include <ostream>
 #include <string>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -38,18 +38,33 @@ absl::StatusOr<TrainOptions> OptionsOf(const std::string& path) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", options.status().message()));
 }
 
+bool IsThere(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+// What --config or --preset names; nothing where neither is given.
+absl::StatusOr<std::optional<TrainOptions>> NamedOptions(const Sources& sources) {
+  absl::StatusOr<TrainOptions> options;
+  if (!sources.config.empty()) {
+    options = OptionsOf(sources.config);
+  } else if (!sources.preset.empty()) {
+    options = Preset(sources.preset);
+  } else {
+    return std::nullopt;
+  }
+  if (!options.ok()) return options.status();
+  return *std::move(options);
+}
+
 // What the options are before the command line changes them. A run that ended before its first
 // checkpoint has options and no state: it may still be given others to begin with.
-absl::StatusOr<TrainOptions> StartingOptions(const Sources& sources) {
+absl::StatusOr<TrainOptions> StartingOptions(const Sources& sources, bool has_state,
+                                             const std::optional<TrainOptions>& named) {
   const std::string of_run = sources.run + "/options.json";
-  const auto is_there = [](const std::string& path) {
-    std::error_code error;
-    return std::filesystem::exists(path, error);
-  };
-  if (is_there(sources.run + "/state.safetensors")) return OptionsOf(of_run);
-  if (!sources.config.empty()) return OptionsOf(sources.config);
-  if (!sources.preset.empty()) return Preset(sources.preset);
-  return is_there(of_run) ? OptionsOf(of_run) : TrainOptions{};
+  if (has_state) return OptionsOf(of_run);
+  if (named.has_value()) return *named;
+  return IsThere(of_run) ? OptionsOf(of_run) : TrainOptions{};
 }
 
 template <class T>
@@ -60,6 +75,22 @@ template <class T>
 void AddOption(CLI::App& app, const std::string& name, std::vector<T>& value,
                const std::string& help) {
   app.add_option("--" + name, value, help)->delimiter(',')->capture_default_str();
+}
+
+// The command line on top of `options`; the exit status where that is all to do.
+std::optional<int> ParseArguments(int argc, const char* const* argv, Sources& sources,
+                                  TrainOptions& options, std::ostream& out, std::ostream& err) {
+  CLI::App app("Trains HIIF, or goes on training it.", "hiif-train");
+  AddSources(app, sources);
+  VisitOptions(options, [&](const char* name, auto& value, const char* help, bool) {
+    AddOption(app, name, value, help);
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error, out, err) == 0 ? kExitFinished : kExitUsage;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -83,17 +114,22 @@ int RunCommand(int argc, const char* const* argv, const std::atomic<bool>& stop,
       // The second pass says what is wrong.
     }
   }
-  absl::StatusOr<TrainOptions> options = StartingOptions(sources);
+  const bool has_state = IsThere(sources.run + "/state.safetensors");
+  absl::StatusOr<std::optional<TrainOptions>> named = NamedOptions(sources);
+  if (!named.ok()) return fail(kExitUsage, named.status().message());
+  absl::StatusOr<TrainOptions> options = StartingOptions(sources, has_state, *named);
   if (!options.ok()) return fail(kExitUsage, options.status().message());
-  CLI::App app("Trains HIIF, or goes on training it.", "hiif-train");
-  AddSources(app, sources);
-  VisitOptions(*options, [&](const char* name, auto& value, const char* help, bool) {
-    AddOption(app, name, value, help);
-  });
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error, out, err) == 0 ? kExitFinished : kExitUsage;
+  if (const auto status = ParseArguments(argc, argv, sources, *options, out, err)) return *status;
+  if (has_state && named->has_value()) {
+    // The command that began the run goes on with it; another preset would be another course.
+    ParseArguments(argc, argv, sources, **named, out, err);
+    const std::string differences = CourseDifferences(*options, **named);
+    if (!differences.empty()) {
+      return fail(kExitFailed,
+                  absl::StrCat("this run was begun with other values of ", differences,
+                               " than --preset or --config asks for; leave it away to go on as it "
+                               "was, or choose another --run"));
+    }
   }
   TrainHooks hooks;
   hooks.say = [&](const std::string& line) { out << line << std::endl; };

@@ -14,8 +14,9 @@ inline constexpr int kExitUsage = 2;    // the command line
 inline constexpr int kExitStopped = 3;  // by a signal or --minutes; the same --run goes on
 
 // Runs hiif-train with these arguments. Options come, each overriding the one before, from their
-// defaults, --preset or --config or the options of the run that goes on, and the command line. A
-// run without a checkpoint goes on with its options where neither --preset nor --config is given.
+// defaults, --preset or --config or the options of the run that goes on, and the command line.
+// Where a run goes on, --preset and --config may be given once more but not change its course. A
+// run without a checkpoint goes on with its options where neither is given.
 int RunCommand(int argc, const char* const* argv, const std::atomic<bool>& stop, std::ostream& out,
                std::ostream& err);
 

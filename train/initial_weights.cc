@@ -122,7 +122,7 @@ std::string EncoderDigest(const Network& network) {
 absl::StatusOr<InitialWeights> LoadAny(const std::string& path) {
   HIIF_ASSIGN_OR_RETURN(const Checkpoint source, OpenAny(path));
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(source));
-  return InitialWeights{std::move(network), Named(path, source)};
+  return InitialWeights{std::move(network), Named(path, source), source.digest()};
 }
 
 absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options) {

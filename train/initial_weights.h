@@ -13,6 +13,7 @@ namespace hiif::train {
 struct InitialWeights {
   Network network;
   std::string origin;  // one sentence for the model card
+  std::string digest;  // of LoadAny(): SHA-256 of the file, hexadecimal
 };
 
 // Random as PyTorch initialises these layers (seeded by options.seed), then overwritten by what

@@ -1,6 +1,7 @@
 #include "train/latent_cache.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,7 +11,6 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -92,6 +92,11 @@ absl::StatusOr<CacheSettings> ParseSettings(absl::string_view text) {
   return s;
 }
 
+// Of a record's bytes: whether they have the checksum that they say.
+bool IsWhole(absl::Span<const uint8_t> body) {
+  return Crc32c(AsText(body.subspan(4))) == Number(body, 0);
+}
+
 absl::Status System(const std::string& path, const char* what) {
   return absl::ErrnoToStatus(errno, absl::StrCat("cannot ", what, " ", path));
 }
@@ -163,7 +168,7 @@ absl::Status LatentCache::Verify() const {
   for (int64_t i = 0; i < records_; ++i) {
     const auto body =
         file_->bytes().subspan(first_ + static_cast<uint64_t>(i) * stride_, BodyBytes(settings_));
-    if (Crc32c(AsText(body.subspan(4))) == Number(body, 0)) continue;
+    if (IsWhole(body)) continue;
     return absl::DataLossError(absl::StrCat(path_, ": record ", i, " of ", records_,
                                             " is damaged; make it again with hiif-data cache"));
   }
@@ -178,6 +183,10 @@ absl::StatusOr<std::unique_ptr<LatentCacheWriter>> LatentCacheWriter::Open(
   writer->stride_ = Aligned(BodyBytes(settings));
   writer->fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (writer->fd_ < 0) return System(path, "open");
+  if (flock(writer->fd_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return System(path, "lock");
+    return absl::FailedPreconditionError(absl::StrCat("another process writes to ", path));
+  }
   struct stat status;
   if (fstat(writer->fd_, &status) != 0) return System(path, "look at");
   const std::string header = Header(settings);
@@ -194,7 +203,8 @@ absl::StatusOr<std::unique_ptr<LatentCacheWriter>> LatentCacheWriter::Open(
                      "delete that one"));
   }
   if (size > header.size()) {
-    writer->records_ = static_cast<int64_t>((size - header.size()) / writer->stride_);
+    const auto whole = static_cast<int64_t>((size - header.size()) / writer->stride_);
+    HIIF_RETURN_IF_ERROR(writer->CountRecords(header.size(), whole));
   } else if (pwrite(writer->fd_, header.data(), header.size(), 0) !=
              static_cast<ssize_t>(header.size())) {
     return System(path, "write");
@@ -203,6 +213,27 @@ absl::StatusOr<std::unique_ptr<LatentCacheWriter>> LatentCacheWriter::Open(
   if (ftruncate(writer->fd_, static_cast<off_t>(end)) != 0) return System(path, "cut");
   if (lseek(writer->fd_, 0, SEEK_END) < 0) return System(path, "seek in");
   return writer;
+}
+
+absl::Status LatentCacheWriter::CountRecords(uint64_t first, int64_t most) {
+  std::vector<uint8_t> body(BodyBytes(settings_));
+  for (; records_ < most; ++records_) {
+    const uint64_t at = first + static_cast<uint64_t>(records_) * stride_;
+    for (size_t done = 0; done < body.size();) {
+      const ssize_t got =
+          pread(fd_, body.data() + done, body.size() - done, static_cast<off_t>(at + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return System(path_, "read");
+      if (got == 0) return absl::OkStatus();  // somebody cut it meanwhile
+      done += static_cast<size_t>(got);
+    }
+    if (!IsWhole(body)) return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LatentCacheWriter::Sync() {
+  return fsync(fd_) == 0 ? absl::OkStatus() : System(path_, "write");
 }
 
 LatentCacheWriter::~LatentCacheWriter() {

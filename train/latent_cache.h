@@ -76,11 +76,12 @@ class LatentCache {
   int64_t records_ = 0;
 };
 
-// Appends to a file, which it makes where there is none. One writer.
+// Appends to a file, which it makes where there is none. One thread.
 class LatentCacheWriter {
  public:
-  // A record that was not written to its end is cut off. FailedPrecondition: the file holds other
-  // settings. Unknown: the system's reason.
+  // Reads what is there: the first record that was not written to its end, or is damaged, is cut
+  // off with all behind it. FailedPrecondition: the file holds other settings, or another writer
+  // has it. Else the system's reason.
   static absl::StatusOr<std::unique_ptr<LatentCacheWriter>> Open(const std::string& path,
                                                                  const CacheSettings& settings);
   ~LatentCacheWriter();
@@ -90,9 +91,13 @@ class LatentCacheWriter {
   int64_t records() const { return records_; }
   // `original` may be empty; `outputs` all empty for a pattern.
   absl::Status Append(const CacheRecord& record);
+  // Returns when what was appended is on the disk.
+  absl::Status Sync();
 
  private:
   LatentCacheWriter() = default;
+  // Sets records_: how many of those that begin at `first`, at most `most`, are whole.
+  absl::Status CountRecords(uint64_t first, int64_t most);
   std::string path_;
   CacheSettings settings_;
   uint64_t stride_ = 0;

@@ -13,6 +13,7 @@
 #include "base/bicubic.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/network.h"
+#include "model/upscaler/guard.h"
 #include "train/augment.h"
 #include "train/degrade.h"
 #include "train/fixed_scale.h"
@@ -215,7 +216,7 @@ absl::Status Maker::Append(int64_t i, LatentCacheWriter& writer) const {
 
 absl::Status MakeCache(const MakeCacheOptions& options, const std::atomic<bool>* stop,
                        const std::function<void(const std::string&)>& say) {
-  try {
+  return Guard([&]() -> absl::Status {
     at::set_num_threads(std::max(options.threads, 1));
     HIIF_ASSIGN_OR_RETURN(const Maker maker, Maker::Create(options));
     HIIF_ASSIGN_OR_RETURN(const auto writer,
@@ -224,9 +225,11 @@ absl::Status MakeCache(const MakeCacheOptions& options, const std::atomic<bool>*
     while (writer->records() < maker.records() && (stop == nullptr || !stop->load())) {
       HIIF_RETURN_IF_ERROR(maker.Append(writer->records(), *writer));
       if (writer->records() % 50 == 0) {
+        HIIF_RETURN_IF_ERROR(writer->Sync());
         say(absl::StrCat(writer->records(), " of ", maker.records(), " records"));
       }
     }
+    HIIF_RETURN_IF_ERROR(writer->Sync());
     if (writer->records() < maker.records()) {
       return absl::CancelledError(absl::StrCat("stopped: ", options.output, " has ",
                                                writer->records(), " of ", maker.records(),
@@ -234,9 +237,7 @@ absl::Status MakeCache(const MakeCacheOptions& options, const std::atomic<bool>*
     }
     say(absl::StrCat(options.output, ": ", writer->records(), " records"));
     return absl::OkStatus();
-  } catch (const std::exception& error) {  // LibTorch reports by exceptions
-    return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
-  }
+  });
 }
 
 }  // namespace hiif::train

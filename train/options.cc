@@ -7,8 +7,11 @@
 #include <numbers>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/decoders/decoder.h"
@@ -83,6 +86,23 @@ void Read(const Json& json, std::vector<T>& value) {
   value = json.get<std::vector<T>>();
 }
 
+bool IsFinite(double value) { return std::isfinite(value); }
+bool IsFinite(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double value) { return IsFinite(value); });
+}
+template <class T>
+bool IsFinite(const T& /*value*/) {
+  return true;
+}
+
+// cpu, cuda or cuda:N.
+bool IsDevice(absl::string_view name) {
+  int number;
+  return name == "cpu" || name == "cuda" ||
+         (absl::ConsumePrefix(&name, "cuda:") && absl::SimpleAtoi(name, &number) && number >= 0 &&
+          number < 128);
+}
+
 bool Fits(const Json& json, const std::string&) { return json.is_string(); }
 bool Fits(const Json& json, bool) { return json.is_boolean(); }
 bool Fits(const Json& json, int64_t) { return json.is_number_integer(); }
@@ -99,6 +119,12 @@ absl::Status Validate(const TrainOptions& o) {
   const auto error = [](const auto&... parts) {
     return absl::InvalidArgumentError(absl::StrCat(parts...));
   };
+  // JSON, in which options are kept, has no other numbers.
+  std::string not_finite;
+  VisitOptions(o, [&](const char* name, const auto& value, const char*, bool) {
+    if (!IsFinite(value)) not_finite = name;
+  });
+  if (!not_finite.empty()) return error(not_finite, " must be a finite number");
   if (o.data.empty()) return error("data is missing: a file made by hiif-data pack");
   if (o.steps < 1) return error("steps must be at least 1");
   if (!(o.learning_rate > 0)) return error("learning-rate must be above 0");
@@ -153,6 +179,11 @@ absl::Status Validate(const TrainOptions& o) {
   }
   if (o.validate_every < 0 || o.log_every < 1 || o.max_bad_steps < 0) {
     return error("validate-every and max-bad-steps must not be negative, log-every at least 1");
+  }
+  if (!IsDevice(o.device)) return error("device \"", o.device, "\" is none of cpu, cuda, cuda:N");
+  if (o.validation_crop < 1) return error("validation-crop must be at least 1");
+  if (o.validation_scales.empty()) {
+    return error("validation-scales are missing: --validate-every 0 leaves the validation out");
   }
   for (const double scale : o.validation_scales) {
     if (!(scale >= 1 && scale <= 16)) return error("validation-scales must lie in [1,16]");

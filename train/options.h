@@ -13,7 +13,8 @@
 namespace hiif::train {
 
 // Paths are empty where unset. What changes the course of a run cannot be changed when it resumes;
-// VisitOptions() says which those are.
+// VisitOptions() says which those are. Files may be moved: data and teacher are known by what they
+// hold, and the first weights are in the state.
 struct TrainOptions {
   // Data.
   std::string data;        // packed data set, or cache of latent codes
@@ -101,10 +102,10 @@ void VisitOptions(Options& o, Visit visit) {
         "ciaosr, srno, or NAME {JSON}",
         true);
   visit("coordinates", o.coordinates, "exact or reference", true);
-  visit("init", o.init, "checkpoint with the first weights of encoder and decoder", true);
-  visit("init-encoder", o.init_encoder, "checkpoint with the first weights of the encoder", true);
-  visit("init-decoder", o.init_decoder, "checkpoint with the first weights of the decoder", true);
-  visit("teacher", o.teacher, "checkpoint whose output is mixed into the target", true);
+  visit("init", o.init, "checkpoint with the first weights of encoder and decoder", false);
+  visit("init-encoder", o.init_encoder, "checkpoint with the first weights of the encoder", false);
+  visit("init-decoder", o.init_decoder, "checkpoint with the first weights of the decoder", false);
+  visit("teacher", o.teacher, "checkpoint whose output is mixed into the target", false);
   visit("teacher-weight", o.teacher_weight, "part of the teacher in the target", true);
   visit("teacher-target", o.teacher_target,
         "output, or features: the encoder alone learns the teacher's latent codes", true);

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -59,12 +60,26 @@ bool ReadProgress(const std::string& text, Progress& p) {
     value = json[key].get<double>();
     return true;
   };
+  // An earlier build may have had a figure that JSON has not: the best is looked for anew.
+  const auto forgotten = [&](const char* key) {
+    if (!json.contains(key) || !json[key].is_null()) return false;
+    p.best_step = -1;
+    return true;
+  };
   // A state of an earlier build does not tell.
   p.validation_due = json.is_object() && json.value("validation_due", Json()) == Json(true);
   return integer("step", p.step) && integer("updates", p.updates) &&
          integer("skipped", p.skipped) && integer("bad_in_row", p.bad_in_row) &&
-         real("seconds", p.seconds) && real("best_psnr", p.best_psnr) &&
-         integer("best_step", p.best_step);
+         real("seconds", p.seconds) && integer("best_step", p.best_step) &&
+         (real("best_psnr", p.best_psnr) || forgotten("best_psnr"));
+}
+
+// The temporary of an AtomicFile that replaces one of the run's files.
+bool IsTemporary(const std::string& name) {
+  static const std::regex temporary(
+      R"(((state|weights|best)\.safetensors|options\.json|(log|validation)\.csv))"
+      R"(\.\d+\.[A-Za-z0-9]{6}\.part)");
+  return std::regex_match(name, temporary);
 }
 
 }  // namespace
@@ -84,8 +99,14 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path) {
   }
   RunFolder folder(path, lock);
   if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) {
+      return absl::UnknownError(absl::StrCat("cannot lock ", lock_path, ": ", ErrorText(errno)));
+    }
     return absl::FailedPreconditionError(absl::StrCat("another process trains in ", path,
                                                       "; stop it first, or choose another --run"));
+  }
+  for (const auto& entry : ListFolder(path, error)) {
+    if (IsTemporary(entry.path().filename().string())) std::filesystem::remove(entry, error);
   }
   return folder;
 }
@@ -106,6 +127,8 @@ absl::Status RunFolder::SaveState(const RunState& state) const {
   metadata["options"] = state.options;
   metadata["fingerprint"] = state.fingerprint;
   metadata["origin"] = state.origin;
+  metadata["teacher"] = state.teacher;
+  metadata["validation"] = state.validation;
   return Write(path_ + "/state.safetensors", state.tensors, metadata);
 }
 
@@ -124,6 +147,8 @@ absl::StatusOr<RunState> RunFolder::LoadState() const {
   state.options = text("options");
   state.fingerprint = text("fingerprint");
   state.origin = text("origin");
+  state.teacher = text("teacher");
+  state.validation = text("validation");
   HIIF_ASSIGN_OR_RETURN(state.config, ConfigFromMetadata(metadata));
   for (const auto& [name, view] : file->tensors()) {
     if (view.type != TensorType::kF32) {
@@ -166,6 +191,18 @@ absl::Status RunFolder::TrimLog(const std::string& name, int64_t step) const {
     absl::StrAppend(&kept, line, "\n");
   }
   return WriteFileAtomically(path, kept);
+}
+
+absl::Status RunFolder::SetLogAside(const std::string& name, int64_t step) const {
+  const std::string path = absl::StrCat(path_, "/", name);
+  if (!std::filesystem::exists(path)) return absl::OkStatus();
+  const std::string aside = absl::StrCat(path_, "/until-", step, ".", name);
+  std::error_code error;
+  std::filesystem::rename(path, aside, error);
+  if (error) {
+    return absl::UnknownError(absl::StrCat("cannot rename ", path, ": ", error.message()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WriteWeights(const std::string& path, const ModelConfig& config,

@@ -5,7 +5,9 @@
 //   weights.safetensors    the average at the last checkpoint, in the native format: can be served
 //   best.safetensors       likewise, where the validation PSNR was highest
 //   log.csv                one line every --log-every steps
-//   validation.csv         one line a validation
+//   validation.csv         one line a validation; until-STEP.validation.csv: of other images,
+//   scales
+//                          or crop, which a run had until that step
 #ifndef TRAIN_RUN_FOLDER_H_
 #define TRAIN_RUN_FOLDER_H_
 
@@ -37,13 +39,17 @@ struct RunState {
   std::string options;      // JSON
   std::string fingerprint;  // of the data
   std::string origin;       // of the first weights
+  // What earlier builds did not write is empty in their states.
+  std::string teacher;     // SHA-256 of its file; empty: none
+  std::string validation;  // what best_psnr is of: images, scales, crop; empty: nothing yet
   ModelConfig config;
   std::map<std::string, at::Tensor> tensors;
 };
 
 class RunFolder {
  public:
-  // Makes the folder where it is absent. FailedPrecondition: another process trains in it.
+  // Makes the folder where it is absent; what a process that was killed left half-written goes.
+  // FailedPrecondition: another process trains in it. Unknown: it cannot be locked.
   static absl::StatusOr<RunFolder> Open(const std::string& path);
   ~RunFolder();
   RunFolder(RunFolder&& other) noexcept;
@@ -63,6 +69,8 @@ class RunFolder {
                           const std::string& line) const;
   // Drops the lines of steps after `step`, which a run that goes on from there writes again.
   absl::Status TrimLog(const std::string& name, int64_t step) const;
+  // Gives it the name until-STEP.`name`, if it is there.
+  absl::Status SetLogAside(const std::string& name, int64_t step) const;
 
  private:
   RunFolder(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}

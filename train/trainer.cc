@@ -2,7 +2,6 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <chrono>
@@ -20,6 +19,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "model/upscaler/guard.h"
 #include "train/cached_sampler.h"
 #include "train/gradient.h"
 #include "train/initial_weights.h"
@@ -62,12 +62,19 @@ class Run {
  private:
   absl::Status Resume();
   absl::Status FirstWeights();
+  absl::Status LoadTeacher();
+  // That it fits the network.
   absl::Status BeginTeacher();
   // What step `step` is computed from. Any thread.
   std::vector<Shard> MakeStep(int64_t step) const;
   absl::Status Step(const std::vector<Shard>& shards);
   absl::Status Log();
   bool Validates() const { return validation_ != nullptr && options_.validate_every > 0; }
+  ValidationOptions ValidationSettings() const {
+    return {options_.validation_scales, options_.validation_crop, options_.device};
+  }
+  // What the PSNR is of. Where it is something else than `before`, the best so far is no measure.
+  absl::Status BeginValidation(const std::string& before);
   absl::Status ValidateNow();
   // The validation that a stop left undone, if there is one.
   absl::Status CatchUp();
@@ -91,6 +98,8 @@ class Run {
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<Teacher> teacher_;
   std::string teacher_name_;
+  std::string teacher_digest_;
+  std::string validation_of_;  // RunState::validation
   GradientOptions gradient_options_;
   std::string origin_;
   Progress progress_;
@@ -175,13 +184,14 @@ absl::Status Run::Begin() {
 
   gradient_options_.squares = options_.loss == "mse";
 
+  HIIF_RETURN_IF_ERROR(LoadTeacher());
   HIIF_RETURN_IF_ERROR(folder_.HasState() ? Resume() : FirstWeights());
   gradient_options_.latents_given = options_.encoder_rate == 0 && !cached_encoder_.empty() &&
                                     cached_encoder_ == EncoderDigest(optimizer_->network());
   if (options_.encoder_rate == 0 && !cached_encoder_.empty() && !gradient_options_.latents_given) {
     Say("the cache holds latent codes of another encoder: they are computed");
   }
-  return options_.teacher.empty() ? absl::OkStatus() : BeginTeacher();
+  return BeginTeacher();
 }
 
 absl::Status Run::FirstWeights() {
@@ -194,16 +204,24 @@ absl::Status Run::FirstWeights() {
     tensor = tensor.to(gradient_options_.device);
   }
   optimizer_ = std::make_unique<Optimizer>(std::move(initial.network), OptimizerSettings());
+  HIIF_RETURN_IF_ERROR(BeginValidation(""));
   return folder_.WriteOptions(OptionsJson(options_));
 }
 
-absl::Status Run::BeginTeacher() {
+absl::Status Run::LoadTeacher() {
+  if (options_.teacher.empty()) return absl::OkStatus();
   HIIF_ASSIGN_OR_RETURN(InitialWeights loaded, LoadAny(options_.teacher));
   teacher_name_ = loaded.origin;
-  const Network& learner = optimizer_->network();
+  teacher_digest_ = loaded.digest;
   teacher_ = Teacher{.network = std::move(loaded.network),
                      .weight = options_.teacher_weight,
                      .of_features = options_.teacher_target == "features"};
+  return absl::OkStatus();
+}
+
+absl::Status Run::BeginTeacher() {
+  if (!teacher_.has_value()) return absl::OkStatus();
+  const Network& learner = optimizer_->network();
   if (teacher_->of_features) {
     const int64_t own = EncoderFeatures(learner.config.encoder);
     const int64_t wanted = EncoderFeatures(teacher_->network.config.encoder);
@@ -229,7 +247,10 @@ absl::Status Run::BeginTeacher() {
 absl::Status Run::Resume() {
   HIIF_ASSIGN_OR_RETURN(RunState state, folder_.LoadState());
   HIIF_ASSIGN_OR_RETURN(const TrainOptions before, ParseOptions(state.options));
-  const std::string differences = CourseDifferences(before, options_);
+  std::string differences = CourseDifferences(before, options_);
+  if (before.teacher.empty() != options_.teacher.empty()) {
+    absl::StrAppend(&differences, differences.empty() ? "" : ", ", "teacher");
+  }
   if (!differences.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "this run was begun with other values of ", differences,
@@ -240,6 +261,16 @@ absl::Status Run::Resume() {
         absl::StrCat(options_.data,
                      " holds other images than those this run was begun with; begin a new run "
                      "from its weights by --init"));
+  }
+  if (!state.teacher.empty() && state.teacher != teacher_digest_) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        options_.teacher,
+        " is another checkpoint than the teacher this run was begun with; name that by "
+        "--teacher, or begin a new run from its weights by --init"));
+  }
+  if (before.init != options_.init || before.init_encoder != options_.init_encoder ||
+      before.init_decoder != options_.init_decoder) {
+    Say("this run has its weights: --init, --init-encoder and --init-decoder are not read");
   }
   Network network{state.config, {}};
   for (const auto& [name, shape] : ParameterShapes(state.config)) {
@@ -255,8 +286,26 @@ absl::Status Run::Resume() {
   progress_.validation_due = progress_.validation_due && Validates();
   HIIF_RETURN_IF_ERROR(
       folder_.TrimLog("validation.csv", progress_.step - (progress_.validation_due ? 1 : 0)));
+  HIIF_RETURN_IF_ERROR(BeginValidation(state.validation));
   Say(absl::StrCat("going on at step ", progress_.step));
   return folder_.WriteOptions(OptionsJson(options_));
+}
+
+absl::Status Run::BeginValidation(const std::string& before) {
+  validation_of_ = before;
+  if (!Validates()) return absl::OkStatus();
+  HIIF_RETURN_IF_ERROR(
+      CheckValidation(optimizer_->network().config, *validation_, ValidationSettings()));
+  validation_of_ = absl::StrCat(validation_->fingerprint(), ", scales ",
+                                absl::StrJoin(options_.validation_scales, " "), ", crop ",
+                                options_.validation_crop);
+  if (before.empty() || before == validation_of_) return absl::OkStatus();
+  Say("other images, scales or crop to validate on: the best is looked for anew");
+  progress_.best_step = -1;
+  progress_.best_psnr = 0;
+  if (progress_.step == options_.steps) progress_.validation_due = true;  // no step is left to ask
+  HIIF_RETURN_IF_ERROR(folder_.SetLogAside("validation.csv", progress_.step));
+  return folder_.SaveState(State());
 }
 
 absl::Status Run::CatchUp() {
@@ -269,6 +318,10 @@ absl::StatusOr<Outcome> Run::Loop() {
   const double before = progress_.seconds;
   const Clock::time_point begun = Clock::now();
   HIIF_RETURN_IF_ERROR(CatchUp());
+  // The process before may have been killed between the last state and the weights of it.
+  if (progress_.step == options_.steps) {
+    HIIF_RETURN_IF_ERROR(WriteAverage(folder_.weights_path()));
+  }
   const auto threads = static_cast<int>(options_.loader_threads);
   Loader<std::vector<Shard>> loader([this](int64_t step) { return MakeStep(step); }, progress_.step,
                                     {.threads = threads, .ahead = threads + 3});
@@ -356,17 +409,15 @@ absl::Status Run::Log() {
 
 absl::Status Run::ValidateNow() {
   HIIF_RETURN_IF_ERROR(WriteAverage(folder_.weights_path()));
-  const ValidationOptions validation{options_.validation_scales, options_.validation_crop,
-                                     options_.device};
   const int threads = at::get_num_threads();
   at::set_num_threads(gradient_options_.threads);  // there are no shards here
   const absl::StatusOr<std::vector<double>> measured =
-      ValidationPsnr(folder_.weights_path(), *validation_, validation);
+      ValidationPsnr(folder_.weights_path(), *validation_, ValidationSettings());
   at::set_num_threads(threads);
   HIIF_ASSIGN_OR_RETURN(const std::vector<double> psnr, measured);
   const double mean =
       std::accumulate(psnr.begin(), psnr.end(), 0.0) / static_cast<double>(psnr.size());
-  const bool best = progress_.best_step < 0 || mean > progress_.best_psnr;
+  const bool best = std::isfinite(mean) && (progress_.best_step < 0 || mean > progress_.best_psnr);
   if (best) {
     progress_.best_psnr = mean;
     progress_.best_step = progress_.step;
@@ -416,6 +467,8 @@ RunState Run::State() const {
   state.options = OptionsJson(options_);
   state.fingerprint = fingerprint_;
   state.origin = origin_;
+  state.teacher = teacher_digest_;
+  state.validation = validation_of_;
   state.config = optimizer_->network().config;
   state.tensors = optimizer_->State();
   return state;
@@ -432,16 +485,22 @@ absl::StatusOr<Outcome> Train(const TrainOptions& options, const std::string& ru
                               const TrainHooks& hooks) {
   HIIF_RETURN_IF_ERROR(Validate(options));
   HIIF_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Open(run));
-  try {
+  const auto train = [&]() -> absl::StatusOr<Outcome> {
     Run training(options, hooks, std::move(folder));
     HIIF_RETURN_IF_ERROR(training.Begin());
     return training.Loop();
-  } catch (const c10::OutOfMemoryError& error) {
+  };
+  absl::StatusOr<Outcome> outcome;
+  const absl::Status thrown = Guard([&] {
+    outcome = train();
+    return absl::OkStatus();
+  });
+  if (absl::IsResourceExhausted(thrown)) {
     return absl::ResourceExhaustedError(
         "not enough memory for a step: choose a smaller --batch, or more --shards");
-  } catch (const std::exception& error) {  // LibTorch reports by exceptions
-    return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
   }
+  if (!thrown.ok()) return thrown;
+  return outcome;
 }
 
 }  // namespace hiif::train

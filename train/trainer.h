@@ -29,8 +29,9 @@ struct TrainHooks {
 // same LibTorch.
 //
 // InvalidArgument: options or files that do not fit; where the run goes on, options that would
-// change its course, or other data. Aborted: options.max_bad_steps steps in a row without a finite
-// gradient. FailedPrecondition: the folder is in use. ResourceExhausted: no memory, or no disk.
+// change its course, other data, or another teacher. Aborted: options.max_bad_steps steps in a row
+// without a finite gradient. FailedPrecondition: the folder is in use. ResourceExhausted: no
+// memory, or no disk.
 absl::StatusOr<Outcome> Train(const TrainOptions& options, const std::string& run,
                               const TrainHooks& hooks);
 

@@ -9,6 +9,7 @@
 #include "base/bicubic.h"
 #include "base/psnr.h"
 #include "base/status_macros.h"
+#include "model/decoders/decoder.h"
 #include "model/upscaler/factory.h"
 
 namespace hiif::train {
@@ -25,8 +26,13 @@ RgbImage CentralCrop(const PackedImage& image, int64_t height, int64_t width) {
   return out;
 }
 
-absl::StatusOr<double> ImagePsnr(const Upscaler& upscaler, const PackedImage& image, double scale,
-                                 int64_t crop) {
+struct Sizes {
+  Grid low;
+  Grid high;
+  int64_t shave;  // of `high`, on each side
+};
+
+absl::StatusOr<Sizes> SizesOf(const PackedImage& image, double scale, int64_t crop) {
   const auto low_of = [&](int64_t side) {
     return static_cast<int64_t>(
         std::floor(static_cast<double>(std::min(side, crop)) / scale + 1e-9));
@@ -38,9 +44,18 @@ absl::StatusOr<double> ImagePsnr(const Upscaler& upscaler, const PackedImage& im
   const Grid high = {high_of(low.height), high_of(low.width)};
   const auto shave = static_cast<int64_t>(std::ceil(scale));
   if (std::min(high.height, high.width) <= 2 * shave) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("validation image ", image.name, " is too small for scale ", scale));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "validation image ", image.name, " of ", image.width, "x", image.height,
+        " pixels, of which --validation-crop ", crop, " are used, is too small for scale ", scale,
+        ": choose other --validation-scales, or a larger crop or images"));
   }
+  return Sizes{low, high, shave};
+}
+
+absl::StatusOr<double> ImagePsnr(const Upscaler& upscaler, const PackedImage& image, double scale,
+                                 int64_t crop) {
+  HIIF_ASSIGN_OR_RETURN(const auto sizes, SizesOf(image, scale, crop));
+  const auto& [low, high, shave] = sizes;
   const RgbImage original = CentralCrop(image, high.height, high.width);
   HIIF_ASSIGN_OR_RETURN(
       const auto features,
@@ -55,6 +70,21 @@ absl::StatusOr<double> ImagePsnr(const Upscaler& upscaler, const PackedImage& im
 }
 
 }  // namespace
+
+absl::Status CheckValidation(const ModelConfig& config, const PackedDataset& dataset,
+                             const ValidationOptions& options) {
+  for (const double scale : options.scales) {
+    for (const PackedImage& image : dataset.images()) {
+      HIIF_ASSIGN_OR_RETURN(const Sizes sizes, SizesOf(image, scale, options.crop));
+      const absl::Status reach = config.decoder->CheckGrid(sizes.low, sizes.high);
+      if (!reach.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(reach.message(), ": choose other --validation-scales than ", scale));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::vector<double>> ValidationPsnr(const std::string& checkpoint,
                                                    const PackedDataset& dataset,

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/config.h"
 #include "train/packed_dataset.h"
 
 namespace hiif::train {
@@ -16,6 +18,10 @@ struct ValidationOptions {
   int64_t crop = 160;  // the central square of this side of each image, or as much as there is
   std::string device = "cpu";
 };
+
+// InvalidArgument: an image is too small for one of the scales, or `config` does not enlarge by it.
+absl::Status CheckValidation(const ModelConfig& config, const PackedDataset& dataset,
+                             const ValidationOptions& options);
 
 // Mean PSNR of Y over the images in dB, one value a scale, by the protocol of model.md 6: LR by
 // bicubic resizing of the crop, ceil(scale) pixels shaved.

@@ -2,7 +2,6 @@
 ended, it is often better than each of them."""
 
 import argparse
-import struct
 import sys
 
 import torch
@@ -17,7 +16,7 @@ first, total = None, None
 for path in options.inputs:
     try:
         tensors, metadata = read_safetensors(path)
-    except (OSError, ValueError, KeyError, struct.error) as error:
+    except Exception as error:  # json, struct and torch each have their own
         sys.exit(f"average-checkpoints: {path} cannot be read as a native checkpoint: {error}")
     first = first or metadata
     different = differences(metadata, first)

@@ -26,12 +26,16 @@ def fail(message):
 
 
 def read_safetensors(path):
-    """Returns (tensors, metadata)."""
+    """Returns (tensors, metadata). ValueError: cut short, or other bytes than its data_sha256 says."""
     with open(path, "rb") as file:
         data = file.read()
     (size,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + size])
     metadata = header.pop("__metadata__", {})
+    if len(data) - 8 - size < max((entry["data_offsets"][1] for entry in header.values()), default=0):
+        raise ValueError("it was cut short")
+    if "data_sha256" in metadata and hashlib.sha256(data[8 + size :]).hexdigest() != metadata["data_sha256"]:
+        raise ValueError("its weights are damaged: they are not those of its data_sha256")
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
@@ -59,6 +63,13 @@ def read_pth(path):
     if not tensors:
         fail(f"{path} holds no parameters: expected model.sd of a released checkpoint, or a state dict")
     return tensors, {}
+
+
+def read_or_fail(read, path):
+    try:
+        return read(path)
+    except Exception as error:  # pickle, zip and struct each have their own
+        fail(f"{path} cannot be read: {error}")
 
 
 def clean(tensors):
@@ -215,19 +226,17 @@ def main():
     parser.add_argument("--psnr", help="figures to show, e.g. 'Set5 x2 37.99'")
     parser.add_argument("--speed", help="what it costs, e.g. 'x2 181, x4 364 kpx/s'")
     parser.add_argument("--colour-slack", help="limit the colours of the output (docs/models.md): 0.25 for shipped models")
+    parser.add_argument("--tone-slack", help="limit overshoot where an image has two tones (docs/models.md): 0.1 for shipped models")
     parser.add_argument("--storage", choices=["float32", "float16", "bfloat16"], default="float32")
     arguments = parser.parse_args()
     if not os.path.exists(arguments.input):
         fail(f"{arguments.input} is not there")
     read = read_safetensors if arguments.input.endswith(".safetensors") else read_pth
-    try:
-        tensors, old = read(arguments.input)
-        if arguments.decoder:
-            tensors = {k: v for k, v in tensors.items() if k.startswith("encoder.")}
-            decoder, old = read_safetensors(arguments.decoder)
-            tensors |= {k: v for k, v in decoder.items() if not k.startswith(("encoder.", "faithful."))}
-    except Exception as error:  # pickle, zip and struct each have their own
-        fail(f"{arguments.input} cannot be read: {error}")
+    tensors, old = read_or_fail(read, arguments.input)
+    if arguments.decoder:
+        tensors = {k: v for k, v in tensors.items() if k.startswith("encoder.")}
+        decoder, old = read_or_fail(read_safetensors, arguments.decoder)
+        tensors |= {k: v for k, v in decoder.items() if not k.startswith(("encoder.", "faithful."))}
     tensors = clean(tensors)
     try:
         tensors, said = released_decoders.to_native(tensors)
@@ -259,11 +268,11 @@ def main():
         metadata["mean"] = ",".join(map(repr, mean))
         metadata["std"] = ",".join(map(repr, std))
     for key, value in (("psnr", arguments.psnr), ("speed", arguments.speed),
-                       ("colour_slack", arguments.colour_slack)):
+                       ("colour_slack", arguments.colour_slack), ("tone_slack", arguments.tone_slack)):
         if value or key in old:
             metadata[key] = value or old[key]
     if arguments.faithful:
-        faithful, its = read_safetensors(arguments.faithful)
+        faithful, its = read_or_fail(read_safetensors, arguments.faithful)
         if different := differences(its, metadata):
             fail(f"{arguments.faithful} is another network than {arguments.input}: {', '.join(different)} differ")
         faithful = clean(faithful)

@@ -18,7 +18,7 @@ tests_pass() {
   local python=$1 log
   shift
   log=$(mktemp)
-  "$python" -m pytest -q -rs "$@" | tee "$log" || return 1
+  "$python" -m pytest -q -rs -o timeout=600 "$@" | tee "$log" || return 1
   ! grep '^SKIPPED' "$log" | grep -v -e 'no IPv6' -e 'no npm' -e 'npm ci:'
 }
 # own_venv NAME PACKAGE...: build/venvs/NAME, for what .venv should not have; it sees .venv's packages behind its own. Made

@@ -155,6 +155,21 @@ def to_rdn(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
+def test_what_is_damaged_gets_no_new_checksum(tmp_path, photo):
+    fast = ROOT / "models" / "edsr-baseline-hiif-fast.safetensors"
+    whole = fast.read_bytes()
+    flipped, cut = tmp_path / "flipped.safetensors", tmp_path / "cut.safetensors"
+    flipped.write_bytes(whole[:-1000] + bytes([whole[-1000] ^ 1]) + whole[-999:])
+    cut.write_bytes(whole[:-1000])
+    output = tmp_path / "out.safetensors"
+    for damaged, words in ((flipped, "damaged"), (cut, "cut short")):
+        for ran in (convert(damaged, output), convert(fast, output, "--decoder", damaged),
+                    convert(fast, output, "--faithful", damaged), average(output, fast, damaged), to_rdn(output, damaged, photo)):
+            assert ran.returncode == 1 and f"{damaged} cannot be read" in ran.stderr, ran.stderr
+            assert words in ran.stderr and "Traceback" not in ran.stderr, ran.stderr
+            assert not output.exists()
+
+
 def test_an_edsr_as_an_rdn_gives_the_same_latent_codes(tmp_path, photo):
     import hiif.torch
     import numpy

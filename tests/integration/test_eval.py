@@ -85,10 +85,21 @@ def test_compare(tmp_path):
     (["compare", "--models", "edsr-baseline-hiif", "--data", DATA, "--image", "9"], 1, "--image"),
     (["nonsense"], 2, "nonsense"), (["speed", "--size", "x"], 1, "--size"),
     (["speed", "--size", "8,16", "--scale", "2,3,4"], 1, "--size names 2 and --scale 3"),
+    (["speed", "--size", "8", "--repeat", "0"], 2, "--repeat"),
+    (["report", "--models", "bicubic", "--data", DATA, "--paper", "/no/such.csv"], 1, "--paper"),
 ])
 def test_errors_say_what_to_do(arguments, code, words):
     result = evaluate(*arguments, check=code)
     assert words in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("command", ["psnr", "compare", "report"])
+def test_a_folder_of_pairs_without_originals(tmp_path, command):
+    """The mean of no image is no figure."""
+    (tmp_path / "image_SRF_2").mkdir()
+    models = ["--model" if command == "psnr" else "--models", "bicubic"]
+    ran = evaluate(command, *models, "--data", tmp_path, *(["--scale", "2"] if command == "compare" else []), check=1)
+    assert f"{tmp_path / 'image_SRF_2'}: no original there" in ran.stderr and ran.stdout == ""
 
 
 @pytest.mark.parametrize("command", ["psnr", "compare", "report"])

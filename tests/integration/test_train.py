@@ -165,6 +165,24 @@ def test_a_cache_that_is_stopped_says_so_and_goes_on(tmp_path):
     assert done.returncode == FINISHED and f"going on at record {made}" in done.stderr, done.stderr
 
 
+def test_packing_that_is_stopped_leaves_nothing(tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    out.mkdir()
+    image = Image.open(ROOT / "examples" / "chelsea.png").convert("RGB")
+    image.save(photos / "0.png")
+    for i in range(1, 2000):
+        os.link(photos / "0.png", photos / f"{i}.png")
+    (photos / "-.txt").write_text("no image: there is a line of it when the first is read")
+    process = subprocess.Popen([BIN / "hiif-data", "pack", photos, "-o", out / "a.pack", "--hold-out", out / "b.pack", "--min-side", "99"],
+                               stderr=subprocess.PIPE, text=True)
+    assert "left out" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == STOPPED and "was not made" in said, said
+    assert not list(out.iterdir())
+
+
 def test_what_is_no_picture_is_left_out_by_its_first_bytes(tmp_path):
     """Not by all of them: a folder of photographs may hold a film."""
     folder = tmp_path / "photos"
@@ -193,6 +211,20 @@ def test_options_that_would_change_the_course_of_a_run_are_refused(data, tmp_pat
     assert train(run, "--log-every", 5).returncode == FINISHED
 
 
+def test_a_preset_does_not_change_the_course_of_a_run_either(data, tmp_path):
+    run = tmp_path / "run"
+    first = ["--preset", "edsr-finetune", *data, *TINY, "--steps", 2]
+    assert train(run, *first).returncode == FINISHED
+    assert train(run, *first).returncode == FINISHED, "the very same command goes on"
+    done = train(run, "--preset", "best")
+    assert done.returncode == USAGE and "paper-edsr" in done.stderr
+    for other in (["--preset", "paper-swinir"], ["--config", tmp_path / "other.json"]):
+        (tmp_path / "other.json").write_text('{"steps": 3}')
+        done = train(run, *other)
+        assert done.returncode == FAILED and "steps" in done.stderr and other[0] in done.stderr
+    assert train(run, "--config", run / "options.json").returncode == FINISHED
+
+
 @pytest.mark.parametrize(
     "arguments, status, says",
     [
@@ -201,6 +233,8 @@ def test_options_that_would_change_the_course_of_a_run_are_refused(data, tmp_pat
         (["--preset", "best"], USAGE, "paper-edsr"),
         (["--config", "absent.json"], USAGE, "absent.json"),
         (["--batch", "many"], USAGE, "--batch"),
+        (["--data", "absent.pack", "--clip", "inf"], FAILED, "clip must be a finite number"),
+        (["--data", "absent.pack", "--device", "gpu"], FAILED, "none of cpu, cuda, cuda:N"),
     ],
 )
 def test_mistakes_name_what_to_do(arguments, status, says, tmp_path):

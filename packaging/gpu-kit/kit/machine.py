@@ -104,8 +104,16 @@ class Machine:
         """bin/ and lib/, once."""
         if (ROOT / "bin").exists():
             return
+        fresh = ROOT / "packed.part"
+        shutil.rmtree(fresh, ignore_errors=True)
         with tarfile.open(ROOT / "packed.tar.xz") as archive:
-            archive.extractall(ROOT, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+            archive.extractall(fresh, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        # bin/ last: where it is, everything is.
+        shutil.rmtree(ROOT / "lib", ignore_errors=True)
+        for name in "lib", "bin":
+            if (fresh / name).exists():
+                (fresh / name).rename(ROOT / name)
+        shutil.rmtree(fresh)
 
     def environment(self, program, **more):
         """What a program is started with."""

@@ -29,17 +29,44 @@ TEST(ParseScales, TakesEqualAndDifferentFactors) {
 }
 
 TEST(BenchmarkSet, MakesTheLowResolutionImagesWhereThereAreNone) {
-  const auto set = BenchmarkSet::Open(testing::RepositoryPath("examples"));
+  const auto set = BenchmarkSet::Open(testing::RepositoryPath("examples"), {3.1, 2.7});
   ASSERT_TRUE(set.ok());
-  const EvalScale scale{3.1, 2.7};
-  ASSERT_EQ(set->images(scale), 1);
-  const auto pair = set->Load(scale, 0);
+  ASSERT_EQ(set->images(), 1);
+  const auto pair = set->Load(0);
   ASSERT_TRUE(pair.ok()) << pair.status();
   EXPECT_EQ(pair->low->height, 51);  // of 160
   EXPECT_EQ(pair->low->width, 88);   // of 240
   EXPECT_EQ(pair->high.height, 158);
   EXPECT_EQ(pair->high.width, 238);  // 237.6
-  EXPECT_FALSE(BenchmarkSet::Open("/no/such/folder").ok());
+}
+
+TEST(BenchmarkSet, OfNothingIsAnErrorThatNamesTheFolder) {
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "hiif-empty";
+  std::filesystem::remove_all(folder);
+  const auto error = [&] {
+    const absl::Status status = BenchmarkSet::Open(folder.string(), {2, 2}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+    return std::string(status.message());
+  };
+  EXPECT_THAT(error(), ::testing::HasSubstr("cannot list " + folder.string()));
+  std::filesystem::create_directories(folder);
+  EXPECT_THAT(error(), ::testing::HasSubstr("no image there"));
+  // Of pairs, but with nothing in them, or no original.
+  std::filesystem::create_directories(folder / "image_SRF_4");
+  EXPECT_THAT(error(), ::testing::HasSubstr("image_SRF_4: no original there"));
+  std::filesystem::copy(testing::RepositoryPath("examples/chelsea.png"),
+                        folder / "image_SRF_4" / "a_LR.png");
+  EXPECT_THAT(error(), ::testing::HasSubstr("_HR"));
+  std::filesystem::copy(testing::RepositoryPath("examples/chelsea.png"),
+                        folder / "image_SRF_4" / "a_HR.png");
+  const auto set = BenchmarkSet::Open(folder.string() + "/", {2, 2});
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ(set->name(), "hiif-empty");
+  EXPECT_EQ(set->images(), 1);
+  EXPECT_TRUE(set->Load(0).ok());
+  // One scale without images is refused before another is measured.
+  std::filesystem::create_directories(folder / "image_SRF_2");
+  EXPECT_FALSE(OpenSets({folder.string()}, {{4, 4}, {2, 2}}).ok());
 }
 
 TEST(BenchmarkSet, PassesOverLinksThatLeadInACircle) {
@@ -48,9 +75,9 @@ TEST(BenchmarkSet, PassesOverLinksThatLeadInACircle) {
   std::filesystem::create_directories(folder);
   std::filesystem::copy(testing::RepositoryPath("examples/chelsea.png"), folder);
   std::filesystem::create_symlink("round.png", folder / "round.png");
-  const auto set = BenchmarkSet::Open(folder.string());
+  const auto set = BenchmarkSet::Open(folder.string(), {2, 2});
   ASSERT_TRUE(set.ok()) << set.status();
-  EXPECT_EQ(set->images({2, 2}), 1);
+  EXPECT_EQ(set->images(), 1);
 }
 
 TEST(Ssim, IsOneForEqualImagesAndFallsWithNoise) {
@@ -75,9 +102,9 @@ TEST(MeasureSet, GivesTheTablesFigures) {
   ASSERT_TRUE(checkpoint.ok());
   const auto upscaler = MakeUpscaler(*checkpoint, {});
   ASSERT_TRUE(upscaler.ok());
-  const auto set = BenchmarkSet::Open(folder);
+  const auto set = BenchmarkSet::Open(folder, {4, 4});
   ASSERT_TRUE(set.ok());
-  const auto mean = MeasureSet(**upscaler, *set, {4, 4}, {});
+  const auto mean = MeasureSet(**upscaler, *set, {});
   ASSERT_TRUE(mean.ok()) << mean.status();
   ASSERT_EQ(mean->images.size(), 5);
   EXPECT_GE(mean->psnr, 32.045 - 0.02);  // the first weights'; later ones are better

@@ -98,6 +98,35 @@ TEST_F(LatentCacheTest, GoesOnBehindARecordThatWasCut) {
   EXPECT_EQ((*cache)->fingerprint(), fingerprint);
 }
 
+// As a file system leaves it where the power failed: the length is there and the bytes are not.
+TEST_F(LatentCacheTest, RecordsThatAreDamagedAreWrittenAnew) {
+  Write(4);
+  const std::string fingerprint = (*LatentCache::Open(path_))->fingerprint();
+  const auto size = std::filesystem::file_size(path_);
+  std::filesystem::resize_file(path_, size - 5000);
+  std::filesystem::resize_file(path_, size);
+  EXPECT_FALSE((*LatentCache::Open(path_))->Verify().ok());
+  {
+    const auto writer = LatentCacheWriter::Open(path_, Settings());
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    EXPECT_EQ((*writer)->records(), 3);
+  }
+  Write(4);
+  const auto cache = LatentCache::Open(path_);
+  EXPECT_TRUE((*cache)->Verify().ok());
+  EXPECT_EQ((*cache)->fingerprint(), fingerprint);
+}
+
+TEST_F(LatentCacheTest, HasOneWriter) {
+  const auto writer = LatentCacheWriter::Open(path_, Settings());
+  ASSERT_TRUE((*writer)->Append(Parts(0).Record()).ok());
+  EXPECT_TRUE((*writer)->Sync().ok());
+  const absl::Status other = LatentCacheWriter::Open(path_, Settings()).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(other.message()), HasSubstr("another process writes to"));
+  EXPECT_EQ((*LatentCache::Open(path_))->records(), 1);
+}
+
 TEST_F(LatentCacheTest, GoesOnWithAHeaderThatWasCut) {
   Write(1);
   std::filesystem::resize_file(path_, 40);

@@ -1,10 +1,16 @@
 #include "train/trainer.h"
 
+#include <c10/util/Exception.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <functional>
+#include <limits>
 #include <map>
+#include <new>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "absl/strings/str_split.h"
@@ -109,6 +115,28 @@ TEST_P(TrainerTestOfOptimizer, StoppedAfterEveryStepEndsAsUnbroken) {
   EXPECT_EQ(Go(broken).value(), Outcome::kFinished) << "a run that is finished stays finished";
 }
 
+TEST_F(TrainerTest, ARunKilledBetweenItsLastStateAndItsWeightsHasThemWhenItGoesOn) {
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  const std::string weights = ReadFile(run + "/weights.safetensors").value();
+  ASSERT_TRUE(std::filesystem::remove(run + "/weights.safetensors"));
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  EXPECT_EQ(ReadFile(run + "/weights.safetensors").value(), weights);
+}
+
+TEST_F(TrainerTest, WhatAKilledProcessLeftHalfWrittenGoes) {
+  const std::string run = FreshPath("run");
+  std::filesystem::create_directories(run);
+  const std::string temporary = run + "/state.safetensors.4711.aB3xYz.part";
+  const std::string others = run + "/notes.txt.4711.aB3xYz.part";
+  for (const std::string& path : {temporary, others}) {
+    ASSERT_TRUE(WriteFileAtomically(path, "x").ok());
+  }
+  ASSERT_TRUE(RunFolder::Open(run).ok());
+  EXPECT_FALSE(std::filesystem::exists(temporary));
+  EXPECT_TRUE(std::filesystem::exists(others));
+}
+
 TEST_F(TrainerTest, AValidationThatAStopCameBeforeIsMadeOnce) {
   options_.validation = options_.data;
   options_.validate_every = 3;
@@ -129,6 +157,62 @@ TEST_F(TrainerTest, AValidationThatAStopCameBeforeIsMadeOnce) {
   // The last step's is not left to anybody.
   ASSERT_EQ(Go(run).value(), Outcome::kFinished);
   EXPECT_EQ(Column(run + "/validation.csv", 0), (std::vector<std::string>{"step", "3", "6"}));
+}
+
+TEST_F(TrainerTest, WhatIsValidatedOnMayChangeAndTheBestIsLookedForAnew) {
+  options_.validation = options_.data;
+  options_.validate_every = 3;
+  options_.validation_crop = 24;
+  options_.validation_scales = {2};
+  options_.minutes = 1e-9;  // a step
+  const std::string run = FreshPath("run");
+  const auto steps = [&](int count) {
+    for (int i = 0; i < count; ++i) ASSERT_TRUE(Go(run).ok());
+  };
+  steps(4);  // the fourth validates first
+  EXPECT_EQ(StateOf(run).progress.best_step, 3);
+  RunState state = StateOf(run);
+  state.progress.best_psnr = 1e3;  // no other figure is as high
+  ASSERT_TRUE(RunFolder::Open(run).value().SaveState(state).ok());
+  const std::string before = ReadFile(run + "/validation.csv").value();
+  options_.validation_scales = {2, 3};
+  steps(1);
+  EXPECT_EQ(StateOf(run).progress.best_step, -1);
+  EXPECT_FALSE(std::filesystem::exists(run + "/validation.csv"));
+  EXPECT_EQ(ReadFile(run + "/until-4.validation.csv").value(), before);
+  steps(1);
+  EXPECT_EQ(StateOf(run).progress.best_step, 6);
+  EXPECT_LT(StateOf(run).progress.best_psnr, 1e3);
+  EXPECT_EQ(Column(run + "/validation.csv", 4)[0], "x3");
+  steps(1);
+  EXPECT_EQ(StateOf(run).progress.best_step, 6) << "the same again changes nothing";
+  EXPECT_FALSE(std::filesystem::exists(run + "/until-6.validation.csv"));
+  // A run that is at its end is measured by what is new at once.
+  options_.validation = PackWaves("others", 1);
+  steps(1);
+  EXPECT_EQ(StateOf(run).progress.best_step, 6);
+  EXPECT_EQ(Column(run + "/validation.csv", 0), (std::vector<std::string>{"step", "6"}));
+  EXPECT_TRUE(std::filesystem::exists(run + "/until-6.validation.csv"));
+}
+
+TEST_F(TrainerTest, WhatCannotBeValidatedIsRefusedBeforeTheFirstStep) {
+  options_.validation = options_.data;
+  options_.validate_every = 3;
+  const auto error = [&] { return std::string(Go(FreshPath("run")).status().message()); };
+  options_.validation_crop = 6;
+  EXPECT_THAT(error(), HasSubstr("--validation-crop 6"));
+  EXPECT_THAT(error(), HasSubstr("too small for scale 3"));
+  options_.validation_crop = 24;
+  options_.decoder =
+      R"(clit {"features":8,"heads":2,"radius":1,"stages":1,"hidden":[16],"exponent_range":10})";
+  options_.validation_scales = {2, 5};
+  EXPECT_THAT(error(), HasSubstr("other --validation-scales than 5"));
+  options_.validation_scales = {};
+  EXPECT_THAT(error(), HasSubstr("validation-scales"));
+  options_.validation_scales = {2};
+  options_.validation_crop = 0;
+  EXPECT_THAT(error(), HasSubstr("validation-crop"));
+  EXPECT_EQ(said_, "");
 }
 
 TEST_F(TrainerTest, WhatWasLoggedAfterTheCheckpointIsWrittenAnew) {
@@ -193,6 +277,68 @@ TEST_F(TrainerTest, GoingOnRefusesWhatWouldChangeTheCourse) {
   status = Go(run).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("holds other images"));
+}
+
+TEST_F(TrainerTest, ATeacherMayBeMovedAndNotReplaced) {
+  options_.steps = 1;
+  const std::string first = FreshPath("first");
+  ASSERT_EQ(Go(first).value(), Outcome::kFinished);
+  options_.seed = 2;
+  const std::string second = FreshPath("second");
+  ASSERT_EQ(Go(second).value(), Outcome::kFinished);
+  options_.steps = 4;
+  options_.teacher = first + "/weights.safetensors";
+  options_.init_encoder = options_.teacher;
+  const std::string unbroken = FreshPath("unbroken");
+  ASSERT_EQ(Go(unbroken).value(), Outcome::kFinished);
+
+  const std::string broken = FreshPath("broken");
+  options_.minutes = 1e-9;  // a step
+  ASSERT_EQ(Go(broken).value(), Outcome::kStopped);
+  const std::string moved = FreshPath("moved");
+  std::filesystem::rename(options_.teacher, moved);
+  EXPECT_EQ(Go(broken).status().code(), absl::StatusCode::kNotFound);
+  for (const std::string& wrong : {second + "/weights.safetensors", std::string()}) {
+    options_.teacher = wrong;
+    const absl::Status status = Go(broken).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("teacher"));
+  }
+  options_.minutes = 0;
+  options_.teacher = moved;
+  ASSERT_EQ(Go(broken).value(), Outcome::kFinished);
+  EXPECT_TRUE(SameBits(StateOf(unbroken), StateOf(broken)));
+}
+
+TEST_F(TrainerTest, AStateOfAnEarlierBuildIsGoneOnWith) {
+  options_.steps = 3;
+  options_.minutes = 1e-9;
+  const std::string first = FreshPath("first");
+  ASSERT_EQ(Go(first).value(), Outcome::kStopped);
+  options_.teacher = first + "/weights.safetensors";
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kStopped);
+  RunState state = StateOf(run);
+  state.teacher = "";
+  state.validation = "";
+  state.progress.best_psnr = std::numeric_limits<double>::quiet_NaN();  // null in the file
+  state.progress.best_step = 1;
+  ASSERT_TRUE(RunFolder::Open(run).value().SaveState(state).ok());
+  ASSERT_EQ(Go(run).value(), Outcome::kStopped);
+  EXPECT_NE(StateOf(run).teacher, "");
+  EXPECT_EQ(StateOf(run).progress.best_step, -1);
+}
+
+TEST_F(TrainerTest, WhereThereIsNoMemoryItSaysWhatToDo) {
+  std::function<void()> broken = [] { throw std::bad_alloc(); };
+  hooks_.say = [&](const std::string&) { broken(); };
+  const auto status = [&] { return Go(FreshPath("run")).status(); };
+  EXPECT_EQ(status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status().message()), HasSubstr("smaller --batch"));
+  broken = [] { TORCH_CHECK(false, "DefaultCPUAllocator: can't allocate memory"); };
+  EXPECT_THAT(std::string(status().message()), HasSubstr("smaller --batch"));
+  broken = [] { TORCH_CHECK(false, "something else"); };
+  EXPECT_EQ(std::string(status().message()), "LibTorch: something else");
 }
 
 TEST_F(TrainerTest, OneProcessTrainsInAFolder) {
@@ -332,7 +478,38 @@ TEST_F(TrainerTest, TheCheckpointNamesItsTeacher) {
               HasSubstr("leave --teacher or --degrade away"));
 }
 
+// Options are kept as JSON, which has no such numbers.
+TEST_F(TrainerTest, EveryNumberMustBeFinite) {
+  std::vector<std::string> names;
+  VisitOptions(options_, [&](const char* name, auto& value, const char*, bool) {
+    using T = std::remove_reference_t<decltype(value)>;
+    for (const double wrong : {HUGE_VAL, std::nan("")}) {
+      const T before = value;
+      if constexpr (std::is_same_v<T, double>) {
+        value = wrong;
+      } else if constexpr (std::is_same_v<T, std::vector<double>>) {
+        value = {2, wrong};
+      } else {
+        continue;
+      }
+      const absl::Status status = Validate(options_);
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << name;
+      EXPECT_EQ(std::string(status.message()), absl::StrCat(name, " must be a finite number"));
+      names.emplace_back(name);
+      value = before;
+    }
+  });
+  EXPECT_GT(names.size(), 20);
+  EXPECT_TRUE(Validate(options_).ok());
+}
+
 TEST_F(TrainerTest, OutOfRangeOptionsSayWhich) {
+  for (const char* device : {"gpu", "cuda:", "cuda:x", "cuda:-1", ""}) {
+    options_.device = device;
+    EXPECT_THAT(std::string(Go(FreshPath("run")).status().message()),
+                HasSubstr("none of cpu, cuda, cuda:N"));
+  }
+  options_.device = "cpu";
   options_.batch = 5;
   EXPECT_THAT(std::string(Go(FreshPath("run")).status().message()),
               HasSubstr("batch 5 is not a multiple of shards 2"));
