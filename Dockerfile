@@ -45,13 +45,13 @@ LABEL org.opencontainers.image.title="hiif-serve" \
       org.opencontainers.image.description="Images enlarged by any factor: a gRPC service around HIIF" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
+# Settings are in a file: as variables they would win over any other file (--config).
 ENV PATH=/opt/hiif/bin:$PATH \
-    HIIF_MODEL_DIR=/models \
-    HIIF_LISTEN=[::]:8500 \
-    HIIF_MANAGEMENT_LISTEN=[::]:8501 \
-    HIIF_INSECURE_LISTEN=true \
-    HIIF_LOG_FORMAT=json
-RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin hiif
+    HIIF_CONFIG=/etc/hiif/server.json
+# /models is where the programs look for the models installed with them.
+RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin hiif \
+ && mkdir -p /opt/hiif/share/hiif \
+ && ln -s /models /opt/hiif/share/hiif/models
 EXPOSE 8500 8501
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 CMD ["/opt/hiif/bin/healthcheck"]
@@ -65,10 +65,10 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends $(cat /tmp/packages.txt) \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/packages.txt
 COPY --from=build-cuda /stage/opt /opt
-COPY packaging/image/healthcheck /opt/hiif/bin/
-COPY models/*.safetensors /models/
-ENV HIIF_DEVICE=cuda \
-    NVIDIA_VISIBLE_DEVICES=all \
+COPY --chmod=0755 packaging/image/healthcheck /opt/hiif/bin/
+COPY --chmod=0644 packaging/image/cuda.json /etc/hiif/server.json
+COPY --chmod=0644 models/*.safetensors /models/
+ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001:10001
 
@@ -79,6 +79,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends $(cat /tmp/packages.txt) \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/packages.txt
 COPY --from=build-cpu /stage/opt /opt
-COPY packaging/image/healthcheck /opt/hiif/bin/
-COPY models/*.safetensors /models/
+COPY --chmod=0755 packaging/image/healthcheck /opt/hiif/bin/
+COPY --chmod=0644 packaging/image/cpu.json /etc/hiif/server.json
+COPY --chmod=0644 models/*.safetensors /models/
 USER 10001:10001

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from processes import ROOT
+from settings import default_of, seconds
 
 sys.path.insert(0, str(ROOT / "bench" / "autoscaling"))
 import simulate  # noqa: E402
@@ -55,6 +56,10 @@ def test_the_charts_defaults_are_what_was_chosen():
     assert values["scaleUpStabilizationSeconds"] == chosen.up_window
     assert values["scaleDownStabilizationSeconds"] == chosen.down_window
     assert values["scaleDownPercentPerMinute"] == chosen.down_percent and chosen.down_period == 60
+
+
+def test_the_server_admits_as_in_the_simulation():
+    assert simulate.MAX_QUEUE == seconds(default_of("max_queue_time"))
 
 
 def test_a_morning():

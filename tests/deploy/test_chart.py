@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import custom_resources
+import dockerfile
 from chart import CHART, MATRIX, NEEDS, one, pods, render
 from processes import BIN, ROOT, hiif, run_server
 
@@ -103,17 +104,20 @@ def test_wrong_values_are_refused(values, named):
 
 @pytest.mark.parametrize("name", MATRIX)
 def test_the_server_takes_its_configuration(name, tmp_path):
-    """The config map is a file that this build of hiif-server reads."""
+    """The config map is a file that this build of hiif-server reads, and nothing in the image's environment wins over it."""
     settings = json.loads(one(MATRIX[name], "ConfigMap")["data"]["config.json"])
     gpu = MATRIX[name].get("gpu", {}).get("enabled", False)
     assert settings.pop("device", None) == ("cuda" if gpu else None)  # which a build without CUDA refuses
     config = tmp_path / "config.json"
     config.write_text(json.dumps(settings))
     result = subprocess.run([BIN / "hiif-server", "--config", config, "--print-config"],
-                            capture_output=True, text=True, check=False)
+                            capture_output=True, text=True, check=False,
+                            env=dockerfile.environment("cuda" if gpu else "cpu"))
     assert result.returncode == 0, result.stderr
-    settings = json.loads(result.stdout)
-    assert settings["listen"] == ["[::]:8500"] and settings["management_listen"] == "[::]:8501"
+    printed = json.loads(result.stdout)
+    assert {name: printed[name] for name in settings} == settings
+    ports = container(MATRIX[name])["ports"]
+    assert [printed["listen"][0], printed["management_listen"]] == [f"[::]:{p['containerPort']}" for p in ports]
 
 
 def container(values, kind="Deployment"):
@@ -282,7 +286,17 @@ def test_notes_name_what_there_is(name):
     names = {m["metadata"]["name"] for kind, items in render(MATRIX[name]).items() for m in items}
     for word in re.findall(r"(?:deployment|service)/([a-z-]+)|dns:///([a-z-]+)", notes):
         assert "".join(word) in names
-    assert ("--tls" in notes) == bool(MATRIX[name].get("tls"))
+    known = hiif("upscale", "--help").stdout
+    assert all(flag in known for flag in re.findall(r" (--[a-z-]+)", notes))
+    commands = [line.split() for line in notes.splitlines() if line.strip().startswith("hiif ")]
+    if not MATRIX[name].get("tls"):
+        assert "--tls" not in notes
+        return
+    # One name for the certificate, whichever way the command takes.
+    headless = next(s["metadata"]["name"] for s in render(MATRIX[name])["Service"] if s["spec"].get("clusterIP") == "None")
+    called = [words[words.index("--tls-server-name") + 1] if "--tls-server-name" in words
+              else re.match(r"dns:///(.*):\d+", words[words.index("--server") + 1])[1] for words in commands if "--tls" in words]
+    assert len(commands) == 2 and called == [f"{headless}.images"] * 2
 
 
 def documented_values():

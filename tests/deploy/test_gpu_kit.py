@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
@@ -81,12 +82,108 @@ def test_the_state_of_a_training_goes_in_parts_and_comes_back(module, tmp_path):
     assert [size < 16 << 20 for size in train.split(folder, out)] == [True] * 3
     (folder / "state.pt").write_bytes(b"shorter")
     files["state.pt"] = b"shorter"
-    assert len(train.split(folder, out)) == 1 and [path.name for path in out.iterdir()] == ["train-state.00"]
+    assert len(train.split(folder, out)) == 1 and {path.name for path in out.iterdir()} == {"train-state.b00", "train-state.json"}
     back = tmp_path / "back"
     train.join(out, back)
     assert {path.name: path.read_bytes() for path in back.iterdir()} == files
     train.join(out, folder)  # there already: as it is
     assert (folder / "lock").exists()
+    (out / "train-state.b00").write_bytes((out / "train-state.b00").read_bytes()[:-1])
+    with pytest.raises(RuntimeError, match="train-state.b00 is damaged"):
+        train.join(out, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_state_of_an_earlier_kit_comes_back(module, tmp_path):
+    train = module("train")
+    folder, out = tmp_path / "run", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    (folder / "options.json").write_bytes(b"{}" * train.PART)
+    train.split(folder, out)
+    (out / "train-state.json").unlink()
+    for i in range(3):
+        (out / f"train-state.a{i:02}").rename(out / f"train-state.{i:02}")
+    train.join(out, tmp_path / "back")
+    assert (tmp_path / "back" / "options.json").read_bytes() == (folder / "options.json").read_bytes()
+    train.split(folder, out)
+    assert {path.name for path in out.iterdir()} == {"train-state.a00", "train-state.a01", "train-state.a02", "train-state.json"}
+
+
+def test_a_state_is_the_old_or_the_new_one_wherever_a_split_is_killed(module, tmp_path, monkeypatch):
+    train = module("train")
+    monkeypatch.setattr(train, "PART", 4000)
+    runs = []
+    for name, size in (("old", 30_000), ("new", 20_000)):
+        runs.append(tmp_path / name)
+        runs[-1].mkdir()
+        (runs[-1] / "options.json").write_text("{}")
+        (runs[-1] / "state").write_bytes(os.urandom(size))
+
+    class Killed(Exception):
+        pass
+
+    def killed_at(call, out):
+        """A split of the new state over the old one that ends before its call-th change of a file; whether it had as many."""
+        count = 0
+        with monkeypatch.context() as patched:
+            for method in ("write_bytes", "write_text", "unlink", "rename", "replace"):
+                def counted(path, *words, original=getattr(pathlib.Path, method), half=method.startswith("write"), **more):
+                    nonlocal count
+                    count += 1
+                    if count > call:
+                        if half:
+                            original(path, words[0][:len(words[0]) // 2])
+                        raise Killed
+                    return original(path, *words, **more)
+
+                patched.setattr(pathlib.Path, method, counted)
+            try:
+                train.split(runs[1], out)
+            except Killed:
+                return True
+        return False
+
+    seen = []
+    for call in range(100):
+        out, back = tmp_path / f"out{call}", tmp_path / f"back{call}"
+        out.mkdir()
+        train.split(runs[0], out)
+        killed = killed_at(call, out)
+        train.join(out, back)
+        states = [run for run in runs if all((back / path.name).read_bytes() == path.read_bytes() for path in run.iterdir())]
+        assert len(states) == 1, f"after {call} changes"
+        seen.append(states[0].name)
+        train.split(runs[1], out)  # what is left of it is in nobody's way
+        shutil.rmtree(back)
+        train.join(out, back)
+        assert (back / "state").read_bytes() == (runs[1] / "state").read_bytes()
+        if not killed:
+            break
+    assert sorted(set(seen)) == ["new", "old"] and seen == sorted(seen, reverse=True)
+
+
+def test_programs_that_were_unpacked_in_part_are_unpacked_anew(module, kit, tmp_path, monkeypatch):
+    machine = module("machine")
+    for name in "bin", "lib":
+        (tmp_path / "packed" / name).mkdir(parents=True)
+        (tmp_path / "packed" / name / "file").write_text(name)
+    with tarfile.open(kit / "packed.tar.xz", "w:xz") as archive:
+        archive.add(tmp_path / "packed", ".")
+    rename = pathlib.Path.rename
+    for failing in "lib", "bin":
+        def cut(path, target, failing=failing):
+            if path.name == failing:
+                raise KeyboardInterrupt
+            return rename(path, target)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(pathlib.Path, "rename", cut)
+            with pytest.raises(KeyboardInterrupt):
+                machine.Machine("cpu").unpack()
+        assert not (kit / "bin").exists()
+    machine.Machine("cpu").unpack()
+    assert [(kit / name / "file").read_text() for name in ("bin", "lib")] == ["bin", "lib"] and not (kit / "packed.part").exists()
 
 
 def test_a_training_goes_on_where_there_are_options(module, tmp_path):
@@ -131,12 +228,18 @@ def test_a_training_goes_on_where_there_are_options(module, tmp_path):
     assert "--preset" not in calls[-1] and rows[-2]["went_on"] and not rows[-1] and not list(out.iterdir())
     (run_folder / "state.safetensors").write_bytes(b"1")
     train.run(Report())
-    assert "--preset" not in calls[-1] and rows[-1] and [path.name for path in out.iterdir()] == ["train-state.00"]
+    assert "--preset" not in calls[-1] and rows[-1] and {path.name for path in out.iterdir()} == {"train-state.a00", "train-state.json"}
     # On another machine, where a run failed before it found them.
     for path in run_folder.iterdir():
         path.unlink()
     train.run(Report())
-    assert "--preset" not in calls[-1] and (run_folder / "state.safetensors").exists()
+    assert "--preset" not in calls[-1] and (run_folder / "state.safetensors").exists() and "--teacher" not in calls[-1]
+    # Its teacher lay in another folder there.
+    train.TEACHER.parent.mkdir()
+    train.TEACHER.touch()
+    (run_folder / "options.json").write_text(json.dumps({"teacher": f"/elsewhere/{train.TEACHER.name}"}))
+    train.run(Report())
+    assert calls[-1][calls[-1].index("--teacher") + 1] == str(train.TEACHER)
 
 
 def test_a_report_tells_of_whatever_ends_a_command(module, tmp_path, capsys):
@@ -226,7 +329,7 @@ def whole(kit):
         (kit / "photos" / photo.name).symlink_to(photo)
     reference = kit / "kit" / "reference"
     reference.mkdir()
-    for name in ("colour", "coordinates", "decoders", "encoders", "network"):
+    for name in ("limits", "coordinates", "decoders", "encoders", "network"):
         shutil.copy(ROOT / "clients" / "python" / "hiif" / "torch" / f"{name}.py", reference)
     (reference / "__init__.py").touch()
     return kit, torch

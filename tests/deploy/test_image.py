@@ -5,22 +5,8 @@ import re
 import shutil
 import subprocess
 
-from processes import ROOT
-
-TEXT = (ROOT / "Dockerfile").read_text()
-
-
-def stages():
-    """The instructions of each stage by its name, those of the stages below it first; they begin with ["FROM", BASE]."""
-    found = {}
-    for line in re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", TEXT, flags=re.MULTILINE)).splitlines():
-        words = line.split()
-        if words[:1] == ["FROM"]:
-            base, name = words[1], words[3]
-            found[name] = list(found[base]) if base in found else [["FROM", base]]
-        elif words and found:
-            found[name].append(words)
-    return found
+from dockerfile import TEXT, environment, stages
+from processes import BIN, ROOT
 
 
 def test_hadolint():
@@ -69,13 +55,41 @@ def test_cuda_has_the_libtorch_that_is_tested():
 def test_cpu_and_cuda_run_alike():
     """Below each other's names and the variables for devices: the same instructions, as a user that is a number."""
     def comparable(name):
-        return [[word.replace(f"build-{name}", "build") for word in words] for words in stages()[name]
-                if not (words[0] == "ENV" and words[1].startswith("HIIF_DEVICE="))]
+        own = re.compile(rf"(?<=build-){name}|(?<=image/){name}")
+        return [[own.sub("own", word) for word in words] for words in stages()[name]
+                if not (words[0] == "ENV" and words[1].startswith("NVIDIA_"))]
 
     assert comparable("cpu") == comparable("cuda")
     assert comparable("cpu")[-1] == ["USER", "10001:10001"]
     assert any(words[0] == "HEALTHCHECK" for words in comparable("cuda"))
     assert list(stages())[-1] == "cpu", "docker build without --target makes the last"
+
+
+def test_settings_are_a_file_that_another_one_replaces():
+    """Not variables, which win over every file; and what is in it fits what else the Dockerfile says."""
+    read = {}
+    for name in "cpu", "cuda":
+        copied = {words[-1]: words[-2] for words in stages()[name] if words[0] == "COPY"}
+        variables = {k: v for k, v in environment(name).items() if k.startswith("HIIF_")}
+        assert variables == {"HIIF_CONFIG": "/etc/hiif/server.json"}
+        read[name] = json.loads((ROOT / copied[variables["HIIF_CONFIG"]]).read_text())
+        exposed = next(words[1:] for words in stages()[name] if words[0] == "EXPOSE")
+        assert [*read[name]["listen"], read[name]["management_listen"]] == [f"[::]:{port}" for port in exposed]
+        assert f"{read[name]['model_dir']}/" in copied
+    assert read["cuda"] == {**read["cpu"], "device": "cuda"}
+    done = subprocess.run([BIN / "hiif-server", "--print-config"], env={"HIIF_CONFIG": str(ROOT / "packaging/image/cpu.json")},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert {name: printed[name] for name in read["cpu"]} == read["cpu"]
+
+
+def test_what_is_copied_is_for_everybody_to_read():
+    """Whatever the umask of who builds: the server is a user of its own."""
+    for name in "cpu", "cuda":
+        for words in stages()[name]:
+            if words[0] == "COPY" and not words[1].startswith("--from="):
+                assert words[1] == ("--chmod=0755" if words[-1].endswith("bin/") else "--chmod=0644"), words
 
 
 def test_the_devcontainer_names_what_is_there():

@@ -78,9 +78,14 @@ def test_decoders_are_trained_from_anywhere(tree, tmp_path):
     assert lines[1].startswith(f"hiif-train {mine} --run {folder} --preset decoders-liif --seed 1 --data {mine}/out/photos.pack")
     assert lines[1].endswith("--validation held.pack") and len(lines) == 2
     code, lines = trained()
-    assert code == 0 and lines[0] == f"hiif-train {mine} --run {folder} --validation held.pack"
+    base = tree / "models" / "edsr-baseline-hiif.safetensors"
+    assert code == 0 and lines[0] == (
+        f"hiif-train {mine} --run {folder} --data {mine}/out/photos.pack --teacher {base} --validation held.pack")
     assert (mine / "out" / "edsr-baseline-liif.safetensors").exists()
     assert f"--data {mine}/photos" in lines[1] and lines[1].startswith(f"hiif-eval {tree} report")
+    # Other photographs are packed anew.
+    (mine / "photos" / "another.jpg").touch()
+    assert trained()[1][0].startswith(f"hiif-data {tree} pack") and not trained()[1][0].startswith("hiif-data")
 
 
 def test_an_environment_that_was_cut_off_is_made_anew(tree):
@@ -119,6 +124,13 @@ def test_every_environment_is_made_so():
     assert own.startswith("make_venv() { ")
     assert made == {"verify.d/wheel": ['/usr/bin/python3 -m venv "$venv"'],
                     "verify.d/client-versions": ["/usr/bin/python3 -m venv venv"]}
+
+
+def test_what_is_packaged_is_for_everybody_to_read():
+    """Also where the one who makes it keeps files to himself."""
+    for script in "package", "release":
+        lines = (ROOT / "scripts" / script).read_text().splitlines()
+        assert any(line.startswith("umask 022") for line in lines), script
 
 
 def test_a_release_looks_for_its_tools_before_it_makes_anything(tree):
