@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/steady_now.h"
 
 namespace hiif::client {
 namespace {
@@ -28,7 +29,9 @@ Attempt::Attempt(ServerPool* pool, const CallOptions& call, absl::Time deadline)
       stop_(call.stop, [this] { context_.TryCancel(); }),
       stall_timeout_(call.stall_timeout),
       watch_(call.stall_timeout, [this] { context_.TryCancel(); }) {
-  if (deadline != absl::InfiniteFuture()) context_.set_deadline(absl::ToChronoTime(deadline));
+  // gRPC counts by the wall clock.
+  if (deadline != absl::InfiniteFuture())
+    context_.set_deadline(absl::ToChronoTime(absl::Now() + (deadline - SteadyNow())));
   if (!pool->authorization().empty()) context_.AddMetadata("authorization", pool->authorization());
 }
 
@@ -50,7 +53,7 @@ Failure Attempt::Failed(const grpc::Status& status) {
 absl::Status RunAttempts(
     ServerPool* pool, const RetryPolicy& policy, const CallOptions& call,
     const std::function<std::optional<Failure>(Attempt&, RetryState&)>& attempt) {
-  const absl::Time deadline = absl::Now() + call.timeout;
+  const absl::Time deadline = SteadyNow() + call.timeout;
   RetryState retry(policy);
   while (true) {
     std::optional<Failure> failure;
@@ -63,7 +66,7 @@ absl::Status RunAttempts(
     const std::optional<absl::Duration> wait = retry.Next(*failure);
     if (!wait) return failure->status;
     // Waiting past the deadline helps nobody: what went wrong says more than that time ran out.
-    if (absl::Now() + *wait >= deadline) return failure->status;
+    if (SteadyNow() + *wait >= deadline) return failure->status;
     if (call.on_retry) call.on_retry(failure->status, *wait);
     if (!SleepUnlessStopped(*wait, call.stop)) return absl::CancelledError("interrupted");
   }

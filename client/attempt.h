@@ -22,6 +22,7 @@ absl::Status FromGrpc(const grpc::Status& status);
 
 class Attempt {
  public:
+  // deadline: by SteadyNow().
   Attempt(ServerPool* pool, const CallOptions& call, absl::Time deadline);
 
   const std::shared_ptr<grpc::Channel>& channel() const { return lease_->channel(); }

@@ -1,9 +1,12 @@
 #include "client/client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "base/steady_now.h"
 #include "client/attempt.h"
 #include "client/output_buffer.h"
 #include "client/server_pool.h"
@@ -109,12 +112,15 @@ absl::StatusOr<v1::QueryResponse> Client::Query(const v1::QueryRequest& request,
 absl::StatusOr<std::vector<v1::Model>> Client::ListModels(const CallOptions& call) {
   std::vector<v1::Model> models;
   v1::ListModelsRequest request;
+  const absl::Time end = SteadyNow() + call.timeout;  // of all pages together
+  CallOptions of_page = call;
   do {
     if (models.size() > kMaxModels)
       return absl::DataLossError("the server's list of models has no end");
-    HIIF_ASSIGN_OR_RETURN(
-        v1::ListModelsResponse page,
-        Unary(pool_.get(), options_, call, request, &v1::SuperResolutionService::Stub::ListModels));
+    HIIF_ASSIGN_OR_RETURN(v1::ListModelsResponse page,
+                          Unary(pool_.get(), options_, of_page, request,
+                                &v1::SuperResolutionService::Stub::ListModels));
+    of_page.timeout = std::max(end - SteadyNow(), absl::ZeroDuration());
     for (v1::Model& model : *page.mutable_models()) models.push_back(std::move(model));
     if (page.models().empty() && !page.next_page_token().empty())
       return absl::DataLossError("the server's list of models has an empty page");

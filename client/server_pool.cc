@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "base/environment.h"
 #include "base/status_macros.h"
+#include "base/steady_now.h"
 #include "client/address.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -43,7 +44,7 @@ grpc::ChannelArguments Arguments(const TlsOptions& tls, bool this_machine) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
   // Each client its own connection: not shared with another client of the process.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -97,7 +98,7 @@ absl::StatusOr<std::unique_ptr<ServerPool>> ServerPool::Create(const ClientOptio
 }
 
 std::unique_ptr<ServerPool::Lease> ServerPool::Acquire() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   absl::MutexLock lock(&mutex_);
   Server* best = nullptr;
   for (size_t i = 0; i < servers_.size(); ++i) {
@@ -116,7 +117,7 @@ std::unique_ptr<ServerPool::Lease> ServerPool::Acquire() {
 }
 
 absl::Status ServerPool::WaitForConnected(absl::Duration timeout, std::stop_token stop) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = SteadyNow() + timeout;
   while (true) {
     for (const auto& server : servers_) {
       const grpc_connectivity_state state = server->channel->GetState(/*try_to_connect=*/true);
@@ -125,7 +126,7 @@ absl::Status ServerPool::WaitForConnected(absl::Duration timeout, std::stop_toke
       server->channel->WaitForStateChange(state, absl::ToChronoTime(absl::Now() + kLook));
       if (stop.stop_requested()) return absl::CancelledError("interrupted");
     }
-    if (absl::Now() >= deadline) {
+    if (SteadyNow() >= deadline) {
       const bool away = std::any_of(servers_.begin(), servers_.end(),
                                     [](const auto& server) { return !server->this_machine; });
       const std::string proxy = away ? Proxy() : "";
@@ -156,7 +157,7 @@ const std::string& ServerPool::Lease::address() const { return server_->address;
 
 void ServerPool::Lease::Failed() {
   absl::MutexLock lock(&pool_->mutex_);
-  server_->avoid_until = absl::Now() + kAvoidAfterFailure;
+  server_->avoid_until = SteadyNow() + kAvoidAfterFailure;
 }
 
 }  // namespace hiif::client

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import shutil
 import subprocess
 import sys
 import threading
@@ -264,10 +265,12 @@ def test_what_pillow_shows_of_a_file_is_what_comes_back(client, photo):
         assert {"parameters", "Comment"} <= set(large.info) and large.info == picture.resize((96, 80)).info
 
 
-@pytest.mark.parametrize("mode,values", [("I", (0, 200)), ("I", (-5000, 90000)), ("F", (0, 255)), ("F", (-12.5, 3e6))])
+@pytest.mark.parametrize("mode,values", [("I", (0, 200)), ("I", (-5000, 90000)), ("I", (0, 2**31 - 1)),
+                                         ("I", (-2**31, 2**31 - 1)), ("F", (0, 255)), ("F", (-12.5, 3e6))])
 def test_values_of_any_range_come_back_in_it(client, mode, values):
     low, high = values
     ramp = numpy.linspace(low, high, 32 * 24).reshape(24, 32).astype(numpy.float32 if mode == "F" else numpy.int32)
+    ramp[-1] = high
     large = client.upscale(Image.fromarray(ramp), 2, model="bicubic")
     expected = numpy.asarray(Image.fromarray(ramp.astype(numpy.float32)).resize((64, 48), Image.Resampling.BICUBIC))
     assert large.mode == mode and numpy.abs(numpy.asarray(large) - expected).max() < (high - low) * 0.01
@@ -334,6 +337,61 @@ def test_addresses_of_this_machine_ask_no_proxy():
     for address in ("[::ffff:127.0.0.1]:1", "[::1]:1", "LOCALHOST:1", "127.9.9.9:1", "[::ffff:10.0.0.1]:1", "a.example:1"):
         common.channel_of(address, None, lambda _, options: seen.append(("grpc.enable_http_proxy", 0) in options), None)
     assert seen == [True, True, True, True, False, False]
+
+
+def test_channels_find_a_server_again():
+    """As those of hiif: gRPC itself waits up to two minutes for a server that was away, and for ever for one that is
+    gone without a word."""
+    import hiif._common as common
+    seen = []
+    common.channel_of("a.example:1", None, lambda _, options: seen.append(dict(options)), None)
+    assert seen[0]["grpc.max_reconnect_backoff_ms"] == 5000 and seen[0]["grpc.initial_reconnect_backoff_ms"] == 200
+    assert seen[0]["grpc.keepalive_time_ms"] == 300_000 and seen[0]["grpc.keepalive_timeout_ms"] == 20_000
+    assert seen[0]["grpc.use_local_subchannel_pool"] == 1  # or another client's waits would be this one's
+
+
+@pytest.mark.parametrize("address,target,tls", [
+    ("localhost:1", "localhost:1", False), ("http://a.example:1", "a.example:1", False),
+    ("http://a.example:1/", "a.example:1", False), ("grpc://a.example:1", "a.example:1", False),
+    ("https://a.example:1/", "a.example:1", True), ("grpcs://a.example:1", "a.example:1", True),
+    ("https://a.example", "a.example:443", True), ("https://[::1]/", "[::1]:443", True),
+    ("dns:///a.example:1", "dns:///a.example:1", False), ("unix:/run/a b", "unix:/run/a%20b", False),
+    ("http://a.example:1/service", "names a path", None), ("grpcs://a.example/v1/", "names a path", None),
+    ("http://a.example", "host:port", None), ("https://", "host:port", None)])
+def test_addresses_are_those_of_the_command_line(address, target, tls):
+    """client/address.cc."""
+    import hiif._common as common
+
+    def made():
+        return common.channel_of(address, None, lambda to, _: (to, False), lambda to, *_: (to, True))
+
+    if tls is None:
+        with pytest.raises(ValueError, match=target):
+            made()
+    else:
+        assert made() == (target, tls)
+
+
+@pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
+def test_a_query_of_a_file_asks_its_own_model_alone(start_server, photo, tmp_path, kind):
+    """For the size, too: neither the default model need work, nor the whole picture be a possible output."""
+    import hiif
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(ROOT / "models/bicubic.safetensors", models)
+    (models / "broken.safetensors").write_bytes(b"broken")
+    address = start_server("--default-model", "broken", "--max-output-pixels", "1000", model_dir=models).address
+
+    async def ask():
+        async with hiif.AsyncClient(address, attempts=1) as client:
+            return await client.query(photo, [(5, 5)], model="bicubic")
+
+    if kind == "AsyncClient":
+        colours = asyncio.run(ask())
+    else:
+        with hiif.Client(address, attempts=1) as client:
+            colours = client.query(photo, [(5, 5)], model="bicubic")
+    assert numpy.abs(colours[0] * 255 - numpy.asarray(Image.open(photo))[4:6, 4:6].mean((0, 1))).max() < 20
 
 
 @pytest.mark.parametrize("address,goes", [

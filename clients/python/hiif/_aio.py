@@ -21,7 +21,7 @@ class AsyncClient:
     """Client, with coroutines.
 
     server: "host:port", "unix:PATH", or a name that resolves to several addresses, which are then used in turn;
-    with http:// or https:// (TLS) before it or not. credentials: for TLS (grpc.ssl_channel_credentials()). token: a
+    with http:// or https:// (TLS; port 443 where none is named) before it or not. credentials: for TLS (grpc.ssl_channel_credentials()). token: a
     bearer token; ValueError where it would travel to another machine in clear text, unless allow_token_over_plaintext.
     attempts: of a call that breaks, in a row without progress.
     """
@@ -82,11 +82,12 @@ class AsyncClient:
         return self._stub.Upscale(pb.UpscaleRequest(image=source.message, parameters=parameters),
                                   timeout=timeout, metadata=self._metadata)
 
-    async def _unary(self, method: Any, request: Any, timeout: Optional[float]) -> Any:
-        retries = Retries(self._attempts, timeout)
+    async def _unary(self, method: Any, request: Any, retries: Retries) -> Any:
         while True:
             try:
-                return await method(request, timeout=retries.left(), metadata=self._metadata)
+                response = await method(request, timeout=retries.left(), metadata=self._metadata)
+                retries.progress()
+                return response
             except grpc.RpcError as failure:
                 await asyncio.sleep(retries.wait(error_of(failure)))
 
@@ -94,39 +95,42 @@ class AsyncClient:
               model: str = "", timeout: Optional[float] = None) -> np.ndarray:
         """Colours, (n, 3) in [0, 1], at n positions (x, y) in pixels of the picture, (0, 0) its upper left
         corner, as an enlargement by `scale` would see them; of a Pillow image of other values (I, F), in its range.
-        Raises Error."""
+        timeout: seconds, for the whole call. Raises Error."""
+        retries = Retries(self._attempts, timeout)
         source = source_of(picture)
-        width, height = await self._shape(source, timeout)
+        width, height = await self._shape(source, model, retries)
         query = query_of(width, height, positions, scale, model)
         if source.size() > UPLOAD_ABOVE:
             answer = await self._unary(
-                lambda request, **how: self._stub.QueryUpload(query_uploads(source, request), **how), query, timeout)
+                lambda request, **how: self._stub.QueryUpload(query_uploads(source, request), **how), query, retries)
         else:
             query.image.CopyFrom(source.message)
-            answer = await self._unary(self._stub.Query, query, timeout)
+            answer = await self._unary(self._stub.Query, query, retries)
         return source.values(colours_of(answer, len(positions)))
 
-    async def _shape(self, source: Source, timeout: Optional[float]) -> Tuple[int, int]:
+    async def _shape(self, source: Source, model: str, retries: Retries) -> Tuple[int, int]:
         """Width and height, of a file as the server turns it."""
-        parameters = shape_request(source)
+        parameters = shape_request(source, model)
         if parameters is None:
             return source.message.raw.width, source.message.raw.height
-        retries = Retries(self._attempts, timeout)
         while True:
             try:
                 async for response in self._call(source, parameters, retries.left()):
                     if response.WhichOneof("part") == "header":
-                        return shape_of(response.header)
+                        shape = shape_of(response.header)
+                        retries.progress()
+                        return shape
                 raise Error(grpc.StatusCode.DATA_LOSS, "the stream ended without a header")
             except (grpc.RpcError, Error) as failure:
                 await asyncio.sleep(retries.wait(error_of(failure)))
 
     async def models(self, timeout: Optional[float] = 30) -> List[pb.Model]:
-        """Every model of the server, failed ones too. Raises Error."""
+        """Every model of the server, failed ones too. timeout: seconds, for the whole call. Raises Error."""
+        retries = Retries(self._attempts, timeout)
         found: List[pb.Model] = []
         token = ""
         while True:
-            page = await self._unary(self._stub.ListModels, pb.ListModelsRequest(page_token=token), timeout)
+            page = await self._unary(self._stub.ListModels, pb.ListModelsRequest(page_token=token), retries)
             token = add_page(found, page)
             if not token:
                 return found

@@ -22,7 +22,15 @@ from hiif.v1 import super_resolution_pb2 as pb
 Progress = Callable[[int, int], None]
 
 # Tiles are at most 1 MiB, colours (Query) 3 MiB unless the server allows more; a request is as large as its picture.
-CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", 16 << 20)]
+# A server that was away is tried again every five seconds, not every two minutes, and one that is gone without a word
+# is found by pings, which gRPC's servers take every five minutes. Each client has its own connections and waits.
+# "min_reconnect_backoff" is what a handshake may take at first: with less, a slow link would not connect.
+CHANNEL_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", 16 << 20),
+                   ("grpc.initial_reconnect_backoff_ms", 200), ("grpc.min_reconnect_backoff_ms", 5_000),
+                   ("grpc.max_reconnect_backoff_ms", 5_000), ("grpc.keepalive_time_ms", 300_000),
+                   ("grpc.keepalive_timeout_ms", 20_000), ("grpc.use_local_subchannel_pool", 1)]
+# Schemes of addresses that are host:port otherwise, and whether they mean TLS.
+WEB_SCHEMES = {"http": False, "https": True, "grpc": False, "grpcs": True}
 # Pictures above this go in chunks: below gRPC's own limit of a message, 4 MiB, which a server or proxy may have.
 UPLOAD_ABOVE = 3 << 20
 CHUNK = 1 << 20
@@ -66,7 +74,7 @@ class Retries:
         return None if self._end is None else max(0.001, self._end - time.monotonic())
 
     def progress(self) -> None:
-        """Something that need not be sent again has come: begin to count anew."""
+        """Something that need not be asked for again has come: begin to count anew."""
         self._failed = 0
         self._overload = 0.0
 
@@ -246,11 +254,13 @@ class Assembly:
         return self._source.result(self._pixels, self._header.icc_profile)
 
 
-def shape_request(source: Source) -> Optional[pb.UpscaleParameters]:
-    """What asks the server for the size of a file, as it sees it; None where the size is known."""
+def shape_request(source: Source, model: str) -> Optional[pb.UpscaleParameters]:
+    """What asks the server for the size of a file, as it sees it; None where the size is known. Of the model that is
+    meant, which may be the only one to work, and of one pixel, which no limit of outputs forbids."""
     if source.message.WhichOneof("source") == "raw":
         return None
-    return pb.UpscaleParameters(scale=pb.Scale(rx=1), validate_only=True)
+    return pb.UpscaleParameters(model=model, scale=pb.Scale(rx=1), region=pb.Region(width=1, height=1),
+                                validate_only=True)
 
 
 def query_of(width: int, height: int, positions: Sequence[Tuple[float, float]], scale: float,
@@ -294,17 +304,31 @@ def _is_loopback(host: str) -> bool:
     return (getattr(number, "ipv4_mapped", None) or number).is_loopback
 
 
+def _without_scheme(server: str) -> Tuple[str, bool]:
+    """host:port of an address with one of WEB_SCHEMES before it (port 443 where TLS names none), and whether that means
+    TLS; another one as it is. Raises ValueError."""
+    scheme, separator, rest = server.partition("://")
+    if not separator or scheme not in WEB_SCHEMES:
+        return server, False
+    address, _, path = rest.partition("/")
+    if path:
+        raise ValueError(f'"{server}" names a path: a server is host:port alone')
+    if ":" not in address.rpartition("]")[2]:
+        if not address or not WEB_SCHEMES[scheme]:
+            raise ValueError(f'"{server}" is no address of a server: host:port is needed, as http://localhost:8500')
+        address += ":443"
+    return address, WEB_SCHEMES[scheme]
+
+
 def channel_of(server: str, credentials: Optional[grpc.ChannelCredentials], plain: Any, secure: Any,
                token: Optional[str] = None, allow_token_over_plaintext: bool = False) -> Any:
-    """A channel; plain and secure make one without and with TLS. http:// and https:// before the address are
-    understood, the latter as TLS; no proxy is asked for this machine's own addresses. Raises ValueError where the
-    token would leave this machine in clear text and that was not allowed."""
+    """A channel; plain and secure make one without and with TLS. http:// and https:// (grpc://, grpcs://) before the
+    address are understood, the latter as TLS; no proxy is asked for this machine's own addresses. Raises ValueError for
+    an address with a path, and where the token would leave this machine in clear text and that was not allowed."""
     named = server
-    for scheme in ("http://", "https://"):
-        if server.startswith(scheme):
-            server = server[len(scheme):].rstrip("/")
-            if scheme == "https://" and credentials is None:
-                credentials = grpc.ssl_channel_credentials()
+    server, tls = _without_scheme(server)
+    if tls and credentials is None:
+        credentials = grpc.ssl_channel_credentials()
     if server.startswith("unix:"):  # gRPC takes a URI
         server = "unix:" + urllib.parse.quote(server[5:], safe="/:@!$&'()*+,;=", errors="surrogateescape")
     options = [*CHANNEL_OPTIONS, ("grpc.lb_policy_name", "round_robin")]

@@ -51,21 +51,27 @@ class Source:
 
     def values(self, unit: np.ndarray) -> np.ndarray:
         """Floats of 0 to 1 as values of the picture."""
-        if self._range is None:
-            return unit
+        return unit if self._range is None else self._in_range(unit).astype(np.float32)
+
+    def _in_range(self, unit: np.ndarray) -> np.ndarray:
+        """As values(), in float64: float32 has no 2**31 - 1."""
+        assert self._range is not None
         low, high = self._range
-        return (unit * np.float64(high - low) + low).astype(np.float32)
+        return unit.astype(np.float64) * (high - low) + low
 
     def result(self, pixels: np.ndarray, icc_profile: bytes) -> Union[Image.Image, np.ndarray]:
         """What the sender of the picture expects; icc_profile: as the server said."""
         if pixels.shape[2] == 1:
             pixels = pixels[..., 0]
-        if pixels.dtype == np.float32:  # and not what the caller asked for instead
-            pixels = self.values(pixels)
+        if pixels.dtype == np.float32 and self._range is not None:  # and not what the caller asked for instead
+            pixels = self._in_range(pixels)
+        if self._mode == "I" and not self.as_array and pixels.dtype != np.float32:
+            limits = np.iinfo(np.int32)
+            pixels = np.clip(np.rint(pixels.astype(np.float64)), limits.min, limits.max).astype(np.int32)
+        elif pixels.dtype == np.float64:
+            pixels = pixels.astype(np.float32)
         if self.as_array:
             return pixels
-        if self._mode == "I" and (pixels.dtype != np.float32 or self._range is not None):
-            pixels = np.rint(pixels).astype(np.int32)
         image = Image.fromarray(pixels)
         image.info.update(self._info)
         if icc_profile:
