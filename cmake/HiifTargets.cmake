@@ -37,7 +37,8 @@ function(hiif_harden)
 endfunction()
 
 # hiif_test(NAME SOURCES ... LIBS ... [LABELS ...]): a GoogleTest program, one CTest entry each.
-# Tests run in the repository root; data beside the repository is found through tests/testing/paths.h.
+# Tests run in the repository root; data beside the repository is found through tests/testing/paths.h. What they write
+# (testing::TempDir()) goes to a folder of their own in the build.
 function(hiif_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
@@ -51,5 +52,7 @@ function(hiif_test name)
     target_link_libraries(${name} PRIVATE absl::synchronization ${CMAKE_DL_LIBS})
   endif()
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 600)
+  set(folder ${PROJECT_BINARY_DIR}/tests/tmp/${name})
+  file(MAKE_DIRECTORY ${folder})
+  set_tests_properties(${name} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 600 ENVIRONMENT TEST_TMPDIR=${folder})
 endfunction()

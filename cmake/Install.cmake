@@ -53,6 +53,8 @@ if(HIIF_SERVICE)
       get_filename_component(folder \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/\${file}\" DIRECTORY)
       file(MAKE_DIRECTORY \"\${folder}\")
       execute_process(COMMAND \${ARGN} OUTPUT_FILE \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/\${file}\" COMMAND_ERROR_IS_FATAL ANY)
+      # As install(FILES) makes them, whatever the umask.
+      file(CHMOD \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/\${file}\" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
       message(STATUS \"Installing: \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/\${file}\")
     endfunction()
     set(hiif \"$<TARGET_FILE:hiif_main>\")

@@ -2,7 +2,7 @@
 
 import time
 
-from common import FOLDER, arguments, metric, picture, request, run_server, verdict
+from common import FOLDER, arguments, metric, picture, request, run_server, verdict, wait_for
 
 
 def main():
@@ -19,9 +19,8 @@ def main():
             next(call), next(call)
             start = time.monotonic()
             call.cancel()
-            while metric(server, "hiif_queue_coordinates") > 0 or metric(server,
-                                                                        "hiif_inflight_requests") > 0:
-                time.sleep(0.005)
+            wait_for(lambda: metric(server, "hiif_queue_coordinates") == 0 and
+                     metric(server, "hiif_inflight_requests") == 0)
             free.append(time.monotonic() - start)
         after = server.rss()
     verdict("cancel", max(free) <= tile_s + 0.2 and after - before < 64e6,

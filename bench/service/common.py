@@ -1,11 +1,14 @@
 """What the programs of this folder share: servers, requests, and how a figure is printed."""
 
 import argparse
+import atexit
 import io
 import pathlib
 import random
+import shutil
 import sys
 import tempfile
+import time
 
 import numpy
 from PIL import Image
@@ -16,6 +19,7 @@ sys.path.insert(0, str(ROOT / "tests" / "testing"))
 from processes import assemble, make_stubs, run_server  # noqa: E402,F401
 
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="hiif-bench-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 make_stubs(FOLDER)
 
 from hiif.v1 import super_resolution_pb2 as pb  # noqa: E402
@@ -57,6 +61,14 @@ def metric(server, name):
         if line.startswith(name + " "):
             return float(line.split()[1])
     raise KeyError(name)
+
+
+def wait_for(condition, seconds=60):
+    """Until it is so; AssertionError after so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
 
 
 def arguments(description, **defaults):

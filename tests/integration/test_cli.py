@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -33,12 +34,33 @@ def outputs(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
+def servers_of(folder):
+    """Pids of processes that have a socket in it among their arguments."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if f"unix:{folder}/".encode() in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except OSError:  # it has just ended
+            pass
+    return found
+
+
 def test_one_file_with_a_private_server(photo, tmp_path):
-    out = tmp_path / "out.png"
-    result = hiif("upscale", photo, "-o", out, "--scale", 2)
-    assert Image.open(out).size == (96, 80)
-    assert "out.png" in result.stderr + result.stdout
-    assert subprocess.run(["pgrep", "-f", "hiif-server.*" + str(tmp_path)], check=False).returncode == 1
+    """Of which nothing is left."""
+    out, folder = tmp_path / "out.png", tmp_path / "t"
+    folder.mkdir()
+    process = subprocess.Popen([BIN / "hiif", "upscale", photo, "-o", out, "--scale", "2"], text=True,
+                               env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT)
+    seen = False
+    while process.poll() is None:
+        seen = seen or bool(servers_of(folder))
+        time.sleep(0.01)
+    text = process.communicate()[0]
+    assert process.returncode == 0, text
+    assert Image.open(out).size == (96, 80) and "out.png" in text
+    assert seen and not servers_of(folder) and not list(folder.iterdir())
 
 
 @pytest.mark.parametrize("flags,size", [

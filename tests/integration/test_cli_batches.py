@@ -218,7 +218,7 @@ def test_interrupted_batches_leave_whole_files_only(slow_tiles, folder, tmp_path
     process.send_signal(sent)
     begin = time.monotonic()
     _, text = process.communicate(timeout=30)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10
     assert process.returncode == code and "not-tried" in text
     done = names(out)
     assert 0 < len(done) < 6

@@ -11,9 +11,9 @@ import zlib
 
 import grpc
 import pytest
-import requests
 from PIL import Image
 from processes import ROOT
+from test_metrics import scrape
 from test_server_bad_input import png, request
 
 ATTACKS = pathlib.Path(os.environ.get("HIIF_SHARED", ROOT.parent / "shared")) / "attack" / "files"
@@ -58,7 +58,8 @@ def test_files_that_ended_or_filled_the_server(server, name):
 def test_a_decoder_that_dies_costs_one_request(start_server):
     server = start_server()
     served(server)
-    for pid in decoders(server):
+    pids = decoders(server)
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)  # as a crash in a codec would
     failures = 0
     for _ in range(8):
@@ -69,8 +70,8 @@ def test_a_decoder_that_dies_costs_one_request(start_server):
             failures += 1
     served(server)
     assert server.process.poll() is None
-    text = requests.get(server.management + "/metrics", timeout=5).text
-    assert 'hiif_decoders_ended_total{reason="CRASH"}' in text
+    assert 1 <= failures <= len(pids)
+    assert scrape(server)['hiif_decoders_ended_total{reason="CRASH"}'] == failures
 
 
 def test_cancelled_decoding_frees_its_worker_at_once(start_server):

@@ -5,6 +5,7 @@ import numpy
 import pytest
 from PIL import Image, ImageCms
 
+from icc import linear_srgb
 from processes import hiif
 from vips import Vips
 
@@ -131,7 +132,7 @@ def test_cmyk_comes_out_as_rgb(enlarge, tmp_path):
 
 
 def test_profiles_are_kept_or_converted(enlarge, tmp_path):
-    """sRGB tagged as itself; a linear-gamma copy of the same colours converted back to them."""
+    """sRGB tagged as itself, and colours of linear light."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     image = Image.fromarray(gradient())
     source = save(image, tmp_path / "in.png", icc_profile=srgb.tobytes())
@@ -139,6 +140,12 @@ def test_profiles_are_kept_or_converted(enlarge, tmp_path):
     assert kept.info["icc_profile"] == srgb.tobytes() and close_to(kept, gradient(), 3)
     plain = enlarge(source, "-s", 2, "--srgb", out="s.png")
     assert close_to(plain, gradient(), 3)
+    dark = numpy.full((30, 40, 3), 55, numpy.uint8)
+    source = save(Image.fromarray(dark), tmp_path / "linear.png", icc_profile=linear_srgb())
+    kept = enlarge(source, "-s", 2, out="k.png")
+    assert kept.info["icc_profile"] == linear_srgb() and close_to(kept, dark, 2)
+    converted = enlarge(source, "-s", 2, "--srgb", out="c.png")
+    assert "icc_profile" not in converted.info and close_to(converted, numpy.full_like(dark, 128), 2)
 
 
 def test_metadata_is_kept_or_stripped(enlarge, tmp_path):

@@ -12,7 +12,9 @@ import requests
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
+from http_front import wait_for
 from processes import BIN, ROOT, assemble
+from test_metrics import scrape
 from test_upscale import request
 
 SLOW = "edsr-baseline-hiif"  # its requests outlast what is done to them
@@ -120,22 +122,20 @@ def test_exemplars_lead_from_the_histogram_to_the_trace(start_server, photo):
 
 def test_drain_finishes_what_was_accepted(start_server, photo):
     """SIGTERM with requests in flight: every accepted one ends well, new ones are turned away."""
-    running = start_server("--shutdown-grace", "60s")
+    running = start_server("--shutdown-grace", "300s")
     outcomes = []
 
     def work(scale):
         try:
-            assemble(running.stub().Upscale(request(photo, scale, scale, tile_size=64, model=SLOW), timeout=120))
+            assemble(running.stub().Upscale(request(photo, scale, scale, tile_size=64, model=SLOW), timeout=300))
             outcomes.append("ok")
         except grpc.RpcError as error:
             outcomes.append(error.code().name)
 
-    threads = [threading.Thread(daemon=True, target=work, args=(2 + i / 3,)) for i in range(6)]
+    threads = [threading.Thread(daemon=True, target=work, args=(6 + i / 3,)) for i in range(6)]
     for thread in threads:
         thread.start()
-    import requests
-    while "hiif_inflight_requests 6" not in requests.get(running.management + "/metrics", timeout=9).text:
-        time.sleep(0.02)
+    wait_for(lambda: scrape(running)["hiif_inflight_requests"] == 6, 60)
     running.process.send_signal(signal.SIGTERM)
     for thread in threads:
         thread.join()

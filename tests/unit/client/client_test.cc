@@ -386,7 +386,7 @@ TEST(ClientTest, AStopRequestEndsAStreamAndAWait) {
     const absl::Time start = absl::Now();
     const auto output = Connect(server.address())->UpscaleToMemory({.raw = &image}, Twice(), call);
     EXPECT_TRUE(absl::IsCancelled(output.status())) << output.status();
-    EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+    EXPECT_LT(absl::Now() - start, absl::Seconds(10));
   }
 }
 
