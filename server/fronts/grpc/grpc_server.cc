@@ -1,7 +1,10 @@
 #include "server/fronts/grpc/grpc_server.h"
 
 #include <climits>
+#include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -10,6 +13,8 @@
 #include "grpc/grpc.h"
 #include "grpcpp/ext/channelz_service_plugin.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/impl/server_builder_option.h"
+#include "grpcpp/impl/server_builder_plugin.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "server/config/listen.h"
@@ -77,6 +82,15 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(
   return TlsCredentials(TlsFilesOf(config));
 }
 
+// The library of reflection adds itself to every server of a process that is linked to it.
+struct WithoutReflection : grpc::ServerBuilderOption {
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    const std::string name = grpc::reflection::ProtoServerReflectionPlugin().name();
+    std::erase_if(*plugins, [&name](const auto& plugin) { return plugin->name() == name; });
+  }
+};
+
 }  // namespace
 
 struct GrpcServer::Ending {
@@ -89,11 +103,14 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   TakeGrpcLog();
   FollowAnswers();
   grpc::EnableDefaultHealthCheckService(true);
-  if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   if (config.channelz()) grpc::channelz::experimental::InitChannelzService();
   auto result = std::unique_ptr<GrpcServer>(new GrpcServer);
   grpc::ServerBuilder builder;
   SetArguments(config, buffer_bytes, &builder);
+  if (config.reflection())
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  else
+    builder.SetOption(std::make_unique<WithoutReflection>());
   std::vector<Acceptor::Door>& doors = result->doors_;
   const auto counts = std::make_shared<StreamCounts>();
   for (const std::string& listen : config.listen()) {
