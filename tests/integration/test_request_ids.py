@@ -47,8 +47,11 @@ def test_what_metadata_cannot_hold_is_refused(server, method, bad):
     with pytest.raises(grpc.RpcError) as caught:
         call(server, bad)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert field_of(caught.value) == field
-    assert "printable ASCII" in caught.value.details()
+    if method.endswith("Upload") and len(bad) > 1 << 16:  # refused before it is looked into
+        assert field_of(caught.value) == field.partition(".")[0]
+    else:
+        assert field_of(caught.value) == field
+        assert "printable ASCII" in caught.value.details()
     still_serves(server)
 
 
