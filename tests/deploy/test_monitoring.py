@@ -150,6 +150,8 @@ def wait_for_scrapes(address, process, log, count=3):
 
 def ask(prometheus, query):
     answer = requests.get(prometheus + "/api/v1/query", params={"query": query}, timeout=10)
+    if answer.status_code == 503:
+        raise requests.ConnectionError("it is starting")
     assert answer.status_code == 200, (query, answer.text)
     return answer.json()["data"]["result"]
 
