@@ -45,8 +45,8 @@ class Upload : public Reactor {
 
   // Once, when it is constructed.
   void Begin() {
-    absl::Status authorized = environment_.handler->Authorize(scope_, &call_);
-    if (!authorized.ok()) return End(std::move(authorized));
+    const absl::Status authorized = environment_.handler->Authorize(scope_, &call_);
+    if (!authorized.ok()) return End(authorized);
     call_.ExpectUntil(call_.arrival() + environment_.limits.first_message);
     this->StartRead(&message_);
   }
@@ -156,7 +156,7 @@ class Upload : public Reactor {
     call_.ExpectUntil(absl::InfiniteFuture());
     absl::Status status = call_.Alive();
     if (status.ok() && messages_ == 0) status = TakeFirst(&message_);  // says what is missing
-    if (!status.ok()) return End(std::move(status));
+    if (!status.ok()) return End(status);
     StopReading();
     if (!environment_.threads->Run([this] { RunOnThread(); }))
       End(Refused(kReasonQueueFull, "too many calls at once"));
