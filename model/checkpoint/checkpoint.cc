@@ -30,6 +30,7 @@ constexpr char kFormatVersion[] = "1";
 constexpr char kFaithful[] = "faithful.";  // before the names of the second network
 constexpr char kNormalisation[] = "(x-0.5)/0.5";
 constexpr size_t kMaxMetadata = 16384;          // bytes: lists of models hold that of each
+constexpr int64_t kMaxWorkBytes = int64_t{1} << 30;  // of a small image, or a call of a decoder
 constexpr char kPerChannel[] = "(x-mean)/std";  // with metadata "mean" and "std"
 
 // Buffers of released checkpoints that follow from the configuration.
@@ -44,24 +45,22 @@ bool IsDerived(absl::string_view name) {
 // hidden features of one channel). A server encodes an image of this side before it serves a model.
 absl::Status CheckSmallImage(const Encoder& encoder) {
   constexpr int64_t kSide = 96;
-  constexpr int64_t kMaxBytes = int64_t{1} << 30;
   const int64_t bytes = encoder.Footprint(kSide, kSide, sizeof(float));
-  if (bytes <= kMaxBytes) return absl::OkStatus();
+  if (bytes <= kMaxWorkBytes) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrFormat("encoder_config has sizes that take %d MiB for an image of %d x %d pixels, "
                       "more than the %d allowed",
-                      bytes >> 20, kSide, kSide, kMaxBytes >> 20));
+                      bytes >> 20, kSide, kSide, kMaxWorkBytes >> 20));
 }
 
 // Those of a decoder likewise: a call of few positions may take gigabytes.
 absl::Status CheckCall(const Decoder& decoder, int features) {
-  constexpr int64_t kMaxBytes = int64_t{1} << 30;
   const int64_t bytes = decoder.points() == nullptr ? 0 : decoder.points()->CallBytes(features);
-  if (bytes <= kMaxBytes) return absl::OkStatus();
+  if (bytes <= kMaxWorkBytes) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrFormat("decoder_config has sizes that take %d MiB for a call, more than the %d "
                       "allowed",
-                      bytes >> 20, kMaxBytes >> 20));
+                      bytes >> 20, kMaxWorkBytes >> 20));
 }
 
 absl::StatusOr<EncoderConfig> ReadEncoder(const std::string& name, const Json& json) {

@@ -19,6 +19,11 @@ class ByteBudget {
     left_ += bytes;
     return false;
   }
+  // Takes `wanted`, or where there are not as many left `needed`, which is not more; both above 0.
+  // Returns how many were taken; 0: none.
+  int64_t TakeOrLess(int64_t wanted, int64_t needed) {
+    return Take(wanted) ? wanted : Take(needed) ? needed : 0;
+  }
   void Give(int64_t bytes) { left_ += bytes; }
 
  private:

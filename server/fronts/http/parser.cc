@@ -73,12 +73,11 @@ bool RequestParser::Grow(int64_t needed) {
   // Twice as much each time, but not more than was announced: memory follows what has come.
   int64_t room = std::max<int64_t>(2 * needed, 64 << 10);
   if (announced_ >= needed) room = std::min(room, announced_);
-  if (!budget_->Take(room - taken_)) {
-    room = needed;  // std::string doubles what it reserves, too, but touches no more of it
-    if (!budget_->Take(room - taken_)) return false;
-  }
-  taken_ = room;
-  body_.reserve(static_cast<size_t>(room));
+  const int64_t more = budget_->TakeOrLess(room - taken_, needed - taken_);
+  if (more == 0) return false;
+  taken_ += more;
+  // std::string doubles what it reserves, too, but touches no more of it.
+  body_.reserve(static_cast<size_t>(taken_));
   return true;
 }
 

@@ -45,15 +45,13 @@ absl::Status InferAnswer::Reserve(int64_t bytes) {
                      "(--memory-bytes); ask for regions of it, or use the streams of hiif.v1 or "
                      "HTTP"));
   if (bytes <= taken_) return absl::OkStatus();
-  int64_t room = std::max(bytes, std::min(2 * taken_, kMaxBytes));
-  if (!budget_->Take(room - taken_)) {
-    room = bytes;
-    if (!budget_->Take(room - taken_))
-      return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
-                             "too many outputs are being collected at once", absl::Seconds(1));
-  }
-  taken_ = room;
-  bytes_.reserve(static_cast<size_t>(room));
+  const int64_t room = std::max(bytes, std::min(2 * taken_, kMaxBytes));
+  const int64_t more = budget_->TakeOrLess(room - taken_, bytes - taken_);
+  if (more == 0)
+    return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
+                           "too many outputs are being collected at once", absl::Seconds(1));
+  taken_ += more;
+  bytes_.reserve(static_cast<size_t>(taken_));
   return absl::OkStatus();
 }
 

@@ -101,6 +101,15 @@ TEST_F(UpscaleWorkTest, CancelReachesIntoABlockAndWaitsForIt) {
   EXPECT_TRUE(absl::IsCancelled(work->TakeTile(0, call).status()));
 }
 
+// A block that goes on until its beat says that nobody wants it; not for ever, where none says so.
+absl::Status RunUntilTold(const Heartbeat& beat, std::atomic<bool>& told) {
+  for (int i = 0; i < 10'000 && !told; ++i) {
+    told = !beat();
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return absl::CancelledError("given up");
+}
+
 // Defect: only a handler's Cancel reached into a piece: when the server shut down, a block ran to
 // its end, and the process was over before the client heard of it.
 TEST_F(UpscaleWorkTest, TheEndOfTheServerReachesIntoABlock) {
@@ -110,11 +119,7 @@ TEST_F(UpscaleWorkTest, TheEndOfTheServerReachesIntoABlock) {
   script_.blocks = 1;
   script_.on_encode = [&](int, const Heartbeat& beat) {
     begun.Notify();
-    for (int i = 0; i < 10'000 && !told; ++i) {
-      told = !beat();
-      absl::SleepFor(absl::Milliseconds(1));
-    }
-    return absl::CancelledError("given up");
+    return RunUntilTold(beat, told);
   };
   FakeCall call;
   const auto work = Work(20, 20, "a");
@@ -136,11 +141,7 @@ TEST_F(UpscaleWorkTest, AFailedBlockEndsThoseBesideIt) {
       return absl::InternalError("broken block");
     }
     begun.Notify();
-    for (int i = 0; i < 10'000 && !told; ++i) {
-      told = !beat();
-      absl::SleepFor(absl::Milliseconds(1));
-    }
-    return absl::CancelledError("given up");
+    return RunUntilTold(beat, told);
   };
   FakeCall call;
   const auto work = Work(20, 20, "a");
