@@ -29,9 +29,9 @@ using Json = nlohmann::json;
 constexpr char kFormatVersion[] = "1";
 constexpr char kFaithful[] = "faithful.";  // before the names of the second network
 constexpr char kNormalisation[] = "(x-0.5)/0.5";
-constexpr size_t kMaxMetadata = 16384;          // bytes: lists of models hold that of each
+constexpr size_t kMaxMetadata = 16384;               // bytes: lists of models hold that of each
 constexpr int64_t kMaxWorkBytes = int64_t{1} << 30;  // of a small image, or a call of a decoder
-constexpr char kPerChannel[] = "(x-mean)/std";  // with metadata "mean" and "std"
+constexpr char kPerChannel[] = "(x-mean)/std";       // with metadata "mean" and "std"
 
 // Buffers of released checkpoints that follow from the configuration.
 bool IsDerived(absl::string_view name) {

@@ -43,6 +43,12 @@ class RegistryTest : public ::testing::Test {
   void AddModel(const std::string& name) {
     std::ofstream(folder_ / (name + ".safetensors")) << "a model";
   }
+  // The default and the model asked for last: each load unloads the one before.
+  RegistryOptions RoomForOne() {
+    RegistryOptions options = Options();
+    options.memory_bytes = 1;
+    return options;
+  }
   RegistryOptions Options() {
     RegistryOptions options;
     options.folder = folder_.string();
@@ -115,9 +121,7 @@ TEST_F(RegistryTest, LoadsThatWaitAreShared) {
 
 TEST_F(RegistryTest, AnUnloadedModelIsLoadedOnceForAllThatAskForIt) {
   AddModel("more");
-  RegistryOptions options = Options();
-  options.memory_bytes = 1;  // room for the default alone
-  ModelRegistry registry(options, nullptr);
+  ModelRegistry registry(RoomForOne(), nullptr);
   ASSERT_TRUE(registry.Scan().ok());
   ASSERT_TRUE(registry.Load("more", Wanted).ok());
   ASSERT_TRUE(registry.Load("first", Wanted).ok());
@@ -140,9 +144,7 @@ TEST_F(RegistryTest, AnUnloadedModelIsLoadedOnceForAllThatAskForIt) {
 // Defect: one load that failed for want of memory or of the file made a good model FAILED for ever.
 TEST_F(RegistryTest, AnUnloadedModelThatCannotBeLoadedNowIsTriedAgain) {
   AddModel("more");
-  RegistryOptions options = Options();
-  options.memory_bytes = 1;
-  ModelRegistry registry(options, nullptr);
+  ModelRegistry registry(RoomForOne(), nullptr);
   ASSERT_TRUE(registry.Scan().ok());
   ASSERT_TRUE(registry.Load("more", Wanted).ok());
   for (const absl::Status& failure :
@@ -165,9 +167,7 @@ TEST_F(RegistryTest, AnUnloadedModelThatCannotBeLoadedNowIsTriedAgain) {
 
 TEST_F(RegistryTest, AnUnloadedModelWhoseFileIsRefusedHasFailed) {
   AddModel("more");
-  RegistryOptions options = Options();
-  options.memory_bytes = 1;
-  ModelRegistry registry(options, nullptr);
+  ModelRegistry registry(RoomForOne(), nullptr);
   ASSERT_TRUE(registry.Scan().ok());
   for (const absl::Status& failure :
        {absl::InvalidArgumentError("another shape"), absl::DataLossError("a flipped bit")}) {
@@ -187,9 +187,7 @@ TEST_F(RegistryTest, AnUnloadedModelWhoseFileIsRefusedHasFailed) {
 // Defect: the call of a client that was gone waited for loads of others, then for its own.
 TEST_F(RegistryTest, WhoIsNotWantedWaitsForNoLoad) {
   AddModel("more");
-  RegistryOptions options = Options();
-  options.memory_bytes = 1;
-  ModelRegistry registry(options, nullptr);
+  ModelRegistry registry(RoomForOne(), nullptr);
   ASSERT_TRUE(registry.Scan().ok());
   ASSERT_TRUE(registry.Load("more", Wanted).ok());
   ASSERT_TRUE(registry.Load("first", Wanted).ok());
