@@ -88,7 +88,7 @@ def send(server, data, frame):
 
 
 def confine(pid, most):
-    """A cgroup of that much memory for the process; False where none can be made."""
+    """A cgroup of that much memory for the process, its folder; None where none can be made."""
     for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/memory"):
         folder = pathlib.Path(root) / f"hiif-attacks-{pid}"
         limit = "memory.max" if root.endswith("cgroup") else "memory.limit_in_bytes"
@@ -98,11 +98,15 @@ def confine(pid, most):
                 raise FileNotFoundError(limit)
             (folder / limit).write_text(str(most))
             (folder / "cgroup.procs").write_text(str(pid))
-            return True
+            return folder
         except OSError:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-    return False
+            remove(folder)
+    return None
+
+
+def remove(folder):
+    with contextlib.suppress(OSError):  # not there, or something runs in it yet
+        folder.rmdir()
 
 
 class Attacks:
@@ -156,10 +160,13 @@ class Attacks:
 
 def main():
     options = arguments(__doc__, seconds=10.0, repeat=20, only="")  # --only floods, or part of a name
-    with run_server(FOLDER, "--default-model", MODEL, "--memory-bytes", MEMORY, "--max-queue-time", "1h") as server:
+    flags = ("--default-model", MODEL, "--memory-bytes", MEMORY, "--max-queue-time", "1h")
+    with contextlib.ExitStack() as after, run_server(FOLDER, *flags) as server:
         confined = confine(server.process.pid, MEMORY + MEMORY // 10)
+        if confined:
+            after.callback(remove, confined)
         attacks = Attacks(server)
-        print(f"a small request alone takes {attacks.alone * 1e3:.0f} ms; in a cgroup of 1.1 GiB: {confined}", flush=True)
+        print(f"a small request alone takes {attacks.alone * 1e3:.0f} ms; in a cgroup of 1.1 GiB: {bool(confined)}", flush=True)
         for name, (data, frame) in files().items():
             if options.only in name:
                 attacks.file(name, data, frame, options.repeat)

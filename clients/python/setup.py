@@ -6,6 +6,7 @@ Nothing is left in this folder: what setuptools writes goes to build/python of t
 import importlib.metadata
 import pathlib
 import re
+import shutil
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
@@ -20,6 +21,8 @@ class BuildWithStubs(build_py):
     """The package's own modules, then those of the proto."""
 
     def run(self):
+        if not self.editable_mode:  # what lies there goes into the wheel, also of an earlier version
+            shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
         out = HERE if self.editable_mode else pathlib.Path(self.build_lib)
         (out / "hiif" / "v1").mkdir(parents=True, exist_ok=True)

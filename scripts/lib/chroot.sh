@@ -1,6 +1,7 @@
 # Sourced by what runs in a bare Debian of its own: debootstrap's minbase with ca-certificates and git. It gets this
 # machine's package mirror, pip configuration, proxies and certificates, and nothing else of it.
 # shellcheck shell=bash
+umask 022  # its users read its files, whatever its maker's others may
 
 # Unpacked systems are kept here as tarballs: the second run of a suite takes seconds to begin.
 CHROOT_CACHE=${HIIF_CHROOT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hiif-chroots}
@@ -29,21 +30,22 @@ chroot_sources() {
 }
 
 # chroot_base SUITE: the path of its tarball, which is made where there is none.
-chroot_base() {
-  local suite=$1 tarball=$CHROOT_CACHE/$1.tar folder mirror
+chroot_base() (
+  suite=$1 tarball=$CHROOT_CACHE/$1.tar
   if [ ! -e "$tarball" ]; then
     mkdir -p "$CHROOT_CACHE"
     folder=$(mktemp -d)
+    trap 'rm -rf --one-file-system "$folder" "$folder.log" "$tarball.$$"' EXIT
     mirror=$(chroot_sources "$suite" | awk -v suite="$suite" '$3 == suite {print $2; exit}')
     # In a namespace, so that nothing stays mounted.
     unshare --mount debootstrap --variant=minbase --include=ca-certificates,git "$suite" "$folder" ${mirror:+"$mirror"} \
       >"$folder.log" 2>&1 || { tail -n 5 "$folder.log" >&2; die "debootstrap failed"; }
     rm -rf "$folder"/var/cache/apt/archives/*.deb
-    tar -C "$folder" -cf "$tarball.$$" . && mv "$tarball.$$" "$tarball"
-    rm -rf --one-file-system "$folder" "$folder.log"
+    tar -C "$folder" -cf "$tarball.$$" . || die "$tarball cannot be written"
+    mv "$tarball.$$" "$tarball"
   fi
   echo "$tarball"
-}
+)
 
 # chroot_new SUITE FOLDER: a bare system in FOLDER.
 chroot_new() {

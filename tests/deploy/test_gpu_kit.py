@@ -304,6 +304,31 @@ def test_what_compute_sanitizer_says(module):
     assert summary("unrecognised option") is None
 
 
+def test_it_is_built_against_no_other_pytorch_than_it_names(tmp_path):
+    """An unpacked one of an earlier version is fetched anew; another one that was given is refused."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts", symlinks=True)
+    for path, text in {"scripts/build": "exit 1", "tools/patchelf": ":"}.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / path).chmod(0o755)
+    wanted = (ROOT / "scripts/lib/versions.sh").read_text().split("GPU_TORCH_VERSION=")[1].split()[0]
+    own = libtorch(tmp_path / "build/gpu-torch/libtorch/torch", "1.0.0", "libtorch_cpu.so")
+
+    def said(*options, **environment):
+        environment = {"PATH": f"{tmp_path}/tools:{os.environ['PATH']}", "PIP_NO_INDEX": "1", **environment}
+        done = subprocess.run([tmp_path / "scripts/gpu-kit", *options], capture_output=True, text=True, timeout=60, check=False,
+                              env={**{name: os.environ[name] for name in os.environ if name != "LIBTORCH_ROOT"}, **environment})
+        assert done.returncode == 1
+        return done.stderr.strip().splitlines()[-1]
+
+    assert "cannot be fetched" in said()
+    assert f"LIBTORCH_ROOT is 1.0.0, not {wanted}" in said(LIBTORCH_ROOT=str(own))
+    (own / "version.py").write_text(f"__version__ = '{wanted}+cu130'\n")
+    assert "does not build" in said() and "does not build" in said(LIBTORCH_ROOT=str(own))
+    (own / "version.py").rename(own / "build-version")  # as in an archive of LibTorch
+    assert "does not build" in said(LIBTORCH_ROOT=str(own)) and "not 2" in said("--cpu", LIBTORCH_ROOT=str(own))
+
+
 def torch_of_the_tree():
     """LibTorch that the programs of this tree are linked with."""
     lines = subprocess.run(["ldd", BIN / "hiif-eval"], capture_output=True, text=True, check=True).stdout.splitlines()

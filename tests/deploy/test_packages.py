@@ -90,6 +90,32 @@ def test_installed_programs_find_their_libraries_and_models(tmp_path):
     assert Image.open(tmp_path / "large.png").size == (90, 60)
 
 
+def test_the_client_ships_no_module_that_was_removed(tmp_path):
+    """What an earlier build left in build/python."""
+    shutil.copytree(ROOT / "clients/python", tmp_path / "clients/python", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "proto", tmp_path / "proto")
+    shutil.copy(ROOT / "CMakeLists.txt", tmp_path)
+    left = tmp_path / "build/python/lib/hiif/torch/removed.py"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    subprocess.run([ROOT / ".venv/bin/python", "setup.py", "-q", "build"], cwd=tmp_path / "clients/python", check=True,
+                   capture_output=True)  # fmt: skip
+    assert {path.name for path in left.parent.iterdir()} == {
+        path.name for path in (ROOT / "clients/python/hiif/torch").glob("*.py")}
+    assert (tmp_path / "build/python/lib/hiif/v1/super_resolution_pb2.py").exists()
+
+
+def test_figures_of_a_package_take_that_of_an_earlier_version_for_none():
+    """They find it by a pattern, which both would match."""
+    made = {}
+    for path in (ROOT / "scripts/verify.d").iterdir():
+        before, call, after = path.read_text().partition("scripts/package ")
+        if call:
+            made[after.split()[0]] = re.findall(r"rm -f (build/dist/\S+)", before)
+    assert made == {"deb": ["build/dist/*.deb"], "wheel": ["build/dist/hiif_serve-*"],
+                    "client": ["build/dist/hiif_client-*"], "image": ["build/dist/hiif-serve-image_*"]}
+
+
 def test_setup_without_dpkg_names_the_packages(tmp_path):
     """As on Fedora: a PATH without dpkg and apt."""
     for tool in ("bash", "env", "dirname", "basename", "awk", "sort", "tr", "sed", "cat", "python3", "uname"):

@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 
 import pytest
 
@@ -59,8 +60,9 @@ def test_decoders_are_trained_from_anywhere(tree, tmp_path):
     """And gone on with where a run has options, with a checkpoint or without."""
     mine = tmp_path / "mine"
     (mine / "photos").mkdir(parents=True)
-    calls = tmp_path / "calls"
+    calls, builds = tmp_path / "calls", tmp_path / "builds"
     log = f'echo "$(basename "$0") $PWD $*" >>{calls}\n'
+    program(tree / "scripts/build", f'echo "$*" >>{builds}\n')
     program(tree / "build/release/bin/hiif-data", log + 'touch "$4"\n')
     program(tree / "build/release/bin/hiif-eval", log)
     program(tree / "build/release/bin/hiif-train",
@@ -86,6 +88,8 @@ def test_decoders_are_trained_from_anywhere(tree, tmp_path):
     # Other photographs are packed anew.
     (mine / "photos" / "another.jpg").touch()
     assert trained()[1][0].startswith(f"hiif-data {tree} pack") and not trained()[1][0].startswith("hiif-data")
+    # The programs are made anew where their sources changed, whichever of them are there.
+    assert builds.read_text() == "release hiif_train_main hiif_data_main hiif_eval_main\n" * 4
 
 
 def test_an_environment_that_was_cut_off_is_made_anew(tree):
@@ -124,6 +128,161 @@ def test_every_environment_is_made_so():
     assert own.startswith("make_venv() { ")
     assert made == {"verify.d/wheel": ['/usr/bin/python3 -m venv "$venv"'],
                     "verify.d/client-versions": ["/usr/bin/python3 -m venv venv"]}
+
+
+def test_a_folder_that_cd_looks_in_changes_nothing(tree):
+    """CDPATH, which somebody exported."""
+    program(tree / "scripts/told", '. "$(dirname "$0")/lib/common.sh"\necho "$ROOT"\n')
+    assert run("scripts/told", cwd=tree, CDPATH=str(tree)).stdout == f"{tree}\n"
+
+
+def test_who_may_not_install_packages_is_told_so(tree):
+    """Not root, and no sudo."""
+    tools = tree / "tools"
+    for tool, text in {"id": "echo 1000", "dpkg-query": "exit 1", "apt-cache": ":", "apt-get": "exit 1"}.items():
+        program(tools / tool, text + "\n")
+    for tool in "bash", "env", "dirname", "basename", "awk", "sort", "tr", "sed", "cat", "mktemp", "tail", "rm":
+        (tools / tool).symlink_to(shutil.which(tool))
+    done = subprocess.run(["bash", "scripts/setup"], cwd=tree, env={"PATH": str(tools), "TMPDIR": str(tree)}, capture_output=True,
+                          text=True, timeout=300, check=False)  # fmt: skip
+    assert done.returncode == 1 and "not root and no sudo: install " in done.stderr and "cmake" in done.stderr, done
+
+
+@pytest.mark.parametrize("script", ["convert-checkpoint", "average-checkpoints", "edsr-to-rdn"])
+def test_what_needs_torch_has_it_installed(tree, script):
+    """Where .venv is there, made without."""
+    program(tree / ".venv/bin/python", '[ "$1" = -c ] || { echo "$*"; exit; }\n[ -e torch ]\n')
+    program(tree / "scripts/setup", 'echo set up >&2\n[ -n "${FAIL:-}" ] || touch torch\n')
+    done = run(tree / "scripts" / script, "file", cwd=tree.parent, FAIL="1")
+    assert done.returncode == 1 and "no torch" in done.stderr and not done.stdout
+    for said in "set up\n", "":
+        done = run(tree / "scripts" / script, "file", cwd=tree.parent)
+        assert done.returncode == 0 and done.stdout == f"{tree}/scripts/lib/{script.replace('-', '_')}.py file\n", done
+        assert done.stderr == said
+
+
+def test_a_skipped_test_proves_nothing_whatever_colours_are_wished_for(tree, tmp_path):
+    program(tree / "scripts/verify.d/told", f""". "$(dirname "$0")/../lib/verify.sh"
+tests_pass {sys.executable} -p no:cacheprovider "$1" || verdict told 1 skipped
+verdict told 0 fine
+""")
+    (tmp_path / "temporary").mkdir()
+    for text, code in {"pass": 0, "pytest.skip('because')": 1, "pytest.skip('no IPv6 here')": 0, "assert False": 1}.items():
+        (tmp_path / "test_it.py").write_text(f"import pytest\n\n\ndef test_it():\n    {text}\n")
+        done = run(tree / "scripts/verify", "told", tmp_path / "test_it.py", cwd=tmp_path, FORCE_COLOR="1", PY_COLORS="1",
+                   TMPDIR=str(tmp_path / "temporary"))
+        assert done.returncode == code, (text, done.stdout, done.stderr)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_an_environment_of_a_figure_is_what_was_asked_for(tree):
+    """Also where a file of requirements says something else, and after an installation that failed."""
+    installed = tree / "installed"
+    program(tree / ".venv/bin/python", f"""case "$*" in
+  "-m venv --clear "*) mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
+  *install*) echo "${{@:6}}" >>{installed}; [ -z "${{FAIL:-}}" ] ;;
+  -c*) dirname "$0" ;;
+esac
+""")
+    program(tree / "scripts/verify.d/told", '. "$(dirname "$0")/../lib/verify.sh"\nown_venv one -r wanted.txt other\n')
+
+    def installs(text, **environment):
+        (tree / "wanted.txt").write_text(text)
+        installed.unlink(missing_ok=True)
+        run(tree / "scripts/verify", "told", cwd=tree, **environment)
+        return installed.exists() and installed.read_text() == "-r wanted.txt other\n"
+
+    assert [installs("a==1\n"), installs("a==1\n"), installs("a==2\n"), installs("a==2\n")] == [True, False, True, False]
+    assert [installs("a==3\n", FAIL="1"), installs("a==2\n"), installs("a==2\n")] == [True, True, False]
+
+
+def test_packages_of_the_page_that_came_in_part_are_fetched_anew(tree):
+    (tree / "web/dist").mkdir(parents=True)
+    for name in "package-lock.json", "dist/index.html":
+        (tree / "web" / name).touch()
+    fetched = tree / "fetched"
+    program(tree / "tools/npm", f"""[ "$1" = ci ] || exit 0
+touch {fetched}
+mkdir -p node_modules
+[ -z "${{FAIL:-}}" ]
+touch node_modules/.package-lock.json
+""")
+
+    def fetches(**environment):
+        fetched.unlink(missing_ok=True)
+        done = run(tree / "scripts/build-page", cwd=tree, PATH=f"{tree}/tools:{os.environ['PATH']}", **environment)
+        return done.returncode == 0, fetched.exists()
+
+    assert [fetches(FAIL="1"), fetches(), fetches()] == [(False, True), (True, True), (True, False)]
+
+
+def test_a_base_system_that_cannot_be_made_leaves_nothing(tree):
+    """Neither by debootstrap, nor by tar; and what is there is for everybody to read."""
+    tools, temporary, cache = tree / "tools", tree / "temporary", tree / "cache"
+    temporary.mkdir()
+    program(tools / "apt-get", ":\n")
+    program(tools / "unshare", 'touch "$6"/made\n[ "${FAIL:-}" != debootstrap ]\n')
+    program(tools / "tar", 'echo part >"$4"\n[ "${FAIL:-}" != tar ]\n')
+    program(tree / "scripts/told", """. "$(dirname "$0")/lib/common.sh"
+umask 077
+. scripts/lib/chroot.sh
+tarball=$(chroot_base bookworm)
+stat -c %A "$tarball"
+""")
+
+    def base(**environment):
+        done = run(tree / "scripts/told", cwd=tree, PATH=f"{tools}:{os.environ['PATH']}", TMPDIR=str(temporary),
+                   HIIF_CHROOT_CACHE=str(cache), **environment)
+        return done.returncode, done.stdout, [path.name for folder in (temporary, cache) for path in folder.iterdir()]
+
+    assert base(FAIL="debootstrap") == base(FAIL="tar") == (1, "", [])
+    assert base() == (0, "-rw-r--r--\n", ["bookworm.tar"])
+
+
+@pytest.fixture
+def figure(tree, tmp_path):
+    """Runs one with programs that stand in for those of the tree; all that it wrote into the folder of temporary files."""
+    for script in "build", "setup", "get-liif":
+        program(tree / "scripts" / script, ":\n")
+    shared, temporary = tmp_path / "shared", tmp_path / "temporary"
+    (shared / "data/Set5").mkdir(parents=True)
+    (shared / "fixtures").mkdir()
+    (shared / "fixtures/hiif.safetensors").touch()
+    temporary.mkdir()
+
+    def measured(name, **environment):
+        done = run(tree / "scripts/verify", name, cwd=tree, HIIF_SHARED=str(shared), TMPDIR=str(temporary), **environment)
+        return done, list(temporary.iterdir())
+    return measured
+
+
+def test_figures_that_fail_leave_no_files(tree, figure):
+    program(tree / "build/release/bin/hiif-eval", 'for out in "$@"; do :; done\ntouch "$out"\n[[ $out != *.14 ]]\n')
+    done, left = figure("liif-psnr")
+    assert done.returncode == 1 and not left
+    # And takes a wheel of an earlier version for none of its own.
+    (tree / "build/dist").mkdir()
+    (tree / "build/dist/hiif_client-0.0.1-py3-none-any.whl").touch()
+    program(tree / "scripts/package", "ls build/dist >&2\nexit 1\n")
+    done, left = figure("client-versions")
+    assert done.returncode == 1 and not left and not done.stderr, done.stderr
+
+
+def test_the_sanitizers_leave_what_they_found_alone(tree, figure):
+    for preset, code in {"asan-ubsan": 0, "tsan": 1}.items():
+        program(tree / f"build/{preset}/tests/some_test", f'echo "[  PASSED  ] 3 tests."\nexit {code}\n')
+    done, left = figure("sanitizers", ADDRESS="some_test", THREAD="some_test")
+    assert done.returncode == 1 and "2 programs, 6 tests" in done.stdout, done.stdout
+    assert [f"tsan: some_test FAILED: {path}" for path in left] == [done.stdout.splitlines()[0]]
+
+
+def test_an_encoder_without_a_case_is_no_good_one(tree, figure):
+    program(tree / "build/release/bin/hiif-eval",
+            'echo "none of this machine\'s avx2"\n[ "${HIIF_FORCE_ISA:-}" = none ] || echo "1 cases, 0 failed, 0 skipped"\n')
+    for count in 0, 3:
+        program(tree / "build/release/tests/upscaler_test", f'echo "[  PASSED  ] {count} tests."\n')
+        done, _ = figure("engines")
+        assert f"| the encoder of dat | {count} | 0 | 0 |" in done.stdout and done.returncode == (count == 0), done.stdout
 
 
 def test_what_is_packaged_is_for_everybody_to_read():

@@ -2,6 +2,8 @@
 
 import asyncio
 import concurrent.futures
+import copy
+import pickle
 import threading
 import time
 import warnings
@@ -25,7 +27,12 @@ class Script:
         self.steps = list(steps)
         self.lie = lie
         self.calls = []
+        self.contexts = []
         self.left = []
+
+    def live(self):
+        """How many streams are neither over nor cancelled."""
+        return sum(context.is_active() for context in self.contexts)
 
 
 def serve(script):
@@ -35,6 +42,7 @@ def serve(script):
 
     class Service(rpc.SuperResolutionServiceServicer):
         def Upscale(self, request, context):
+            script.contexts.append(context)
             script.calls.append((time.monotonic(), pb.UpscaleParameters.FromString(
                 request.parameters.SerializeToString())))
             step = script.steps.pop(0) if script.steps else None
@@ -258,6 +266,68 @@ def test_models_are_asked_again():
     with hiif.Client(address) as client:
         assert [model.name for model in client.models()] == ["m"]
     server.stop(None)
+
+
+@pytest.mark.parametrize("way", ["damaged", "progress", "query"])
+@pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
+def test_a_stream_that_is_left_ends_at_the_server(kind, way):
+    """Also while the client lives: a damaged tile and every attempt after it, a progress that raises, a header alone."""
+    import hiif
+
+    def step(context, index, tile):
+        if index == 0 and way == "damaged":
+            tile.crc32c += 1
+        while index == 1 and context.is_active():  # the rest comes when the client asks for nothing more
+            time.sleep(0.01)
+
+    def lie(message):
+        while type(message).__name__ == "UpscaleTrailer" and script.contexts[-1].is_active():
+            time.sleep(0.01)
+
+    def progress(*_):
+        raise RuntimeError("enough")
+
+    async def asynchronous():
+        return hiif.AsyncClient(address, attempts=3)
+
+    script = Script(step, step, step, lie=lie)
+    address, server = serve(script)
+    with asyncio.Runner() as runner:
+        run = runner.run if kind == "AsyncClient" else lambda result: result
+        client = runner.run(asynchronous()) if kind == "AsyncClient" else hiif.Client(address, attempts=3)
+        picture = numpy.zeros((4, 4), numpy.uint8)
+        if way == "damaged":
+            with pytest.raises(hiif.Error, match="checksum"):
+                run(client.upscale(picture, 3))
+        elif way == "progress":
+            with pytest.raises(RuntimeError, match="enough"):
+                run(client.upscale(picture, 3, progress=progress))
+        else:
+            with pytest.warns(hiif.LossWarning):
+                run(client.query(b"a file", [(1, 1)]))
+        assert len(script.contexts) == (3 if way == "damaged" else 1)
+        end = time.monotonic() + 5
+        while script.live() and time.monotonic() < end:
+            time.sleep(0.01)
+        assert script.live() == 0
+        run(client.close())
+    server.stop(None)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_an_error_goes_from_process_to_process(again):
+    import hiif
+    error = hiif.Error(EXHAUSTED, "busy", 1.5)
+    other = again(error)
+    assert (type(other), other.code, other.message, other.retry_after) == (hiif.Error, EXHAUSTED, "busy", 1.5)
+    assert str(other) == str(error)
+
+
+@pytest.mark.parametrize("kind,x,y", [(numpy.uint8, 200, 130), (numpy.int16, 20_000, 17_000), (int, 20_000, 17_000)])
+def test_positions_may_be_numbers_of_numpy(kind, x, y):
+    from hiif._common import query_of
+    asked = query_of(30_000, 30_000, numpy.array([[x, y]], kind), 4, "")
+    assert asked.coordinates == pytest.approx([2 * y / 30_000 - 1, 2 * x / 30_000 - 1])
 
 
 @pytest.mark.parametrize("kind", ["Client", "AsyncClient"])

@@ -79,6 +79,28 @@ def test_the_server_ends_with_the_process(end):
         time.sleep(0.05)
 
 
+def test_a_fork_leaves_the_server_to_its_process():
+    """What a child does at its end is not the end of the server's folder, in which its socket is."""
+    import hiif
+    program = textwrap.dedent(f"""
+        import os, pathlib, sys, hiif, numpy
+        upscaler = hiif.Upscaler("bicubic", flags={FLAGS!r})
+        folder = upscaler._log.parent
+        child = os.fork()
+        if child == 0:
+            sys.exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert (folder / "socket").exists(), "the child removed it"
+        assert upscaler.upscale(numpy.zeros((8, 8, 3), numpy.uint8), 2).shape == (16, 16, 3)
+        upscaler.close()
+        assert not folder.exists()
+    """)
+    path = os.path.dirname(os.path.dirname(hiif.__file__))
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False,
+                            env={**os.environ, "PYTHONPATH": path})
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("name", ["with,comma", "per%25cent", "ha#sh?q", "x" * 84, "x" * 200])
 def test_any_folder_of_temporary_files_will_do(tmp_path, monkeypatch, name):
     import hiif

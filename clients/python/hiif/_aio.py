@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from hiif._common import (UPLOAD_ABOVE, Assembly, Error, Progress, Retries, add_page, call_metadata, channel_of,
-                          colours_of, error_of, parameters_of, query_of, query_uploads, shape_of, shape_request,
-                          uploads)
+                          colours_of, ending, error_of, parameters_of, query_of, query_uploads, shape_of,
+                          shape_request, uploads)
 from hiif._pictures import Picture, Source, source_of
 from hiif.v1 import super_resolution_pb2 as pb
 from hiif.v1 import super_resolution_pb2_grpc as rpc
@@ -66,9 +66,10 @@ class AsyncClient:
         while assembly.trailer is None:
             assembly.begin()
             try:
-                async for response in self._call(source, assembly.parameters, retries.left()):
-                    if assembly.add(response):
-                        retries.progress()
+                with ending(self._call(source, assembly.parameters, retries.left())) as call:
+                    async for response in call:
+                        if assembly.add(response):
+                            retries.progress()
                 if assembly.trailer is None:
                     raise Error(grpc.StatusCode.DATA_LOSS, "the stream ended without a trailer")
             except (grpc.RpcError, Error) as failure:
@@ -115,11 +116,12 @@ class AsyncClient:
             return source.message.raw.width, source.message.raw.height
         while True:
             try:
-                async for response in self._call(source, parameters, retries.left()):
-                    if response.WhichOneof("part") == "header":
-                        shape = shape_of(response.header)
-                        retries.progress()
-                        return shape
+                with ending(self._call(source, parameters, retries.left())) as call:
+                    async for response in call:
+                        if response.WhichOneof("part") == "header":
+                            shape = shape_of(response.header)
+                            retries.progress()
+                            return shape
                 raise Error(grpc.StatusCode.DATA_LOSS, "the stream ended without a header")
             except (grpc.RpcError, Error) as failure:
                 await asyncio.sleep(retries.wait(error_of(failure)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import grpc
 
@@ -28,6 +28,10 @@ class Error(Exception):
         self.code = code
         self.message = message
         self.retry_after = retry_after
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # Exception's own takes what its __init__ was given, which is the text alone.
+        return type(self), (self.code, self.message, self.retry_after)
 
 
 def require(condition: bool, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import random
 import time
@@ -98,6 +99,15 @@ class Retries:
                         f"the timeout comes before the next attempt, in {wait:.1f} s; the last one: {error}",
                         error.retry_after)
         return wait
+
+
+@contextlib.contextmanager
+def ending(call: Any) -> Iterator[Any]:
+    """The stream, which ends with the block however that ends: one that nobody reads would stay alive at the server."""
+    try:
+        yield call
+    finally:
+        call.cancel()
 
 
 def parameters_of(scale: Union[None, float, Tuple[float, float]], size: Optional[Tuple[int, int]],
@@ -266,8 +276,10 @@ def shape_request(source: Source, model: str) -> Optional[pb.UpscaleParameters]:
 def query_of(width: int, height: int, positions: Sequence[Tuple[float, float]], scale: float,
              model: str) -> pb.QueryRequest:
     """Without the picture. positions: (x, y) in its pixels, (0, 0) its upper left corner."""
+    scale = float(scale)
     request = pb.QueryRequest(model=model, cell_row=2 / (height * scale), cell_column=2 / (width * scale))
     for x, y in positions:
+        x, y = float(x), float(y)  # twice a small integer of NumPy may be too large for one
         request.coordinates.extend((2 * y / height - 1, 2 * x / width - 1))
     return request
 

@@ -43,7 +43,7 @@ def find_server() -> str:
                 "no hiif-server here: pip install hiif-serve, or name the program with HIIF_SERVER_BINARY")
 
 
-def _make_folder() -> tempfile.TemporaryDirectory:
+def _make_folder() -> str:
     """Readable by this user alone. For a socket, whose path may have 107 bytes, and of whose characters an address
     has another use for some: where that of the temporary files will not do, another one. Raises OSError."""
     error: Optional[OSError] = None
@@ -51,7 +51,7 @@ def _make_folder() -> tempfile.TemporaryDirectory:
         if not parent or "," in parent or len(os.fsencode(parent)) > MAX_PARENT:
             continue
         try:
-            return tempfile.TemporaryDirectory(prefix="hiif-", dir=parent)
+            return tempfile.mkdtemp(prefix="hiif-", dir=parent)
         except OSError as reason:
             error = error or reason
     raise error or OSError(f"there is no folder for a socket: name one of at most {MAX_PARENT} bytes with TMPDIR")
@@ -67,14 +67,16 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
 
 
-def _stop(process: subprocess.Popen, folder: tempfile.TemporaryDirectory) -> None:
+def _stop(process: subprocess.Popen, folder: str, owner: int) -> None:
+    if os.getpid() != owner:  # a fork of the process that started it
+        return
     process.terminate()
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    folder.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Upscaler:
@@ -89,8 +91,8 @@ class Upscaler:
         self.model = model
         server = find_server()
         folder = _make_folder()
-        self._log = pathlib.Path(folder.name, "log")
-        ready, socket = pathlib.Path(folder.name, "ready"), pathlib.Path(folder.name, "socket")
+        self._log = pathlib.Path(folder, "log")
+        ready, socket = pathlib.Path(folder, "ready"), pathlib.Path(folder, "socket")
         command = [server, "--listen", f"unix:{socket}", "--management-listen", "", "--port-file", str(ready),
                    "--shutdown-delay", "0s", "--shutdown-grace", "0s", "--max-input-pixels", "256000000",
                    "--max-output-pixels", "2000000000"]
@@ -98,11 +100,15 @@ class Upscaler:
             command += ["--default-model", model]
         # The signal comes when the thread that started the server ends: only the main one lives to the end.
         bound = threading.current_thread() is threading.main_thread() and sys.platform == "linux"
-        with open(self._log, "wb") as log:
-            self._process = subprocess.Popen([*command, *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                             env=_environment(),
-                                             preexec_fn=_end_with_parent if bound else None)
-        self._finalizer = weakref.finalize(self, _stop, self._process, folder)
+        try:
+            with open(self._log, "wb") as log:
+                self._process = subprocess.Popen([*command, *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                 env=_environment(),
+                                                 preexec_fn=_end_with_parent if bound else None)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._finalizer = weakref.finalize(self, _stop, self._process, folder, os.getpid())
         try:
             self._wait(ready)
         except BaseException:
