@@ -82,6 +82,9 @@ MATRIX = {
                             "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "grpc"}]}},
     "gateway-tls": {"gateway": {"enabled": True, "tlsPassthrough": True, "hostnames": ["hiif.example.org"],
                                 "parentRefs": [{"name": "public"}]}, "tls": {"secretName": "certificate"}},
+    "gateway-tls-backend": {"gateway": {"enabled": True, "backendTLSPolicy": True, "hostnames": ["hiif.example.org"],
+                                        "parentRefs": [{"name": "public"}]}, "tls": {"secretName": "certificate"}},
+    "http": {"http": {"port": 8502}},
     "everything": {"gpu": {"enabled": True}, "tls": {"secretName": "c"}, "auth": {"secretName": "t"},
                    "autoscaling": {"mode": "hpa"}, "monitoring": {"serviceMonitor": True},
                    "models": {"existingClaim": "weights"}, "batch": {"enabled": True, "claim": "c"}},
@@ -90,15 +93,15 @@ MATRIX = {
 NEEDS = {"dra": "1.34"}
 
 
-def render(values, name="demo", namespace="images"):
+def render(values, name="demo", namespace="images", chart=CHART):
     """The manifests, by kind."""
-    return copy.deepcopy(_render(json.dumps(values), name, namespace))
+    return copy.deepcopy(_render(json.dumps(values), name, namespace, chart))
 
 
 @functools.lru_cache(maxsize=None)
-def _render(values, name, namespace):
+def _render(values, name, namespace, folder):
     values = json.loads(values)
-    with helm_python.Chart.load(CHART) as chart:
+    with helm_python.Chart.load(folder) as chart:
         chart.validate_schema(values)
         rendered = chart.render(values=values, name=name, namespace=namespace)
     texts = rendered.values() if isinstance(rendered, dict) else [rendered]

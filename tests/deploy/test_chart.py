@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -92,6 +93,13 @@ def test_pods_are_restricted(name):
     ({"autoscaling": {"minReplicas": 0}}, "minReplicas"), ({"image": {"digest": "latest"}}, "digest"),
     ({"gateway": {"enabled": True}}, "gateway.parentRefs"),
     ({"gateway": {"enabled": True, "parentRefs": [{"name": "a"}], "tlsPassthrough": True}}, "gateway.tlsPassthrough"),
+    ({"gateway": {"enabled": True, "parentRefs": [{"name": "a"}]}, "tls": {"secretName": "a"}},
+     "gateway.backendTLSPolicy"),
+    ({"config": {"http_listen": ["[::]:8502"]}}, "http.port"), ({"http": {"port": 65536}}, "port"),
+    ({"models": {"fetch": {"source": "http://mirror.example/hiif/"}}}, "networkPolicy.egress"),
+    ({"models": {"fetch": {"source": "https://mirror.example:8443/one.safetensors"}}}, "networkPolicy.egress"),
+    ({"models": {"fetch": {"source": "s3://a/b", "arguments": ["--s3-endpoint=http://minio:9000"]}}},
+     "networkPolicy.egress"),
     ({"service": {"ipFamilies": ["IPv5"]}}, "ipFamilies"), ({"openshift": "perhaps"}, "openshift"),
     ({"batch": {"enabled": True}}, "batch.claim"), ({"nameOverride": "n" * 53}, "nameOverride"),
     ({"terminationGracePeriodSeconds": 130}, "terminationGracePeriodSeconds"),
@@ -100,6 +108,15 @@ def test_pods_are_restricted(name):
 def test_wrong_values_are_refused(values, named):
     with pytest.raises(Exception, match=named):
         render(values)
+
+
+@pytest.mark.parametrize("values", [
+    {"networkPolicy": {"enabled": False}}, {"networkPolicy": {"egress": [{"ports": [{"port": 8443}]}]}}])
+def test_weights_from_another_port_where_it_is_open(values):
+    fetch = {"source": "https://mirror.example:8443/hiif/"}
+    assert "--http-url=https://mirror.example:8443/hiif/" in one({**values, "models": {"fetch": fetch}}, "Deployment")[
+        "spec"]["template"]["spec"]["initContainers"][0]["args"]
+    render({"models": {"fetch": {"source": "https://mirror.example:443/a:80/"}}})
 
 
 @pytest.mark.parametrize("name", MATRIX)
@@ -117,7 +134,8 @@ def test_the_server_takes_its_configuration(name, tmp_path):
     printed = json.loads(result.stdout)
     assert {name: printed[name] for name in settings} == settings
     ports = container(MATRIX[name])["ports"]
-    assert [printed["listen"][0], printed["management_listen"]] == [f"[::]:{p['containerPort']}" for p in ports]
+    listening = [printed["listen"][0], printed["management_listen"], *printed["http_listen"]]
+    assert listening == [f"[::]:{p['containerPort']}" for p in ports]
 
 
 def container(values, kind="Deployment"):
@@ -196,11 +214,92 @@ def test_names_of_digits_are_text(values):
             assert not [path for path in numbers(manifest) if not path.endswith("abels")], kind
 
 
+def digits(schema, value, path, seen):
+    """The value with 7 for each text in it that the schema leaves free; seen gets their paths."""
+    if isinstance(value, dict):
+        parts, others = schema.get("properties", {}), schema.get("additionalProperties")
+        return {k: digits(parts.get(k, others if isinstance(others, dict) else {}), v,
+                          (*path, k) if k in parts else path, seen) for k, v in value.items()}
+    if isinstance(value, list):
+        return [digits(schema.get("items", {}), v, path, seen) for v in value]
+    if schema.get("type") != "string" or "pattern" in schema or value == "":
+        return value
+    seen.add(".".join(path))
+    return "7"
+
+
+def over(defaults, values):
+    """Values laid over others, as Helm does."""
+    if not isinstance(defaults, dict) or not isinstance(values, dict):
+        return values
+    return {**defaults, **{k: over(defaults.get(k), v) for k, v in values.items()}}
+
+
+def free_texts(schema, path=()):
+    if schema.get("type") == "string" and "pattern" not in schema:
+        yield ".".join(path)
+    for name, part in schema.get("properties", {}).items():
+        yield from free_texts(part, (*path, name))
+    for part in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(part, dict):
+            yield from free_texts(part, path)
+
+
+def test_every_text_of_digits_stays_text():
+    """Each that the schema leaves free is 7 in a row of the matrix, and Kubernetes' schemas say what is to be text."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    # What no row of the matrix has.
+    more = {"batch": {**MATRIX["batch-tls"]["batch"], "nodeSelector": {"a": "b"},
+                      "image": {"repository": "a", "tag": "b"}},
+            "image": {"tag": "a"}, "autoscaling": {"mode": "keda", "keda": {"query": "a"}},
+            "gateway": {"parentRefs": [{"name": "a", "group": "b", "kind": "c"}], "enabled": True,
+                        "annotations": {"b": "c"}}}
+    seen = set()
+    for row in [*MATRIX.values(), more]:
+        for kind, items in render(digits(schema, over(defaults, row), (), seen)).items():
+            for manifest in items:
+                if kind in custom_resources.KINDS:
+                    custom_resources.validate(manifest)
+                else:
+                    kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+    assert set(free_texts(schema)) - seen == set()
+
+
+def test_a_batchs_files_may_have_quotes():
+    batch = {**MATRIX["batch"]["batch"], "manifest": 'the "best".txt', "output": 'a "b"'}
+    arguments = container({"batch": batch}, "Job")["args"]
+    assert '@/data/the "best".txt' in arguments and '/data/a "b"' in arguments
+
+
+def test_an_autoscaled_release_keeps_its_number_of_pods(tmp_path):
+    """What lookup would find in a cluster is put in its place; without one the field is left out."""
+    chart = tmp_path / "hiif"
+    shutil.copytree(CHART, chart)
+    deployment = chart / "templates/deployment.yaml"
+    text = deployment.read_text()
+    asked = 'lookup "apps/v1" "Deployment" .Release.Namespace (include "hiif.name" .)'
+    assert asked in text
+    deployment.write_text(text.replace(asked, 'dict "spec" (dict "replicas" 7)'))
+    for mode in ("hpa", "keda"):
+        values = {"autoscaling": {"mode": mode}}
+        assert render(values, chart=chart)["Deployment"][0]["spec"]["replicas"] == 7
+        assert "replicas" not in one(values, "Deployment")["spec"]
+    assert render({"replicas": 3}, chart=chart)["Deployment"][0]["spec"]["replicas"] == 3
+
+
 def test_the_documents_find_the_batch():
     """Its Job's name ends in a digest."""
     label = re.search(r"^kubectl get jobs -l (\S+)=(\S+)", (ROOT / "docs/deployment.md").read_text(), re.MULTILINE)
     job = render(MATRIX["batch"], name="hiif")["Job"][0]
     assert job["metadata"]["labels"][label[1]] == label[2]
+
+
+def test_the_documents_upgrade_with_the_new_charts_defaults():
+    """--reuse-values leaves them out, and a template that asks for a value that is new fails."""
+    for page in (*(ROOT / "docs").glob("*.md"), ROOT / "README.md", CHART / "README.md"):
+        assert "--reuse-values" not in page.read_text(), page
+    assert "--reset-then-reuse-values" in (CHART / "README.md").read_text()
 
 
 def grpc_rule(values):
@@ -221,6 +320,9 @@ def test_networks():
     assert {"port": 443, "protocol": "TCP"} in one(MATRIX["fetch"], "NetworkPolicy")["spec"]["egress"][0]["ports"]
     for service in render(MATRIX["dual-stack"])["Service"]:
         assert service["spec"]["ipFamilies"] == ["IPv6", "IPv4"]
+    web = MATRIX["http"]
+    assert {"name": "http", "port": 8502, "targetPort": "http"} in one(web, "Service")["spec"]["ports"]
+    assert [r["ports"] for r in one(web, "NetworkPolicy")["spec"]["ingress"]][0] == [{"port": "grpc"}, {"port": "http"}]
     route = one(MATRIX["gateway"], "GRPCRoute")["spec"]["rules"][0]["backendRefs"][0]
     assert route["name"] in [s["metadata"]["name"] for s in render(MATRIX["gateway"])["Service"]]
     assert "GRPCRoute" not in render(MATRIX["gateway-tls"])

@@ -50,6 +50,15 @@ def test_what_strangers_may_send_is_bounded(manager):
     assert manager["request_headers_timeout"]
 
 
+def test_callers_behind_it(config):
+    """A pipe has no address to tell them apart by, and the documents say so."""
+    cluster, = config["static_resources"]["clusters"]
+    endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+    assert list(endpoint["address"]) == ["pipe"]
+    assert "apart by address" not in PATH.read_text()
+    assert "only tokens tell callers apart" in (ROOT / "docs/security.md").read_text()
+
+
 def test_a_request_may_wait_in_the_queue(manager):
     """No message comes before it leaves it: a stream that is ended there is sent, and queued, again."""
     queue = seconds(default_of("max_queue_time"))

@@ -1,11 +1,13 @@
 """deploy/kserve: what KServe asks of a runtime, and that the server takes the flags in it."""
 
 import json
+import shutil
 import subprocess
 
+import requests
 import yaml
 
-from processes import BIN, ROOT
+from processes import BIN, ROOT, run_server
 from settings import seconds
 
 FOLDER = ROOT / "deploy" / "kserve"
@@ -29,6 +31,18 @@ def test_the_runtime():
         assert config["management_listen"].endswith(f":{container[probe]['httpGet']['port']}")
     context = container["securityContext"]
     assert context["runAsNonRoot"] and context["readOnlyRootFilesystem"] and context["capabilities"]["drop"] == ["ALL"]
+
+
+def test_any_models_are_served(tmp_path):
+    """The user's bucket has none of the names that are shipped here."""
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(ROOT / "models/edsr-baseline-hiif-fast.safetensors", models / "holidays.safetensors")
+    arguments = yaml.safe_load((FOLDER / "runtime.yaml").read_text())["spec"]["containers"][0]["args"]
+    own = ("--listen=", "--management-listen=", "--model-dir=")  # the test's
+    with run_server(tmp_path, *(a for a in arguments if not a.startswith(own)), model_dir=models) as server:
+        answer = requests.get(server.management + "/readyz", timeout=10)
+    assert answer.status_code == 200, answer.text
 
 
 def test_the_service_asks_for_the_runtime():

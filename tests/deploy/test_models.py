@@ -24,7 +24,8 @@ pytestmark = pytest.mark.skipif(not RCLONE.exists(), reason="rclone is not insta
 
 
 def init_container(source, **fetch):
-    pod = one({"models": {"fetch": {"source": source, **fetch}}}, "Deployment")["spec"]["template"]["spec"]
+    values = {"models": {"fetch": {"source": source, **fetch}}, "networkPolicy": {"enabled": False}}  # ports of the test's
+    pod = one(values, "Deployment")["spec"]["template"]["spec"]
     return pod["initContainers"][0]
 
 

@@ -95,6 +95,18 @@ def test_the_charts_rules_under_the_operator(values, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_a_server_without_its_default_model_is_not_ready(tmp_path):
+    """As HiifNotReady sees it: there is another model, which is ready."""
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(ROOT / "models/edsr-baseline-hiif-fast.safetensors", models)
+    with run_server(tmp_path, "--default-model", "edsr-baseline-hif-fast", model_dir=models) as server:
+        assert requests.get(server.management + "/readyz", timeout=10).status_code == 503
+        lines = requests.get(server.management + "/metrics", timeout=10).text.splitlines()
+    assert "hiif_ready 0" in lines
+    assert [line for line in lines if re.fullmatch(r'hiif_model_state\{.*"ready".*\} 1', line)]
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

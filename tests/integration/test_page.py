@@ -135,13 +135,13 @@ def test_tiles_arrive_and_closing_cancels(page, front):
     page.select_option("#model", "edsr-baseline-hiif")
     page.fill("#factor", "20")
     page.click("#start")
-    until(page, "/ [1-9][0-9]* %, .* pixels\\/s/.test(document.querySelector('#status').textContent)")
+    until(page, "/^[1-9][0-9]* %, .* pixels\\/s/.test(document.querySelector('#pace').textContent)")
     assert 0 < page.eval_on_selector("#progress", "e => e.value") < 1
     page.click("#cancel")
     until(page, "document.querySelector('#status').textContent === 'Cancelled.'")
     wait_for(lambda: front.log.read_text().count('"CANCELLED"') == 1)
     page.click("#start")
-    until(page, "document.querySelector('#status').textContent.includes('pixels/s')")
+    until(page, "!document.querySelector('#pace').hidden")
     page.close()
     wait_for(lambda: front.log.read_text().count('"CANCELLED"') == 2)
 
@@ -267,8 +267,10 @@ def test_tokens_large_files_and_a_server_that_is_gone(browser, tmp_path, two_mod
 
 @pytest.fixture
 def scripted(browser):
-    """The page of a server that has two pages of models and a picture of 8 x 8 pixels for every one that it gets."""
+    """The page of a server that has two pages of models and a black picture of 8 x 8 pixels for every one that it gets,
+    or a refusal from page.refusals."""
     from hiif.v1 import super_resolution_pb2 as pb
+    refusals = []
     states = {"": (["a READY", "b FAILED", "c UNLOADED"], "c"), "c": (["d LOADING", "e READY"], "")}
 
     def models(token):
@@ -286,8 +288,8 @@ def scripted(browser):
             yield from part
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def answer(self, body):
-            self.send_response(200)
+        def answer(self, body, status=200):
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -299,7 +301,10 @@ def scripted(browser):
 
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.answer(bytes(picture()))
+            if refusals:
+                self.answer(json.dumps({"detail": refusals.pop()}).encode(), 429)
+            else:
+                self.answer(bytes(picture()))
 
         def log_message(self, *_):
             pass
@@ -307,6 +312,7 @@ def scripted(browser):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page()
+        page.refusals = refusals
         page.add_init_script("""
             const encode = HTMLCanvasElement.prototype.toBlob;
             HTMLCanvasElement.prototype.toBlob = function (done, type) {
@@ -350,6 +356,97 @@ def test_a_result_of_which_no_file_can_be_made_is_told(scripted, photo):
     scripted.evaluate("window.failed()")
     complaint(scripted, "cannot make a PNG")
     assert scripted.is_hidden("#download") and scripted.is_enabled("#start")
+
+
+def enlarge(page):
+    """By the scripted server, to the end."""
+    page.evaluate("delete window.encoded")
+    page.click("#start")
+    until(page, "window.encoded !== undefined")
+    page.evaluate("window.encoded()")
+    page.wait_for_selector("#download:visible")
+
+
+def png(colour):
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["first", "after another"])
+def test_a_file_that_the_browser_cannot_show(scripted, before):
+    """Its result is in view all the same, and nothing of the picture before it."""
+    if before:
+        drop(scripted, ("red.png", png((255, 0, 0))))
+        enlarge(scripted)
+        assert scripted.is_visible("#compare")
+        scripted.fill("#compare", "100")
+    drop(scripted, ("scan.tif", b"II*\0 and what the server makes of it"))
+    until(scripted, "document.querySelector('#status').textContent.includes('cannot show it')")
+    enlarge(scripted)
+    scripted.wait_for_timeout(200)
+    seen = pixels(scripted)
+    height, width, _ = seen.shape
+    assert (seen[height // 2, width // 2] == 0).all() and scripted.is_hidden("#compare")
+    assert not (seen[..., 0] - seen[..., 1] > 50).any()
+    drop(scripted, ("red.png", png((255, 0, 0))))
+    until(scripted, "document.querySelector('#status').textContent.startsWith('red.png: 8 x 8')")
+    assert scripted.is_visible("#compare")
+
+
+def test_a_file_may_be_chosen_again(scripted, photo):
+    """A browser tells of no change where the name is the one that is there."""
+    scripted.set_input_files("#file", photo)
+    until(scripted, "document.querySelector('#status').textContent.includes('48 x 40')")
+    assert scripted.eval_on_selector("#file", "e => e.files.length") == 0
+    enlarge(scripted)
+
+
+def test_a_token_leaves_the_model_chosen(scripted):
+    scripted.select_option("#model", "e")
+    with scripted.expect_response(lambda response: "page_token=c" in response.url):
+        scripted.fill("#token", "s3cret")
+        scripted.press("#token", "Tab")
+    scripted.wait_for_timeout(200)
+    assert scripted.eval_on_selector("#model", "e => e.value") == "e"
+
+
+def test_a_token_that_no_header_can_hold(scripted, photo):
+    drop(scripted, ("one.png", photo.read_bytes()))
+    scripted.fill("#token", "\u0442\u043e\u043a\u0435\u043d")
+    scripted.press("#token", "Tab")
+    complaint(scripted, "ASCII")
+    scripted.click("#start")
+    until(scripted, "document.querySelector('#status').textContent === 'It did not work.'")
+    complaint(scripted, "ASCII")
+
+
+def test_a_refusal_leaves_the_result_that_is_in_view(scripted, photo):
+    drop(scripted, ("one.png", photo.read_bytes()))
+    enlarge(scripted)
+    scripted.refusals.append("the queue is full")
+    scripted.click("#start")
+    complaint(scripted, "the queue is full")
+    assert scripted.is_visible("#download")
+
+
+def test_a_screen_reader_is_not_told_of_every_tile(scripted, photo):
+    scripted.evaluate("""() => {
+        window.told = {};
+        for (const id of ["status", "pace"]) {
+            told[id] = [];
+            const node = document.getElementById(id);
+            new MutationObserver(() => told[id].push(node.textContent)).observe(node, { childList: true });
+        }
+    }""")
+    drop(scripted, ("one.png", photo.read_bytes()))
+    enlarge(scripted)
+    told = scripted.evaluate("told")
+    assert any("Done" in text for text in told["status"]) and not any("%" in text for text in told["status"])
+    assert any("100 %" in text for text in told["pace"])
+    live = "[role=status], [role=alert], [aria-live]"
+    assert scripted.evaluate(f"document.querySelector('#pace').closest('{live}')") is None
+    assert scripted.is_hidden("#pace")
 
 
 def test_the_keyboard_reaches_everything(page, photo):

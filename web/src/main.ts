@@ -14,7 +14,7 @@ const ui = {
   token: find<HTMLInputElement>("token"), start: find<HTMLButtonElement>("start"), cancel: find<HTMLButtonElement>("cancel"),
   download: find<HTMLAnchorElement>("download"), status: find("status"), error: find("error"),
   progress: find<HTMLProgressElement>("progress"), stage: find("stage"), compare: find<HTMLInputElement>("compare"),
-  zoom: find("zoom"),
+  comparison: find("comparison"), zoom: find("zoom"), pace: find("pace"),
 };
 const view = new View(find("view"), find<HTMLCanvasElement>("canvas"));
 let image: Blob | null = null;
@@ -45,7 +45,11 @@ async function show(blob: Blob, title: string): Promise<void> {
   const bitmap = await createImageBitmap(blob).catch(() => null);
   if (image !== blob) return; // another one was chosen meanwhile
   ui.stage.hidden = bitmap === null;
-  if (bitmap === null) return say(`${title}: this browser cannot show it.`);
+  ui.comparison.hidden = bitmap === null;
+  if (bitmap === null) {
+    view.clear();
+    return say(`${title}: this browser cannot show it.`);
+  }
   view.show(bitmap);
   say(`${title}: ${bitmap.width} x ${bitmap.height} pixels.`);
 }
@@ -94,7 +98,6 @@ async function run(): Promise<void> {
   complain("");
   ui.cancel.hidden = false;
   ui.start.disabled = true;
-  ui.download.hidden = true;
   ui.progress.hidden = false;
   ui.progress.removeAttribute("value");
   say("Sent; waiting for the server.");
@@ -117,6 +120,7 @@ async function run(): Promise<void> {
         header = it;
         began = performance.now();
         ui.stage.hidden = false;
+        ui.download.hidden = true; // until then the result before is in view
         view.begin(it.outputWidth, it.outputHeight);
         say(`${it.outputWidth} x ${it.outputHeight} pixels by ${it.model}; the server expects ${it.estimatedSeconds.toFixed(1)} s.`);
       },
@@ -126,7 +130,8 @@ async function run(): Promise<void> {
         ui.progress.value = pixels / (header!.outputWidth * header!.outputHeight);
         const speed = pixels / Math.max(0.001, (performance.now() - began) / 1000);
         ui.zoom.title = `${number(speed)} pixels/s`;
-        say(`${header!.outputWidth} x ${header!.outputHeight} pixels, ${Math.floor(ui.progress.value * 100)} %, ${number(speed)} pixels/s.`);
+        ui.pace.hidden = false; // outside the live region: a screen reader would read every tile
+        ui.pace.textContent = `${Math.floor(ui.progress.value * 100)} %, ${number(speed)} pixels/s`;
       },
       trailer() {
         const seconds = (performance.now() - began) / 1000;
@@ -150,6 +155,7 @@ async function run(): Promise<void> {
     view.finish();
     ui.cancel.hidden = true;
     ui.progress.hidden = true;
+    ui.pace.hidden = true;
     ui.start.disabled = false;
     running = null;
   }
@@ -170,7 +176,9 @@ async function listModels(): Promise<void> {
     next = next_page_token;
   } while (next);
   complain("");
+  const kept = ui.model.value;
   ui.model.replaceChildren(...served.map((model) => new Option(model.name, model.name, model.is_default, model.is_default)));
+  if (served.some((model) => model.name === kept)) ui.model.value = kept;
   withStrength = new Set(served.filter((model) => model.has_strength).map((model) => model.name));
   offerStrength();
 }
@@ -186,7 +194,10 @@ ui.form.addEventListener("submit", (event) => {
   void run();
 });
 ui.cancel.addEventListener("click", () => running?.abort());
-ui.file.addEventListener("change", () => takeOneOf(ui.file.files, "image"));
+ui.file.addEventListener("change", () => {
+  takeOneOf(ui.file.files, "image");
+  ui.file.value = ""; // else the same file again, changed perhaps, were no change
+});
 ui.sample.addEventListener("click", async () => {
   try {
     const response = await fetch("sample.png");

@@ -27,6 +27,9 @@ export async function explain(response: Response): Promise<string> {
 }
 
 export function authorization(token: string): HeadersInit {
+  // fetch's own word for it is the one for a server that is gone.
+  if (/[^\x20-\x7e]/.test(token))
+    throw new Error("Tokens are of ASCII characters alone, and this one has others: enter it anew.");
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 

@@ -37,6 +37,13 @@ export class View {
     this.fit();
   }
 
+  /** Another original, which the browser cannot show. */
+  clear(): void {
+    this.below = null;
+    this.result = null;
+    this.draw();
+  }
+
   /** The result begins: nothing of it is there. */
   begin(width: number, height: number): void {
     this.result = document.createElement("canvas");
@@ -132,26 +139,28 @@ export class View {
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.onZoom(this.scale);
-    if (!this.below) return;
     const width = this.size.width * this.scale;
     const height = this.size.height * this.scale;
     const target: [number, number, number, number] = [this.x, this.y, width, height];
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = "high"; // Chromium and Firefox: bicubic
-    context.save();
-    if (this.waiting) context.filter = "blur(3px)";
-    context.drawImage(this.below, ...target);
-    context.restore();
+    if (this.below) {
+      context.save();
+      if (this.waiting) context.filter = "blur(3px)";
+      context.drawImage(this.below, ...target);
+      context.restore();
+    }
     if (!this.result) return;
+    const share = this.below ? this.share : 0; // else there is nothing to compare with
     context.save();
-    const line = this.x + width * this.share;
+    const line = this.x + width * share;
     context.beginPath();
     context.rect(line, this.y, this.x + width - line, height);
     context.clip();
     context.imageSmoothingEnabled = this.scale < 2; // from there on one looks at pixels
     context.drawImage(this.result, ...target);
     context.restore();
-    if (this.share > 0 && this.share < 1) {
+    if (share > 0 && share < 1) {
       context.fillStyle = "#f5f5f5";
       context.fillRect(line - 1.5, this.y, 3, height);
       context.fillStyle = "#222";

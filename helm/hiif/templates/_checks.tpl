@@ -26,6 +26,19 @@
 {{- if and .Values.gateway.tlsPassthrough (not (and .Values.gateway.hostnames .Values.tls.secretName)) }}
 {{- fail "gateway.tlsPassthrough: needs gateway.hostnames, by which the Gateway chooses, and tls.secretName, since the pods end TLS" }}
 {{- end }}
+{{- if and .Values.gateway.enabled .Values.tls.secretName (not (or .Values.gateway.tlsPassthrough .Values.gateway.backendTLSPolicy)) }}
+{{- fail "gateway.backendTLSPolicy: with tls.secretName the Gateway must speak TLS to the pods: bring a BackendTLSPolicy for the Service and set this to true, or set gateway.tlsPassthrough, or leave tls.secretName empty" }}
+{{- end }}
+{{- if hasKey .Values.config "http_listen" }}
+{{- fail "config.http_listen: set http.port, which opens the port in the Service and the NetworkPolicy too" }}
+{{- end }}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) $m.fetch.source }}
+{{- range prepend $m.fetch.arguments $m.fetch.source }}
+{{- if and (regexMatch "^(--[a-z0-9-]+=)?(http://|https://[^/]*:[0-9]+(/|$))" .) (not (regexMatch "://[^/]*:443(/|$)" .)) }}
+{{- fail (printf "networkPolicy.egress: without it the pods reach port 443 alone, and models.fetch has %s: name that port and 53 (names) there" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and .Values.gpu.deviceClassName .Values.gpu.existingClaimTemplate }}
 {{- fail "gpu.deviceClassName, gpu.existingClaimTemplate: give one" }}
 {{- end }}

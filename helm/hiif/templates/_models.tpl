@@ -4,23 +4,23 @@ same stays. Many pods may run it on one claim. */ -}}
 {{- $f := .Values.models.fetch }}
 {{- $source := $f.source }}
 - name: fetch-models
-  image: {{ include "hiif.reference" $f.image }}
+  image: {{ include "hiif.reference" $f.image | quote }}
   imagePullPolicy: {{ $f.image.pullPolicy }}
   command: [rclone]
   args:
     {{- if regexMatch "^https?://.*\\.safetensors$" $source }}
     - copyurl
     - {{ $source | quote }}
-    - /models/{{ base $source }}
+    - {{ printf "/models/%s" (base $source) | quote }}
     {{- else }}
     - copy
     {{- if hasPrefix "s3://" $source }}
-    - ":s3,env_auth=true:{{ trimPrefix "s3://" $source }}"
+    - {{ printf ":s3,env_auth=true:%s" (trimPrefix "s3://" $source) | quote }}
     {{- else if hasPrefix "gs://" $source }}
-    - ":gcs,env_auth=true:{{ trimPrefix "gs://" $source }}"
+    - {{ printf ":gcs,env_auth=true:%s" (trimPrefix "gs://" $source) | quote }}
     {{- else if regexMatch "^https?://" $source }}
     - ":http:"
-    - --http-url={{ $source }}
+    - {{ printf "--http-url=%s" $source | quote }}
     {{- else }}
     - {{ $source | quote }}
     {{- end }}
@@ -37,7 +37,7 @@ same stays. Many pods may run it on one claim. */ -}}
     - { name: HOME, value: /tmp }
   {{- with $f.secretName }}
   envFrom:
-    - secretRef: { name: {{ . }} }
+    - secretRef: { name: {{ . | quote }} }
   {{- end }}
   resources: {{- toYaml $f.resources | nindent 4 }}
   securityContext: {{- include "hiif.containerSecurity" . | nindent 4 }}
@@ -55,7 +55,7 @@ same stays. Many pods may run it on one claim. */ -}}
 {{- define "hiif.modelsVolume" -}}
 {{- $from := include "hiif.modelsFrom" . }}
 {{- if eq $from "claim" -}}
-persistentVolumeClaim: { claimName: {{ include "hiif.claim" . }}, readOnly: {{ empty .Values.models.fetch.source }} }
+persistentVolumeClaim: { claimName: {{ include "hiif.claim" . | quote }}, readOnly: {{ empty .Values.models.fetch.source }} }
 {{- else if eq $from "image" -}}
 image: { reference: {{ .Values.models.image.reference | quote }}, pullPolicy: {{ .Values.models.image.pullPolicy }} }
 {{- else -}}
