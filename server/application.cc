@@ -262,11 +262,19 @@ std::optional<Application::Failure> Application::StartHttp() {
   return std::nullopt;
 }
 
+const char* Application::WhyNotReady() const {
+  if (!probe_->reachable()) return "full: a new connection to the server's own port got no answer";
+  if (!Decodes()) return "no decoder process can be started; see the log";
+  return registry_->DefaultReady() ? nullptr : "the default model is not ready";
+}
+
 absl::Status Application::StartManagement() {
   if (config_.management_listen().empty()) return absl::OkStatus();
   const auto address = ParseAddress(config_.management_listen());
-  const auto answer = [](bool ok, const char* otherwise) {
-    return HttpAnswer{ok ? 200 : 503, "text/plain; charset=utf-8", ok ? "ok\n" : otherwise};
+  // reason: null where all is well.
+  const auto answer = [](const char* reason) {
+    return HttpAnswer{reason == nullptr ? 200 : 503, "text/plain; charset=utf-8",
+                      absl::StrCat(reason == nullptr ? "ok" : reason, "\n")};
   };
   auto server = HttpServer::Start(
       *address,
@@ -279,17 +287,13 @@ absl::Status Application::StartManagement() {
        {"/livez",
         [this, answer](absl::string_view) {
           if ((!probe_->answered() || !acceptor_->Accepting()) && !draining_)
-            return answer(false, "deaf: a health check of the server's own got no answer\n");
+            return answer("deaf: a health check of the server's own got no answer");
           const bool alive =
               !device_lost_ && scheduler_->Statistics().stalled < ToDuration(config_.stuck_after());
-          return answer(alive, "stuck: work is pending and nothing is finished\n");
+          return answer(alive ? nullptr : "stuck: work is pending and nothing is finished");
         }},
        {"/readyz", [this, answer](absl::string_view) {
-          if (draining_) return answer(false, "draining\n");
-          if (!probe_->reachable())
-            return answer(false, "full: a new connection to the server's own port got no answer\n");
-          if (!Decodes()) return answer(false, "no decoder process can be started; see the log\n");
-          return answer(registry_->DefaultReady(), "the default model is not ready\n");
+          return answer(draining_ ? "draining" : WhyNotReady());
         }}});
   if (!server.ok())
     return absl::Status(server.status().code(),
@@ -375,6 +379,7 @@ void Application::UpdateHealth() {
 void Application::CollectGauges() {
   const auto statistics = scheduler_->Statistics();
   auto& gauges = metrics_.gauges();
+  gauges.ready.Set(draining_ || WhyNotReady() == nullptr ? 1 : 0);
   gauges.queue_requests.Set(static_cast<double>(statistics.jobs));
   gauges.queue_coordinates.Set(
       static_cast<double>(statistics.queued_coordinates + statistics.running_coordinates));

@@ -76,6 +76,8 @@ class Application {
   void CalibrateEstimates(const ModelStatus& status);
   bool Decodes() const { return jail_ == nullptr || jail_->Serves(); }
   bool Ready() const { return !draining_ && registry_->DefaultReady() && Decodes(); }
+  // What /readyz says of a server that does not drain; null: ready. With the management port alone.
+  const char* WhyNotReady() const;
   void UpdateHealth();
   void LoadModels();
   void CollectGauges();

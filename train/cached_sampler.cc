@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/bicubic.h"
@@ -57,6 +58,16 @@ absl::StatusOr<CachedSampler> CachedSampler::Create(std::shared_ptr<const Latent
     return absl::InvalidArgumentError(absl::StrCat(
         "the teachers of this cache end at ", scales.back(), ": give --max-scale ", scales.back()));
   }
+  if (!(options.whole_scales >= 0 && options.whole_scales <= 1)) {
+    return absl::InvalidArgumentError("whole-scales must lie in [0,1]");
+  }
+  if (options.whole_scales > 0 && (!taught || absl::c_none_of(scales, [&](int64_t s) {
+        return static_cast<double>(s) >= options.min_scale &&
+               static_cast<double>(s) <= options.max_scale;
+      }))) {
+    return absl::InvalidArgumentError(
+        "whole-scales: no teacher of this cache has a scale from min-scale to max-scale");
+  }
   for (int64_t i = 0; i < cache->records(); ++i) {
     const CacheRecord record = cache->Record(i);
     if (record.kind != CacheRecord::kPhotograph || taught) continue;
@@ -103,6 +114,22 @@ std::vector<float> CachedSampler::Wanted(const CacheRecord& record, int64_t side
   return out;
 }
 
+double CachedSampler::DrawScale(Random& random, const CacheRecord& record) const {
+  const CacheSettings& settings = cache_->settings();
+  if (options_.whole_scales > 0 && random.Uniform() < options_.whole_scales) {
+    const auto first = absl::c_lower_bound(settings.scales, options_.min_scale);
+    const auto last = absl::c_upper_bound(settings.scales, options_.max_scale);
+    return static_cast<double>(first[random.Below(last - first)]);
+  }
+  double largest = options_.max_scale;
+  const bool taught = !settings.scales.empty() && options_.teacher_weight > 0;
+  if (record.kind == CacheRecord::kPhotograph && !taught) {
+    largest = std::min(
+        largest, static_cast<double>(record.original_side) / static_cast<double>(settings.patch));
+  }
+  return random.Uniform(options_.min_scale, std::max(options_.min_scale, largest));
+}
+
 Sample CachedSampler::Draw(int64_t step, int64_t item) const {
   Random random(options_.seed, step, item);
   const auto records = static_cast<uint64_t>(cache_->records());
@@ -112,13 +139,7 @@ Sample CachedSampler::Draw(int64_t step, int64_t item) const {
       cache_->Record(static_cast<int64_t>(Shuffled(place % records, records, order)));
   const int64_t patch = cache_->settings().patch;
 
-  double largest = options_.max_scale;
-  const bool taught = !cache_->settings().scales.empty() && options_.teacher_weight > 0;
-  if (record.kind == CacheRecord::kPhotograph && !taught) {
-    largest =
-        std::min(largest, static_cast<double>(record.original_side) / static_cast<double>(patch));
-  }
-  const double scale = random.Uniform(options_.min_scale, std::max(options_.min_scale, largest));
+  const double scale = DrawScale(random, record);
   Sample sample;
   sample.side = SideAt(patch, scale);
   Augmentation turn;

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "train/augment.h"
 #include "train/latent_cache.h"
+#include "train/random.h"
 #include "train/sample.h"
 
 namespace hiif::train {
@@ -24,6 +25,9 @@ struct CachedSamplerOptions {
   int64_t margin = 4;
   // Random flips and transposition. The samples bring no latent codes then.
   bool augment = false;
+  // Part of the patches that are drawn at the scale of a teacher, one of those in [min_scale,
+  // max_scale], in [0,1]. At all other scales its output is resized, which softens it.
+  double whole_scales = 0.0;
 };
 
 // The colour of a query is what the teacher of the next larger scale says, made smaller by bicubic
@@ -43,6 +47,8 @@ class CachedSampler : public SampleSource {
       : cache_(std::move(cache)), options_(options) {}
   std::vector<float> Wanted(const CacheRecord& record, int64_t side,
                             const Augmentation& turn) const;
+
+  double DrawScale(Random& random, const CacheRecord& record) const;
 
   std::shared_ptr<const LatentCache> cache_;
   CachedSamplerOptions options_;

@@ -27,8 +27,9 @@ struct TrainOptions {
   double max_scale = 4.0;
   bool augment = true;
   bool degrade = false;
-  double patterns = 0.0;  // part of the patches that are drawn (train/patterns.h)
-  int64_t margin = 4;     // pixels at the edge of a cached patch that are not asked for
+  double patterns = 0.0;      // part of the patches that are drawn (train/patterns.h)
+  int64_t margin = 4;         // pixels at the edge of a cached patch that are not asked for
+  double whole_scales = 0.0;  // part of the cached patches at a scale that a teacher has itself
   // Network: a name, or a name and a JSON object with every member, "rdn {...}". Empty: that of
   // `init`, without it edsr-baseline and hiif.
   std::string encoder;
@@ -95,6 +96,9 @@ void VisitOptions(Options& o, Visit visit) {
   visit("patterns", o.patterns, "part of the patches that are drawn: dither, screentone, text",
         true);
   visit("margin", o.margin, "low-resolution pixels at the edge of a cached patch left out", true);
+  visit("whole-scales", o.whole_scales,
+        "part of the cached patches at a scale that a teacher has itself: no output is resized",
+        true);
   visit("encoder", o.encoder,
         "edsr-baseline, dat-light, rdn, rdn-small, swinir, swinir-small, or NAME {JSON}", true);
   visit("decoder", o.decoder,

@@ -138,9 +138,10 @@ absl::Status Run::OpenData() {
     }
     HIIF_ASSIGN_OR_RETURN(
         CachedSampler sampler,
-        CachedSampler::Create(cache, {seed, options_.batch, options_.queries, options_.min_scale,
-                                      options_.max_scale, options_.teacher_weight, options_.margin,
-                                      options_.augment && options_.encoder_rate > 0}));
+        CachedSampler::Create(
+            cache, {seed, options_.batch, options_.queries, options_.min_scale, options_.max_scale,
+                    options_.teacher_weight, options_.margin,
+                    options_.augment && options_.encoder_rate > 0, options_.whole_scales}));
     sampler_ = std::make_unique<CachedSampler>(std::move(sampler));
     fingerprint_ = cache->fingerprint();
     cached_encoder_ = cache->settings().encoder;
@@ -148,6 +149,10 @@ absl::Status Run::OpenData() {
         absl::StrCat(cache->records(), " cached patches, ", fingerprint_, " (",
                      cache->settings().origin, "), teachers' part ", options_.teacher_weight);
     return absl::OkStatus();
+  }
+  if (options_.whole_scales > 0) {
+    return absl::InvalidArgumentError(
+        "--whole-scales is for a cache with teachers (hiif-data cache)");
   }
   HIIF_ASSIGN_OR_RETURN(const auto data, PackedDataset::Open(options_.data));
   HIIF_RETURN_IF_ERROR(data->Verify());

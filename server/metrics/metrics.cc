@@ -145,6 +145,8 @@ Metrics::Metrics(const std::string& device)
       cache_misses_(AddCounter(registry_, "hiif_feature_cache_misses_total",
                                "Images that had to be encoded")),
       gauges_{
+          AddGauge(registry_, "hiif_ready",
+                   "1 where /readyz says ok, and while the server drains; 0: it takes no calls"),
           AddGauge(registry_, "hiif_queue_requests", "Requests admitted and not finished"),
           AddGauge(registry_, "hiif_queue_coordinates",
                    "Output coordinates admitted and not computed"),

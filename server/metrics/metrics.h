@@ -72,6 +72,7 @@ class Metrics {
 
   // Gauges that are read when they are asked for, see OnCollect().
   struct Gauges {
+    prometheus::Gauge& ready;
     prometheus::Gauge& queue_requests;
     prometheus::Gauge& queue_coordinates;
     prometheus::Gauge& drain_seconds;

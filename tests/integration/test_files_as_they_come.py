@@ -313,6 +313,8 @@ def test_k28_the_management_port_on_ipv6(tmp_path):
                 for _ in range(40):  # more than are relayed at a time
                     assert requests.get(f"http://{own}:{port}/livez", timeout=10).ok
                 assert "hiif_" in requests.get(f"http://{own}:{port}/metrics", timeout=10).text
+            if host == "[::1]":
+                continue  # the same relay: once is enough for ten seconds
             idle = [socket.create_connection(("::1", int(port))) for _ in range(20)]
             assert requests.get(f"http://[::1]:{port}/livez", timeout=20).ok
             for connection in idle:

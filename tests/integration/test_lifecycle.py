@@ -176,12 +176,16 @@ def test_probes(server, start_server, tmp_path):
     assert requests.get(server.management + "/livez", timeout=5).status_code == 200
     assert requests.get(server.management + "/readyz", timeout=5).status_code == 200
     assert requests.get(server.management + "/nothing", timeout=5).status_code == 404
+    assert "\nhiif_ready 1\n" in requests.get(server.management + "/metrics", timeout=5).text
     broken = tmp_path / "models"
     broken.mkdir()
     (broken / "edsr-baseline-hiif-fast.safetensors").write_bytes(b"broken")
     running = start_server(model_dir=broken)
     assert requests.get(running.management + "/livez", timeout=5).status_code == 200
-    assert requests.get(running.management + "/readyz", timeout=5).status_code == 503
+    answer = requests.get(running.management + "/readyz", timeout=5)
+    assert (answer.status_code, answer.text) == (503, "the default model is not ready\n")
+    # What an alert can see of it: no other metric tells.
+    assert "\nhiif_ready 0\n" in requests.get(running.management + "/metrics", timeout=5).text
 
 
 def test_a_slow_reader_is_cut_off_and_others_are_not_touched(start_server, photo):

@@ -276,6 +276,9 @@ TEST_F(CachedTrainingTest, RefusesWhatDoesNotGoTogether) {
   options_.patterns = 0;
   options_.max_scale = 4;
   EXPECT_THAT(refusal(), HasSubstr("end at 2"));
+  options_.max_scale = 1.5;
+  options_.whole_scales = 0.5;
+  EXPECT_THAT(refusal(), HasSubstr("no teacher of this cache"));
 }
 
 TEST_F(CachedTrainingTest, MakingRefusesOptionsAndFilesThatDoNotFit) {

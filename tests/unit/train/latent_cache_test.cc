@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <set>
 
 #include "base/bicubic.h"
 #include "train/cached_sampler.h"
@@ -15,6 +17,7 @@
 namespace hiif::train {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
@@ -218,6 +221,47 @@ TEST_F(LatentCacheTest, SamplesAreMixedOfTeacherAndPhotographWhereThereIsOne) {
   EXPECT_TRUE(with && without);
 }
 
+TEST_F(LatentCacheTest, AtWholeScalesWhatATeacherSaysIsTakenAsItIs) {
+  Write(1);
+  const Parts parts(0);
+  const auto cache = *LatentCache::Open(path_);
+  const auto sampler = CachedSampler::Create(cache, {.batch = 1,
+                                                     .queries = 50,
+                                                     .max_scale = 3,
+                                                     .teacher_weight = 1,
+                                                     .margin = 2,
+                                                     .whole_scales = 1});
+  ASSERT_TRUE(sampler.ok()) << sampler.status();
+  std::set<int64_t> sides;
+  for (int64_t step = 0; step < 30; ++step) {
+    const Sample sample = sampler->Draw(step, 0);
+    sides.insert(sample.side);
+    const absl::Span<const uint8_t> output = parts.outputs[sample.side == 2 * kPatch ? 0 : 1];
+    for (int q = 0; q < 50; ++q) {
+      const int64_t at = (sample.rows[q] * sample.side + sample.columns[q]) * 3;
+      EXPECT_EQ(sample.colours[q * 3 + 1], output[at + 1]);
+    }
+  }
+  EXPECT_THAT(sides, ElementsAre(2 * kPatch, 3 * kPatch));
+}
+
+TEST_F(LatentCacheTest, APartOfThePatchesIsAtWholeScales) {
+  Write(1);
+  const auto cache = *LatentCache::Open(path_);
+  const auto sampler = CachedSampler::Create(
+      cache, {.batch = 1, .queries = 9, .max_scale = 3, .margin = 2, .whole_scales = 0.5});
+  ASSERT_TRUE(sampler.ok()) << sampler.status();
+  int whole = 0;
+  std::set<int64_t> sides;
+  for (int64_t step = 0; step < 200; ++step) {
+    const int64_t side = sampler->Draw(step, 0).side;
+    sides.insert(side);
+    if (side % kPatch == 0) ++whole;
+  }
+  EXPECT_NEAR(whole, 100, 30);
+  EXPECT_GT(sides.size(), 10u);
+}
+
 TEST_F(LatentCacheTest, WithoutATeacherScalesEndWithThePhotograph) {
   Write(1);
   const auto cache = *LatentCache::Open(path_);
@@ -268,6 +312,21 @@ TEST_F(LatentCacheTest, SamplerRefusesOptionsThatDoNotFit) {
   EXPECT_TRUE(CachedSampler::Create(cache, {.queries = 9, .max_scale = 3, .margin = 2}).ok());
   // No teacher for what is above 3.
   EXPECT_FALSE(CachedSampler::Create(cache, {.queries = 9, .max_scale = 4, .margin = 2}).ok());
+  // Whole scales: a part, of which there is one, of a teacher that is asked.
+  CachedSamplerOptions whole{.queries = 9, .max_scale = 3, .margin = 2, .whole_scales = 1};
+  EXPECT_TRUE(CachedSampler::Create(cache, whole).ok());
+  for (const double part : {-0.1, 1.1, std::nan("")}) {
+    whole.whole_scales = part;
+    EXPECT_FALSE(CachedSampler::Create(cache, whole).ok()) << part;
+  }
+  whole.whole_scales = 0.5;
+  whole.min_scale = 2.25;
+  whole.max_scale = 2.75;
+  EXPECT_THAT(std::string(CachedSampler::Create(cache, whole).status().message()),
+              HasSubstr("no teacher of this cache"));
+  whole.max_scale = 3;
+  whole.teacher_weight = 0;
+  EXPECT_FALSE(CachedSampler::Create(cache, whole).ok());
 }
 
 double Mean(const RgbImage& image) {
