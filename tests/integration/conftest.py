@@ -27,11 +27,21 @@ def server(tmp_path_factory):
         assert running.process.poll() is None, "the server died: " + running.log.read_text()[-4000:]
 
 
+@pytest.fixture(scope="session")
+def few_models(tmp_path_factory):
+    """A folder with the default model and two more: all of them take a server eight seconds to load, these two seconds."""
+    folder = tmp_path_factory.mktemp("few-models")
+    for name in ("bicubic", "edsr-baseline-hiif", "edsr-baseline-hiif-fast"):
+        shutil.copy(ROOT / "models" / f"{name}.safetensors", folder)
+    return folder
+
+
 @pytest.fixture
-def start_server(tmp_path):
-    """A function that starts servers of the test's own."""
+def start_server(tmp_path, few_models):
+    """A function that starts servers of the test's own, with few models where it names no other folder."""
     with contextlib.ExitStack() as stack:
-        yield lambda *flags, **options: stack.enter_context(run_server(tmp_path, *flags, **options))
+        yield lambda *flags, **options: stack.enter_context(
+            run_server(tmp_path, *flags, **{"model_dir": few_models, **options}))
 
 
 @pytest.fixture(scope="session")

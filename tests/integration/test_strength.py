@@ -135,7 +135,7 @@ def test_the_command_line(server, photo, tmp_path):
 
 
 def test_http(start_server, photo, tmp_path):
-    front = start_server("--http-listen", "127.0.0.1:0")
+    front = start_server("--http-listen", "127.0.0.1:0", model_dir=ROOT / "models")
 
     def ask(query):
         ask = urllib.request.Request(f"http://127.0.0.1:{front.http}/v1/upscale?scale=2.5&model={MODEL}&{query}",

@@ -58,7 +58,8 @@ def test_shipped_models_give_what_the_server_gives(start_server, photo, model):
     import hiif.torch
     from PIL import Image
     network = hiif.torch.load(ROOT / "models" / f"{model}.safetensors")
-    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model)
+    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model,
+                          model_dir=ROOT / "models")
     image = torch.from_numpy(numpy.array(Image.open(photo))).permute(2, 0, 1)[None] / 255
     _, expected, _ = assemble(server.stub().Upscale(
         request(photo, 2.5, 1.7, model=model, sample_type=3), timeout=120))
@@ -81,7 +82,8 @@ def test_drawings_are_limited_as_the_server_does(start_server, tmp_path):
     model = "edsr-baseline-hiif-fast"
     network = hiif.torch.load(ROOT / "models" / f"{model}.safetensors")
     assert network.tone_slack == 0.1
-    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model)
+    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model,
+                          model_dir=ROOT / "models")
     image = torch.from_numpy(numpy.array(picture)).permute(2, 0, 1)[None] / 255
     _, expected, _ = assemble(server.stub().Upscale(
         request(tmp_path / "drawing.png", 2.5, 1.7, model=model, sample_type=3), timeout=120))
@@ -99,7 +101,8 @@ def test_either_network_of_a_model_for_photographs(start_server, photo, faithful
     from PIL import Image
     model = "edsr-baseline-hiif-photo"
     network = hiif.torch.load(ROOT / "models" / f"{model}.safetensors", faithful=faithful)
-    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model)
+    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model,
+                          model_dir=ROOT / "models")
     image = torch.from_numpy(numpy.array(Image.open(photo))).permute(2, 0, 1)[None] / 255
     _, expected, _ = assemble(server.stub().Upscale(
         request(photo, 2.5, 1.7, model=model, sample_type=3, strength=0 if faithful else 1), timeout=120))
