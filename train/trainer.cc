@@ -150,7 +150,7 @@ absl::Status Run::OpenData() {
                      cache->settings().origin, "), teachers' part ", options_.teacher_weight);
     return absl::OkStatus();
   }
-  if (options_.whole_scales > 0) {
+  if (options_.whole_scales != 0) {
     return absl::InvalidArgumentError(
         "--whole-scales is for a cache with teachers (hiif-data cache)");
   }

@@ -262,6 +262,13 @@ TEST_F(TrainerTest, TooManySkippedStepsEndTheRunWithAMessage) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("lower --learning-rate"));
 }
 
+TEST_F(TrainerTest, WholeScalesAreOfACache) {
+  for (const double part : {0.5, -1.0}) {
+    options_.whole_scales = part;
+    EXPECT_THAT(std::string(Go(FreshPath("run")).status().message()), HasSubstr("for a cache"));
+  }
+}
+
 TEST_F(TrainerTest, GoingOnRefusesWhatWouldChangeTheCourse) {
   options_.steps = 2;
   const std::string run = FreshPath("run");
