@@ -9,6 +9,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "base/bicubic.h"
 #include "train/augment.h"
 #include "train/patterns.h"
@@ -32,6 +33,19 @@ std::vector<float> Levels(const RgbImage& image) {
   return {image.samples.begin(), image.samples.end()};
 }
 
+bool IsTaught(const CacheSettings& settings, const CachedSamplerOptions& options) {
+  return !settings.scales.empty() && options.teacher_weight > 0;
+}
+
+// Those of the teachers in [min_scale, max_scale].
+absl::Span<const int64_t> WholeScales(const CacheSettings& settings,
+                                      const CachedSamplerOptions& options) {
+  const auto first = absl::c_lower_bound(settings.scales, options.min_scale);
+  const auto last = absl::c_upper_bound(settings.scales, options.max_scale);
+  return absl::MakeConstSpan(settings.scales)
+      .subspan(first - settings.scales.begin(), last - first);
+}
+
 }  // namespace
 
 absl::StatusOr<CachedSampler> CachedSampler::Create(std::shared_ptr<const LatentCache> cache,
@@ -53,7 +67,7 @@ absl::StatusOr<CachedSampler> CachedSampler::Create(std::shared_ptr<const Latent
     return absl::InvalidArgumentError("teacher-weight must lie in [0,1]");
   }
   const std::vector<int64_t>& scales = cache->settings().scales;
-  const bool taught = !scales.empty() && options.teacher_weight > 0;
+  const bool taught = IsTaught(cache->settings(), options);
   if (taught && static_cast<double>(scales.back()) < options.max_scale) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the teachers of this cache end at ", scales.back(), ": give --max-scale ", scales.back()));
@@ -61,10 +75,7 @@ absl::StatusOr<CachedSampler> CachedSampler::Create(std::shared_ptr<const Latent
   if (!(options.whole_scales >= 0 && options.whole_scales <= 1)) {
     return absl::InvalidArgumentError("whole-scales must lie in [0,1]");
   }
-  if (options.whole_scales > 0 && (!taught || absl::c_none_of(scales, [&](int64_t s) {
-        return static_cast<double>(s) >= options.min_scale &&
-               static_cast<double>(s) <= options.max_scale;
-      }))) {
+  if (options.whole_scales > 0 && (!taught || WholeScales(cache->settings(), options).empty())) {
     return absl::InvalidArgumentError(
         "whole-scales: no teacher of this cache has a scale from min-scale to max-scale");
   }
@@ -102,7 +113,7 @@ std::vector<float> CachedSampler::Wanted(const CacheRecord& record, int64_t side
   if (has_original) {
     original = Levels(ResizeBicubic(Square(record.original, record.original_side, turn), size));
   }
-  if (settings.scales.empty() || options_.teacher_weight == 0) return original;
+  if (!IsTaught(settings, options_)) return original;
   size_t i = 0;
   while (i + 1 < settings.scales.size() && settings.scales[i] * settings.patch < side) ++i;
   std::vector<float> out = Levels(
@@ -117,13 +128,11 @@ std::vector<float> CachedSampler::Wanted(const CacheRecord& record, int64_t side
 double CachedSampler::DrawScale(Random& random, const CacheRecord& record) const {
   const CacheSettings& settings = cache_->settings();
   if (options_.whole_scales > 0 && random.Uniform() < options_.whole_scales) {
-    const auto first = absl::c_lower_bound(settings.scales, options_.min_scale);
-    const auto last = absl::c_upper_bound(settings.scales, options_.max_scale);
-    return static_cast<double>(first[random.Below(last - first)]);
+    const absl::Span<const int64_t> whole = WholeScales(settings, options_);
+    return static_cast<double>(whole[random.Below(whole.size())]);
   }
   double largest = options_.max_scale;
-  const bool taught = !settings.scales.empty() && options_.teacher_weight > 0;
-  if (record.kind == CacheRecord::kPhotograph && !taught) {
+  if (record.kind == CacheRecord::kPhotograph && !IsTaught(settings, options_)) {
     largest = std::min(
         largest, static_cast<double>(record.original_side) / static_cast<double>(settings.patch));
   }

@@ -27,13 +27,17 @@ def server(tmp_path_factory):
         assert running.process.poll() is None, "the server died: " + running.log.read_text()[-4000:]
 
 
+def of_the_models(folder, *names):
+    """The folder, with these of the models in it."""
+    for name in names:
+        shutil.copy(ROOT / "models" / f"{name}.safetensors", folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def few_models(tmp_path_factory):
     """A folder with the default model and two more: all of them take a server eight seconds to load, these two seconds."""
-    folder = tmp_path_factory.mktemp("few-models")
-    for name in ("bicubic", "edsr-baseline-hiif", "edsr-baseline-hiif-fast"):
-        shutil.copy(ROOT / "models" / f"{name}.safetensors", folder)
-    return folder
+    return of_the_models(tmp_path_factory.mktemp("few-models"), "bicubic", "edsr-baseline-hiif", "edsr-baseline-hiif-fast")
 
 
 @pytest.fixture
@@ -47,10 +51,7 @@ def start_server(tmp_path, few_models):
 @pytest.fixture(scope="session")
 def two_models(tmp_path_factory):
     """A folder with two of the models: a server that starts quickly."""
-    folder = tmp_path_factory.mktemp("models")
-    for name in ("edsr-baseline-hiif", "edsr-baseline-hiif-fast"):
-        shutil.copy(ROOT / "models" / f"{name}.safetensors", folder)
-    return folder
+    return of_the_models(tmp_path_factory.mktemp("models"), "edsr-baseline-hiif", "edsr-baseline-hiif-fast")
 
 
 @pytest.fixture(scope="session")

@@ -79,12 +79,13 @@ def test_the_server_ends_with_the_process(end):
         time.sleep(0.05)
 
 
-def test_a_fork_leaves_the_server_to_its_process():
+def test_a_fork_leaves_the_server_to_its_process(tmp_path):
     """What a child does at its end is not the end of the server's folder, in which its socket is."""
     import hiif
+    shutil.copy(ROOT / "models" / "bicubic.safetensors", tmp_path)
     program = textwrap.dedent(f"""
         import os, pathlib, sys, hiif, numpy
-        upscaler = hiif.Upscaler("bicubic", flags={FLAGS!r})
+        upscaler = hiif.Upscaler("bicubic", flags=("--model-dir", {str(tmp_path)!r}))
         folder = upscaler._log.parent
         child = os.fork()
         if child == 0:

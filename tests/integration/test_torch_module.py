@@ -82,8 +82,7 @@ def test_drawings_are_limited_as_the_server_does(start_server, tmp_path):
     model = "edsr-baseline-hiif-fast"
     network = hiif.torch.load(ROOT / "models" / f"{model}.safetensors")
     assert network.tone_slack == 0.1
-    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model,
-                          model_dir=ROOT / "models")
+    server = start_server("--backend", "reference", "--context-samples", "0", "--default-model", model)
     image = torch.from_numpy(numpy.array(picture)).permute(2, 0, 1)[None] / 255
     _, expected, _ = assemble(server.stub().Upscale(
         request(tmp_path / "drawing.png", 2.5, 1.7, model=model, sample_type=3), timeout=120))
