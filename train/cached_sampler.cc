@@ -14,6 +14,7 @@
 #include "train/augment.h"
 #include "train/patterns.h"
 #include "train/random.h"
+#include "train/recolour.h"
 
 namespace hiif::train {
 namespace {
@@ -74,6 +75,9 @@ absl::StatusOr<CachedSampler> CachedSampler::Create(std::shared_ptr<const Latent
   }
   if (!(options.whole_scales >= 0 && options.whole_scales <= 1)) {
     return absl::InvalidArgumentError("whole-scales must lie in [0,1]");
+  }
+  if (!(options.recolour >= 0 && options.recolour <= 1)) {
+    return absl::InvalidArgumentError("recolour must lie in [0,1]");
   }
   if (options.whole_scales > 0 && (!taught || WholeScales(cache->settings(), options).empty())) {
     return absl::InvalidArgumentError(
@@ -177,6 +181,7 @@ Sample CachedSampler::Draw(int64_t step, int64_t item) const {
     const float* colour = &wanted[(int64_t{row} * sample.side + column) * 3];
     sample.colours.insert(sample.colours.end(), colour, colour + 3);
   }
+  RecolourPart(options_.recolour, options_.seed, step, item, sample);
   return sample;
 }
 

@@ -28,6 +28,9 @@ struct CachedSamplerOptions {
   // Part of the patches that are drawn at the scale of a teacher, one of those in [min_scale,
   // max_scale], in [0,1]. At all other scales its output is resized, which softens it.
   double whole_scales = 0.0;
+  // Part of the patches that get other colours (train/recolour.h), in [0,1]. They bring no latent
+  // codes.
+  double recolour = 0.0;
 };
 
 // The colour of a query is what the teacher of the next larger scale says, made smaller by bicubic

@@ -30,6 +30,7 @@ struct TrainOptions {
   double patterns = 0.0;      // part of the patches that are drawn (train/patterns.h)
   int64_t margin = 4;         // pixels at the edge of a cached patch that are not asked for
   double whole_scales = 0.0;  // part of the cached patches at a scale that a teacher has itself
+  double recolour = 0.0;      // part of the patches that get other colours (train/recolour.h)
   // Network: a name, or a name and a JSON object with every member, "rdn {...}". Empty: that of
   // `init`, without it edsr-baseline and hiif.
   std::string encoder;
@@ -98,6 +99,9 @@ void VisitOptions(Options& o, Visit visit) {
   visit("margin", o.margin, "low-resolution pixels at the edge of a cached patch left out", true);
   visit("whole-scales", o.whole_scales,
         "part of the cached patches at a scale that a teacher has itself: no output is resized",
+        true);
+  visit("recolour", o.recolour,
+        "part of the patches whose channels are put in another order, half of these negative too",
         true);
   visit("encoder", o.encoder,
         "edsr-baseline, dat-light, rdn, rdn-small, swinir, swinir-small, or NAME {JSON}", true);

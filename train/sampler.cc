@@ -12,6 +12,7 @@
 #include "train/degrade.h"
 #include "train/patterns.h"
 #include "train/random.h"
+#include "train/recolour.h"
 
 namespace hiif::train {
 namespace {
@@ -43,6 +44,9 @@ absl::StatusOr<Sampler> Sampler::Create(std::shared_ptr<const PackedDataset> dat
   }
   if (!(options.patterns >= 0.0 && options.patterns <= 1.0)) {
     return absl::InvalidArgumentError("patterns must lie in [0,1]");
+  }
+  if (!(options.recolour >= 0.0 && options.recolour <= 1.0)) {
+    return absl::InvalidArgumentError("recolour must lie in [0,1]");
   }
   const int64_t smallest = CropSide(options.patch, options.min_scale);
   for (const PackedImage& image : dataset->images()) {
@@ -113,6 +117,7 @@ Sample Sampler::Draw(int64_t step, int64_t item) const {
     sample.columns[q] = places[q] % static_cast<int32_t>(sample.side);
     std::copy_n(&crop.samples[int64_t{places[q]} * 3], 3, &sample.colours[q * 3]);
   }
+  RecolourPart(options_.recolour, options_.seed, step, item, sample);
   return sample;
 }
 

@@ -24,6 +24,7 @@ struct SamplerOptions {
   bool augment = true;   // random flips and transposition
   bool degrade = false;  // blur, noise and JPEG on the low-resolution patch (train/degrade.h)
   double patterns = 0;   // part of the patches that are drawn instead (train/patterns.h)
+  double recolour = 0;   // part of the patches that get other colours (train/recolour.h)
 };
 
 // Samples are a function of (seed, step, item) alone: the step is all the state there is. Every

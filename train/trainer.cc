@@ -141,7 +141,8 @@ absl::Status Run::OpenData() {
         CachedSampler::Create(
             cache, {seed, options_.batch, options_.queries, options_.min_scale, options_.max_scale,
                     options_.teacher_weight, options_.margin,
-                    options_.augment && options_.encoder_rate > 0, options_.whole_scales}));
+                    options_.augment && (options_.encoder_rate > 0 || options_.recolour > 0),
+                    options_.whole_scales, options_.recolour}));
     sampler_ = std::make_unique<CachedSampler>(std::move(sampler));
     fingerprint_ = cache->fingerprint();
     cached_encoder_ = cache->settings().encoder;
@@ -158,9 +159,9 @@ absl::Status Run::OpenData() {
   HIIF_RETURN_IF_ERROR(data->Verify());
   HIIF_ASSIGN_OR_RETURN(
       Sampler sampler,
-      Sampler::Create(data,
-                      {seed, options_.batch, options_.patch, options_.queries, options_.min_scale,
-                       options_.max_scale, options_.augment, options_.degrade, options_.patterns}));
+      Sampler::Create(data, {seed, options_.batch, options_.patch, options_.queries,
+                             options_.min_scale, options_.max_scale, options_.augment,
+                             options_.degrade, options_.patterns, options_.recolour}));
   sampler_ = std::make_unique<Sampler>(std::move(sampler));
   fingerprint_ = data->fingerprint();
   data_notes_ = absl::StrCat(data->images().size(), " images, packed as ", fingerprint_);

@@ -157,6 +157,33 @@ TEST_F(CachedTrainingTest, LatentCodesOfTheCacheAreThoseThatWouldBeComputed) {
   EXPECT_THAT(said_, HasSubstr("latent codes of another encoder"));
 }
 
+// Codes of a cache are those of the colours that the patches had: of others they are computed.
+TEST_F(CachedTrainingTest, CodesOfOtherColoursAreComputed) {
+  ASSERT_TRUE(Make().ok());
+  const auto cache = LatentCache::Open(cache_.output).value();
+  CachedSamplerOptions options{.batch = 12, .queries = 64, .max_scale = 2, .margin = 2};
+  options.recolour = 0.5;
+  const CachedSampler sampler = CachedSampler::Create(cache, options).value();
+  options.recolour = 0;
+  const CachedSampler as_is = CachedSampler::Create(cache, options).value();
+  int changed = 0;
+  for (int64_t item = 0; item < 12; ++item) {
+    const Sample sample = sampler.Draw(0, item);
+    const Sample before = as_is.Draw(0, item);
+    EXPECT_EQ(sample.latents.empty(), sample.patch != before.patch);
+    EXPECT_EQ(sample.rows, before.rows);
+    changed += sample.latents.empty();
+  }
+  EXPECT_GT(changed, 1);
+  EXPECT_LT(changed, 11);
+
+  // Frozen and not frozen see the same patches and the same codes.
+  options_.recolour = 0.5;
+  const double frozen = Loss("recoloured-frozen");
+  options_.encoder_rate = 1e-9;
+  EXPECT_NEAR(Loss("recoloured"), frozen, 1e-5 * frozen);
+}
+
 TEST_F(CachedTrainingTest, TheSameRecordsWithTheCodesOfAnotherEncoder) {
   ASSERT_TRUE(Make().ok());
   const std::string from = cache_.output;

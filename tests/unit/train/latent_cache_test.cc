@@ -320,6 +320,12 @@ TEST_F(LatentCacheTest, SamplerRefusesOptionsThatDoNotFit) {
     EXPECT_FALSE(CachedSampler::Create(cache, whole).ok()) << part;
   }
   whole.whole_scales = 0.5;
+  for (const double part : {-0.1, 1.1, std::nan("")}) {
+    whole.recolour = part;
+    EXPECT_THAT(std::string(CachedSampler::Create(cache, whole).status().message()),
+                HasSubstr("recolour must lie in [0,1]"));
+  }
+  whole.recolour = 0;
   whole.min_scale = 2.25;
   whole.max_scale = 2.75;
   EXPECT_THAT(std::string(CachedSampler::Create(cache, whole).status().message()),

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -12,6 +15,7 @@
 #include "base/bicubic.h"
 #include "train/loader.h"
 #include "train/random.h"
+#include "train/recolour.h"
 
 namespace hiif::train {
 namespace {
@@ -177,6 +181,40 @@ TEST(SamplerTest, RefusesWhatCannotBeSampled) {
   options = Small();
   options.batch = 0;
   EXPECT_THAT(message(60, options), HasSubstr("batch"));
+  options = Small();
+  for (const double part : {-0.1, 1.1, std::nan("")}) {
+    options.recolour = part;
+    EXPECT_THAT(message(60, options), HasSubstr("recolour must lie in [0,1]"));
+  }
+}
+
+TEST(SamplerTest, OtherColoursChangeNeitherPlacesNorWhatIsWantedOfThePatch) {
+  const auto dataset = Positions(3, 60, 80);
+  SamplerOptions options = Small();
+  const Sampler plain = Sampler::Create(dataset, options).value();
+  options.recolour = 1;
+  const Sampler recoloured = Sampler::Create(dataset, options).value();
+  int changed = 0;
+  for (int64_t step = 0; step < 20; ++step) {
+    const Sample a = plain.Draw(step, 1);
+    Sample b = recoloured.Draw(step, 1);
+    EXPECT_TRUE(b == recoloured.Draw(step, 1));
+    changed += a.patch != b.patch;
+    EXPECT_EQ(a.rows, b.rows);
+    EXPECT_EQ(a.columns, b.columns);
+    // Some recolouring of the one is the other, the same for the patch and for its colours.
+    int explained = 0;
+    for (const bool negative : {false, true}) {
+      std::array<uint8_t, 3> order = {0, 1, 2};
+      do {
+        Sample candidate = a;
+        Recolour({order, negative}, candidate);
+        explained += candidate == b;
+      } while (std::next_permutation(order.begin(), order.end()));
+    }
+    EXPECT_EQ(explained, 1) << "step " << step;
+  }
+  EXPECT_GT(changed, 10);
 }
 
 TEST(SamplerTest, DegradationTouchesThePatchAlone) {
