@@ -44,33 +44,48 @@ int Run(int argc, char** argv) {
   hiif::train::MakeCacheOptions cache;
   CLI::App* const cache_command = app.add_subcommand(
       "cache", "keep latent codes and what teachers say, for hiif-train; stopped, it goes on");
-  cache_command->add_option("data", cache.data,
-                            "a packed data set; none: --from, or patterns alone");
   cache_command->add_option("-o,--output", cache.output, "the cache")->required();
-  cache_command->add_option("--from", cache.from,
-                            "take patches and outputs of this cache, with the codes of --encoder");
+  CLI::Option* const from = cache_command->add_option(
+      "--from", cache.from, "take patches and outputs of this cache, with the codes of --encoder");
+  cache_command
+      ->add_option("data", cache.data, "a packed data set; none: --from, or patterns alone")
+      ->excludes(from);
   cache_command->add_option("--encoder", cache.encoder, "checkpoint whose encoder's codes are kept")
       ->required();
   cache_command
       ->add_option("--teachers", cache.teachers,
                    "networks of one scale each (scripts/get-dat, "
                    "scripts/get-realesrgan)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->excludes(from);
   cache_command->add_option("--records", cache.records, "patches; with --from: all of its")
       ->default_str(std::to_string(hiif::train::kDefaultRecords));
   cache_command->add_option("--patch", cache.patch, "side of a patch, pixels")
+      ->excludes(from)
       ->capture_default_str();
   cache_command->add_option("--patterns", cache.patterns, "part that is drawn: dither, text ...")
+      ->excludes(from)
       ->capture_default_str();
   cache_command->add_option("--min-factor", cache.min_factor, "photographs are made smaller by")
+      ->excludes(from)
       ->capture_default_str();
-  cache_command->add_option("--max-factor", cache.max_factor, "at most")->capture_default_str();
+  cache_command->add_option("--max-factor", cache.max_factor, "at most")
+      ->excludes(from)
+      ->capture_default_str();
   cache_command
       ->add_option("--degrade", cache.degrade,
                    "part of the photographs that are damaged twice: blur, "
                    "other sizes, noise, JPEG")
+      ->excludes(from)
       ->capture_default_str();
-  cache_command->add_option("--seed", cache.seed, "of places and patterns")->capture_default_str();
+  cache_command
+      ->add_option("--recolour", cache.recolour,
+                   "part of the patches of --from whose channels are put in another order, half of "
+                   "these negative too")
+      ->needs(from)
+      ->capture_default_str();
+  cache_command->add_option("--seed", cache.seed, "of places, patterns and colours")
+      ->capture_default_str();
   cache_command->add_option("--threads", cache.threads, "of each network")->capture_default_str();
 
   std::string dataset;

@@ -181,7 +181,7 @@ Sample CachedSampler::Draw(int64_t step, int64_t item) const {
     const float* colour = &wanted[(int64_t{row} * sample.side + column) * 3];
     sample.colours.insert(sample.colours.end(), colour, colour + 3);
   }
-  RecolourPart(options_.recolour, options_.seed, step, item, sample);
+  Recolour(DrawRecolouring(options_.recolour, options_.seed, step, item), sample);
   return sample;
 }
 

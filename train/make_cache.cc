@@ -22,6 +22,7 @@
 #include "train/packed_dataset.h"
 #include "train/patterns.h"
 #include "train/random.h"
+#include "train/recolour.h"
 
 namespace hiif::train {
 namespace {
@@ -56,6 +57,7 @@ class Maker {
  private:
   static absl::StatusOr<Maker> From(const MakeCacheOptions& options);
   explicit Maker(const MakeCacheOptions& options) : options_(options) {}
+  absl::Status AppendFrom(int64_t i, LatentCacheWriter& writer) const;
   void DrawPhotograph(int64_t i, Random& random, RgbImage& original, RgbImage& patch) const;
 
   MakeCacheOptions options_;
@@ -77,6 +79,10 @@ absl::StatusOr<Maker> Maker::From(const MakeCacheOptions& options) {
   maker.settings_.channels = EncoderFeatures(maker.encoder_.config.encoder);
   maker.settings_.encoder = EncoderDigest(maker.encoder_);
   absl::StrAppend(&maker.settings_.origin, "; then the encoder of ", encoder.origin);
+  if (options.recolour > 0) {
+    absl::StrAppend(&maker.settings_.origin, "; ", options.recolour, " recoloured, seed ",
+                    options.seed);
+  }
   return maker;
 }
 
@@ -84,7 +90,14 @@ absl::StatusOr<Maker> Maker::Create(const MakeCacheOptions& options) {
   if (options.records.value_or(kDefaultRecords) < 1) {
     return absl::InvalidArgumentError("--records must be at least 1");
   }
+  if (!(options.recolour >= 0 && options.recolour <= 1)) {
+    return absl::InvalidArgumentError("--recolour must lie in [0,1]");
+  }
   if (!options.from.empty()) return From(options);
+  if (options.recolour > 0) {
+    return absl::InvalidArgumentError(
+        "--recolour needs --from: what teachers say of a patch is recoloured with it");
+  }
   if (options.patch < 16 || options.patch > 1024) {
     return absl::InvalidArgumentError("--patch must lie in [16,1024]");
   }
@@ -170,18 +183,27 @@ void Maker::DrawPhotograph(int64_t i, Random& random, RgbImage& original, RgbIma
   if (damage.Uniform() < options_.degrade) patch = DegradeTwice(patch, damage);
 }
 
+absl::Status Maker::AppendFrom(int64_t i, LatentCacheWriter& writer) const {
+  CacheRecord record = from_->Record(i);
+  const Recolouring recolouring =
+      DrawRecolouring(options_.recolour, static_cast<uint64_t>(options_.seed), i, 0);
+  const RgbImage patch{SampleType::kU8, settings_.patch, settings_.patch,
+                       Recoloured(recolouring, record.patch)};
+  const std::vector<uint8_t> original = Recoloured(recolouring, record.original);
+  std::vector<std::vector<uint8_t>> outputs;
+  for (absl::Span<const uint8_t>& output : record.outputs) {
+    output = outputs.emplace_back(Recoloured(recolouring, output));
+  }
+  record.patch = patch.samples;
+  record.original = original;
+  const at::Tensor latents = EncodeImage(encoder_, ToTensor(patch)).contiguous();
+  record.latents = {latents.const_data_ptr<float>(), static_cast<size_t>(latents.numel())};
+  return writer.Append(record);
+}
+
 absl::Status Maker::Append(int64_t i, LatentCacheWriter& writer) const {
   const c10::InferenceMode inference;
-  if (from_ != nullptr) {
-    CacheRecord record = from_->Record(i);
-    const RgbImage patch{SampleType::kU8,
-                         settings_.patch,
-                         settings_.patch,
-                         {record.patch.begin(), record.patch.end()}};
-    const at::Tensor latents = EncodeImage(encoder_, ToTensor(patch)).contiguous();
-    record.latents = {latents.const_data_ptr<float>(), static_cast<size_t>(latents.numel())};
-    return writer.Append(record);
-  }
+  if (from_ != nullptr) return AppendFrom(i, writer);
   Random random(options_.seed, i, 0);
   CacheRecord record;
   RgbImage original;

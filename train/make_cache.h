@@ -29,7 +29,8 @@ struct MakeCacheOptions {
   double patterns = 0.15;          // part of the records that are drawn (train/patterns.h)
   double min_factor = 1.25;        // photographs are made smaller by so much, at least
   double max_factor = 4.0;         // at most; most by 2, 3 or 4
-  double degrade = 0;  // part of the photographs that are damaged twice (train/degrade.h)
+  double degrade = 0;   // part of the photographs that are damaged twice (train/degrade.h)
+  double recolour = 0;  // part of the records of `from` that get other colours (train/recolour.h)
   int64_t seed = 1;
   int threads = 1;  // of each network
 };

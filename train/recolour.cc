@@ -11,7 +11,7 @@ namespace {
 constexpr uint64_t kColourStream = uint64_t{1} << 61;  // and the item
 
 template <class Level>
-void RecolourLevels(const Recolouring& recolouring, std::vector<Level>& levels) {
+void RecolourLevels(const Recolouring& recolouring, absl::Span<Level> levels) {
   for (size_t i = 0; i + 3 <= levels.size(); i += 3) {
     const std::array<Level, 3> before = {levels[i], levels[i + 1], levels[i + 2]};
     for (size_t c = 0; c < 3; ++c) {
@@ -31,17 +31,22 @@ Recolouring Recolouring::Draw(Random& random) {
   return out;
 }
 
-void Recolour(const Recolouring& recolouring, Sample& sample) {
-  if (recolouring == Recolouring{}) return;
-  RecolourLevels(recolouring, sample.patch);
-  RecolourLevels(recolouring, sample.colours);
-  sample.latents = {};
+Recolouring DrawRecolouring(double part, uint64_t seed, int64_t step, int64_t item) {
+  Random random(seed, step, kColourStream | static_cast<uint64_t>(item));
+  return random.Uniform() < part ? Recolouring::Draw(random) : Recolouring{};
 }
 
-void RecolourPart(double part, uint64_t seed, int64_t step, int64_t item, Sample& sample) {
-  if (part <= 0) return;
-  Random random(seed, step, kColourStream | static_cast<uint64_t>(item));
-  if (random.Uniform() < part) Recolour(Recolouring::Draw(random), sample);
+std::vector<uint8_t> Recoloured(const Recolouring& recolouring, absl::Span<const uint8_t> levels) {
+  std::vector<uint8_t> out(levels.begin(), levels.end());
+  RecolourLevels(recolouring, absl::MakeSpan(out));
+  return out;
+}
+
+void Recolour(const Recolouring& recolouring, Sample& sample) {
+  if (recolouring == Recolouring{}) return;
+  RecolourLevels(recolouring, absl::MakeSpan(sample.patch));
+  RecolourLevels(recolouring, absl::MakeSpan(sample.colours));
+  sample.latents = {};
 }
 
 }  // namespace hiif::train

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
+#include "absl/types/span.h"
 #include "train/random.h"
 #include "train/sample.h"
 
@@ -21,11 +23,14 @@ struct Recolouring {
   friend bool operator==(const Recolouring&, const Recolouring&) = default;
 };
 
+// What becomes of sample (step, item): `part` of them, in [0,1], are recoloured.
+Recolouring DrawRecolouring(double part, uint64_t seed, int64_t step, int64_t item);
+
+// Interleaved RGB.
+std::vector<uint8_t> Recoloured(const Recolouring& recolouring, absl::Span<const uint8_t> levels);
+
 // The sample loses its latent codes, which were those of other colours.
 void Recolour(const Recolouring& recolouring, Sample& sample);
-
-// What a sampler does with sample (step, item): `part` of them, in [0,1], are recoloured.
-void RecolourPart(double part, uint64_t seed, int64_t step, int64_t item, Sample& sample);
 
 }  // namespace hiif::train
 

@@ -117,7 +117,7 @@ Sample Sampler::Draw(int64_t step, int64_t item) const {
     sample.columns[q] = places[q] % static_cast<int32_t>(sample.side);
     std::copy_n(&crop.samples[int64_t{places[q]} * 3], 3, &sample.colours[q * 3]);
   }
-  RecolourPart(options_.recolour, options_.seed, step, item, sample);
+  Recolour(DrawRecolouring(options_.recolour, options_.seed, step, item), sample);
   return sample;
 }
 

@@ -165,6 +165,20 @@ def test_a_cache_that_is_stopped_says_so_and_goes_on(tmp_path):
     assert done.returncode == FINISHED and f"going on at record {made}" in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("option", [["--degrade", "0.5"], ["--patterns", "0.3"], ["--teachers", "x2.safetensors"],
+                                    ["--patch", "64"], ["--min-factor", "2"], ["--max-factor", "2"], ["photos.pack"]])
+def test_a_cache_of_another_refuses_what_it_takes_from_there(tmp_path, option):
+    done = subprocess.run([BIN / "hiif-data", "cache", "-o", tmp_path / "cache", "--encoder", MODEL, "--from", "a.cache",
+                           *option], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == USAGE and f"--from excludes {option[0] if option[1:] else 'data'}" in done.stderr + done.stdout
+
+
+def test_recolouring_needs_a_cache(tmp_path):
+    done = subprocess.run([BIN / "hiif-data", "cache", "-o", tmp_path / "cache", "--encoder", MODEL, "--recolour", "0.5"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == USAGE and "--from" in done.stderr + done.stdout
+
+
 def test_packing_that_is_stopped_leaves_nothing(tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()

@@ -20,6 +20,7 @@
 #include "train/initial_weights.h"
 #include "train/latent_cache.h"
 #include "train/make_cache.h"
+#include "train/recolour.h"
 #include "train/trainer.h"
 
 namespace hiif::train {
@@ -196,6 +197,44 @@ TEST_F(CachedTrainingTest, TheSameRecordsWithTheCodesOfAnotherEncoder) {
   EXPECT_EQ(LatentCache::Open(cache_.output).value()->records(), 12);
 }
 
+TEST_F(CachedTrainingTest, ARecordIsRecolouredWithWhatItsTeacherSays) {
+  ASSERT_TRUE(Make().ok());
+  cache_.from = cache_.output;
+  cache_.output = FreshPath("recoloured.cache");
+  cache_.recolour = 1;
+  ASSERT_TRUE(Make().ok());
+  const auto from = LatentCache::Open(cache_.from).value();
+  const auto cache = LatentCache::Open(cache_.output).value();
+  ASSERT_TRUE(cache->Verify().ok());
+  ASSERT_EQ(cache->records(), 12);
+  const Network network = LoadNetwork(Checkpoint::Open(checkpoint_).value()).value();
+  int changed = 0;
+  for (int64_t i = 0; i < 12; ++i) {
+    const CacheRecord before = from->Record(i);
+    const CacheRecord record = cache->Record(i);
+    const Recolouring drawn = DrawRecolouring(1, cache_.seed, i, 0);
+    changed += drawn != Recolouring{};
+    EXPECT_EQ(record.kind, before.kind);
+    EXPECT_EQ(record.patch, Recoloured(drawn, before.patch));
+    EXPECT_EQ(record.original_side, before.original_side);
+    EXPECT_EQ(record.original, Recoloured(drawn, before.original));
+    ASSERT_EQ(record.outputs.size(), before.outputs.size());
+    for (size_t t = 0; t < record.outputs.size(); ++t) {
+      EXPECT_EQ(record.outputs[t], Recoloured(drawn, before.outputs[t]));
+    }
+    const at::Tensor patch =
+        at::from_blob(const_cast<uint8_t*>(record.patch.data()), {1, 16, 16, 3}, at::kByte);
+    const at::Tensor codes =
+        EncodeImage(network, (patch.to(at::kFloat) / 255.0 * 2.0 - 1.0).permute({0, 3, 1, 2}));
+    const at::Tensor kept =
+        at::from_blob(const_cast<float*>(record.latents.data()), {1, 8, 16, 16}, at::kFloat);
+    EXPECT_TRUE(at::allclose(codes, kept, 1e-5, 1e-5));
+  }
+  EXPECT_GT(changed, 8);
+  cache_.seed = 2;  // of other colours
+  EXPECT_THAT(std::string(Make().message()), HasSubstr("was made from other data"));
+}
+
 TEST_F(CachedTrainingTest, AllRecordsOfAnotherCacheAreTakenUnlessTheirNumberIsGiven) {
   const int64_t records = kDefaultRecords + 1;
   cache_.from = FreshPath("long");
@@ -329,6 +368,10 @@ TEST_F(CachedTrainingTest, MakingRefusesOptionsAndFilesThatDoNotFit) {
               HasSubstr("not a network of one scale"));
   EXPECT_THAT(refusal([](auto& o) { o.encoder = "absent.safetensors"; }), HasSubstr("absent"));
   EXPECT_THAT(refusal([](auto& o) { o.from = "absent.cache"; }), HasSubstr("absent"));
+  EXPECT_THAT(refusal([](auto& o) { o.recolour = 0.5; }), HasSubstr("needs --from"));
+  for (const double part : {-0.1, 1.1, std::nan("")}) {
+    EXPECT_THAT(refusal([part](auto& o) { o.recolour = part; }), HasSubstr("must lie in [0,1]"));
+  }
 }
 
 }  // namespace

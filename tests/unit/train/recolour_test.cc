@@ -73,8 +73,10 @@ TEST(RecolourTest, APartOfThemIsAndTheSameOnesEachTime) {
     for (int64_t step = 0; step < 500; ++step) {
       for (int64_t item = 0; item < 4; ++item) {
         Sample sample = Coloured();
-        RecolourPart(part, seed, step, item, sample);
+        const Recolouring drawn = DrawRecolouring(part, seed, step, item);
+        Recolour(drawn, sample);
         changed.push_back(sample.patch != Coloured().patch);
+        EXPECT_EQ(sample.patch, Recoloured(drawn, Coloured().patch));
       }
     }
     return changed;
