@@ -37,9 +37,13 @@ Attempt::Attempt(ServerPool* pool, const CallOptions& call, absl::Time deadline)
 
 Failure Attempt::Failed(const grpc::Status& status) {
   Failure failure{FromGrpc(status)};
-  if (watch_.stalled())
+  if (watch_.stalled()) {
     failure.status = absl::UnavailableError(absl::StrCat(
         "the server was silent for ", absl::FormatDuration(stall_timeout_), " and is given up"));
+  } else if (absl::IsCancelled(failure.status)) {
+    failure.status = absl::CancelledError(absl::StrCat(
+        "the call was cancelled by the server or a proxy: ", failure.status.message()));
+  }
   failure.retry_info = RetryInfoFromDetails(status.error_details());
   int64_t millis = 0;
   if (const auto pushback = TrailerOf(context_, "grpc-retry-pushback-ms"))

@@ -21,9 +21,10 @@ struct TlsOptions {
   std::string server_name;  // expected in the server's certificate; empty: the host of the address
 };
 
-// UNAVAILABLE and broken streams are tried again after initial_backoff * multiplier^n, at most
-// max_backoff, each wait varied by +- jitter. RESOURCE_EXHAUSTED is tried again only where the
-// server said when (google.rpc.RetryInfo), after that time.
+// UNAVAILABLE and broken streams (CANCELLED without a stop request is one) are tried again after
+// initial_backoff * multiplier^n, at most max_backoff, each wait varied by +- jitter.
+// RESOURCE_EXHAUSTED is tried again only where the server said when (google.rpc.RetryInfo), after
+// that time.
 struct RetryPolicy {
   // In a row without progress (tiles that need not be sent again; an encoded output has none); 1:
   // no retries.

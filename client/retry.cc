@@ -36,7 +36,9 @@ std::optional<absl::Duration> RetryState::Next(const Failure& failure) {
     return wait;
   }
   const bool broken = failure.status.code() == absl::StatusCode::kUnavailable ||
-                      failure.status.code() == absl::StatusCode::kDataLoss;
+                      failure.status.code() == absl::StatusCode::kDataLoss ||
+                      // Not by a stop of our own, which makes no failure.
+                      failure.status.code() == absl::StatusCode::kCancelled;
   if (!broken || ++failures_ >= policy_.max_attempts) return std::nullopt;
   const absl::Duration backoff = std::min(
       policy_.initial_backoff * std::pow(policy_.multiplier, failures_ - 1), policy_.max_backoff);

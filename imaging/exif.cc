@@ -23,10 +23,13 @@ enum Tag : uint16_t {
   kThumbnailLength = 0x0202,
   kExifDirectory = 0x8769,
   kGpsDirectory = 0x8825,
+  kColourSpace = 0xa001,
   kInteroperability = 0xa005,
   kPixelXDimension = 0xa002,
   kPixelYDimension = 0xa003,
 };
+
+enum InteroperabilityTag : uint16_t { kIndex = 1 };
 
 constexpr size_t kMaxDirectories = 32;
 constexpr double kCentimetresPerInch = 2.54;
@@ -90,6 +93,24 @@ class Editor {
     Set(at + 4, 4, kParts);
   }
 
+  // Of two rationals.
+  void Swap(const TiffField& a, const TiffField& b) {
+    constexpr size_t kBytes = 8;
+    if (!Is(a, TiffType::kRational) || !Is(b, TiffType::kRational) || a.value.size() != kBytes ||
+        b.value.size() != kBytes)
+      return;
+    const std::string first(a.value);
+    const std::string second(b.value);
+    bytes_.replace(At(a.value), kBytes, second);
+    bytes_.replace(At(b.value), kBytes, first);
+  }
+
+  // A text of the same length.
+  void SetText(const TiffField& field, absl::string_view text) {
+    if (Is(field, TiffType::kAscii) && field.value.size() == text.size())
+      bytes_.replace(At(field.value), text.size(), text.data(), text.size());
+  }
+
  private:
   size_t At(absl::string_view part) const { return part.data() - bytes_.data(); }
 
@@ -100,6 +121,14 @@ class Editor {
 bool IsExif(absl::string_view exif) {
   return exif.size() > kHeaderBytes && (absl::StartsWith(exif, absl::string_view("II*\0", 4)) ||
                                         absl::StartsWith(exif, absl::string_view("MM\0*", 4)));
+}
+
+// The index of a camera's files in Adobe RGB becomes that of those in sRGB.
+void SetBasicRules(absl::string_view exif, const TiffFields& details, Editor* editor) {
+  const TiffFields rules = ReadTiffDirectory(exif, details.Integer(kInteroperability));
+  const TiffField* index = rules.Find(kIndex);
+  if (index != nullptr && absl::StartsWith(index->value, "R03"))
+    editor->SetText(*index, absl::string_view("R98", 4));
 }
 
 // Unlinks the directory of the thumbnail and takes its pixels out.
@@ -162,8 +191,9 @@ absl::Status CheckExif(absl::string_view exif) {
       "again");
 }
 
-std::string UpdatedExif(absl::string_view exif, Grid size, double ppi_x, double ppi_y) {
+std::string UpdatedExif(absl::string_view exif, const ExifChanges& changes) {
   if (!IsExif(exif)) return {};
+  const auto& [size, ppi_x, ppi_y, sideways, srgb] = changes;
   std::string out(exif);
   Editor editor(&out);
   const bool set_ppi = ppi_x > 0 && ppi_y > 0;
@@ -176,10 +206,16 @@ std::string UpdatedExif(absl::string_view exif, Grid size, double ppi_x, double 
     if (field.tag == kYResolution && set_ppi) editor.SetRational(field, ppi_y);
     if (field.tag == kResolutionUnit && set_ppi) editor.SetInteger(field, 2);  // inches
   }
-  for (const TiffField& field : ReadTiffDirectory(out, first.Integer(kExifDirectory)).fields) {
+  const TiffField* x = first.Find(kXResolution);
+  const TiffField* y = first.Find(kYResolution);
+  if (sideways && !set_ppi && x != nullptr && y != nullptr) editor.Swap(*x, *y);
+  const TiffFields details = ReadTiffDirectory(out, first.Integer(kExifDirectory));
+  for (const TiffField& field : details.fields) {
     if (field.tag == kPixelXDimension) editor.SetInteger(field, size.width);
     if (field.tag == kPixelYDimension) editor.SetInteger(field, size.height);
+    if (field.tag == kColourSpace && srgb) editor.SetInteger(field, 1);
   }
+  if (srgb) SetBasicRules(out, details, &editor);
   if (first.next != 0) DropThumbnail(&out, &editor, first);
   return out;
 }

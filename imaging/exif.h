@@ -25,10 +25,17 @@ ExifFacts ReadExif(absl::string_view exif);
 // hands some of them to, copies each.
 absl::Status CheckExif(absl::string_view exif);
 
-// The block for a picture of `size`: orientation 1, the sizes it mentions those of the picture, its
-// resolution the given one where it mentions one (0: left alone), no thumbnail. Empty where the
-// block is damaged.
-std::string UpdatedExif(absl::string_view exif, Grid size, double ppi_x, double ppi_y);
+struct ExifChanges {
+  Grid size;         // of the picture that the block is to be of
+  double ppi_x = 0;  // where it mentions a resolution; 0: left as it is
+  double ppi_y = 0;
+  bool sideways = false;  // what it says of the width is of the height: resolutions change places
+  bool srgb = false;      // the pixels are sRGB now, whatever it says
+};
+
+// The block with sizes, resolution and colour space, where it mentions them, as they are now;
+// orientation 1, no thumbnail. Empty where the block is damaged.
+std::string UpdatedExif(absl::string_view exif, const ExifChanges& changes);
 
 }  // namespace hiif
 

@@ -36,15 +36,19 @@ Metadata OutputMetadata(const Metadata& metadata, Grid input, Grid size,
   const bool changes = options.ppi_mode != MetadataOptions::Ppi::kKeep;
   const double ppi_x = changes ? out.ppi_x : 0;
   const double ppi_y = changes ? out.ppi_y : 0;
-  if (!metadata.exif.empty()) out.exif = UpdatedExif(metadata.exif, size, ppi_x, ppi_y);
+  if (!metadata.exif.empty())
+    out.exif = UpdatedExif(metadata.exif, {size, ppi_x, ppi_y, metadata.sideways, metadata.srgb});
   if (!metadata.xmp.empty()) {
-    out.xmp = UpdatedXmp(metadata.xmp, {input, size, ppi_x, ppi_y, metadata.turned});
+    out.xmp = UpdatedXmp(metadata.xmp, {input, size, ppi_x, ppi_y, metadata.turned,
+                                        metadata.sideways, metadata.srgb});
     if (out.xmp.empty()) out.warnings.emplace_back("the XMP data are damaged and left out");
   }
   out.iptc = metadata.iptc;
   out.comment = metadata.comment;
   out.png_texts = metadata.png_texts;
   out.turned = metadata.turned;
+  out.sideways = metadata.sideways;
+  out.srgb = metadata.srgb;
   return out;
 }
 

@@ -26,7 +26,9 @@ struct Metadata {
   std::string comment;  // of a JPEG, GIF or PPM
   std::vector<PngText> png_texts;  // but for those that are one of the above
   bool turned = false;             // the orientation that the blocks mention has been applied
-  double ppi_x = 0;                // pixels per inch; 0: not said
+  bool sideways = false;           // what the blocks call width is height now, and the reverse
+  bool srgb = false;               // the pixels have been converted to sRGB since
+  double ppi_x = 0;                // pixels per inch of the picture as it is seen; 0: not said
   double ppi_y = 0;
   // What could not be taken over, a sentence each.
   std::vector<std::string> warnings;

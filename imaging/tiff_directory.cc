@@ -171,6 +171,10 @@ std::string TiffDirectoryBytes(TiffDirectory directory, uint64_t at, bool big) {
 }
 
 ExifParts SplitExif(absl::string_view block) {
+  return SplitExif(block, ReadTiffDirectory(block, FirstTiffDirectory(block)));
+}
+
+ExifParts SplitExif(absl::string_view block, const TiffFields& directory) {
   constexpr size_t kMostEntries = 0xfff0;  // a directory of 16-bit numbers, with what is added
   ExifParts parts;
   size_t left = std::min(block.size(), kMaxCopied);
@@ -180,14 +184,13 @@ ExifParts SplitExif(absl::string_view block) {
     left -= field.value.size();
     to->push_back(Copy(field));
   };
-  const TiffFields first = ReadTiffDirectory(block, FirstTiffDirectory(block));
-  for (const TiffField& f : first.fields)
+  for (const TiffField& f : directory.fields)
     if (f.type == static_cast<uint16_t>(TiffType::kAscii) &&
         std::find(std::begin(kTextTags), std::end(kTextTags), f.tag) != std::end(kTextTags))
       add(f, &parts.texts);
-  for (const TiffField& f : ReadTiffDirectory(block, first.Integer(kExifDirectoryTag)).fields)
+  for (const TiffField& f : ReadTiffDirectory(block, directory.Integer(kExifDirectoryTag)).fields)
     if (f.tag != kInteroperabilityTag) add(f, &parts.details);
-  for (const TiffField& f : ReadTiffDirectory(block, first.Integer(kGpsDirectoryTag)).fields)
+  for (const TiffField& f : ReadTiffDirectory(block, directory.Integer(kGpsDirectoryTag)).fields)
     add(f, &parts.gps);
   return parts;
 }

@@ -84,9 +84,10 @@ struct ExifParts {
   TiffDirectory gps;
 };
 ExifParts SplitExif(absl::string_view block);
+// Of a directory that lies in the block: of a page of a TIFF file.
+ExifParts SplitExif(absl::string_view block, const TiffFields& directory);
 
-// The EXIF block (classic) of such parts; empty where there are none. SplitExif() of a TIFF file
-// gives its.
+// The EXIF block (classic) of such parts; empty where there are none.
 std::string JoinExif(const ExifParts& parts);
 
 inline constexpr uint16_t kExifDirectoryTag = 0x8769;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr absl::string_view kTiff = "http://ns.adobe.com/tiff/1.0/";
 constexpr absl::string_view kExif = "http://ns.adobe.com/exif/1.0/";
+constexpr absl::string_view kPhotoshop = "http://ns.adobe.com/photoshop/1.0/";
 constexpr absl::string_view kXmp = "http://ns.adobe.com/xap/1.0/";
 constexpr absl::string_view kPanorama = "http://ns.google.com/photos/1.0/panorama/";
 constexpr absl::string_view kNote = "http://ns.adobe.com/xmp/note/";
@@ -69,6 +70,7 @@ class Updater {
     walker.spaces = &spaces_;
     walker.elements = &elements;
     if (!document_.traverse(walker)) return false;
+    for (const pugi::xml_node node : elements) FindResolution(node);
     // From the leaves up: what is removed has no part that is still to be looked at.
     for (auto node = elements.rbegin(); node != elements.rend(); ++node) Update(*node);
     return true;
@@ -81,6 +83,18 @@ class Updater {
     const auto found = spaces_.find(qualified.substr(0, colon));
     return {found == spaces_.end() ? absl::string_view() : found->second,
             qualified.substr(colon + 1)};
+  }
+
+  // The first of each direction that is said.
+  void FindResolution(pugi::xml_node node) {
+    const auto take = [this](absl::string_view qualified, const char* value) {
+      const Name name = NameOf(qualified);
+      if (name.space != kTiff) return;
+      if (name.local == "XResolution" && across_.empty()) across_ = value;
+      if (name.local == "YResolution" && down_.empty()) down_ = value;
+    };
+    for (const pugi::xml_attribute a : node.attributes()) take(a.name(), a.value());
+    take(node.name(), node.text().get());
   }
 
   void Update(pugi::xml_node node) const {
@@ -124,6 +138,14 @@ class Updater {
       if (local == "XResolution" && sets_ppi) return ratio(changes_.ppi_x);
       if (local == "YResolution" && sets_ppi) return ratio(changes_.ppi_y);
       if (local == "ResolutionUnit" && sets_ppi) return "2";
+      if (changes_.sideways && !across_.empty() && !down_.empty()) {
+        if (local == "XResolution") return down_;
+        if (local == "YResolution") return across_;
+      }
+    }
+    if (changes_.srgb) {
+      if (name.space == kExif && local == "ColorSpace") return "1";
+      if (name.space == kPhotoshop && local == "ICCProfile") return "sRGB IEC61966-2.1";
     }
     if (name.space == kExif && local == "PixelXDimension") return absl::StrCat(changes_.size.width);
     if (name.space == kExif && local == "PixelYDimension")
@@ -144,6 +166,8 @@ class Updater {
   pugi::xml_document& document_;
   const XmpChanges& changes_;
   std::map<std::string, std::string, std::less<>> spaces_;  // by prefix
+  std::string across_;                                      // resolutions as the packet has them
+  std::string down_;
 };
 
 }  // namespace

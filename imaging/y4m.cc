@@ -230,7 +230,7 @@ absl::StatusOr<VideoFormat> ParseY4mHeader(absl::string_view line) {
   return format;
 }
 
-VideoFormat Resized(const VideoFormat& format, Grid size) {
+VideoFormat Resized(const VideoFormat& format, Grid part, Grid size) {
   VideoFormat out = format;
   out.size = size;
   for (std::string& parameter : out.parameters) {
@@ -240,7 +240,7 @@ VideoFormat Resized(const VideoFormat& format, Grid size) {
     else if (parameter[0] == 'H')
       parameter = absl::StrCat("H", size.height);
     else if (parameter[0] == 'A')
-      parameter = absl::StrCat("A", Aspect(value, format.size, size));
+      parameter = absl::StrCat("A", Aspect(value, part, size));
   }
   SetMatrix(&out);
   return out;

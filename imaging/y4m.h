@@ -39,9 +39,10 @@ struct VideoFormat {
 // 4:4:4 or grey.
 absl::StatusOr<VideoFormat> ParseY4mHeader(absl::string_view line);
 
-// The format of the same video at another size; its shape as shown stays what it is. Where the
-// header names no matrix, it is the one that this size stands for.
-VideoFormat Resized(const VideoFormat& format, Grid size);
+// The format of the same video where `part` of its frames, or all of them, is resized to `size`;
+// its shape as shown stays what it is. Where the header names no matrix, it is the one that this
+// size stands for.
+VideoFormat Resized(const VideoFormat& format, Grid part, Grid size);
 // Without its end of line.
 std::string Y4mHeader(const VideoFormat& format);
 

@@ -39,6 +39,8 @@ void Write(const Metadata& metadata, jail::v1::Metadata* out) {
     to->set_data(text.data);
   }
   out->set_turned(metadata.turned);
+  out->set_sideways(metadata.sideways);
+  out->set_srgb(metadata.srgb);
   out->set_ppi_x(metadata.ppi_x);
   out->set_ppi_y(metadata.ppi_y);
   WriteWarnings(metadata.warnings, out->mutable_warnings());
@@ -57,6 +59,8 @@ Metadata Read(const jail::v1::Metadata& in) {
       metadata.png_texts.push_back({text.type(), text.key(), text.data()});
   }
   metadata.turned = in.turned();
+  metadata.sideways = in.sideways();
+  metadata.srgb = in.srgb();
   metadata.ppi_x = ppi(in.ppi_x());
   metadata.ppi_y = ppi(in.ppi_y());
   metadata.warnings = ReadWarnings(in.warnings());

@@ -9,8 +9,9 @@ namespace hiif::scheduling {
 namespace {
 
 constexpr absl::Duration kLeastRetry = absl::Milliseconds(50);
-// Where what others hold for a while, as models that are loaded again do, is in the way.
-constexpr absl::Duration kOthersRetry = absl::Seconds(1);
+// Where what is held without work is in the way: by models that are loaded again, or by jobs that
+// wait for their readers.
+constexpr absl::Duration kHeldRetry = absl::Seconds(1);
 // Halvings of the longest job: to a millisecond of a day.
 constexpr int kHalvings = 27;
 
@@ -126,9 +127,12 @@ Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_wor
     (free ? high : low) = level;
   }
   admission.reason = objection.reason;
-  const bool others = objection.reason == RejectReason::kMemory && other.now > other.idle;
+  const bool held =
+      (objection.reason == RejectReason::kMemory && other.now > other.idle) ||
+      (objection.reason != RejectReason::kDeadline &&
+       std::any_of(in_work.begin(), in_work.end(), [](const Demand& job) { return job.waits; }));
   admission.retry_after =
-      std::max(At(high, in_work, asked).passed, others ? kOthersRetry : kLeastRetry);
+      std::max(At(high, in_work, asked).passed, held ? kHeldRetry : kLeastRetry);
   admission.status = absl::ResourceExhaustedError(objection.why);
   return admission;
 }

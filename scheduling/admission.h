@@ -41,6 +41,8 @@ struct Demand {
   // The share of the workers that it keeps busy meanwhile, 1 / workers to 1: what is of few pieces
   // leaves the rest to others.
   double busy = 1;
+  // For its reader: nothing of it runs, and nobody knows how long it will be there.
+  bool waits = false;
 
   absl::Duration load() const { return left * busy; }  // of all workers' time
 };
@@ -48,7 +50,7 @@ struct Demand {
 // `available`: the time between asking and the deadline, which is asked for again with a retry;
 // infinite where nothing is known about the speed. `other` counts towards max_bytes. retry_after is
 // when nothing stands in the way any more, at least 50 ms, or a second where more than others'
-// idle bytes are taken; zero for what is too large.
+// idle bytes are taken or jobs wait for their readers; zero for what is too large.
 Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_work,
                 const Demand& asked, absl::Duration available, const OtherBytes& other = {});
 

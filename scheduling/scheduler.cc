@@ -45,10 +45,11 @@ struct Scheduler::Entry {
   absl::Status end;
 
   const Stage& current() const { return spec.stages[stage]; }
-  bool CanRun() const {
-    return !ending && next_piece < current().costs.pieces() &&
-           (current().max_ahead == 0 || ahead < current().max_ahead);
+  bool PiecesLeft() const { return !ending && next_piece < current().costs.pieces(); }
+  bool WaitsForReader() const {
+    return PiecesLeft() && current().max_ahead > 0 && ahead >= current().max_ahead;
   }
+  bool CanRun() const { return PiecesLeft() && !WaitsForReader(); }
 };
 
 struct Scheduler::Caller {
@@ -122,7 +123,8 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
   std::vector<Demand> in_work;
   in_work.reserve(jobs_.size());
   for (const auto& [id, entry] : jobs_) in_work.push_back(DemandOf(*entry));
-  Demand asked = TimeFor(spec, 0, spec.stages[0].costs.total(), spec.stages[0].costs.pieces());
+  Demand asked = TimeFor(spec, 0, spec.stages.size(), spec.stages[0].costs.total(),
+                         spec.stages[0].costs.pieces());
   asked.bytes = spec.bytes;
   const bool known = std::all_of(spec.stages.begin(), spec.stages.end(),
                                  [&](const Stage& stage) ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -132,7 +134,8 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
                options_.other_bytes ? options_.other_bytes() : OtherBytes{});
 }
 
-Demand Scheduler::TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces) {
+Demand Scheduler::TimeFor(const JobSpec& spec, size_t stage, size_t end, int64_t left,
+                          int64_t pieces) {
   const int workers = std::max(1, options_.workers);
   double seconds = 0;
   double load = 0;
@@ -145,7 +148,7 @@ Demand Scheduler::TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64
     const double of_one_worker = static_cast<double>(left) / per_second;
     seconds += of_one_worker / static_cast<double>(at_once);
     load += of_one_worker / workers;
-    if (++stage == spec.stages.size())
+    if (++stage == end)
       return {.left = absl::Seconds(seconds), .busy = seconds > 0 ? load / seconds : 1};
     left = spec.stages[stage].costs.total();
     pieces = spec.stages[stage].costs.pieces();
@@ -153,9 +156,14 @@ Demand Scheduler::TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64
 }
 
 Demand Scheduler::DemandOf(const Entry& entry) {
-  Demand demand = TimeFor(entry.spec, entry.stage, entry.remaining_of_stage,
-                          entry.current().costs.pieces() - entry.finished);
+  const bool waits = entry.WaitsForReader();
+  Demand demand = waits || entry.ending ? TimeFor(entry.spec, entry.stage, entry.stage + 1,
+                                                  entry.remaining - entry.queued, entry.running)
+                                        : TimeFor(entry.spec, entry.stage, entry.spec.stages.size(),
+                                                  entry.remaining_of_stage,
+                                                  entry.current().costs.pieces() - entry.finished);
   demand.bytes = entry.spec.bytes;
+  demand.waits = waits;
   return demand;
 }
 
@@ -168,6 +176,19 @@ void Scheduler::Calibrate(const std::string& model, const std::string& stage,
   absl::MutexLock lock(&mutex_);
   speeds_.erase({model, stage});
   speeds_.try_emplace({model, stage}, most_drift).first->second.Calibrate(coordinates_per_second);
+}
+
+void Scheduler::Charge(Entry& entry, double coordinates) {
+  const std::string& name = entry.spec.caller;
+  Caller& caller = callers_.at(name);
+  const bool listed = !caller.runnable.empty();
+  // Out of the sets and back, under the new times.
+  if (listed) runnable_callers_.erase({caller.virtual_time, name});
+  if (entry.runnable) caller.runnable.erase({entry.virtual_time, entry.id});
+  caller.virtual_time += coordinates;
+  entry.virtual_time += coordinates / Weight(entry.spec.priority);
+  if (entry.runnable) caller.runnable.insert({entry.virtual_time, entry.id});
+  if (listed) runnable_callers_.insert({caller.virtual_time, name});
 }
 
 void Scheduler::UpdateRunnable(const std::shared_ptr<Entry>& entry) {
@@ -313,15 +334,19 @@ bool Scheduler::RunBatch(Batch batch) {
     if (batch.front().first->spec.stages[leader.stage].uncut) --uncut_running_;
     // What failed or was cancelled half-way teaches nothing.
     const double seconds = absl::ToDoubleSeconds(now - begin);
-    if (std::all_of(statuses.begin(), statuses.end(), [](const auto& s) { return s.ok(); })) {
-      const JobSpec& spec = batch.front().first->spec;
-      SpeedOf(spec.model, spec.stages[leader.stage].name)
-          .Learn(static_cast<double>(coordinates), seconds * leader.threads);
-    }
+    const JobSpec& spec = batch.front().first->spec;
+    Speed& speed = SpeedOf(spec.model, spec.stages[leader.stage].name);
+    // What a client's file takes to decode nobody knows before. By the calibrated speed, since
+    // whoever is slow moves the measured one; of one worker, since the others had nothing to do.
+    const double expected = static_cast<double>(coordinates);
+    const double overrun = std::max(0.0, seconds * speed.calibrated() / expected - 1);
+    if (std::all_of(statuses.begin(), statuses.end(), [](const auto& s) { return s.ok(); }))
+      speed.Learn(expected, seconds * leader.threads);
     last_progress_ = now;
     for (size_t i = 0; i < batch.size(); ++i) {
       const std::shared_ptr<Entry>& entry = batch[i].first;
       const int64_t cost = batch[i].second.coordinates;
+      if (overrun > 0) Charge(*entry, static_cast<double>(cost) * overrun);
       running_coordinates_ -= cost;
       coordinates_ -= cost;
       entry->remaining -= cost;

@@ -4,7 +4,8 @@
 // weighted by priority. A job that could run but has not been served for `age_bound` goes first, at
 // every fourth choice: where work is so plenty that all jobs wait that long, fairness decides the
 // rest. Newcomers begin where those stand whose fair turn it is. Pieces of one stage go out in
-// order; a stage begins when the one before it has ended.
+// order; a stage begins when the one before it has ended. A piece is charged what it was said to
+// cost when it begins, and at its end what it took beyond that, by the calibrated speed.
 //
 //   Submit ──refused──▶ Admission with reason and retry delay
 //     │
@@ -96,6 +97,8 @@ class Scheduler {
   const Entry* Turn(const Caller& caller) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Assignment TakePiece(const std::shared_ptr<Entry>& entry, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Adds to what the entry and its caller have had.
+  void Charge(Entry& entry, double coordinates) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateRunnable(const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(const std::shared_ptr<Entry>& entry, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -103,10 +106,11 @@ class Scheduler {
   void ExpireDeadlines(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NotifyEnded() ABSL_LOCKS_EXCLUDED(mutex_);
   Admission JudgeNow(const JobSpec& spec, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // With all workers to itself: stages from `stage` on, of which `left` coordinates and `pieces`
-  // pieces of the first are left. Of time alone, not of bytes.
-  Demand TimeFor(const JobSpec& spec, size_t stage, int64_t left, int64_t pieces)
+  // With all workers to itself: stages from `stage` on and before `end`, of which `left`
+  // coordinates and `pieces` pieces of the first are left. Of time alone, not of bytes.
+  Demand TimeFor(const JobSpec& spec, size_t stage, size_t end, int64_t left, int64_t pieces)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of a job that waits for its reader, or ends: what runs of it now.
   Demand DemandOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Speed& SpeedOf(const std::string& model, const std::string& stage)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

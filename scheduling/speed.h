@@ -20,6 +20,7 @@ class Speed {
   void Learn(double coordinates, double seconds);
 
   bool known() const { return per_second_ > 0; }
+  double calibrated() const { return calibrated_; }  // 0: it was not
   double coordinates_per_second() const { return per_second_; }
 
  private:

@@ -30,6 +30,8 @@ namespace {
 constexpr char kServiceName[] = "hiif.v1.SuperResolutionService";
 // How often the main thread looks at signals and flags.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
+// Coordinates a second of what takes no time.
+constexpr double kInstantly = 1e12;
 // For calls that end after the grace, and for destructors.
 constexpr absl::Duration kLastMoments = absl::Seconds(2);
 
@@ -181,7 +183,7 @@ std::optional<Application::Failure> Application::Start() {
     kserve_ = std::make_unique<kserve::InferenceServiceImpl>(kserve::InferenceEnvironment{
         kserve_handler_.get(), upscaling_.get(), registry_.get(), front_bytes_.get(),
         std::max(1, config_.max_rpcs() / 4), ToDuration(config_.connection_idle()),
-        config_.enable_model_control(), [this] { return Ready(); }});
+        config_.enable_model_control(), [this] { return Ready(); }, &metrics_});
     services.push_back(kserve_.get());
   }
   auto grpc = GrpcServer::Start(config_, resources_.memory_bytes / 4, services);
@@ -193,10 +195,13 @@ std::optional<Application::Failure> Application::Start() {
   std::vector<Acceptor::Door> doors = grpc_->TakeDoors();
   if (http_ != nullptr)
     for (Acceptor::Door& door : http_->TakeDoors()) doors.push_back(std::move(door));
+  FloodLimits floods;
+  floods.max_streams = config_.max_streams_per_connection();
+  floods.max_message_bytes = config_.max_receive_bytes();
+  // Each can hold a thread of the calls'.
+  floods.stalled_streams = std::max<int64_t>(floods.stalled_streams, config_.max_rpcs() / 8);
   acceptor_ = std::make_unique<Acceptor>(
-      AcceptorOptions{config_.max_connections(),
-                      config_.max_connections_per_address(),
-                      {config_.max_streams_per_connection(), config_.max_receive_bytes()},
+      AcceptorOptions{config_.max_connections(), config_.max_connections_per_address(), floods,
                       2 * ToDuration(config_.write_timeout())},
       std::move(doors), [this](absl::string_view reason) { metrics_.ConnectionRefused(reason); });
   probe_ = std::make_unique<SelfProbe>([this](int fd) { grpc_->Give(fd); }, grpc_->first(),
@@ -366,8 +371,10 @@ void Application::CalibrateEstimates(const ModelStatus& status) {
   calibrate(Stage::kQuery, pace.decoded_pixels);
   calibrate(Stage::kContext, pace.context_samples);
   // What decoding or encoding a file costs is for the client to decide.
-  calibrate(Stage::kDecode, kDecodedPerSecond, 2);
-  calibrate(Stage::kFile, kFilePixelsPerSecond, 2);
+  calibrate(Stage::kDecode, pace.decoded_pixels, 2);
+  calibrate(Stage::kFile, pace.decoded_pixels, 2);
+  // Waits and computes nothing; a kind of work that is not known would have no deadline judged.
+  calibrate(Stage::kSend, kInstantly);
 }
 
 void Application::UpdateHealth() {

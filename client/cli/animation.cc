@@ -45,8 +45,10 @@ class Enlargement {
     options.quality = job_.flags->quality;
     options.channels = info_.channels;
     if (first) options.metadata = info_.metadata;  // of the whole
+    options.to_srgb = job_.flags->srgb;
     options.metadata_options = job_.metadata;
-    options.input = info_.size;
+    options.part = plan_.part;
+    options.stop = job_.stop;
     options.on_pixels = [this](int64_t pixels) { job_.reporter->Pixels(index_, pixels); };
     EnlargedFrame out{.duration_ms = frame.duration_ms};
     Receiver receiver(std::move(options), &out.model);
@@ -129,7 +131,7 @@ absl::Status UpscaleAnimation(const UpscaleJob& job, int64_t index, absl::string
   HIIF_RETURN_IF_ERROR(AnimationWriter::Check(options));
   if (job.connection == nullptr) return absl::OkStatus();
   job.reporter->Expect(index, plan.region.pixels() * info.frames);
-  HIIF_ASSIGN_OR_RETURN(const auto target, OutputTarget::Open(output.path));
+  HIIF_ASSIGN_OR_RETURN(const auto target, OutputTarget::Open(output.path, job.stop));
   HIIF_ASSIGN_OR_RETURN(const auto writer, AnimationWriter::Create(options, target->sink()));
 
   const Enlargement enlargement(job, index, result->input, info, plan, output.format);

@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
-#include <memory>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -11,12 +9,12 @@
 #include "absl/strings/str_split.h"
 #include "base/bicubic.h"
 #include "base/crop_flag.h"
-#include "base/file.h"
 #include "base/status_macros.h"
 #include "client/cli/commands.h"
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/file_output.h"
 #include "client/cli/picture_bytes.h"
 #include "client/cli/sizing.h"
 #include "imaging/decode.h"
@@ -83,10 +81,9 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
   if (std::filesystem::equivalent(flags.input, flags.output, error))
     return absl::InvalidArgumentError(
         absl::StrCat("-o ", flags.output, " is the input itself; name another file"));
-  std::unique_ptr<AtomicFile> output;  // what cannot be made is known before the work
-  if (flags.output != "-") {
-    HIIF_ASSIGN_OR_RETURN(output, AtomicFile::Create(flags.output, HardLinks::kWriteThrough));
-  }
+  // What cannot be made is known before the work.
+  HIIF_ASSIGN_OR_RETURN(const auto output,
+                        OutputTarget::Open(flags.output, connection.call().stop));
   std::vector<std::string> models = flags.models;
   if (models.empty()) {
     HIIF_RETURN_IF_ERROR(connection.WaitForModel(""));
@@ -109,12 +106,9 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
   const int columns = std::max(1, std::min<int>(static_cast<int>(cells.size()),
                                                 static_cast<int>(2000 / (region.width + 8))));
   HIIF_ASSIGN_OR_RETURN(const std::string sheet, MakeSheet(cells, columns));
-  if (flags.output == "-") {
-    std::cout << sheet;
-    return absl::OkStatus();
-  }
-  HIIF_RETURN_IF_ERROR(output->Append(sheet));
+  HIIF_RETURN_IF_ERROR(output->sink()->Append(sheet));
   HIIF_RETURN_IF_ERROR(output->Commit());
+  if (flags.output == "-") return absl::OkStatus();
   std::printf("%s: bicubic and %d models\n", flags.output.c_str(), static_cast<int>(models.size()));
   return absl::OkStatus();
 }

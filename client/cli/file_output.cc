@@ -1,28 +1,20 @@
 #include "client/cli/file_output.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_text.h"
 #include "base/status_macros.h"
 #include "client/response_checker.h"
 
 namespace hiif::cli {
 namespace {
 
-absl::Status WriteToStandardOutput(absl::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      return absl::UnknownError(absl::StrCat("cannot write standard output: ", ErrorText(errno)));
-    bytes.remove_prefix(n);
-  }
-  return absl::OkStatus();
+// A pipe or a device: there, and neither a file nor a folder.
+bool IsStream(const std::string& path) {
+  std::error_code error;
+  return path == "-" || std::filesystem::is_other(path, error);
 }
 
 SampleType TypeOf(v1::SampleType type) {
@@ -33,12 +25,15 @@ SampleType TypeOf(v1::SampleType type) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<OutputTarget>> OutputTarget::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<OutputTarget>> OutputTarget::Open(const std::string& path,
+                                                                 std::stop_token stop) {
   auto target = std::make_unique<OutputTarget>();
-  if (path == "-") {
-    target->sink_ = std::make_unique<StreamSink>([sent = &target->sent_](absl::string_view bytes) {
-      *sent = true;
-      return WriteToStandardOutput(bytes);
+  if (IsStream(path)) {
+    HIIF_ASSIGN_OR_RETURN(OutputStream stream, OutputStream::Open(path, std::move(stop)));
+    target->stream_.emplace(std::move(stream));
+    target->sink_ = std::make_unique<StreamSink>([t = target.get()](absl::string_view bytes) {
+      t->sent_ = true;
+      return t->stream_->Write(bytes);
     });
     return target;
   }
@@ -49,16 +44,14 @@ absl::StatusOr<std::unique_ptr<OutputTarget>> OutputTarget::Open(const std::stri
     return absl::PermissionDeniedError(
         absl::StrCat("cannot make the folder ", folder.string(), ": ", error.message()));
   HIIF_ASSIGN_OR_RETURN(target->file_, AtomicFile::Create(path, HardLinks::kWriteThrough));
-  if (target->can_take_back()) {
-    target->sink_ = std::make_unique<FileSink>(target->file_.get());
-  } else {
-    target->sink_ = std::make_unique<StreamSink>(
-        [sent = &target->sent_, file = target->file_.get()](absl::string_view bytes) {
-          *sent = true;
-          return file->Append(bytes);
-        });
-  }
+  target->sink_ = std::make_unique<FileSink>(target->file_.get());
   return target;
+}
+
+absl::Status OutputTarget::Commit() {
+  if (file_ != nullptr) return file_->Commit();
+  stream_.reset();
+  return absl::OkStatus();
 }
 
 absl::Status FileOutput::Begin(const v1::UpscaleHeader& header) {
@@ -86,15 +79,17 @@ absl::Status FileOutput::Begin(const v1::UpscaleHeader& header) {
   writer.channels = header.channels();
   writer.type = TypeOf(header.sample_type());
   writer.quality = options_.quality;
+  writer.cancelled = [stop = options_.stop] { return stop.stop_requested(); };
   Metadata metadata = options_.metadata;
+  metadata.srgb =
+      options_.to_srgb && !options_.metadata.icc.empty() && header.icc_profile().empty();
   metadata.icc = header.icc_profile();
-  writer.metadata =
-      OutputMetadata(metadata, options_.input, writer.size, options_.metadata_options);
+  writer.metadata = OutputMetadata(metadata, options_.part, writer.size, options_.metadata_options);
 
   ByteSink* sink = &memory_;
   if (!options_.path.empty()) {
     if (target_ == nullptr) {
-      HIIF_ASSIGN_OR_RETURN(target_, OutputTarget::Open(options_.path));
+      HIIF_ASSIGN_OR_RETURN(target_, OutputTarget::Open(options_.path, options_.stop));
     }
     sink = target_->sink();
   }

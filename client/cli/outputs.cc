@@ -6,6 +6,7 @@
 #include <climits>
 #include <filesystem>
 #include <regex>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -21,13 +22,8 @@ namespace fs = std::filesystem;
 
 constexpr char kDefaultName[] = "{stem}_{scale}.{ext}";
 
-// What of all its names a file that may not be there yet is known by: where links lead, as
-// AtomicFile follows them, and for a file with more names (hard links), which is written through,
-// the file itself.
-std::string FileOf(const std::string& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink > 1)
-    return absl::StrCat("inode ", info.st_dev, ":", info.st_ino);
+// Where links lead, without "..", there or not.
+fs::path BehindLinks(const std::string& path) {
   constexpr int kMaxLinks = 40;
   std::error_code error;
   fs::path at(path);
@@ -38,10 +34,25 @@ std::string FileOf(const std::string& path) {
   }
   const fs::path whole = fs::absolute(at, error);
   const fs::path known = fs::weakly_canonical(whole, error);
-  return error ? path : known.string();
+  return error ? fs::path(path) : known;
+}
+
+// Its maker is gone, or its number has gone to another program, or to this one.
+bool IsStale(const Temporary& temporary) {
+  std::error_code error;
+  const fs::path process = absl::StrCat("/proc/", temporary.process, "/exe");
+  return !fs::exists(process, error) || !fs::equivalent(process, "/proc/self/exe", error) ||
+         temporary.process == absl::StrCat(getpid());
 }
 
 }  // namespace
+
+std::string FileOf(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink > 1)
+    return absl::StrCat("inode ", info.st_dev, ":", info.st_ino);
+  return BehindLinks(path).string();
+}
 
 absl::StatusOr<OutputNames> OutputNames::Create(const OutputOptions& options) {
   OutputNames names;
@@ -100,7 +111,7 @@ absl::StatusOr<OutputFile> OutputNames::For(const InputFile& input,
   std::string extension(FormatExtension(out.format));
   // "photo.jpeg" stays "jpeg".
   if (named.ok() && *named == out.format && options_.format.empty())
-    extension = relative.extension().string().substr(1);
+    extension = input.relative.substr(input.relative.rfind('.') + 1);
   const std::string name = absl::StrReplaceAll(
       options_.name,
       {{"{stem}", relative.stem().string()}, {"{scale}", options_.label}, {"{ext}", extension}});
@@ -142,7 +153,13 @@ absl::StatusOr<OutputDecision> ExistsPolicy::Decide(const std::string& input,
   if (const auto taken = taken_.find(file); taken != taken_.end())
     return SameOutputAs(taken->second);
   HIIF_ASSIGN_OR_RETURN(OutputDecision decision, IfThere(input, output));
-  if (decision.write) taken_.emplace(file, input);
+  if (!decision.write) return decision;
+  if (const auto other = known_.inputs.find(file);
+      other != known_.inputs.end() && FileOf(input) != file && fs::exists(output, error))
+    return absl::AlreadyExistsError(
+        absl::StrCat("its output would replace ", other->second,
+                     ", another input; --name, another folder, or --exists rename, helps"));
+  taken_.emplace(file, input);
   return decision;
 }
 
@@ -153,6 +170,7 @@ absl::StatusOr<OutputDecision> ExistsPolicy::IfThere(const std::string& input,
   if (fs::equivalent(input, output, error) && exists_ != Exists::kOverwrite)
     return absl::AlreadyExistsError(absl::StrCat(output, " is the input itself"));
   if (resume_) {
+    if (known_.half_made.contains(TemporaryPlace(output))) return OutputDecision{true, output};
     const auto made = fs::last_write_time(output, error);
     const auto read = input == "-" ? made : fs::last_write_time(input, error);
     return OutputDecision{!error && made < read, output};
@@ -191,26 +209,35 @@ std::string WithoutNumber(const std::string& path) {
   return path.substr(0, folder) + match[1].str() + match[2].str();
 }
 
-void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs) {
-  std::set<std::string> stems;
-  for (const std::string& output : outputs) {
-    const fs::path path(output);
-    stems.insert(
-        (path.parent_path() / AtomicFile::TemporaryStem(path.filename().string())).string());
+std::string TemporaryPlace(const std::string& output) {
+  const fs::path file = BehindLinks(output);
+  return (file.parent_path() / AtomicFile::TemporaryStem(file.filename().string())).string();
+}
+
+std::vector<StaleTemporary> FindStaleTemporaries(const std::vector<std::string>& outputs) {
+  // Of these files alone: other processes, on other machines even, may share the folders.
+  std::unordered_map<std::string, size_t> places;
+  std::set<std::string> folders;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].empty()) continue;
+    const std::string place = TemporaryPlace(outputs[i]);
+    places.emplace(place, i);
+    folders.insert(fs::path(place).parent_path().string());
   }
+  std::vector<StaleTemporary> stale;
   std::error_code error;
-  for (const fs::directory_entry& entry : ListFolder(folder, error)) {
-    const auto temporary = ParseTemporary(entry.path().filename().string());
-    if (!temporary) continue;
-    const std::string stem = (entry.path().parent_path() / temporary->stem).string();
-    if (!stems.contains(stem) && !stems.contains(WithoutNumber(stem))) continue;
-    const fs::path process = absl::StrCat("/proc/", temporary->process, "/exe");
-    // Its maker is gone, or its number has gone to another program, or to this one.
-    const bool gone = !fs::exists(process, error) ||
-                      !fs::equivalent(process, "/proc/self/exe", error) ||
-                      temporary->process == absl::StrCat(getpid());
-    if (gone) fs::remove(entry.path(), error);
+  for (const std::string& folder : folders) {
+    for (const fs::directory_entry& entry : ListFolder(folder, error)) {
+      const auto temporary = ParseTemporary(entry.path().filename().string());
+      if (!temporary) continue;
+      const std::string place = (fs::path(folder) / temporary->stem).string();
+      auto it = places.find(place);
+      if (it == places.end()) it = places.find(WithoutNumber(place));
+      if (it != places.end() && IsStale(*temporary))
+        stale.push_back({entry.path().string(), place, it->second});
+    }
   }
+  return stale;
 }
 
 }  // namespace hiif::cli

@@ -3,9 +3,11 @@
 #define CLIENT_CLI_OUTPUTS_H_
 
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -29,6 +31,11 @@ struct OutputFile {
   std::string path;  // "-": standard output
   ImageFormat format = ImageFormat::kPng;
 };
+
+// What of all its names a file that may not be there yet is known by: where links lead, as
+// AtomicFile follows them, and for a file with more names (hard links), which is written through,
+// the file itself.
+std::string FileOf(const std::string& path);
 
 // The name of every output, from options that go together.
 class OutputNames {
@@ -59,6 +66,14 @@ absl::StatusOr<Exists> ParseExists(const std::string& name);
 // What is wrong with an input whose output is that of `other`, an input before it.
 absl::Status SameOutputAs(const std::string& other);
 
+// What a run knows of its files.
+struct RunFiles {
+  // File (FileOf()) -> its name: no output of another one goes there.
+  std::unordered_map<std::string, std::string> inputs;
+  // Outputs (TemporaryPlace()) that a killed run may have been copying over: made again.
+  std::unordered_set<std::string> half_made;
+};
+
 struct OutputDecision {
   bool write = false;  // otherwise: skip
   std::string path;    // where to
@@ -70,10 +85,12 @@ class ExistsPolicy {
  public:
   // resume: an output that is not older than its input was finished by an earlier run: skip; else
   // overwrite.
-  ExistsPolicy(Exists exists, bool resume) : exists_(exists), resume_(resume) {}
+  ExistsPolicy(Exists exists, bool resume, RunFiles known = {})
+      : exists_(exists), resume_(resume), known_(std::move(known)) {}
 
   // AlreadyExists for kError, saying which flags help, where the output is the input itself, and,
-  // but for kRename, where another input of this run has it. What is to be written stays taken.
+  // but for kRename, where it is another input of this run or that one's output. What is to be
+  // written stays taken.
   absl::StatusOr<OutputDecision> Decide(const std::string& input, const std::string& output);
 
  private:
@@ -84,6 +101,7 @@ class ExistsPolicy {
 
   const Exists exists_;
   const bool resume_;
+  const RunFiles known_;
   absl::Mutex mutex_;
   // File (FileOf()) -> the input it is made from.
   std::unordered_map<std::string, std::string> taken_ ABSL_GUARDED_BY(mutex_);
@@ -100,9 +118,17 @@ std::optional<Temporary> ParseTemporary(const std::string& name);
 // the one without it; else empty.
 std::string WithoutNumber(const std::string& path);
 
-// Removes what a killed run left in the folder: temporaries of these outputs and of their frames,
-// of processes that are gone.
-void RemoveStaleTemporaries(const std::string& folder, const std::set<std::string>& outputs);
+// Where temporaries of an output lie and how their names begin.
+std::string TemporaryPlace(const std::string& output);
+
+// What a killed run left: a temporary of an output, or of one of its frames.
+struct StaleTemporary {
+  std::string path;
+  std::string place;  // TemporaryPlace() of the output or frame
+  size_t output = 0;  // which one it is of
+};
+// Of processes that are gone. outputs: an empty one is none.
+std::vector<StaleTemporary> FindStaleTemporaries(const std::vector<std::string>& outputs);
 
 }  // namespace hiif::cli
 

@@ -183,9 +183,19 @@ void Reporter::Print(const FileResult& result) {
 void Reporter::LeftOut(const std::vector<std::string>& paths) {
   absl::MutexLock lock(&mutex_);
   left_out_ = paths;
+  List("left out, as no images of a known format", paths);
+}
+
+void Reporter::PassedOver(const std::vector<std::string>& paths) {
+  absl::MutexLock lock(&mutex_);
+  passed_over_ = paths;
+  List("passed over, as outputs of a run before", paths);
+}
+
+void Reporter::List(absl::string_view what, const std::vector<std::string>& paths) {
   if (paths.empty() || json_ || flags_.quiet) return;
   constexpr size_t kNamed = 3;
-  std::string text = absl::StrCat("left out, as no images of a known format: ", Visible(paths[0]));
+  std::string text = absl::StrCat(what, ": ", Visible(paths[0]));
   for (size_t i = 1; i < std::min(paths.size(), kNamed); ++i)
     absl::StrAppend(&text, ", ", Visible(paths[i]));
   if (paths.size() > kNamed) absl::StrAppend(&text, " and ", paths.size() - kNamed, " more");
@@ -205,6 +215,7 @@ void Reporter::Summary() {
                    {"failed", counts_[Outcome::kFailed]},
                    {"not_tried", counts_[Outcome::kNotTried]},
                    {"left_out", left_out_},
+                   {"passed_over", passed_over_},
                    {"output_pixels", pixels_},
                    {"seconds", seconds}}));
     return;

@@ -52,6 +52,8 @@ class Reporter {
 
   // Files in folders that are no images of a known format. Before the first result.
   void LeftOut(const std::vector<std::string>& paths);
+  // Files in folders that are outputs of runs before. Likewise.
+  void PassedOver(const std::vector<std::string>& paths);
   // After the last result: what failed and why, and the sums.
   void Summary();
   int64_t failed() const;
@@ -64,6 +66,9 @@ class Reporter {
     int64_t written = 0;
   };
 
+  // "WHAT: A, B, C and 9 more".
+  void List(absl::string_view what, const std::vector<std::string>& paths)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Line(absl::string_view text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Print(const FileResult& result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -85,6 +90,7 @@ class Reporter {
   int64_t next_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<int64_t, Running> running_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> left_out_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> passed_over_ ABSL_GUARDED_BY(mutex_);
   std::vector<FileResult> failures_ ABSL_GUARDED_BY(mutex_);
   std::map<FileResult::Outcome, int64_t> counts_ ABSL_GUARDED_BY(mutex_);
   int64_t ended_ ABSL_GUARDED_BY(mutex_) = 0;

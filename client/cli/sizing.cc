@@ -75,7 +75,7 @@ absl::StatusOr<OutputPlan> Sizing::Plan(Grid input) const {
 absl::StatusOr<OutputPlan> Sizing::AnyPlan(Grid input) const {
   if (!crop_) {
     HIIF_ASSIGN_OR_RETURN(const Grid size, Size(input));
-    return OutputPlan{size, {0, 0, size.width, size.height}};
+    return OutputPlan{size, {0, 0, size.width, size.height}, input};
   }
   const Region& crop = *crop_;
   if (crop.x + crop.width > input.width || crop.y + crop.height > input.height)
@@ -92,6 +92,7 @@ absl::StatusOr<OutputPlan> Sizing::AnyPlan(Grid input) const {
   plan.region = {std::min(ScaledLength(crop.x, sx), plan.whole.width - size.width),
                  std::min(ScaledLength(crop.y, sy), plan.whole.height - size.height), size.width,
                  size.height};
+  plan.part = {crop.height, crop.width};
   return plan;
 }
 

@@ -16,6 +16,7 @@ namespace hiif::cli {
 struct OutputPlan {
   Grid whole;     // the enlargement of the whole input
   Region region;  // the part of it that is wanted
+  Grid part;      // of the input that this part is made from
   Grid size() const { return {region.height, region.width}; }
 };
 

@@ -1,6 +1,5 @@
 #include <cstdio>
 #include <filesystem>
-#include <set>
 #include <stop_token>
 #include <string>
 #include <unordered_map>
@@ -31,7 +30,15 @@ constexpr int64_t kMaxJobs = 256;
 
 struct PlannedFile {
   InputFile input;
-  std::string same_output_as;  // an input before this one; empty: none
+  std::string file = {};            // FileOf() it
+  std::string output = {};          // its name; empty: none, or standard output
+  std::string same_output_as = {};  // an input before this one; empty: none
+  bool replaces_itself = false;     // its output is the file itself
+};
+
+struct Planned {
+  std::vector<PlannedFile> files;
+  std::vector<std::string> passed_over;  // outputs of runs before
 };
 
 // "N", or "load:proc:save" where proc, which may be a list for several devices, is what counts
@@ -61,32 +68,47 @@ absl::StatusOr<Exists> ExistsOf(const UpscaleFlags& flags) {
 }
 
 // Outputs of a run before, lying among the inputs, are no inputs; two inputs never share an output.
-std::vector<PlannedFile> Plan(std::vector<InputFile> inputs, const OutputNames& names,
-                              bool rename) {
-  std::vector<PlannedFile> planned;
-  std::unordered_map<std::string, std::string> maker;  // output -> the input it is made from
+Planned Plan(std::vector<InputFile> inputs, const OutputNames& names, bool rename) {
+  struct Maker {
+    std::string input;
+    bool another_stem;  // the output's name says that it is one
+  };
+  std::vector<PlannedFile> files;
+  std::unordered_map<std::string, Maker> makers;  // of outputs, by FileOf() them
   for (InputFile& input : inputs) {
-    PlannedFile file{std::move(input), ""};
+    PlannedFile file{.input = std::move(input)};
+    if (file.input.path != "-") file.file = FileOf(file.input.path);
     const auto output = names.For(file.input);
     if (output.ok() && output->path != "-") {
-      const auto [it, is_new] = maker.emplace(output->path, file.input.path);
-      if (!is_new && !rename) file.same_output_as = it->second;
+      file.output = output->path;
+      const std::string made = FileOf(file.output);
+      file.replaces_itself = made == file.file;
+      const bool another_stem = fs::path(file.output).stem() != fs::path(file.input.path).stem();
+      const auto [it, is_new] = makers.emplace(made, Maker{file.input.path, another_stem});
+      if (!is_new && !rename) file.same_output_as = it->second.input;
     }
-    planned.push_back(std::move(file));
+    files.push_back(std::move(file));
   }
-  std::erase_if(planned, [&maker](const PlannedFile& file) {
-    if (!file.input.found) return false;
-    const std::string& path = file.input.path;
-    if (const auto it = maker.find(path); it != maker.end()) return it->second != path;
+  const auto is_output = [&makers](const PlannedFile& file) {
+    if (!file.input.found || file.replaces_itself) return false;
+    if (makers.contains(file.file)) return true;
     // Frames and renamed ones have a number. Only behind a name that says that it is an output:
     // "a-1.png" beside "a.gif" may be anybody's.
-    for (std::string name = WithoutNumber(path); !name.empty(); name = WithoutNumber(name)) {
-      const auto it = maker.find(name);
-      if (it != maker.end() && fs::path(it->first).stem() != fs::path(it->second).stem())
-        return true;
+    for (std::string name = WithoutNumber(file.input.path); !name.empty();
+         name = WithoutNumber(name)) {
+      const auto it = makers.find(FileOf(name));
+      if (it != makers.end() && it->second.another_stem) return true;
     }
     return false;
-  });
+  };
+  Planned planned;
+  for (PlannedFile& file : files) {
+    if (is_output(file)) {
+      planned.passed_over.push_back(std::move(file.input.path));
+    } else {
+      planned.files.push_back(std::move(file));
+    }
+  }
   return planned;
 }
 
@@ -106,31 +128,34 @@ absl::StatusOr<std::vector<PlannedFile>> Shard(std::vector<PlannedFile> files,
   return mine;
 }
 
-void RemoveStale(const std::vector<PlannedFile>& files, const OutputNames& names) {
-  // Of these files alone: other processes, on other machines even, may share the folders.
-  std::set<std::string> folders;
-  std::set<std::string> outputs;
-  for (const PlannedFile& file : files) {
-    const auto output = names.For(file.input);
-    if (!output.ok() || output->path == "-") continue;
-    const fs::path path = output->path;
-    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-    folders.insert(folder.string());
-    outputs.insert((folder / path.filename()).string());
-  }
-  if (outputs.empty()) return;
-  for (const std::string& folder : folders) RemoveStaleTemporaries(folder, outputs);
+std::vector<StaleTemporary> StaleOf(const std::vector<PlannedFile>& files) {
+  std::vector<std::string> outputs;
+  for (const PlannedFile& file : files) outputs.push_back(file.output);
+  return FindStaleTemporaries(outputs);
+}
+
+void Remove(const StaleTemporary& temporary) {
+  std::error_code error;
+  fs::remove(temporary.path, error);
+}
+
+// Whether there is an output that it may be the whole of: one that is written through (hard links,
+// for example) is copied over, and a killed run may have left a part. It says so until the output
+// is made again.
+bool IsBesideItsOutput(const StaleTemporary& temporary, const std::vector<PlannedFile>& files) {
+  std::error_code error;
+  return fs::exists(temporary.place, error) ||
+         fs::exists(files[temporary.output].output, error);  // a long name is cut
 }
 
 // Whether a server is needed at all.
-bool AnyToDo(const std::vector<PlannedFile>& files, const OutputNames& names, Exists exists,
-             bool resume) {
+bool AnyToDo(const std::vector<PlannedFile>& files, Exists exists, bool resume,
+             const RunFiles& known) {
   if (!resume && exists != Exists::kSkip) return true;
-  ExistsPolicy policy(exists, resume);
+  ExistsPolicy policy(exists, resume, known);
   for (const PlannedFile& file : files) {
-    const auto output = names.For(file.input);
-    if (!output.ok() || output->path == "-" || file.input.path == "-") return true;
-    const auto decision = policy.Decide(file.input.path, output->path);
+    if (file.output.empty() || file.input.path == "-") return true;
+    const auto decision = policy.Decide(file.input.path, file.output);
     if (!decision.ok() || decision->write) return true;
   }
   return false;
@@ -143,7 +168,9 @@ struct Checked {
   MetadataOptions metadata;
   int jobs;
   std::vector<PlannedFile> files;
+  std::vector<std::string> passed_over;
   std::vector<std::string> left_out;
+  RunFiles known;
 };
 
 absl::StatusOr<Checked> Check(const UpscaleFlags& flags, std::stop_token stop) {
@@ -172,10 +199,21 @@ absl::StatusOr<Checked> Check(const UpscaleFlags& flags, std::stop_token stop) {
                         ExpandInputs(inputs, {flags.recursive, names.folder(), &left_out, stop}));
   // Of several processes none knows which names the others take.
   const bool rename = exists == Exists::kRename && flags.shard.empty();
-  std::vector<PlannedFile> files = Plan(std::move(expanded), names, rename);
-  HIIF_ASSIGN_OR_RETURN(files, Shard(std::move(files), flags.shard));
-  return Checked{std::move(sizing), std::move(names),   exists, metadata, jobs,
-                 std::move(files),  std::move(left_out)};
+  Planned planned = Plan(std::move(expanded), names, rename);
+  RunFiles known;
+  for (const PlannedFile& file : planned.files)
+    if (!file.file.empty()) known.inputs.emplace(file.file, file.input.path);
+  HIIF_ASSIGN_OR_RETURN(std::vector<PlannedFile> files,
+                        Shard(std::move(planned.files), flags.shard));
+  return Checked{.sizing = std::move(sizing),
+                 .names = std::move(names),
+                 .exists = exists,
+                 .metadata = metadata,
+                 .jobs = jobs,
+                 .files = std::move(files),
+                 .passed_over = std::move(planned.passed_over),
+                 .left_out = std::move(left_out),
+                 .known = std::move(known)};
 }
 
 }  // namespace
@@ -192,10 +230,17 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
   if (!checked.ok()) return Fail("upscale", checked.status(), flags.log);
   const std::vector<PlannedFile>& files = checked->files;
   const int64_t count = static_cast<int64_t>(files.size());
-  if (flags.resume && !flags.dry_run) RemoveStale(files, checked->names);
+  std::vector<StaleTemporary> stale;
+  if (flags.resume) {
+    stale = StaleOf(files);
+    for (const StaleTemporary& temporary : stale) {
+      checked->known.half_made.insert(temporary.place);
+      if (!flags.dry_run && !IsBesideItsOutput(temporary, files)) Remove(temporary);
+    }
+  }
 
   std::unique_ptr<Connection> connection;
-  const bool work = AnyToDo(files, checked->names, checked->exists, flags.resume);
+  const bool work = AnyToDo(files, checked->exists, flags.resume, checked->known);
   if (work && !flags.dry_run) {
     auto opened = Connection::Open(flags.connection, interrupt.token(), flags.model);
     if (interrupt.exit_code() != 0) return interrupt.exit_code();
@@ -205,7 +250,8 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
 
   Reporter reporter(flags.log, count);
   reporter.LeftOut(checked->left_out);
-  ExistsPolicy exists(checked->exists, flags.resume);
+  reporter.PassedOver(checked->passed_over);
+  ExistsPolicy exists(checked->exists, flags.resume, std::move(checked->known));
   const UpscaleJob job{.flags = &flags,
                        .sizing = &checked->sizing,
                        .names = &checked->names,
@@ -231,6 +277,9 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
         } else {
           result = UpscaleFile(job, i, files[i].input);
         }
+        if (result.outcome == Outcome::kDone)
+          for (const StaleTemporary& temporary : stale)
+            if (temporary.output == static_cast<size_t>(i)) Remove(temporary);
         if (absl::IsUnavailable(result.status)) {
           result.status = connection->Explain(result.status);
           lost = true;
@@ -246,7 +295,7 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
   reporter.Summary();
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (lost) return kExitUnreachable;
-  return reporter.failed() > 0 ? kExitSomeFailed : kExitOk;
+  return reporter.failed() + reporter.not_tried() > 0 ? kExitSomeFailed : kExitOk;
 }
 
 }  // namespace hiif::cli

@@ -29,19 +29,24 @@ using Outcome = FileResult::Outcome;
 // Only headers are read here; the server has the limit.
 constexpr int64_t kNoPixelLimit = int64_t{1} << 40;
 
-// One picture of a file.
+// The pictures of a file, one after another.
 class Enlargement {
  public:
   Enlargement(const UpscaleJob& job, int64_t index, FileResult* result)
       : job_(job), index_(index), result_(result) {}
 
+  // info: of this frame, which is counted from 1.
   absl::Status Run(absl::string_view bytes, const ImageInfo& info, const OutputFile& output,
                    int frame) {
     HIIF_ASSIGN_OR_RETURN(const OutputPlan plan, job_.sizing->Plan(info.size));
     HIIF_RETURN_IF_ERROR(CheckWritable(output.format, plan.size()));
+    result_->input_size = info.size;
     result_->output_size = plan.size();
     if (job_.connection == nullptr) return absl::OkStatus();
-    job_.reporter->Expect(index_, plan.region.pixels() * std::max(info.frames, 1));
+    // As if the rest were like this one.
+    job_.reporter->Expect(index_,
+                          pixels_ + plan.region.pixels() * (std::max(info.frames, 1) - frame + 1));
+    pixels_ += plan.region.pixels();
 
     FileOutputOptions options;
     options.path = output.path;
@@ -49,8 +54,10 @@ class Enlargement {
     options.quality = job_.flags->quality;
     options.channels = info.channels;
     options.metadata = info.metadata;
+    options.to_srgb = job_.flags->srgb;
     options.metadata_options = job_.metadata;
-    options.input = info.size;
+    options.part = plan.part;
+    options.stop = job_.stop;
     options.on_pixels = [this](int64_t pixels) { job_.reporter->Pixels(index_, pixels); };
     Receiver receiver(std::move(options), result_);
     client::CallOptions call = job_.connection->call();
@@ -89,7 +96,14 @@ class Enlargement {
   const UpscaleJob& job_;
   const int64_t index_;
   FileResult* const result_;
+  int64_t pixels_ = 0;  // of the frames so far
 };
+
+// Pages may differ in size, channels, depth and metadata. info: of the whole file, with its first.
+absl::StatusOr<ImageInfo> OfFrame(absl::string_view bytes, const ImageInfo& info, int frame) {
+  if (info.frames <= 1) return info;
+  return Probe(bytes, {.max_pixels = kNoPixelLimit}, frame - 1);
+}
 
 std::string FramePath(const std::string& path, int frame) {
   const fs::path p(path);
@@ -140,6 +154,7 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
                      " frames or pages; standard output takes one image: name "
                      "a file or a folder"));
   bool wrote = by_name;
+  Enlargement enlargement(job, index, result);
   for (int frame = 1; frame <= std::max(info.frames, 1); ++frame) {
     OutputFile file = output;
     if (info.frames > 1) file.path = FramePath(output.path, frame);
@@ -149,7 +164,9 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
       if (!decision.write) continue;
       wrote = true;
     }
-    HIIF_RETURN_IF_ERROR(Enlargement(job, index, result).Run(bytes, info, file, frame));
+    HIIF_ASSIGN_OR_RETURN(const ImageInfo of_frame, OfFrame(bytes, info, frame));
+    for (const std::string& warning : of_frame.warnings) Warn(warning, result);
+    HIIF_RETURN_IF_ERROR(enlargement.Run(bytes, of_frame, file, frame));
   }
   if (wrote) result->outcome = job.connection == nullptr ? Outcome::kPlanned : Outcome::kDone;
   return absl::OkStatus();
@@ -186,7 +203,7 @@ FileResult UpscaleFile(const UpscaleJob& job, int64_t index, const InputFile& in
   const absl::Time start = absl::Now();
   const absl::Status status = Process(job, index, input, &result);
   result.seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  if (absl::IsCancelled(status)) {
+  if (absl::IsCancelled(status) && job.stop.stop_requested()) {
     result.outcome = Outcome::kNotTried;
   } else if (!status.ok()) {
     result.outcome = Outcome::kFailed;

@@ -1,9 +1,6 @@
 #include "client/cli/video.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <deque>
@@ -21,19 +18,19 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/types/span.h"
-#include "base/error_text.h"
-#include "base/file.h"
 #include "base/status_macros.h"
 #include "base/stray_lines.h"
 #include "base/text.h"
 #include "client/cli/connection.h"
 #include "client/cli/error.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/file_output.h"
 #include "client/cli/input_stream.h"
 #include "client/cli/json_line.h"
 #include "client/cli/outputs.h"
 #include "client/cli/parameters.h"
 #include "client/cli/sizing.h"
+#include "imaging/sink.h"
 #include "imaging/y4m.h"
 
 namespace hiif::cli {
@@ -58,24 +55,17 @@ class Input {
     }
     return std::nullopt;
   }
-  // As many bytes as there are, at most `count`.
+  // As many bytes as there are, at most `count`. Memory grows as they come: a header may promise
+  // what never does.
   absl::StatusOr<std::string> Bytes(size_t count) {
     std::string out = held_.substr(begin_, count);
     begin_ += out.size();
     while (out.size() < count) {
-      if (count - out.size() >= kPiece) {  // straight to where it belongs
-        const size_t before = out.size();
-        out.resize(count);
-        HIIF_ASSIGN_OR_RETURN(const size_t n, stream_.Read(absl::MakeSpan(out).subspan(before)));
-        out.resize(before + n);
-        if (n == 0) break;
-        continue;
-      }
-      HIIF_ASSIGN_OR_RETURN(const bool more, Fill());
-      if (!more) break;
-      const size_t n = std::min(count - out.size(), held_.size());
-      out.append(held_, 0, n);
-      begin_ = n;
+      const size_t before = out.size();
+      out.resize(std::min(count, before + kPiece));
+      HIIF_ASSIGN_OR_RETURN(const size_t n, stream_.Read(absl::MakeSpan(out).subspan(before)));
+      out.resize(before + n);
+      if (n == 0) break;
     }
     return out;
   }
@@ -103,16 +93,6 @@ class Input {
   size_t begin_ = 0;
 };
 
-absl::Status Write(int descriptor, absl::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(descriptor, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return absl::UnknownError(absl::StrCat("cannot write: ", ErrorText(errno)));
-    bytes.remove_prefix(n);
-  }
-  return absl::OkStatus();
-}
-
 class Video {
  public:
   Video(const UpscaleFlags& flags, Connection* connection, VideoFormat in, OutputPlan plan)
@@ -120,20 +100,21 @@ class Video {
         connection_(*connection),
         in_(std::move(in)),
         plan_(plan),
-        out_(Resized(in_, plan.size())) {}
+        out_(Resized(in_, plan.part, plan.size())) {}
 
   // Whether Run() ended because its input does within a frame; what was written is whole.
   bool input_broke() const { return input_broke_; }
 
-  // Reads, computes and writes until the end. What was written is whole frames, whatever happens.
-  absl::Status Run(Input& input, int output, int jobs, int64_t* frames) {
-    HIIF_RETURN_IF_ERROR(Write(output, Y4mHeader(out_) + "\n"));
+  // Reads, computes and writes until the end. What was written is whole frames, whatever happens,
+  // but for a pipe when a signal comes.
+  absl::Status Run(Input& input, ByteSink* output, int jobs, int64_t* frames) {
+    HIIF_RETURN_IF_ERROR(output->Append(Y4mHeader(out_) + "\n"));
     std::deque<std::future<absl::StatusOr<std::string>>> under_way;
     const auto write_first = [&]() -> absl::Status {
       absl::StatusOr<std::string> frame = under_way.front().get();
       under_way.pop_front();
       HIIF_RETURN_IF_ERROR(frame.status());
-      HIIF_RETURN_IF_ERROR(Write(output, absl::StrCat("FRAME\n", *frame)));
+      HIIF_RETURN_IF_ERROR(output->Append(absl::StrCat("FRAME\n", *frame)));
       ++*frames;
       return absl::OkStatus();
     };
@@ -254,18 +235,14 @@ absl::Status Run(const UpscaleFlags& flags, int jobs, const Interrupt& interrupt
   HIIF_ASSIGN_OR_RETURN(*connection,
                         Connection::Open(flags.connection, interrupt.token(), flags.model));
   Video video(flags, connection->get(), std::move(format), plan);
-  std::unique_ptr<AtomicFile> output;
-  if (flags.output != "-") {
-    HIIF_ASSIGN_OR_RETURN(output, AtomicFile::Create(decision.path, HardLinks::kWriteThrough));
-  }
-  const absl::Status status = video.Run(
-      input, output == nullptr ? STDOUT_FILENO : output->descriptor(), jobs, &outcome->frames);
+  HIIF_ASSIGN_OR_RETURN(const auto output, OutputTarget::Open(decision.path, interrupt.token()));
+  const absl::Status status = video.Run(input, output->sink(), jobs, &outcome->frames);
   if (!status.ok() && !video.input_broke()) return status;
-  if (!status.ok() && output != nullptr && !KeepsPart(flags, exists, decision.path)) {
+  if (!status.ok() && output->can_take_back() && !KeepsPart(flags, exists, decision.path)) {
     outcome->frames = 0;
     return With(status, absl::StrCat(decision.path, " stays as it was"));
   }
-  if (output != nullptr) HIIF_RETURN_IF_ERROR(output->Commit());
+  HIIF_RETURN_IF_ERROR(output->Commit());
   return status.ok() ? status : With(status, "the frames before it are written");
 }
 

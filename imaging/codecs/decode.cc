@@ -50,7 +50,8 @@ absl::StatusOr<std::shared_ptr<const ToSrgb>> PlanConversion(const Loader& loade
 }  // namespace
 
 absl::StatusOr<Picture> Decode(absl::string_view bytes, const DecodeOptions& options) {
-  HIIF_ASSIGN_OR_RETURN(auto loader, Loader::Open(bytes, options.limits, options.frame));
+  HIIF_ASSIGN_OR_RETURN(auto loader,
+                        Loader::Open(bytes, options.limits, Purpose::kPixels, options.frame));
   const ImageInfo& info = loader->info();
   if (info.frames > 1 && !options.frame.has_value())
     return absl::InvalidArgumentError(absl::StrFormat(
@@ -91,6 +92,7 @@ absl::StatusOr<Picture> Decode(absl::string_view bytes, const DecodeOptions& opt
     HIIF_RETURN_IF_ERROR(builder.AddRows(converted.data(), count));
   }
   Picture picture = builder.Finish();
+  metadata.srgb = conversion != nullptr;
   picture.metadata = std::move(metadata);
   picture.warnings = std::move(warnings);
   return picture;

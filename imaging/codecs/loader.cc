@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
-#include "imaging/container/container.h"
+#include "imaging/codecs/apng_composer.h"
 #include "imaging/container/piece_source.h"
 #include "imaging/iptc.h"
 #include "imaging/library.h"
@@ -190,7 +190,7 @@ Loader::Loader() = default;
 Loader::~Loader() = default;
 
 absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
-                                                     const ImageLimits& limits,
+                                                     const ImageLimits& limits, Purpose purpose,
                                                      std::optional<int> frame,
                                                      std::optional<FrameRange> roll) {
   if (bytes.empty()) return absl::InvalidArgumentError("the image is empty (0 bytes)");
@@ -202,7 +202,7 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
   if (!CanRead(*format))
     return absl::UnimplementedError(absl::StrCat(
         FormatName(*format), " cannot be read by this build; it reads ", ReadableFormats()));
-  HIIF_ASSIGN_OR_RETURN(Container container, ReadContainer(*format, bytes, limits, frame));
+  HIIF_ASSIGN_OR_RETURN(Container container, ReadContainer(*format, bytes, limits, frame, purpose));
 
   auto loader = std::unique_ptr<Loader>(new Loader);
   ImageInfo& info = loader->info_;
@@ -239,7 +239,10 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
       if (*frame < 0 || *frame >= info.frames)
         return absl::InvalidArgumentError(absl::StrFormat(
             "frame %d is not there; the file has frames 0 to %d", *frame, info.frames - 1));
-      if (info.frames > 1 && page_of(*frame) != first) image = open(page_of(*frame));
+      // libpng knows no pages. Without one, libheif opens the primary picture, wherever it lies.
+      const bool is_heif = *format == ImageFormat::kHeic || *format == ImageFormat::kAvif;
+      if (info.frames > 1 && *format != ImageFormat::kPng && (is_heif || page_of(*frame) != first))
+        image = open(page_of(*frame));
     }
     info.stored = {roll ? vips_image_get_page_height(image.get_image()) : image.height(),
                    image.width()};
@@ -249,6 +252,8 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
     AddMetadata(image, *format, &info.metadata);
     info.orientation = container.orientation;
     info.metadata.turned = container.turned || info.orientation != 1;
+    info.metadata.sideways = container.sideways || info.orientation > 4;
+    if (info.metadata.sideways) std::swap(info.metadata.ppi_x, info.metadata.ppi_y);
     info.size = info.orientation < 5 ? info.stored : Grid{info.stored.width, info.stored.height};
     if (const auto planes = PlanesOf(container, image.bands())) image = Select(image, *planes);
     if (container.animation && info.frames == 1)
@@ -271,6 +276,12 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
     DescribeColour(container.colour, bands < 3, &info);
     info.linear = IsLinearProfile(info.metadata.icc);
     loader->image_ = std::make_unique<Image>(std::move(image));
+    if (*format == ImageFormat::kPng && frame.has_value() && info.frames > 1) {
+      HIIF_ASSIGN_OR_RETURN(loader->composer_, ApngComposer::Create(bytes, limits, info));
+      HIIF_RETURN_IF_ERROR(loader->composer_->CheckShow(*frame));
+      info.channels = loader->composer_->channels();
+      loader->frame_ = *frame;
+    }
   } catch (const vips::VError& error) {
     return Damaged(*format, error);
   }
@@ -283,6 +294,11 @@ int64_t Loader::row_bytes() const {
 }
 
 absl::Status Loader::ReadRows(int64_t y, int64_t count, uint8_t* out) {
+  if (composer_ != nullptr) {
+    if (composer_->canvas().empty()) HIIF_RETURN_IF_ERROR(composer_->Show(frame_));
+    std::memcpy(out, composer_->canvas().data() + y * row_bytes(), count * row_bytes());
+    return absl::OkStatus();
+  }
   try {
     // Prepared by the caller's own thread: a decoding never takes more than it was given.
     if (!image_->region.has_value()) image_->region = vips::VRegion::new_from_image(image_->image);

@@ -12,10 +12,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "imaging/colour.h"
+#include "imaging/container/container.h"
 #include "imaging/probe.h"
 
 namespace hiif {
 
+class ApngComposer;
 class PieceSource;
 
 // Frames of an animation that libvips composes.
@@ -26,10 +28,11 @@ struct FrameRange {
 
 class Loader {
  public:
-  // Reads the header. Errors as Probe()'s. The bytes must outlive the loader. roll: rows are those
+  // Reads the header; rows can be read with Purpose::kPixels alone. Errors as Probe()'s, and what
+  // had to be read of the pixels. The bytes must outlive the loader. roll: rows are those
   // of all these frames, one below the other; info().stored is the size of one.
   static absl::StatusOr<std::unique_ptr<Loader>> Open(
-      absl::string_view bytes, const ImageLimits& limits, std::optional<int> frame,
+      absl::string_view bytes, const ImageLimits& limits, Purpose purpose, std::optional<int> frame,
       std::optional<FrameRange> roll = std::nullopt);
   ~Loader();
 
@@ -53,6 +56,9 @@ class Loader {
   std::unique_ptr<PieceSource> source_;
   bool strict_ = false;           // as Container's
   std::unique_ptr<Image> image_;  // reads the source
+  // A frame of an APNG, composed once it is read.
+  std::unique_ptr<ApngComposer> composer_;
+  int frame_ = 0;
 };
 
 // The CMYK profile that comes with libvips, for files that have none.

@@ -8,7 +8,7 @@ namespace hiif {
 
 absl::StatusOr<ImageInfo> Probe(absl::string_view bytes, const ImageLimits& limits,
                                 std::optional<int> frame) {
-  HIIF_ASSIGN_OR_RETURN(const auto loader, Loader::Open(bytes, limits, frame));
+  HIIF_ASSIGN_OR_RETURN(const auto loader, Loader::Open(bytes, limits, Purpose::kHeader, frame));
   return loader->info();
 }
 
@@ -24,6 +24,8 @@ int64_t DecodeBytes(const ImageInfo& info) {
   int64_t decoder = (info.channels + (info.cmyk ? 1 : 0)) * SampleBytes(info.type);
   // libjxl: three planes of floats, and as many coefficients where the file is progressive.
   if (info.format == ImageFormat::kJxl) decoder += 2 * 3 * 4;
+  // A canvas of frames, and one of them.
+  if (info.format == ImageFormat::kPng && info.frames > 1) decoder *= 2;
   return PictureBytes(info) + info.size.width * info.size.height * decoder +
          (info.has_alpha() ? ColourUnderAlphaBytes(info.size) : 0);
 }

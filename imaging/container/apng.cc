@@ -13,7 +13,6 @@ namespace {
 constexpr size_t kMaxFrames = 100'000;
 constexpr size_t kHeaderBytes = 13;
 constexpr size_t kControlBytes = 26;
-constexpr size_t kSequenceBytes = 4;
 
 // Durations are fractions of seconds: each is rounded so that their sum is right.
 class Milliseconds {
@@ -74,8 +73,8 @@ absl::StatusOr<Apng> ReadApng(absl::string_view bytes) {
     } else if (chunk->type == "IDAT" && !out.frames.empty()) {
       // Without a frame control before it, it is the picture for those who know no animations.
       out.frames.back().data.push_back(data);
-    } else if (chunk->type == "fdAT" && !out.frames.empty() && data.size() > kSequenceBytes) {
-      out.frames.back().data.push_back(data.substr(kSequenceBytes));
+    } else if (chunk->type == "fdAT" && !out.frames.empty() && data.size() > kApngSequenceBytes) {
+      out.frames.back().data.push_back(data.substr(kApngSequenceBytes));
     }
   }
   while (!out.frames.empty() && out.frames.back().data.empty()) out.frames.pop_back();

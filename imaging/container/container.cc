@@ -20,6 +20,7 @@ struct Input {
   absl::string_view bytes;
   const ImageLimits& limits;
   std::optional<int> frame;
+  Purpose purpose;
 };
 struct ReaderOfFormat {
   ImageFormat format;
@@ -34,15 +35,16 @@ constexpr ReaderOfFormat kReaders[] = {
     {ImageFormat::kHeic, [](const Input& in) { return ReadHeif(in.bytes); }},
     {ImageFormat::kJxl, [](const Input& in) { return ReadJxl(in.bytes); }},
     {ImageFormat::kGif, [](const Input& in) { return ReadGif(in.bytes, in.frame); }},
-    {ImageFormat::kPpm, [](const Input& in) { return ReadPpm(in.bytes, in.limits); }},
+    {ImageFormat::kPpm, [](const Input& in) { return ReadPpm(in.bytes, in.limits, in.purpose); }},
 };
 static_assert(InOrderOfFormats(kReaders));
 
 }  // namespace
 
 absl::StatusOr<Container> ReadContainer(ImageFormat format, absl::string_view bytes,
-                                        const ImageLimits& limits, std::optional<int> frame) {
-  return kReaders[static_cast<size_t>(format)].read({bytes, limits, frame});
+                                        const ImageLimits& limits, std::optional<int> frame,
+                                        Purpose purpose) {
+  return kReaders[static_cast<size_t>(format)].read({bytes, limits, frame, purpose});
 }
 
 void AddPiece(absl::string_view bytes, size_t begin, size_t end, Container* container) {
@@ -84,7 +86,10 @@ void UseExif(Container* container) {
     container->Warn("the EXIF data are damaged and left out");
     metadata.exif.clear();
   }
-  if (!container->turned) container->orientation = facts.orientation;
+  if (container->turned)
+    container->sideways = facts.orientation > 4;
+  else
+    container->orientation = facts.orientation;
   if (facts.ppi_x > 0 && facts.ppi_y > 0) {
     metadata.ppi_x = facts.ppi_x;
     metadata.ppi_y = facts.ppi_y;

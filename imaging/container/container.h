@@ -50,6 +50,8 @@ struct Container {
   // As EXIF gives it, 1 to 8; the decoder applies it itself where `turned`.
   int orientation = 1;
   bool turned = false;
+  // The decoder lays it on its side by an orientation that the EXIF data mention.
+  bool sideways = false;
   // Frames or pages: unset where the decoder counts them.
   std::optional<int> frames;
   // Of the pages of a TIFF, by the decoder's count, those that are pictures of their own.
@@ -75,12 +77,17 @@ struct Container {
   void WarnOfCredentials();
 };
 
+// What a container is read for. The header alone costs no pass over the pixels.
+enum class Purpose { kHeader, kPixels };
+
 // InvalidArgument: what is refused, saying why. A structure that is merely not understood is left
 // to the decoder. frame: as in DecodeOptions.
 absl::StatusOr<Container> ReadContainer(ImageFormat format, absl::string_view bytes,
-                                        const ImageLimits& limits, std::optional<int> frame);
+                                        const ImageLimits& limits, std::optional<int> frame,
+                                        Purpose purpose);
 
-// Of one format each; `bytes` begin as SniffFormat() saw.
+// Of one format each; `bytes` begin as SniffFormat() saw. Where a purpose is taken, what is made
+// for kHeader has no pixels that a decoder could read.
 absl::StatusOr<Container> ReadJpeg(absl::string_view bytes);
 absl::StatusOr<Container> ReadPng(absl::string_view bytes);
 absl::StatusOr<Container> ReadWebp(absl::string_view bytes, std::optional<int> frame);
@@ -88,7 +95,8 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
 absl::StatusOr<Container> ReadTiff(absl::string_view bytes, std::optional<int> frame);
 absl::StatusOr<Container> ReadHeif(absl::string_view bytes);
 absl::StatusOr<Container> ReadJxl(absl::string_view bytes);
-absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& limits);
+absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& limits,
+                                  Purpose purpose);
 
 // InvalidArgument where a JPEG of these pieces has not all of its data. A pass of entropy decoding.
 absl::Status CheckJpegData(const std::vector<absl::string_view>& pieces);

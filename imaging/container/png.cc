@@ -75,6 +75,7 @@ class PngReader {
     }
     // A file that ends within a chunk is the decoder's to judge.
     if (!ended) AddPiece(bytes_, at, bytes_.size(), &out_);
+    CountFrames();
     left_out_.Tell("PNG: chunks that are of the original, or not known, are left out",
                    &out_.warnings);
     UseExif(&out_);
@@ -85,6 +86,9 @@ class PngReader {
   // Whether a chunk is ours and not the decoder's.
   bool Taken(const PngChunk& chunk) {
     const absl::string_view data = chunk.data;
+    if (chunk.type == "fcTL") ++controls_;
+    if (chunk.type == "IDAT" || (chunk.type == "fdAT" && data.size() > kApngSequenceBytes))
+      frames_ = controls_;
     if (chunk.type == "tEXt" || chunk.type == "zTXt" || chunk.type == "iTXt") {
       Text(chunk);
     } else if (chunk.type == "eXIf") {
@@ -109,6 +113,15 @@ class PngReader {
       left_out_.Add(chunk.type);
     }
     return true;
+  }
+
+  // Those that are there, at most as many as the file says: it may say a million.
+  void CountFrames() {
+    if (!out_.frames) return;
+    if (frames_ < *out_.frames)
+      out_.Warn(absl::StrFormat("the animation says it has %d frames; %d are there", *out_.frames,
+                                frames_));
+    out_.frames = std::clamp(frames_, 1, *out_.frames);
   }
 
   // Critical chunks, transparency and resolution.
@@ -185,6 +198,8 @@ class PngReader {
   Container out_;
   size_t texts_ = 0;
   bool full_ = false;
+  int controls_ = 0;  // of frames
+  int frames_ = 0;    // up to the last one that has data
   int unpackings_ = 0;
   bool profile_seen_ = false;  // a damaged one is not unpacked for each that follows
   LeftOut left_out_;

@@ -23,6 +23,7 @@ std::optional<PngChunk> NextPngChunk(absl::string_view bytes, size_t at);
 std::string MakePngChunk(absl::string_view type, absl::string_view data);
 
 inline constexpr size_t kPngSignatureBytes = 8;
+inline constexpr size_t kApngSequenceBytes = 4;  // of "fdAT", before the data
 
 }  // namespace hiif
 

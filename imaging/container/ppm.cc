@@ -21,14 +21,10 @@ class Words {
   absl::string_view Next(size_t most = absl::string_view::npos) {
     while (at_ < text_.size() &&
            (absl::ascii_isspace(static_cast<unsigned char>(text_[at_])) || text_[at_] == '#')) {
-      const size_t from = at_ + 1;
-      if (text_[at_] != '#') {
-        at_ = from;
-        continue;
-      }
-      at_ = std::min(text_.find('\n', at_), text_.size());
-      const absl::string_view comment = absl::StripAsciiWhitespace(text_.substr(from, at_ - from));
-      if (!comment.empty()) AddComment(comment, &comments_);
+      if (text_[at_] == '#')
+        TakeComment();
+      else
+        ++at_;
     }
     const size_t begin = at_;
     while (at_ < text_.size() && at_ - begin < most &&
@@ -36,10 +32,22 @@ class Words {
       ++at_;
     return text_.substr(begin, at_ - begin);
   }
+  // Leaves out what words there still are, but not the comments.
+  void SkipToEnd() {
+    while ((at_ = std::min(text_.find('#', at_), text_.size())) < text_.size()) TakeComment();
+  }
   size_t at() const { return at_; }
   const std::string& comments() const { return comments_; }
 
  private:
+  // To the end of its line.
+  void TakeComment() {
+    const size_t from = at_ + 1;
+    at_ = std::min(text_.find('\n', at_), text_.size());
+    const absl::string_view comment = absl::StripAsciiWhitespace(text_.substr(from, at_ - from));
+    if (!comment.empty()) AddComment(comment, &comments_);
+  }
+
   absl::string_view text_;
   std::string comments_;
   size_t at_ = 2;  // behind "P6"
@@ -81,7 +89,8 @@ absl::Status ReadWords(Words& words, bool bits, int64_t samples, int64_t most, s
 
 }  // namespace
 
-absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& limits) {
+absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& limits,
+                                  Purpose purpose) {
   const char kind = bytes[1];
   Words words(bytes);
   int64_t width = 0;
@@ -113,33 +122,41 @@ absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& li
   };
   const char* plain = samples == width * height ? "P5" : "P6";
   const char* largest = most > 255 ? "65535\n" : "255\n";
+  const int64_t each = is_float ? 4 : most > 255 ? 2 : 1;
+  const auto left = static_cast<int64_t>(bytes.size() - words.at());
   if (kind >= '1' && kind <= '3') {
+    // A word each, and blanks between them: less is not read at all.
+    const int64_t least = kind == '1' ? samples : 2 * samples - 1;
+    if (left < least) return Damaged(absl::StrFormat("%d bytes for %d samples", left, samples));
     header(plain, largest);
-    HIIF_RETURN_IF_ERROR(ReadWords(words, kind == '1', samples, most, &made));
+    if (purpose == Purpose::kPixels) {
+      made.reserve(made.size() + samples * each);
+      HIIF_RETURN_IF_ERROR(ReadWords(words, kind == '1', samples, most, &made));
+    }
+    words.SkipToEnd();
     out.metadata.comment = words.comments();
     out.pieces.emplace_back(made);
     return out;
   }
-  const int64_t needed = is_float      ? samples * 4
-                         : kind == '4' ? (width + 7) / 8 * height
-                                       : samples * (most > 255 ? 2 : 1);
-  const auto there = static_cast<int64_t>(bytes.size()) - static_cast<int64_t>(words.at()) - 1;
+  const int64_t needed = kind == '4' ? (width + 7) / 8 * height : samples * each;
+  const int64_t there = left - 1;
   if (there < needed)
     return Damaged(absl::StrFormat("%d bytes of %d", std::max<int64_t>(there, 0), needed));
   const absl::string_view raster = bytes.substr(words.at() + 1, needed);
-  const bool whole_range = kind == '4' || is_float || most == 255 || most == 65535;
+  const bool converted =
+      purpose == Purpose::kPixels && kind != '4' && !is_float && most != 255 && most != 65535;
   if (is_float)
     header(kind == 'F' ? "PF" : "Pf", absl::StrCat(scale_word, "\n"));
   else
     header(kind == '4' ? "P4" : plain, kind == '4' ? "" : largest);
-  if (!whole_range) {
-    const size_t each = most > 255 ? 2 : 1;
+  if (converted) {
+    made.reserve(made.size() + needed);
     for (size_t at = 0; at < raster.size(); at += each)
       AppendSample(static_cast<int64_t>(BigEndian(raster, at, each)), most, &made);
   }
   out.metadata.comment = words.comments();
   out.pieces.emplace_back(made);
-  if (whole_range) out.pieces.push_back(raster);
+  if (!converted) out.pieces.push_back(raster);
   return out;
 }
 

@@ -191,6 +191,29 @@ absl::Status FindPlanes(const Page& page, Container* out) {
   return absl::OkStatus();
 }
 
+// Hands the decoder associated transparency as straight one: some versions of libvips divide by it,
+// others do not, and those that do take 255 for the whole of a float. Loader divides.
+void CallStraight(absl::string_view bytes, const Page& page, Container* out) {
+  constexpr uint64_t kAssociated = 1;
+  constexpr char kStraight = 2;
+  const TiffField* extra = page.fields.Find(kExtraSamples);
+  if (extra == nullptr) return;
+  const size_t unit = TiffTypeBytes(extra->type);
+  const uint64_t samples = page.fields.Integer(kSamplesPerPixel, 1);
+  std::string changed(extra->value.substr(0, std::min(extra->count, samples) * unit));
+  bool any = false;
+  for (uint64_t i = 0; (i + 1) * unit <= changed.size(); ++i) {
+    if (extra->Integer(i) != kAssociated) continue;
+    changed[i * unit + (extra->big_endian ? unit - 1 : 0)] = kStraight;
+    any = true;
+  }
+  if (!any) return;
+  const size_t at = extra->value.data() - bytes.data();
+  AddPiece(bytes, 0, at, out);
+  out->pieces.emplace_back(out->made.emplace_back(std::move(changed)));
+  AddPiece(bytes, at + out->made.back().size(), bytes.size(), out);
+}
+
 // What is kept, or belongs to the file and not to its picture: how samples and texts are stored,
 // parts of the old JPEG, hints for printers and for displays of few colours.
 bool IsKnown(uint16_t tag) {
@@ -257,12 +280,13 @@ absl::StatusOr<Container> ReadTiff(absl::string_view bytes, std::optional<int> f
   HIIF_RETURN_IF_ERROR(CheckSamples(page));
   HIIF_RETURN_IF_ERROR(CheckTiles(page));
   HIIF_RETURN_IF_ERROR(FindPlanes(page, &out));
+  CallStraight(bytes, page, &out);
   TellLosses(page, &out);
   TakeMetadata(page, &out);
   const uint64_t orientation = page.fields.Integer(kOrientation, 1);
   out.orientation = orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
-  // A TIFF has no block of EXIF, it has the directories themselves.
-  out.metadata.exif = JoinExif(SplitExif(bytes));
+  // A TIFF has no block of EXIF, it has the directories themselves, each page its own.
+  out.metadata.exif = JoinExif(SplitExif(bytes, page.fields));
   return out;
 }
 

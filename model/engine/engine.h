@@ -96,7 +96,8 @@ class Engine {
   virtual void Join(Latents& /*latents*/) const {}
 
   // Of the context whose sample are `count` queries; it is asked for shape().anywhere() at a time.
-  virtual std::unique_ptr<Attention> MakeAttention(int64_t count, SampleOf sample) const = 0;
+  virtual std::unique_ptr<Attention> MakeAttention(int64_t count, SampleOf sample,
+                                                   const Heartbeat& beat) const = 0;
 
   // Colours before the residual, 3 values a query, group after group; at most shape().groups.
   virtual void Decode(absl::Span<const Group> groups, float* rgb) const = 0;

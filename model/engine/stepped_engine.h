@@ -12,7 +12,8 @@ namespace hiif {
 
 class SteppedEngine : public Engine {
  public:
-  std::unique_ptr<Attention> MakeAttention(int64_t count, SampleOf sample) const final;
+  std::unique_ptr<Attention> MakeAttention(int64_t count, SampleOf sample,
+                                           const Heartbeat& beat) const final;
 
  protected:
   // Width of a row of Begin().

@@ -16,6 +16,7 @@
 #include "model/engine/tensors.h"
 #include "model/hiif/folded_tensors.h"
 #include "model/hiif/query_tensors.h"
+#include "model/layers/layers.h"
 
 namespace hiif {
 namespace {
@@ -132,11 +133,13 @@ class TorchEngine : public Engine {
   }
 
   // Nothing of it is waited for.
-  std::unique_ptr<Attention> MakeAttention(int64_t count, SampleOf sample) const override {
+  std::unique_ptr<Attention> MakeAttention(int64_t count, SampleOf sample,
+                                           const Heartbeat& beat) const override {
     const DeviceCall scope(device_, own_streams_);
     auto attention = std::make_unique<TorchAttention>();
     std::vector<at::Tensor> parts;  // rows of the sample
     for (int64_t begin = 0; begin < count; begin += shape_.anywhere()) {
+      Beat(beat);
       const Group group = sample(begin, std::min(shape_.anywhere(), count - begin));
       if (block_decoder_ != nullptr) {
         parts.push_back(block_decoder_->Begin(AsBlock(group)));
@@ -148,14 +151,20 @@ class TorchEngine : public Engine {
     const std::vector<const Attention*> one = {attention.get()};
     for (int block = 0; block < attention_blocks(); ++block) {
       at::Tensor sum = decoder_.ContextSum(block, parts[0]).to(at::kDouble);
-      for (size_t i = 1; i < parts.size(); ++i) sum += decoder_.ContextSum(block, parts[i]);
+      for (size_t i = 1; i < parts.size(); ++i) {
+        Beat(beat);
+        sum += decoder_.ContextSum(block, parts[i]);
+      }
       FoldedTensors& folded = attention->folded;
       decoder_.Fold(sum / static_cast<double>(count), folded);
       if (block_decoder_ != nullptr) {
         block_decoder_->Fold(folded.projection.back(), folded.bias.back(), attention->packed);
       }
       if (block + 1 == attention_blocks()) break;
-      for (at::Tensor& part : parts) part = Attend(block, part, one);
+      for (at::Tensor& part : parts) {
+        Beat(beat);
+        part = Attend(block, part, one);
+      }
     }
     return attention;
   }

@@ -22,21 +22,33 @@ std::atomic<int64_t> g_recomputed = 0;
 
 Grid SizeOf(const Features& features) { return {features.height(), features.width()}; }
 
-// Pixels of the context's sample, in the order they are summed.
-std::vector<GridPosition> Sample(Grid grid, const ContextOptions& options) {
-  const Region all = options.strip.value_or(Region{0, 0, grid.width, grid.height});
-  const bool whole = options.strip || options.samples <= 0 || options.samples >= all.pixels();
-  std::vector<GridPosition> pixels;
-  pixels.reserve(whole ? all.pixels() : options.samples);
-  if (whole) {
-    for (int64_t y = all.y; y < all.y + all.height; ++y) {
-      for (int64_t x = all.x; x < all.x + all.width; ++x) pixels.push_back({y, x});
+// Pixels of the context's sample, in the order they are summed. Holds none of them: it may be all
+// of a grid.
+class Sample {
+ public:
+  Sample(Grid grid, const ContextOptions& options)
+      : grid_(grid),
+        all_(options.strip.value_or(Region{0, 0, grid.width, grid.height})),
+        whole_(options.strip || options.samples <= 0 || options.samples >= all_.pixels()),
+        size_(whole_ ? all_.pixels() : options.samples) {}
+
+  int64_t size() const { return size_; }
+  std::vector<GridPosition> Pixels(int64_t begin, int64_t count) const {
+    std::vector<GridPosition> pixels;
+    pixels.reserve(count);
+    for (int64_t i = begin; i < begin + count; ++i) {
+      pixels.push_back(whole_ ? GridPosition{all_.y + i / all_.width, all_.x + i % all_.width}
+                              : SamplePosition(grid_, i));
     }
-  } else {
-    for (int64_t i = 0; i < options.samples; ++i) pixels.push_back(SamplePosition(grid, i));
+    return pixels;
   }
-  return pixels;
-}
+
+ private:
+  const Grid grid_;
+  const Region all_;
+  const bool whole_;
+  const int64_t size_;
+};
 
 // A value that the network says, in the range where [-1,1] is [0,1] of the image. Of what the
 // residual, of that range, is added to: the difference.
@@ -92,22 +104,23 @@ absl::Status EngineUpscaler::CheckGrid(Grid input, Grid grid) const {
   return config_.decoder->CheckGrid(input, grid);
 }
 
-std::unique_ptr<Engine::Attention> EngineUpscaler::MakeAttention(
-    const Engine& engine, const EngineFeatures& features, Grid grid,
-    const ContextOptions& options) const {
-  std::vector<GridPosition> pixels;
-  if (engine.attention_blocks() > 0) pixels = Sample(grid, options);
+std::unique_ptr<Engine::Attention> EngineUpscaler::MakeAttention(const Engine& engine,
+                                                                 const EngineFeatures& features,
+                                                                 Grid grid,
+                                                                 const ContextOptions& options,
+                                                                 const Heartbeat& beat) const {
+  const Sample sample(grid, options);
   std::optional<Positions> positions;
   Piece piece;
-  return engine.MakeAttention(std::ssize(pixels), [&](int64_t begin, int64_t count) {
-    positions = PixelPositions(config_, SizeOf(features), grid,
-                               absl::MakeConstSpan(pixels).subspan(begin, count));
+  const auto queries = [&](int64_t begin, int64_t count) {
+    positions = PixelPositions(config_, SizeOf(features), grid, sample.Pixels(begin, count));
     piece = {};
     piece.features = &features;
     piece.positions = &*positions;
     piece.AskAnywhere(count);
     return piece.Group(nullptr);
-  });
+  };
+  return engine.MakeAttention(engine.attention_blocks() > 0 ? sample.size() : 0, queries, beat);
 }
 
 absl::StatusOr<std::shared_ptr<const Context>> EngineUpscaler::MakeContext(
@@ -119,7 +132,8 @@ absl::StatusOr<std::shared_ptr<const Context>> EngineUpscaler::MakeContext(
     auto context = std::make_shared<EngineContext>();
     context->size = grid;
     context->options = options;
-    context->attention = MakeAttention(*engine_, features, grid, options);
+    context->options.beat = nullptr;  // of this call alone
+    context->attention = MakeAttention(*engine_, features, grid, options, options.beat);
     return context;
   });
 }
@@ -272,7 +286,8 @@ absl::Status EngineUpscaler::Recompute(const Piece& piece, const std::vector<int
   {
     absl::MutexLock lock(&context.mutex);
     if (context.exact == nullptr) {
-      context.exact = MakeAttention(*exact_, *piece.features, context.size, context.options);
+      context.exact =
+          MakeAttention(*exact_, *piece.features, context.size, context.options, nullptr);
     }
     attention = context.exact.get();
   }

@@ -49,7 +49,8 @@ class EngineUpscaler : public Upscaler {
  private:
   std::unique_ptr<Engine::Attention> MakeAttention(const Engine& engine,
                                                    const EngineFeatures& features, Grid grid,
-                                                   const ContextOptions& options) const;
+                                                   const ContextOptions& options,
+                                                   const Heartbeat& beat) const;
   // The piece of a tile that begins at a pixel of it: as large as the engine likes.
   Region Cut(const Positions& positions, int64_t y, int64_t x) const;
   absl::Status Run(std::vector<Piece>& pieces) const;

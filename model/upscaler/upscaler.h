@@ -28,6 +28,7 @@
 #include "model/cost/cost.h"
 #include "model/encoders/encoder.h"
 #include "model/hiif/queries.h"
+#include "model/layers/heartbeat.h"
 
 namespace hiif {
 
@@ -44,6 +45,9 @@ struct ContextOptions {
   std::optional<Region> strip;
   // For an upscaler that has two networks (BlendedUpscaler), part of the sharp one, [0,1].
   double strength = 1;
+  // Called by MakeContext() between calls of the engine, on the calling thread; where it says false
+  // the context is given up: Cancelled. Not kept.
+  Heartbeat beat;
 };
 
 // Latent codes of one image (with the image, which the residual needs). Immutable; made by one

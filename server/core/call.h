@@ -26,7 +26,7 @@ class Call {
 
   virtual absl::Time arrival() const = 0;
   virtual absl::Time deadline() const = 0;        // InfiniteFuture: none
-  virtual const std::string& caller() const = 0;  // fairness is among these
+  virtual const std::string& caller() const = 0;  // fairness is among their CallerNetwork()
   virtual const std::string& request_id() const = 0;
 };
 

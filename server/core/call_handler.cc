@@ -64,9 +64,11 @@ CallHandler::Slot::Slot(CallHandler* handler)
   handler_->metrics_->InFlight(1);
 }
 
-CallHandler::Slot::~Slot() {
+CallHandler::Slot::~Slot() { Release(); }
+
+void CallHandler::Slot::Release() {
   BeginSending();
-  --handler_->calls_;
+  if (!std::exchange(released_, true)) --handler_->calls_;
 }
 
 void CallHandler::Slot::BeginSending() {
@@ -75,9 +77,10 @@ void CallHandler::Slot::BeginSending() {
   --handler_->handled_;
 }
 
-absl::Status CallHandler::Slot::Check() const {
+absl::Status CallHandler::Slot::Check() {
   const int most = handler_->options_.max_calls;
   if (handled_ <= most && calls_ <= most + kMostSending) return absl::OkStatus();
+  Release();
   handler_->metrics_->Rejected(kReasonQueueFull);
   return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
                          "too many calls at once", kNoRoomRetry);

@@ -50,24 +50,26 @@ class CallHandler {
     ~Slot();
     Slot(const Slot&) = delete;
     Slot& operator=(const Slot&) = delete;
-    // ResourceExhausted: there are too many.
-    absl::Status Check() const;
+    // ResourceExhausted: there are too many, and both are given back.
+    absl::Status Check();
     // The handler is over: the next call may have its place, while not too many answers wait for
     // their clients.
     void BeginSending();
 
    private:
+    void Release();
     CallHandler* const handler_;
     const int handled_;
     const int calls_;
     bool sending_ = false;
+    bool released_ = false;
   };
 
   // Counts, records and logs a call that is over; once each. traceparent: of the client, or empty.
   void Finish(CallName name, const Call& call, const std::string& traceparent,
               const CallReport& report, const absl::Status& status);
 
-  // Calls being handled now, or whose answers are being sent.
+  // Calls being handled now, or whose answers are being sent, but for those that were refused.
   int calls() const { return calls_; }
 
  private:

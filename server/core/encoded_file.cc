@@ -1,10 +1,25 @@
 #include "server/core/encoded_file.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/status_macros.h"
 
 namespace hiif::server {
+namespace {
+
+// Of the input, to the nearest pixel: what the region is the enlargement of.
+Grid PartOf(const Plan& plan) {
+  const auto part = [](int64_t input, int64_t region, int64_t output) {
+    const double length = static_cast<double>(input) * static_cast<double>(region);
+    return std::max<int64_t>(1, std::llround(length / static_cast<double>(output)));
+  };
+  return {part(plan.input.height, plan.region.height, plan.output.height),
+          part(plan.input.width, plan.region.width, plan.output.width)};
+}
+
+}  // namespace
 
 EncodedFile::EncodedFile(const Plan& plan)
     : plan_(plan), sink_([this](absl::string_view bytes) {
@@ -22,7 +37,7 @@ absl::StatusOr<std::unique_ptr<EncodedFile>> EncodedFile::Create(const Plan& pla
   options.channels = plan.channels;
   options.type = plan.type;
   options.quality = plan.file->quality;
-  options.metadata = OutputMetadata(picture.metadata, plan.input, options.size,
+  options.metadata = OutputMetadata(picture.metadata, PartOf(plan), options.size,
                                     {.strip = plan.file->strip_metadata});
   options.cancelled = std::move(cancelled);
   HIIF_ASSIGN_OR_RETURN(file->writer_, ImageWriter::Create(options, &file->sink_));

@@ -1,5 +1,6 @@
 #include "server/core/image_input.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +15,9 @@ namespace hiif::server {
 namespace {
 
 constexpr int64_t kMetadataCopies = 4;
+// What a core decodes in a second of a file that was made to be slow, about.
+constexpr double kLeastPixelsPerSecond = 20e6;
+constexpr double kLeastPixelsOfSlowFormats = 1e6;  // JPEG XL, AVIF, HEIC
 // A decoder process that could not be started is tried again within it.
 constexpr absl::Duration kTryAgain = absl::Seconds(2);
 
@@ -108,6 +112,16 @@ absl::StatusOr<ImageInput> ImageInput::FromFile(absl::string_view bytes, absl::s
   input.file_ = file;
   input.info_ = *std::move(info);
   return input;
+}
+
+bool ImageInput::slow_to_decode() const {
+  if (file_ == nullptr) return false;
+  const bool slow = info_.format == ImageFormat::kJxl || info_.format == ImageFormat::kAvif ||
+                    info_.format == ImageFormat::kHeic;
+  // Those before it may have to be decoded too.
+  const auto frames = static_cast<double>(std::max(1, options_.frame));
+  return static_cast<double>(pixels()) * frames >
+         (slow ? kLeastPixelsOfSlowFormats : kLeastPixelsPerSecond);
 }
 
 std::string ImageInput::Digest() const {

@@ -45,6 +45,9 @@ class ImageInput {
   const std::vector<std::string>& warnings() const { return warnings_; }
   // Most host memory that decoding takes, the result included; the bytes the client sent not.
   int64_t decode_bytes() const { return decode_bytes_; }
+  // Whether decoding may take a core longer than a second, by the format and the size: a file may
+  // be made to take many times what another of its size does.
+  bool slow_to_decode() const;
   // Of what the client sent, which the call holds to its end, and of the copy that decoding needs.
   int64_t source_bytes() const {
     return static_cast<int64_t>(bytes_.size()) + (file_ == nullptr ? 0 : file_->held_bytes());

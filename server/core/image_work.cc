@@ -1,11 +1,13 @@
 #include "server/core/image_work.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
+#include "server/core/caller_network.h"
 #include "server/errors/errors.h"
 
 namespace hiif::server {
@@ -40,7 +42,6 @@ ImageWork::ImageWork(const WorkEnvironment& environment, WorkInput input)
   const FeatureCache::Key key = CacheKey();
   features_ = environment_.cache->FindFeatures(key);
   features_cached_ = features_ != nullptr;
-  environment_.metrics->FeatureCache(features_cached_);
   if (features_cached_) context_ = environment_.cache->FindContext(key, input_.grid);
   if (input_.image) stages_.push_back(Stage::kDecode);
   if (!features_cached_ && input_.image) stages_.push_back(Stage::kEncode);
@@ -79,7 +80,7 @@ int64_t ImageWork::PreparationBytes() const {
 
 scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t bytes) {
   scheduling::JobSpec spec;
-  spec.caller = call.caller();
+  spec.caller = CallerNetwork(call.caller());
   spec.model = input_.model->name();
   spec.priority = priority;
   spec.deadline = call.deadline();
@@ -89,12 +90,18 @@ scheduling::JobSpec ImageWork::Spec(const Call& call, int priority, int64_t byte
   return spec;
 }
 
+int64_t ImageWork::CostOf(double seconds) const {
+  return 1 + std::llround(seconds * model().facts().pace.decoded_pixels);
+}
+
 scheduling::Stage ImageWork::Describe(Stage stage) {
   scheduling::Stage described;
   described.name = StageName(stage);
   switch (stage) {
     case Stage::kDecode:
-      described.costs = {1 + input_.image->pixels() / kDecodedPixelsPerCoordinate};
+      described.costs = {
+          CostOf(static_cast<double>(input_.image->pixels()) / kPixelsReadPerSecond)};
+      described.uncut = input_.image->slow_to_decode();
       return described;
     case Stage::kEncode: {
       const WorkCost cost = upscaler().Cost(InputSize(), input_.grid, input_.region, Options());
@@ -111,6 +118,7 @@ scheduling::Stage ImageWork::Describe(Stage stage) {
       const int64_t samples =
           environment_.context_samples <= 0 ? all : std::min(all, environment_.context_samples);
       described.costs = {samples * variants()};
+      described.uncut = samples * variants() > kLongestFairPiece;
       return described;
     }
     default:
@@ -138,6 +146,7 @@ absl::StatusOr<scheduling::Admission> ImageWork::Submit(const Call& call, int pr
   }
   id_ = admission.id;
   admitted_bytes_ = bytes;
+  environment_.metrics->FeatureCache(features_cached_);
   environment_.metrics->Workspace(input_.model->name(), bytes);
   return admission;
 }
@@ -239,8 +248,10 @@ absl::Status ImageWork::MakeContext() {
     encoding_.reset();
     environment_.cache->InsertFeatures(CacheKey(), features_);
   }
+  ContextOptions options = Options();
+  options.beat = [this] { return StillWanted(); };
   HIIF_RETURN_IF_ERROR(WithRoom([&]() -> absl::Status {
-    HIIF_ASSIGN_OR_RETURN(context_, upscaler().MakeContext(*features_, input_.grid, Options()));
+    HIIF_ASSIGN_OR_RETURN(context_, upscaler().MakeContext(*features_, input_.grid, options));
     return absl::OkStatus();
   }));
   environment_.cache->InsertContext(CacheKey(), context_);

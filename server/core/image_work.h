@@ -35,13 +35,9 @@
 
 namespace hiif::server {
 
-// Costs are in output pixels decoded.
-// Decoding a file is charged a coordinate for each 400 pixels; so many coordinates a second, 30
-// megapixels, is what a core does about.
-inline constexpr int64_t kDecodedPixelsPerCoordinate = 400;
-inline constexpr double kDecodedPerSecond = 75'000;
-// Of output pixels, into a file.
-inline constexpr double kFilePixelsPerSecond = 2'000'000;
+// Costs are in output pixels decoded, which a worker has ModelFacts::pace of in a second.
+// What of a file a core decodes in a second, about.
+inline constexpr double kPixelsReadPerSecond = 30e6;
 
 // In output pixels decoded: about ten seconds of a core. Encoders that take an image whole have
 // longer pieces, beside which others get a worker.
@@ -125,6 +121,8 @@ class ImageWork : public scheduling::Job, public std::enable_shared_from_this<Im
   // ready.
   absl::Status WaitUntil(const Call& call, const std::function<bool()>& ready)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // What takes a core so long, as a cost.
+  int64_t CostOf(double seconds) const;
   // Its number in the scheduler; that of the file is the next.
   int final_stage() const { return static_cast<int>(stages_.size()) - 1; }
   // f(), which returns a Status; where it finds no memory, again after MakeRoom().

@@ -1,10 +1,12 @@
 #include "server/core/upscale_work.h"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
@@ -14,27 +16,36 @@
 namespace hiif::server {
 namespace {
 
-// What formats that are written whole take to encode, about: coordinates a pixel, at
-// kFilePixelsPerSecond.
-constexpr int64_t kFileCoordinates = 2;
+// What a core encodes in a second of formats that are written whole, about.
+constexpr double kPixelsWrittenPerSecond = 1e6;
 
 // Says every second that work is getting on, where an encoder cannot: for so long at most, that one
 // that hangs is found out.
 class BeatFor {
  public:
   BeatFor(scheduling::Scheduler* scheduler, absl::Duration most)
-      : thread_([this, scheduler, most] {
-          const absl::Time end = SteadyNow() + most;
-          while (SteadyNow() < end && !over_.WaitForNotificationWithTimeout(absl::Seconds(1)))
-            scheduler->Beat();
-        }) {}
+      : thread_([this, scheduler, most] { Beat(*scheduler, SteadyNow() + most); }) {}
   ~BeatFor() {
-    over_.Notify();
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    changed_.notify_all();
     thread_.join();
   }
 
  private:
-  absl::Notification over_;
+  void Beat(scheduling::Scheduler& scheduler, absl::Time end) {
+    // Not Abseil's, which wait by the wall clock: were that set back, there would be no beat.
+    std::unique_lock lock(mutex_);
+    while (SteadyNow() < end &&
+           !changed_.wait_for(lock, std::chrono::seconds(1), [this] { return over_; }))
+      scheduler.Beat();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool over_ = false;
   std::thread thread_;
 };
 
@@ -173,7 +184,8 @@ std::optional<scheduling::Stage> UpscaleWork::LastStage() {
   scheduling::Stage stage;
   stage.name = StageName(plan_.file ? Stage::kFile : Stage::kSend);
   stage.uncut = plan_.file && WrittenWhole(plan_.file->format);
-  stage.costs = {1 + (stage.uncut ? plan_.region.pixels() * kFileCoordinates : 0), 1};
+  const auto pixels = static_cast<double>(stage.uncut ? plan_.region.pixels() : 0);
+  stage.costs = {CostOf(pixels / kPixelsWrittenPerSecond), 1};
   stage.max_ahead = 1;
   return stage;
 }

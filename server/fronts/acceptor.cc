@@ -23,6 +23,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/steady_now.h"
+#include "server/core/caller_network.h"
 
 namespace hiif::server {
 namespace {
@@ -95,6 +96,8 @@ bool ReadTraffic(int fd, Traffic* traffic) {
   ioctl(fd, SIOCINQ, &waiting);
   traffic->received_bytes = static_cast<int64_t>(info.tcpi_bytes_received) - waiting;
   traffic->sent_bytes = static_cast<int64_t>(info.tcpi_bytes_sent);
+  traffic->taken_bytes = static_cast<int64_t>(info.tcpi_bytes_acked);
+  traffic->unsent_bytes = info.tcpi_notsent_bytes;
   return true;
 }
 
@@ -167,6 +170,7 @@ void Acceptor::Watch() {
     }
     if (now >= next_sweep) {
       Sweep(now);
+      CloseStalled(now);
       next_sweep = now + kSweepEvery;
     }
   }
@@ -191,8 +195,10 @@ void Acceptor::AcceptFrom(const Door& door) {
     sockaddr_storage own{};
     size = sizeof(own);
     getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size);
-    Newcomer newcomer{fd, &door, HostOf(peer), peer, false};
-    newcomer.local = newcomer.address == "unix" || newcomer.address == HostOf(own);
+    const std::string host = HostOf(peer);
+    const bool local = host == "unix" || host == HostOf(own);
+    // A neighbour of one network is not charged for what this machine does.
+    const Newcomer newcomer{fd, &door, local ? host : CallerNetwork(host), peer, local};
     absl::string_view objection = LastingObjection(fd, newcomer.address, newcomer.local);
     if (objection.empty()) {
       const FloodPenalties::Answer answer = penalties_.Ask(newcomer.address, SteadyNow());
@@ -220,7 +226,7 @@ void Acceptor::Take(const Newcomer& newcomer) {
   ++by_address_[newcomer.address];
   connections_.insert_or_assign(
       newcomer.fd, Connection{InodeOf(newcomer.fd), newcomer.door, newcomer.address, newcomer.peer,
-                              newcomer.local, FloodMeter(SteadyNow())});
+                              newcomer.local, FloodMeter(SteadyNow()), StallMeter(SteadyNow())});
   open_ = static_cast<int>(connections_.size());
   if (options_.stalled > absl::ZeroDuration()) {
     const unsigned milliseconds = static_cast<unsigned>(
@@ -289,12 +295,42 @@ absl::Duration Acceptor::CloseFloods(absl::Time now) {
       next = std::min(next, kLookAtFast);
     connection.received_bytes = traffic.received_bytes;
     if (!connection.meter.Floods(traffic, limits, now)) continue;
-    shutdown(own, SHUT_RDWR);
-    on_refused_(kRefusedFlood);
-    penalties_.Punish(connection.address, connection.local, now);
+    EndFlood(own, connection, now);
     next = std::min(next, kLookOnProbation);
   }
   return next;
+}
+
+void Acceptor::EndFlood(int own, const Connection& connection, absl::Time now) {
+  shutdown(own, SHUT_RDWR);
+  on_refused_(kRefusedFlood);
+  penalties_.Punish(connection.address, connection.local, now);
+}
+
+void Acceptor::CloseStalled(absl::Time now) {
+  std::map<std::string, int64_t> held;  // streams by address
+  std::vector<int> stalled;
+  for (auto& [fd, connection] : connections_) {
+    Traffic traffic;
+    if (!connection.door->count || !ReadTraffic(fd, &traffic) ||
+        !connection.stall.Stalled(traffic, now) ||
+        !connection.door->count(connection.peer, &traffic))
+      continue;
+    held[connection.address] += traffic.open();
+    stalled.push_back(fd);
+  }
+  for (const int fd : stalled) {
+    const Connection& connection = connections_.at(fd);
+    if (held[connection.address] <= options_.floods.stalled_streams) continue;
+    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own < 0) continue;
+    const auto closer = absl::MakeCleanup([own] { close(own); });
+    if (InodeOf(own) != connection.inode) continue;
+    // What waits goes with the connection, which would hold it for as long as its client likes.
+    const linger at_once{1, 0};
+    setsockopt(own, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    EndFlood(own, connection, now);
+  }
 }
 
 void Acceptor::Sweep(absl::Time now) {

@@ -3,7 +3,8 @@
 // gRPC 1.51 stops listening for ever when the process has no descriptor left for a connection; this
 // does not. It keeps some descriptors for files and for connections from this machine, and closes
 // at once what comes beyond its limits, so that a client learns of it. Connections that flood
-// (flood_meter.h) are closed; their address gets none for a while, and is trusted less afterwards.
+// (flood_meter.h), or hold many calls whose answers they do not take (stall_meter.h), are closed;
+// their address gets none for a while, and is trusted less afterwards.
 #ifndef SERVER_FRONTS_ACCEPTOR_H_
 #define SERVER_FRONTS_ACCEPTOR_H_
 
@@ -22,6 +23,7 @@
 #include "server/config/listen.h"
 #include "server/fronts/flood_meter.h"
 #include "server/fronts/flood_penalties.h"
+#include "server/fronts/stall_meter.h"
 
 namespace hiif::server {
 
@@ -34,8 +36,8 @@ inline constexpr char kRefusedFlood[] = "FLOOD";
 
 struct AcceptorOptions {
   int max_connections = 0;  // 0: as many as there are descriptors
-  int max_connections_per_address =
-      0;  // of one client's address, this machine's apart; 0: no limit
+  // Of one client's address (CallerNetwork()), this machine's apart; 0: no limit.
+  int max_connections_per_address = 0;
   FloodLimits floods;
   // After which a connection is given up whose client's system takes nothing; 0: never. A call that
   // ends cannot get past bytes that are on their way already.
@@ -72,10 +74,11 @@ class Acceptor {
   struct Connection {
     uint64_t inode = 0;  // of the socket: the descriptor may be another's by now
     const Door* door = nullptr;
-    std::string address;
+    std::string address;  // as limits count it
     sockaddr_storage peer{};
     bool local = false;
     FloodMeter meter;
+    StallMeter stall;
     int64_t received_bytes = 0;  // at the last look
   };
   // Accepted, and not handed over yet.
@@ -98,6 +101,10 @@ class Acceptor {
   absl::string_view Objection(int fd, const std::string& address, bool local) const;
   // Closes connections that flood; when to look again.
   absl::Duration CloseFloods(absl::Time now);
+  // Closes connections that take nothing, of addresses that hold many calls so.
+  void CloseStalled(absl::Time now);
+  // own: the connection's descriptor, or one of the same socket.
+  void EndFlood(int own, const Connection& connection, absl::Time now);
   // Forgets connections that are closed, and penalties that are long over.
   void Sweep(absl::Time now);
   // With no descriptor left: takes one connection by means of the spare one and closes it.

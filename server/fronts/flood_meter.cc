@@ -32,8 +32,7 @@ bool FloodMeter::Floods(const Traffic& traffic, const FloodLimits& limits, absl:
   if (traffic.sent_bytes != last_.sent_bytes) answered_at_ = traffic.received_bytes;
   last_ = traffic;
   last_time_ = now;
-  const int64_t open = std::clamp<int64_t>(traffic.streams - traffic.succeeded - traffic.failed, 0,
-                                           limits.max_streams);
+  const int64_t open = std::clamp<int64_t>(traffic.open(), 0, limits.max_streams);
   return abandoned_ > static_cast<double>(limits.abandoned_at_once) ||
          idle_bytes_ > static_cast<double>(kIdleBytesAtOnce + open * limits.max_message_bytes) ||
          traffic.received_bytes - answered_at_ >

@@ -16,10 +16,14 @@ namespace hiif::server {
 struct Traffic {
   int64_t received_bytes = 0;  // that gRPC has taken from the socket
   int64_t sent_bytes = 0;
-  int64_t streams = 0;    // begun by the client
-  int64_t succeeded = 0;  // of these: answered to the end, with whatever status
-  int64_t failed = 0;     // of these: over without that
-  int64_t messages = 0;   // received whole
+  int64_t taken_bytes = 0;   // of these, acknowledged by the client's system
+  int64_t unsent_bytes = 0;  // that wait in the server's system now
+  int64_t streams = 0;       // begun by the client
+  int64_t succeeded = 0;     // of these: answered to the end, with whatever status
+  int64_t failed = 0;        // of these: over without that
+  int64_t messages = 0;      // received whole
+
+  int64_t open() const { return streams - succeeded - failed; }
 };
 
 struct FloodLimits {
@@ -27,6 +31,8 @@ struct FloodLimits {
   int64_t max_message_bytes = int64_t{32} << 20;
   // Streams that a client may give up at once; lately it has flooded: fewer.
   int64_t abandoned_at_once = 200;
+  // Open streams of one address on connections that take nothing (stall_meter.h).
+  int64_t stalled_streams = 16;
 };
 
 // Of one connection.

@@ -360,6 +360,7 @@ def whole(kit):
     return kit, torch
 
 
+@pytest.mark.timeout(900)  # two runs of the kit, each within its own limit
 def test_all_of_it_on_a_processor(whole):
     kit, torch = whole
     result = run(kit, torch, "all", "--small", "--device", "cpu", timeout=560)

@@ -64,9 +64,11 @@ def s3_server(folder):
     process = subprocess.Popen([RCLONE, "serve", "s3", folder, "--addr", f"127.0.0.1:{port}", "--auth-key", ",".join(KEYS.values())],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(100):
+        end = time.monotonic() + 60
+        while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
+            assert process.poll() is None and time.monotonic() < end, "rclone does not serve"
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
     finally:

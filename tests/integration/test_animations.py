@@ -87,6 +87,13 @@ def test_pictures_and_timing_are_kept(animate, tmp_path, form, out, alpha):
     assert ("256 colours" in result.stderr) == (out == "gif")
 
 
+def as_ffmpeg_shows(source):
+    """Its frames (RGBA). Pillow takes the first frame behind a hidden picture for a later one, which "previous" needs."""
+    raw = subprocess.run(["ffmpeg", "-loglevel", "error", "-i", source, "-vsync", "0", "-f", "rawvideo", "-pix_fmt",
+                          "rgba", "-"], check=True, capture_output=True).stdout
+    return list(numpy.frombuffer(raw, numpy.uint8).reshape(-1, SIZE[1], SIZE[0], 4))
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 @pytest.mark.parametrize("dispose", [0, 1, 2])
 @pytest.mark.parametrize("blend", [0, 1])
@@ -101,11 +108,28 @@ def test_parts_of_an_apng_are_composed(animate, tmp_path, dispose, blend, hidden
     source = saved(tmp_path / "in.png", frames, duration=[30, 60, 90, 120], disposal=dispose, blend=blend,
                    **({"default_image": True} if hidden else {}))
     animate(source, tmp_path / "out.png")
-    raw = subprocess.run(["ffmpeg", "-loglevel", "error", "-i", source, "-vsync", "0", "-f", "rawvideo", "-pix_fmt",
-                          "rgba", "-"], check=True, capture_output=True).stdout
-    small = list(numpy.frombuffer(raw, numpy.uint8).reshape(-1, SIZE[1], SIZE[0], 4))
+    small = as_ffmpeg_shows(source)
     large, durations, _ = opened(tmp_path / "out.png")
     assert durations == ([30, 60, 90] if hidden else [30, 60, 90, 120])
+    same_pictures(small, large, 8)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+@pytest.mark.parametrize("dispose", [0, 1, 2])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_file_of_each_frame_of_an_apng(server, tmp_path, dispose, hidden):
+    """Composed, not the first one again and again."""
+    frames = [picture(0, alpha=True)]
+    for i in range(1, 4):
+        frame = frames[-1].copy()
+        frame.paste(picture(i, alpha=True).crop((4 * i, 3, 4 * i + 12, 15)), (4 * i, 3))
+        frames.append(frame)
+    source = saved(tmp_path / "in.png", frames, duration=40, disposal=dispose,
+                   **({"default_image": True} if hidden else {}))
+    hiif("upscale", source, "--all-frames", "-o", f"{tmp_path}/out/", "-f", "png", "-s", 2, *FAST,
+         "--server", server.address)
+    small = as_ffmpeg_shows(source)
+    large = [numpy.asarray(Image.open(path).convert("RGBA")) for path in sorted((tmp_path / "out").iterdir())]
     same_pictures(small, large, 8)
 
 

@@ -14,7 +14,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from processes import BIN, ROOT, hiif, run_tile_server
+from processes import BIN, ROOT, hiif, run_tile_server, until_signals_are_taken
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_interrupted_and_resumed(server, folder, tmp_path):
 def test_ctrl_c_leaves_nothing(server, photo, tmp_path):
     process = subprocess.Popen([BIN / "hiif", "upscale", photo, "-o", tmp_path / "o.png", "-s", "20",
                                 "--server", server.address], stderr=subprocess.PIPE, text=True)
-    time.sleep(0.7)
+    until_signals_are_taken(process)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     assert list(tmp_path.iterdir()) == []

@@ -203,7 +203,9 @@ def test_no_server_any_more_ends_the_batch(tmp_path, folder):
         process = subprocess.Popen([BIN / "hiif", "upscale", folder, "-r", "-o", tmp_path / "out", "-s", "16",
                                     "--retries", "2", "--jobs", "1", "--server", address], stderr=subprocess.PIPE,
                                    text=True)
-        time.sleep(0.7)
+        while not [name for name in names(tmp_path / "out") if name.endswith(".part")]:
+            assert process.poll() is None
+            time.sleep(0.02)
     _, text = process.communicate(timeout=60)
     assert process.returncode == 3 and "not-tried" in text, text
     assert not [name for name in names(tmp_path) if name.endswith(".part")]
@@ -214,7 +216,9 @@ def test_interrupted_batches_leave_whole_files_only(slow_tiles, folder, tmp_path
     out = tmp_path / "out"
     process = subprocess.Popen([BIN / "hiif", "upscale", folder, "-r", "-o", out, "-s", "2", "--jobs", "1", "--server",
                                 slow_tiles], stderr=subprocess.PIPE, text=True)
-    time.sleep(1.3)
+    while not [name for name in names(out) if not name.endswith(".part")]:
+        assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(sent)
     begin = time.monotonic()
     _, text = process.communicate(timeout=30)

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import time
 
+import numpy
 import pytest
+import tifffile
 from PIL import Image
 
-from processes import BIN, ROOT, hiif, run_tile_server
+from processes import BIN, ROOT, hiif, run_tile_server, until_signals_are_taken
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +74,52 @@ def test_a_signal_ends_the_wait_for_input(server, tmp_path, arguments, number):
     writer = os.open(tmp_path / "pipe", os.O_RDWR)  # there, and silent
     process = subprocess.Popen([BIN / "hiif", *arguments, "--server", server.address], cwd=tmp_path, stdin=subprocess.PIPE,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    time.sleep(0.5)
+    until_signals_are_taken(process)
+    time.sleep(0.3)  # and waits
     assert process.poll() is None, process.stderr.read()
     process.send_signal(number)
     assert process.wait(5) == 128 + number
     os.close(writer)
     assert set(names(tmp_path)) == before
+
+
+@pytest.mark.parametrize("arguments", [
+    ("upscale", "photo.png", "-o", "-", "-f", "ppm", "-s", "32"), ("upscale", "photo.png", "-o", "pipe.png", "-s", "2"),
+    ("upscale", "c.gif", "-o", "pipe.png", "--animation"), ("upscale", "--y4m", "film.y4m", "-o", "-"),
+    ("upscale", "--y4m", "film.y4m", "-o", "pipe.png"), ("compare", "photo.png", "-o", "pipe.png")],
+                         ids=lambda words: " ".join(words))
+def test_a_signal_ends_the_wait_for_a_reader(tiles, tmp_path, arguments):
+    """Of standard output, which nobody reads, and of a named pipe, which nobody opens."""
+    picture(tmp_path / "photo.png")
+    gif(tmp_path / "c.gif")
+    (tmp_path / "film.y4m").write_bytes(b"YUV4MPEG2 W160 H120 F25:1 Cmono\nFRAME\n" + bytes(160 * 120))
+    os.mkfifo(tmp_path / "pipe.png")
+    before = names(tmp_path)
+    with subprocess.Popen([BIN / "hiif", *arguments, "--server", tiles], cwd=tmp_path, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        until_signals_are_taken(process)
+        time.sleep(1)  # and waits
+        assert process.poll() is None, process.stderr.read()
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(5) == 143
+        finally:
+            process.kill()
+    assert names(tmp_path) == before
+
+
+def test_standard_output_that_is_read_late_is_whole(tiles, tmp_path):
+    command = [BIN / "hiif", "upscale", picture(tmp_path / "photo.png"), "-o", "-", "-f", "ppm", "-s", "32", "--server",
+               tiles]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(1)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and len(out) == len(b"P6\n768 512\n255\n") + 3 * 768 * 512
+    with open(tmp_path / "out.ppm", "wb") as file:
+        file.write(b"before ")
+        file.flush()
+        subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=True)
+    assert (tmp_path / "out.ppm").read_bytes() == b"before " + out
 
 
 def test_a_stream_that_nobody_sends_is_given_up(server, tmp_path):
@@ -150,6 +192,106 @@ def test_what_runs_before_have_left_is_no_input(tiles, tmp_path):
     said = hiif("upscale", other, "-s", "2", "-f", "png", "--name", "{stem}.{ext}", "--server", tiles, check=1).stderr
     assert "d-1.png" in said and "is the input itself" in said
     assert names(other) == ["d-1.png", "d.gif", "d.png"]
+
+
+@pytest.mark.parametrize("spelling", ["{0}", "./{0}/", "{0}/../{0}", "{1}/{0}", "link", "link/"])
+def test_outputs_of_a_run_before_whatever_the_folder_is_called(tiles, tmp_path, spelling):
+    folder = tmp_path / "rep"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to("rep")
+    picture(folder / "a.png")
+    output = spelling.format("rep", tmp_path)
+    flags = ("-o", output, "-s", "2", "--server", tiles)
+    hiif("upscale", "rep", *flags, cwd=tmp_path)
+    said = hiif("upscale", "rep", *flags, "--exists", "overwrite", cwd=tmp_path).stderr
+    assert names(folder) == ["a.png", "a_x2.png"]
+    assert "passed over, as outputs of a run before: rep/a_x2.png" in said
+    last = hiif("upscale", "rep", *flags, "--exists", "skip", "--log-format", "json", cwd=tmp_path).stderr
+    assert json.loads(last.splitlines()[-1])["passed_over"] == ["rep/a_x2.png"]
+
+
+def test_no_output_replaces_another_input(tiles, tmp_path):
+    """In its own folder, in another format: what a.jpg becomes is called as a picture that is there."""
+    def pics():
+        shutil.rmtree(tmp_path / "pics", ignore_errors=True)
+        (tmp_path / "pics").mkdir()
+        picture(tmp_path / "pics" / "a.jpg", "red")
+        return picture(tmp_path / "pics" / "a.png", "blue").read_bytes()
+
+    flags = ("-f", "png", "-s", "2", "--name", "{stem}.{ext}", "--server", tiles)
+    blue = pics()
+    for how in ("overwrite", "error", "skip"):
+        said = hiif("upscale", tmp_path / "pics", *flags, "--exists", how, check=1).stderr
+        assert (tmp_path / "pics" / "a.png").read_bytes() == blue and names(tmp_path / "pics") == ["a.jpg", "a.png"]
+        assert "its output would be that of" in said
+        assert ("its output would replace" in said) == (how == "overwrite")
+    hiif("upscale", tmp_path / "pics", *flags, "--exists", "rename")
+    assert names(tmp_path / "pics") == ["a-1.png", "a-2.png", "a.jpg", "a.png"]
+    assert (tmp_path / "pics" / "a.png").read_bytes() == blue
+    # Named ones, and one of which it is the name of a frame.
+    both = [picture(tmp_path / "b.png"), picture(tmp_path / "b_x2.png")]
+    before = both[1].read_bytes()
+    said = hiif("upscale", *both, "-s", "2", "--exists", "overwrite", "--server", tiles, check=1).stderr
+    assert "b_x2.png, another input" in said and both[1].read_bytes() == before
+    both = [gif(tmp_path / "d.gif"), picture(tmp_path / "d-002.png")]
+    said = hiif("upscale", *both, *flags, "--all-frames", "--exists", "overwrite", "-j", "1", check=1).stderr
+    assert "d-002.png, another input" in said
+    # A picture may be replaced by its own enlargement where that is asked for.
+    alone = picture(tmp_path / "e.png")
+    hiif("upscale", alone, *flags, "--exists", "overwrite")
+    assert Image.open(alone).size == (48, 32)
+
+
+def test_an_output_that_was_half_written_is_made_again(tiles, tmp_path):
+    """One with more names is copied over; a killed run leaves a part there and the whole beside it."""
+    source = picture(tmp_path / "a.png")
+    flags = ("upscale", source, "-s", "2", "--log-format", "json", "--server", tiles)
+    hiif(*flags)
+    out, other = tmp_path / "a_x2.png", tmp_path / "other.png"
+    other.hardlink_to(out)
+    whole = out.read_bytes()
+    left = tmp_path / "a_x2.png.4194999.Ab12Cd.part"
+
+    def status(*more, check=0):
+        return json.loads(hiif(*flags, "--resume", *more, check=check).stderr.splitlines()[-2])["status"]
+
+    assert status() == "skipped"
+    with open(out, "r+b") as file:
+        file.truncate(len(whole) // 2)
+    left.write_bytes(whole)
+    assert status("--dry-run") == "planned" and left.exists()
+    # Until it is made.
+    kept = source.read_bytes()
+    source.write_bytes(b"no picture")
+    os.utime(source, (0, 0))
+    assert status(check=1) == "failed" and left.exists()
+    source.write_bytes(kept)
+    os.utime(source, (0, 0))
+    assert status() == "done"
+    assert out.read_bytes() == other.read_bytes() == whole and not left.exists()
+    assert status() == "skipped"
+
+
+def test_pages_are_enlarged_as_they_are(tiles, tmp_path):
+    """Each of its own size, channels, depth and resolution."""
+    with tifffile.TiffWriter(tmp_path / "pages.tif") as file:
+        file.write(numpy.zeros((32, 64, 3), numpy.uint8), photometric="rgb", resolution=(100, 100), resolutionunit=2)
+        file.write(numpy.zeros((64, 32, 3), numpy.uint8), photometric="rgb", resolution=(300, 300), resolutionunit=2)
+        file.write(numpy.zeros((32, 64), numpy.uint8), photometric="minisblack")
+        file.write(numpy.full((32, 64), 0x1234, numpy.uint16), photometric="minisblack")
+
+    def run(form):
+        done = hiif("upscale", tmp_path / "pages.tif", "--all-frames", "-f", form, "-s", "2", "--log-format", "json",
+                    "--server", tiles)
+        return json.loads(done.stderr.splitlines()[0])
+
+    line = run("png")
+    assert (line["input_width"], line["input_height"]) == (64, 32) and "warnings" not in line
+    pages = [Image.open(tmp_path / f"pages_x2-{n:03}.png") for n in range(1, 5)]
+    assert [page.size for page in pages] == [(128, 64), (64, 128), (128, 64), (128, 64)]
+    assert [page.mode for page in pages] == ["RGB", "RGB", "L", "I;16"]
+    assert [round(page.info.get("dpi", (0,))[0]) for page in pages] == [100, 300, 0, 0]
+    assert any("rounded" in warning for warning in run("jpg")["warnings"])
 
 
 def test_standard_output_takes_one_image(tiles, tmp_path):

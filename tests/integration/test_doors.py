@@ -47,6 +47,13 @@ def metric(server, line):
     return line in requests.get(server.management + "/metrics", timeout=9).text.splitlines()
 
 
+def soon(holds, seconds=5):
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.05)
+    return holds()
+
+
 def lines_of(server, request_id):
     return [line for line in server.log.read_text().splitlines() if request_id in line]
 
@@ -75,6 +82,8 @@ def test_bad_input(front, case):
 @names
 def test_overload(front, door):
     """Four calls of one door hold all places; each door refuses the next one alike, and says when to come back."""
+    # A place is given back behind the answer, which the test before may have had.
+    wait_for(lambda: metric(front, "hiif_inflight_requests 0"))
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             stack.callback(door(front, picture(), 16.0).leave)
@@ -88,13 +97,17 @@ def test_overload(front, door):
 
 @names
 def test_what_can_not_be_done_in_time_is_refused(front, door):
-    name = f"in-a-hurry-{door.name}"
-    outcome = door(front, picture((200, 200)), 20.0, timeout=0.2, request_id=name).outcome()
-    assert outcome.code in ("RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "CUT_OFF")  # by HTTP, behind the answer's beginning
-    assert outcome.code != "RESOURCE_EXHAUSTED" or outcome.reason == "DEADLINE_OUT_OF_REACH"
-    wait_for(lambda: lines_of(front, name))
+    for attempt in range(20):  # on a busy machine the time may be over before the server hears of the call
+        name = f"in-a-hurry-{door.name}-{attempt}"
+        outcome = door(front, picture((200, 200)), 20.0, timeout=0.2, request_id=name).outcome()
+        assert outcome.code in ("RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "CUT_OFF")  # by HTTP, behind the answer's beginning
+        assert outcome.code != "RESOURCE_EXHAUSTED" or outcome.reason == "DEADLINE_OUT_OF_REACH"
+        if soon(lambda name=name: lines_of(front, name)):
+            break
     line = json.loads(lines_of(front, name)[0])
-    assert line["code"] in ("RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED") and line["seconds"] < 5
+    # A gRPC client ends a call by its own clock too, and is a little earlier than the server.
+    codes = ("RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED") + (() if door is Http else ("CANCELLED",))
+    assert line["code"] in codes and line["seconds"] < 5
 
 
 @pytest.mark.parametrize("door", [*DOORS, KServeStream], ids=lambda door: door.name)

@@ -1,15 +1,24 @@
 """What a client of gRPC can make the server hold: memory by what it sends, threads by what it does not read."""
 
+import json
 import pathlib
 import queue
+import socket
+import struct
+import tempfile
 import time
 import zlib
 
 import grpc
 import pytest
+import requests
 from doors import outcome_of
+from hostile import PREFACE, frame, header_block
 from http2 import Http2, message
+from http_front import upscale
 from test_connections import small_request
+from test_floods import refusals
+from test_floods import soon as cleared_away
 from test_server_bad_input import png, request
 
 SERVICE = "/hiif.v1.SuperResolutionService/"
@@ -73,6 +82,124 @@ def test_small_answers_that_nobody_reads_hold_nobody_up(start_server, two_models
         assert client.until(lambda: client.ended.issuperset(streams), 60), "they are given up"
         assert not any(client.data[stream] for stream in streams)
         small_request(server, 60)
+
+
+def test_health_that_one_peer_does_not_read_is_answered_to_another(start_server, two_models):
+    service = pytest.importorskip("tritonclient.grpc.service_pb2")
+    server = start_server("--kserve", "--write-timeout", "60s", model_dir=two_models)
+    small_request(server, 60)
+    with Http2(server.port, window=0, address="127.0.0.2") as client, server.channel() as channel:
+        live = channel.unary_unary(KSERVE + "ServerLive", response_deserializer=service.ServerLiveResponse.FromString)
+        first = [client.call(KSERVE + "ServerLive", message(b"")) for _ in range(20)]
+        client.pump(0.3)
+        for _ in range(10):
+            assert live(b"", timeout=10).live
+        assert client.until(lambda: client.ended.issuperset(first), 10), "they are given up soon"
+
+
+class Deaf:
+    """A connection that asks without a token and takes no answers: what is sent fills the system's buffers, and what
+    is behind it waits. address: of this machine's, but the server's own; port: a number, or the path of a socket."""
+
+    def __init__(self, port, address="127.0.0.2"):
+        if isinstance(port, int):
+            self.socket = socket.socket()
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            self.socket.bind((address, 0))
+            self.socket.connect(("127.0.0.1", port))
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(port)
+        self.socket.settimeout(2)
+        self.socket.sendall(PREFACE + frame(8, 0, 0, struct.pack(">I", 1 << 30)))
+        self.block = header_block((SERVICE + "ListModels").encode())
+        self.calls = 0
+
+    def ask(self, count):
+        """False: the connection takes no more, or is closed."""
+        out = b""
+        for _ in range(count):
+            stream = 2 * self.calls + 1
+            self.calls += 1
+            out += frame(1, 4, stream, self.block) + frame(0, 1, stream, message(b""))
+        try:
+            self.socket.sendall(out)
+        except OSError:
+            return False
+        return True
+
+
+@pytest.fixture()
+def guarded(start_server, two_models, tmp_path):
+    """Starts a server that asks for a token."""
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text(json.dumps({"tokens": [{"name": "good", "token": "s3cret"}]}))
+    tokens.chmod(0o600)
+    return lambda *flags: start_server("--token-file", tokens, *flags, model_dir=two_models)
+
+
+def listed(server, timeout):
+    """The models, as somebody with a token is told them."""
+    from hiif.v1 import super_resolution_pb2 as pb
+    return server.stub().ListModels(pb.ListModelsRequest(), metadata=(("authorization", "Bearer s3cret"),),
+                                    timeout=timeout).models
+
+
+def test_a_stranger_that_takes_no_refusals_makes_nobody_deaf(guarded):
+    server = guarded("--max-rpcs", "8")
+    assert listed(server, 20)
+    deaf = Deaf(server.port)
+    end = time.monotonic() + 60
+    while refusals(server) == 0:
+        deaf.ask(20)
+        assert time.monotonic() < end, "it is not ended"
+        time.sleep(0.01)
+    assert deaf.calls > 1000
+    cleared_away(lambda: listed(server, 5), within=10)
+    assert requests.get(server.management + "/livez", timeout=5).status_code == 200
+
+
+def test_refusals_that_nobody_takes_hold_no_place(guarded):
+    """They hold threads of gRPC's until their connection is ended, but HTTP has its own."""
+    server = guarded("--max-rpcs", "1", "--http-listen", "127.0.0.1:0")
+    tasks = pathlib.Path(f"/proc/{server.process.pid}/task")
+    before = len(list(tasks.iterdir()))
+    deaf = Deaf(server.port)
+    while deaf.calls < 20000 and len(list(tasks.iterdir())) < before + 22:  # 17 places
+        deaf.ask(10)
+        time.sleep(0.005)
+    status = upscale(server.http, "scale=2", headers={"Authorization": "Bearer s3cret"}, timeout=20)[0]
+    assert status == 200 and refusals(server) == 0
+
+
+def test_a_few_calls_of_a_slow_reader_are_no_stall(start_server, photo):
+    """Ten streams of one connection that nobody reads for longer than a stall takes: they go on afterwards."""
+    from hiif.v1 import super_resolution_pb2 as pb
+    server = start_server("--write-timeout", "60s")
+    one = request(photo.read_bytes(), model="bicubic", scale=(20, 20))
+    with Http2(server.port, window=1 << 30) as client:
+        streams = [client.call(SERVICE + "Upscale", message(one.SerializeToString())) for _ in range(10)]
+        time.sleep(9)
+        assert client.until(lambda: client.ended.issuperset(streams), 120)
+        assert sum(map(len, client.data.values())) > 20_000_000, "the system held back most of it"
+        assert refusals(server) == 0
+
+
+def test_a_server_whose_calls_find_no_thread_is_not_alive(guarded):
+    """The connections of a unix socket are this machine's: nobody ends them."""
+    path = tempfile.mkdtemp() + "/socket"
+    server = guarded("--max-rpcs", "1", "--listen", f"unix:{path},127.0.0.1:0")
+    deaf = Deaf(path)
+    end = time.monotonic() + 60
+    while requests.get(server.management + "/livez", timeout=5).status_code == 200:
+        deaf.ask(20)
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert "deaf" in requests.get(server.management + "/livez", timeout=5).text
+    deaf.socket.close()
+    while requests.get(server.management + "/livez", timeout=5).status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def answer(server, method):

@@ -1,5 +1,6 @@
 """Files made to hurt: each costs its own request alone. More of them, with figures: scripts/verify attacks."""
 
+import contextlib
 import io
 import os
 import pathlib
@@ -23,7 +24,8 @@ def decoders(server):
     """Pids of the decoder processes, whichever thread started them."""
     found = []
     for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir():
-        found += [int(pid) for pid in (task / "children").read_text().split()]
+        with contextlib.suppress(OSError):  # a thread that has ended since
+            found += [int(pid) for pid in (task / "children").read_text().split()]
     return found
 
 

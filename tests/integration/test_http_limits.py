@@ -1,5 +1,6 @@
 """The HTTP front under clients that are slow, gone, many, or lie; with tokens, TLS and at its end."""
 
+import contextlib
 import http.client
 import json
 import pathlib
@@ -13,6 +14,7 @@ import pytest
 import requests
 
 from http_front import call, curl, png, problem, raw, upscale, wait_for
+from test_connections import PREFACE
 from test_metrics import scrape
 from test_security import certificates  # noqa: F401  (a fixture)
 
@@ -152,6 +154,14 @@ def test_addresses_share_their_limit_with_grpc(start_server, two_models):
         connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n" if port == server.http else b"")
         return connection
 
+    def end(connection):
+        """Until the server has closed it too."""
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+        connection.close()
+
     def refused(port):
         try:
             with connect(port) as connection:
@@ -161,18 +171,22 @@ def test_addresses_share_their_limit_with_grpc(start_server, two_models):
         except ConnectionError:
             return True
     held = [connect(port) for port in (server.http, server.http, server.port, server.port)]
-    time.sleep(0.2)
+    for connection in held[:2]:
+        assert connection.recv(12) == b"HTTP/1.1 200"
+    for connection in held[2:]:
+        connection.sendall(PREFACE)
+        assert connection.recv(1) == b"\0"
     series = 'hiif_connections_refused_total{reason="ADDRESS"}'
     before = scrape(server)[series]
     assert refused(server.http) and refused(server.port)
     assert scrape(server)[series] == before + 2
     for connection in held:
-        connection.close()
+        end(connection)
     # Clients that do not keep their connections are not counted twice.
     for _ in range(40):
-        time.sleep(0.02)
-        with connect(server.http) as connection:
-            assert connection.recv(12) == b"HTTP/1.1 200"
+        connection = connect(server.http)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        end(connection)
 
 
 def test_slow_heads_and_silence_are_ended(front):
@@ -198,6 +212,34 @@ def test_slow_bodies_hold_no_thread_and_end(front):
     for connection in sockets:
         connection.close()
     assert log_of(front, "the body came too slowly", "DEADLINE_EXCEEDED")
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 66000000", b"Transfer-Encoding: chunked"], ids=["whole", "chunks"])
+def test_who_holds_the_room_for_uploads_does_not_keep_it_by_dripping(start_server, two_models, length):
+    """Of 64 MiB that all uploads may hold."""
+    server = start_server(*LISTEN, "--memory-bytes", "256MiB", "--read-timeout", "2s", model_dir=two_models)
+    noise = bytes(3 << 20)
+
+    def other():
+        status, document = problem(upscale(server.http, "scale=2", noise))
+        return status, document.get("reason")
+
+    assert other()[0] == 400, "no picture"
+    chunked = b"chunked" in length
+    with socket.create_connection(("127.0.0.1", server.http)) as connection:
+        connection.sendall(b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n\r\n")
+        connection.sendall(b"%x\r\n" % (63 << 20) if chunked else b"")
+        connection.sendall(bytes(62 << 20))
+        assert other() == (429, "MEMORY")
+        connection.settimeout(0.5)
+        start, answer = time.monotonic(), b""
+        while not answer:
+            assert time.monotonic() - start < 12, "it goes on for ever"
+            connection.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                answer = connection.recv(100)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert other()[0] == 400, "the room is free again"
 
 
 def test_thousands_of_connections_make_room(front):

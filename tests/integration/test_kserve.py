@@ -381,6 +381,44 @@ def test_tokens(start_server, photo, tmp_path, two_models):
         client.infer(MODEL, inputs(photo.read_bytes()), headers={"authorization": "Bearer s3cret"})
 
 
+def test_a_token_that_is_taken_back_ends_its_stream(start_server, photo, tmp_path, two_models):
+    tokens = tmp_path / "tokens.json"
+    tokens.write_text(json.dumps({"tokens": [{"name": "old", "token": "s3cret"}]}))
+    server = start_server("--kserve", "--token-file", tokens, "--tls-reload-interval", "1s", model_dir=two_models)
+    headers = {"authorization": "Bearer s3cret"}
+    with triton.InferenceServerClient(server.address) as client, triton.InferenceServerClient(server.address) as other:
+        answers = queue.Queue()
+        client.start_stream(lambda result, error: answers.put(error), headers=headers)
+        client.async_stream_infer(MODEL, inputs(photo.read_bytes()))
+        assert answers.get(timeout=60) is None
+        tokens.write_text(json.dumps({"tokens": [{"name": "new", "token": "another"}]}))
+
+        def taken_back():
+            try:
+                other.infer(MODEL, inputs(photo.read_bytes()), headers=headers)
+            except InferenceServerException as error:
+                return error.status() == "StatusCode.UNAUTHENTICATED"
+            return False
+
+        wait_for(taken_back)
+        client.async_stream_infer(MODEL, inputs(photo.read_bytes()))
+        assert answers.get(timeout=60).status() == "StatusCode.UNAUTHENTICATED"
+
+
+def test_streams_too_many_are_counted(start_server, photo, two_models):
+    server = start_server("--kserve", "--max-rpcs", "4", model_dir=two_models)  # a quarter of them may be streams
+    rejected = 'hiif_rejected_total{reason="QUEUE_FULL"}'
+    before = scrape(server).get(rejected, 0)
+    with triton.InferenceServerClient(server.address) as first, triton.InferenceServerClient(server.address) as second:
+        answers = queue.Queue()
+        first.start_stream(lambda result, error: answers.put(error))
+        first.async_stream_infer(MODEL, inputs(photo.read_bytes()))
+        assert answers.get(timeout=60) is None
+        second.start_stream(lambda result, error: answers.put(error))  # is refused without a request
+        assert answers.get(timeout=60).status() == "StatusCode.RESOURCE_EXHAUSTED"
+    assert scrape(server)[rejected] == before + 1
+
+
 def test_models_are_loaded_and_counted(front, client, start_server, photo, two_models):
     def served():
         return total(scrape(front), "hiif_requests_total", 'front="kserve"', 'method="ModelInfer"', 'code="OK"')

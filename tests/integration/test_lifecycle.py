@@ -9,6 +9,7 @@ import time
 import grpc
 import pytest
 import requests
+from PIL import Image
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -208,3 +209,48 @@ def test_a_slow_reader_is_cut_off_and_others_are_not_touched(start_server, photo
     with pytest.raises(grpc.RpcError) as caught:
         list(call)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_the_first_raw_request_is_judged_by_its_deadline(start_server, photo):
+    """Defect: until the first stream of raw tiles had ended, none was refused for a deadline out of reach."""
+    running = start_server()
+
+    def estimate(timeout):
+        message = request(photo, 8, 8, tile_size=64, model=SLOW, validate_only=True)
+        return next(running.stub().Upscale(message, timeout=timeout)).header.estimated_seconds
+
+    alone = estimate(60)
+    call = running.stub().Upscale(request(photo, 30, 30, tile_size=64, model=SLOW), timeout=300)
+    threading.Thread(daemon=True, target=read_all, args=(call,)).start()
+    wait_for(lambda: scrape(running)["hiif_queue_requests"] == 1, 60)
+    with pytest.raises(grpc.RpcError) as caught:
+        estimate(1.4 * alone)  # the other gets as much meanwhile
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "the deadline is in" in caught.value.details()
+    call.cancel()
+
+
+def read_all(call):
+    """Until it ends or is cancelled."""
+    try:
+        for _ in call:
+            pass
+    except grpc.RpcError:
+        pass
+
+
+def test_a_context_of_all_pixels_can_be_ended(start_server, tmp_path):
+    """Defect: it was one piece that nobody could end, nor did it say that it was getting on, so that the pod was killed."""
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (64, 50), (10, 120, 200)).save(picture)
+    running = start_server("--workers", "2", "--context-samples", "0", "--stuck-after", "2s")
+    message = request(picture, 25, 25)  # a context of 2 megapixels: some ten seconds of a core
+    message.parameters.region.width = message.parameters.region.height = 16
+    call = running.stub().Upscale(message, timeout=4)
+    answers = set()
+    while not call.done():
+        answers.add(requests.get(running.management + "/livez", timeout=5).text)
+        time.sleep(0.2)
+    assert call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    wait_for(lambda: scrape(running)["hiif_queue_requests"] == 0, 2)
+    assert answers == {"ok\n"}

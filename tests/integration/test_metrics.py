@@ -118,6 +118,37 @@ def test_gauges_of_the_queue_rise_and_fall(server, photo):
     wait_for(lambda: total(scrape(server), "hiif_model_memory_bytes", 'kind="workspace"') == 0)
 
 
+def test_a_client_that_reads_nothing_is_no_work_for_others(start_server, photo):
+    """Defect: with all that it could still ask for it told the autoscaler that an idle server was full."""
+    server = start_server("--write-timeout", "120s")
+    channel = server.channel(**{"grpc.http2.lookahead_bytes": 65536, "grpc.http2.bdp_probe": 0})
+    from hiif.v1 import super_resolution_pb2_grpc as rpc
+    call = rpc.SuperResolutionServiceStub(channel).Upscale(
+        request(photo, 30, 30, tile_size=64, model="edsr-baseline-hiif"), timeout=300)
+    next(call)
+    assert total(scrape(server), "hiif_estimated_drain_seconds") > 5
+    wait_for(lambda: total(scrape(server), "hiif_estimated_drain_seconds") < 0.5, 100)
+    stopped = scrape(server)
+    assert total(stopped, "hiif_queue_requests") == 1
+    assert total(stopped, "hiif_queue_coordinates") > 100_000
+    call.cancel()
+
+
+def test_only_images_that_are_encoded_miss_the_cache(start_server, photo):
+    server = start_server()
+
+    def hits_and_misses():
+        metrics = scrape(server)
+        return [total(metrics, f"hiif_feature_cache_{kind}_total") for kind in ("hits", "misses")]
+
+    list(server.stub().Upscale(request(photo, validate_only=True), timeout=60))
+    assert hits_and_misses() == [0, 0]
+    assemble(server.stub().Upscale(request(photo), timeout=60))
+    assert hits_and_misses() == [0, 1]
+    list(server.stub().Upscale(request(photo, validate_only=True), timeout=60))
+    assert hits_and_misses() == [0, 1]
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_promtool_likes_it(server, photo):
     assemble(server.stub().Upscale(request(photo, 1.5, 1.5), timeout=60))

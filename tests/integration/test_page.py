@@ -62,6 +62,7 @@ def page(browser, front):
 
 def run_sample(page, factor="2"):
     page.click("#sample")
+    until(page, "document.querySelector('#status').textContent.startsWith('sample.png: ')")
     page.wait_for_selector("#start:enabled")
     page.fill("#factor", factor)
     page.click("#start")

@@ -3,12 +3,14 @@ of what is left out. What is read of each format byte by byte is in tests/unit/i
 
 import io
 import json
+import re
 import struct
 import warnings
 import zlib
 
 import numpy
 import pytest
+import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
 from processes import assemble, hiif
@@ -141,6 +143,110 @@ def test_k11_extra_planes_are_no_transparency(enlarge):
     assert "extra plane" in told[0]
     rgba = Image.fromarray(numpy.dstack([gradient(), numpy.full((30, 40), 77, numpy.uint8)]))
     assert Image.open(io.BytesIO(enlarge(saved("TIFF", rgba), "a.tif", out="o.tif")[0])).mode == "RGBA"
+
+
+@pytest.mark.parametrize("layout", [{}, {"tile": (16, 16), "compression": "deflate"}, {"planarconfig": "separate"}],
+                         ids=["strips", "tiles", "planes"])
+@pytest.mark.parametrize("kind,full", [("uint8", 255), ("uint16", 65535), ("float32", 1)])
+def test_premultiplied_alpha_is_divided_once(enlarge, kind, full, layout):
+    straight, alpha = full / 4, full / 2
+    stored = numpy.full((32, 32, 4), straight * alpha / full, kind)
+    stored[..., 3] = alpha
+    file = io.BytesIO()
+    planes = numpy.moveaxis(stored, -1, 0) if "planarconfig" in layout else stored
+    tifffile.imwrite(file, planes, photometric="rgb", extrasamples=["ASSOCALPHA"], **layout)
+    out, told = enlarge(file.getvalue(), "in.tif", out="o.tif")
+    pixels = tifffile.imread(io.BytesIO(out)).astype(float) / full
+    assert pixels.shape == (64, 64, 4) and told == []
+    assert numpy.abs(pixels - [0.25, 0.25, 0.25, 0.5]).max() < 0.02
+
+
+def resolution(data):
+    with Image.open(io.BytesIO(data)) as image:
+        return tuple(round(float(side)) for side in image.info["dpi"])
+
+
+@pytest.mark.parametrize("orientation,expected", [(3, (204, 98)), (6, (98, 204))])
+def test_resolutions_are_of_the_turned_picture(enlarge, orientation, expected):
+    exif = Image.Exif()
+    exif[274], exif[282], exif[283], exif[296] = orientation, 204.0, 98.0, 2
+    xmp = (b"<x:xmpmeta xmlns:x='adobe:ns:meta/' xmlns:tiff='http://ns.adobe.com/tiff/1.0/'>"
+           b"<d tiff:XResolution='204/1' tiff:YResolution='98/1'/></x:xmpmeta>")
+    fax = saved("TIFF", tiffinfo={274: orientation, 700: xmp}, dpi=(204, 98))
+    for data, name in ((fax, "in.tif"), (saved("JPEG", exif=exif, xmp=xmp), "in.jpg")):
+        for suffix in ("tif", "png", "jpg"):
+            out, _ = enlarge(data, name, out=f"o.{suffix}")
+            assert resolution(out) == expected, (name, suffix)
+            assert f'tiff:XResolution="{expected[0]}/1" tiff:YResolution="{expected[1]}/1"'.encode() in out
+            if name == "in.jpg" and suffix != "tif":  # a TIFF has it in its own directory
+                written = Image.open(io.BytesIO(out)).getexif()
+                assert (written[274], written[282], written[283]) == (1, *expected)
+
+
+def test_what_was_converted_does_not_say_adobe_rgb(server, enlarge, tmp_path):
+    from hiif.v1 import super_resolution_pb2 as pb
+    adobe = struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+    described = with_chunk(with_chunk(saved("PNG"), b"cHRM", adobe), b"gAMA", struct.pack(">I", 45455))
+    profile = Image.open(io.BytesIO(enlarge(described, "in.png")[0])).info["icc_profile"]
+    exif = Image.Exif()
+    exif[0x8769] = {0xA001: 65535, 0xA005: {1: "R03"}}
+    xmp = (b"<x:xmpmeta xmlns:x='adobe:ns:meta/' xmlns:exif='http://ns.adobe.com/exif/1.0/'>"
+           b"<d exif:ColorSpace='65535'/></x:xmpmeta>")
+
+    def said(data, convert):
+        responses = server.stub().Upscale(pb.UpscaleRequest(
+            image=pb.ImageSource(encoded=data), parameters=pb.UpscaleParameters(
+                scale=pb.Scale(rx=2, ry=2), model="edsr-baseline-hiif-fast", convert_to_srgb=convert,
+                encoded=pb.EncodedOutput(format=pb.FILE_FORMAT_JPEG))), timeout=60)
+        out = b"".join(r.chunk.data for r in responses if r.WhichOneof("part") == "chunk")
+        with Image.open(io.BytesIO(out)) as image:
+            details = image.getexif().get_ifd(0x8769)
+            rules = image.getexif().get_ifd(0xA005)
+            return (image.info.get("icc_profile") is not None, details[0xA001], rules[1],
+                    b'ColorSpace="65535"' in out)
+
+    photo = saved("JPEG", icc_profile=profile, exif=exif, xmp=xmp)
+    assert said(photo, False) == (True, 65535, "R03", True)
+    assert said(photo, True) == (False, 1, "R98", False)
+    assert said(saved("JPEG", exif=exif, xmp=xmp), True) == (False, 65535, "R03", True), "nothing was converted"
+    # And where the file is made by the command line.
+    for number, (data, convert) in enumerate([(photo, False), (photo, True), (saved("JPEG", exif=exif, xmp=xmp), True)]):
+        (tmp_path / "in.jpg").write_bytes(data)
+        out = tmp_path / f"{number}.jpg"
+        hiif("upscale", tmp_path / "in.jpg", "-o", out, "-s", 2, *FAST, *["--srgb"] * convert, "--server", server.address)
+        with Image.open(out) as image:
+            converted = number == 1
+            assert image.getexif().get_ifd(0x8769)[0xA001] == (1 if converted else 65535)
+            assert image.getexif().get_ifd(0xA005)[1] == ("R98" if converted else "R03")
+            assert (b'ColorSpace="65535"' in out.read_bytes()) == (not converted)
+
+
+def test_a_panorama_is_enlarged_as_its_part_is(server):
+    """A file of a region: what the XMP says of the whole panorama grows by the factor, not by the region's size."""
+    from hiif.v1 import super_resolution_pb2 as pb
+    xmp = (b"<x:xmpmeta xmlns:x='adobe:ns:meta/' xmlns:p='http://ns.google.com/photos/1.0/panorama/'>"
+           b"<d p:FullPanoWidthPixels='1000' p:FullPanoHeightPixels='500'/></x:xmpmeta>")
+    photo = saved("JPEG", xmp=xmp)
+    width, height = Image.open(io.BytesIO(photo)).size
+    for region in (None, pb.Region(x=0, y=height, width=width, height=16)):
+        responses = server.stub().Upscale(pb.UpscaleRequest(
+            image=pb.ImageSource(encoded=photo), parameters=pb.UpscaleParameters(
+                scale=pb.Scale(rx=2, ry=2), model="edsr-baseline-hiif-fast", region=region,
+                encoded=pb.EncodedOutput(format=pb.FILE_FORMAT_JPEG))), timeout=60)
+        out = b"".join(r.chunk.data for r in responses if r.WhichOneof("part") == "chunk")
+        said = dict(re.findall(rb"FullPano(\w+)Pixels=\"(\d+)\"", out))
+        assert said == {b"Width": b"2000", b"Height": b"1000"}, region
+
+
+@pytest.mark.parametrize("kind", ["P6", "P3"])
+def test_large_pnm_of_any_largest_value(server, tmp_path, kind):
+    """12 megapixels of 12 bits: a header is read within limits that take no notice of what is behind it."""
+    source, target = tmp_path / "in.ppm", tmp_path / "out.png"
+    samples = numpy.full(36_000_000, 2048, ">u2").tobytes() if kind == "P6" else b"2048 " * 36_000_000
+    source.write_bytes(f"{kind}\n4000 3000\n4095\n".encode() + samples)
+    hiif("upscale", source, "-o", target, "-s", 1, "-n", "bicubic", "--crop", "0,0,16,16", "--server", server.address)
+    with Image.open(target) as image:  # Pillow makes 8 bits of it
+        assert image.size == (16, 16) and abs(numpy.asarray(image).astype(int) - 128).max() <= 1
 
 
 def test_k14_cmyk_with_a_profile_of_no_use(enlarge):

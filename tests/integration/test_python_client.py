@@ -87,6 +87,7 @@ def test_a_stream_that_breaks_goes_on_at_its_tile(start_server, photo):
     import hiif
     first = start_server()
     expected = None
+    another = threading.Thread(target=lambda: start_server("--listen", first.address))
     with hiif.Client(first.address) as client:
         expected = numpy.asarray(client.upscale(photo, 6, tile_size=48))
         seen = []
@@ -96,10 +97,11 @@ def test_a_stream_that_breaks_goes_on_at_its_tile(start_server, photo):
             if len(seen) == 5:
                 first.process.kill()
                 first.process.wait()
-                threading.Thread(daemon=True, target=lambda: start_server("--listen", first.address)).start()
+                another.start()
                 time.sleep(0.1)
 
         again = numpy.asarray(client.upscale(photo, 6, tile_size=48, progress=progress))
+    another.join()  # or it would run on beside the tests that follow
     assert (again == expected).all()
     assert len(seen) == 30 and sorted(set(seen)) == seen, "a tile came twice"
 

@@ -125,6 +125,7 @@ def stop(context, index, _):
 
 
 UNAVAILABLE, EXHAUSTED = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED
+CANCELLED = grpc.StatusCode.CANCELLED
 EXPECTED = numpy.arange(9, dtype=numpy.uint8).reshape(3, 3).repeat(TILE, 0).repeat(TILE, 1)
 
 
@@ -158,7 +159,7 @@ def call(request):
 
 @pytest.mark.parametrize("step,first", [
     (refuse(UNAVAILABLE), 0), (refuse(UNAVAILABLE, at=4), 4), (damage, 4), (lose, 4), (stop, 5),
-    (refuse(EXHAUSTED, 0.3), 0)])
+    (refuse(EXHAUSTED, 0.3), 0), (refuse(CANCELLED, at=4), 4)])
 def test_goes_on_where_it_stopped(call, step, first):
     script = Script(step)
     result, seen = call(script)
@@ -218,6 +219,7 @@ def test_goes_on_with_the_same_output_alone(call, change, first):
     ([refuse(EXHAUSTED, 700)] * 9, {}, "RESOURCE_EXHAUSTED", 1),
     ([refuse(EXHAUSTED, 5)] * 9, {"timeout": 2.0}, "DEADLINE_EXCEEDED", 1),  # said at once, not after 2 s
     ([refuse(grpc.StatusCode.INVALID_ARGUMENT)], {}, "INVALID_ARGUMENT", 1),
+    ([refuse(CANCELLED)] * 9, {"attempts": 3}, "CANCELLED", 3),  # by a proxy, say
 ])
 def test_gives_up(call, steps, options, code, calls):
     script = Script(*steps)
@@ -226,6 +228,32 @@ def test_gives_up(call, steps, options, code, calls):
     assert error.code == grpc.StatusCode[code], error
     assert len(script.calls) == calls
     assert time.monotonic() - begin < 10  # not the minute that more attempts would take
+
+
+def test_a_client_that_is_closed_does_not_try_again():
+    """Its own cancellation is the end of what is under way."""
+    import hiif
+    begun = threading.Event()
+
+    def wait(context, index, _):
+        begun.set()
+        time.sleep(3)
+
+    script = Script(wait)
+    address, server = serve(script)
+    client = hiif.Client(address)
+
+    def close():
+        begun.wait(30)
+        client.close()
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    with pytest.raises(hiif.Error) as caught:
+        client.upscale(numpy.zeros((4, 4), numpy.uint8), 3)
+    closer.join()
+    server.stop(None)
+    assert caught.value.code == CANCELLED and len(script.calls) == 1
 
 
 def test_tiles_that_come_again_are_no_progress(call):

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -152,6 +153,24 @@ def test_an_output_that_is_the_input(run, tmp_path, name):
     source.write_bytes(grey())
     run(name, "--exists", "overwrite")
     assert frames_of(source) == 3
+
+
+def test_a_part_keeps_the_shape_of_its_pixels(run, tmp_path):
+    (tmp_path / "in.y4m").write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 Cmono\nFRAME\n" + bytes(64 * 48))
+    run("out.y4m", "--crop", "0,0,16,24")
+    assert (tmp_path / "out.y4m").read_bytes().startswith(b"YUV4MPEG2 W32 H48 F25:1 Ip A1:1 Cmono\n")
+
+
+def test_a_header_alone_takes_no_memory(tiles, tmp_path):
+    """Of a gigabyte a frame, and three bytes of it."""
+    source = tmp_path / "in.y4m"
+    source.write_bytes(b"YUV4MPEG2 W16000 H16000 F25:1 C444p10\nFRAME\nabc")
+    measured = ("import resource, subprocess, sys; r = subprocess.run(sys.argv[1:]).returncode; "
+                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(r)")
+    ran = subprocess.run([sys.executable, "-c", measured, BIN / "hiif", "upscale", "--y4m", source, "-o",
+                          tmp_path / "out.y4m", "-s", "1", "--server", tiles], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1 and "ends within frame 1 (3 of 1536000000 bytes)" in ran.stderr
+    assert int(ran.stdout) * 1024 < 300e6
 
 
 def test_a_broken_stream_replaces_nothing_unasked(run, tmp_path):

@@ -35,6 +35,7 @@ struct FakeScript {
   int64_t bytes_a_pixel = 16;
   int64_t bytes_a_tile = 0;  // of a worker that decodes
   std::function<absl::Status(int block, const Heartbeat& beat)> on_encode;
+  std::function<absl::Status(const Heartbeat& beat)> on_context;
   std::function<absl::Status(absl::Span<const RenderTile>)> on_render;
   std::atomic<int> encoded = 0;  // blocks
   std::atomic<int> contexts = 0;
@@ -77,9 +78,13 @@ class FakeUpscaler : public Upscaler {
       std::shared_ptr<const RgbImage> image) const override {
     return std::make_unique<FakeEncoding>(script_, std::move(image));
   }
-  absl::StatusOr<std::shared_ptr<const Context>> MakeContext(const Features&, Grid grid,
-                                                             const ContextOptions&) const override {
+  absl::StatusOr<std::shared_ptr<const Context>> MakeContext(
+      const Features&, Grid grid, const ContextOptions& options) const override {
     ++script_->contexts;
+    if (script_->on_context) {
+      if (const absl::Status status = script_->on_context(options.beat); !status.ok())
+        return status;
+    }
     auto context = std::make_shared<FakeContext>();
     context->size = grid;
     return context;

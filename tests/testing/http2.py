@@ -18,10 +18,11 @@ def message(body, compressed=False):
 
 
 class Http2:
-    """One connection. window: bytes that the server may send on each stream before read() of it."""
+    """One connection. window: bytes that the server may send on each stream before read() of it; address: of this
+    machine's, where it comes from."""
 
-    def __init__(self, port, window=65535):
-        self.socket = socket.create_connection(("127.0.0.1", port), 20)
+    def __init__(self, port, window=65535, address="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), 20, source_address=(address, 0))
         self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 4, window)) +
                             frame(WINDOW, 0, 0, struct.pack(">I", 1 << 30)))
         self.unread = b""

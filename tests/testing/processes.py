@@ -118,6 +118,18 @@ def hiif(*arguments, check=0, timeout=300, **options):
     return result
 
 
+def until_signals_are_taken(process, seconds=60):
+    """Until `hiif` waits for SIGINT and SIGTERM, which it does once it has begun: they are blocked, and not all are."""
+    end = time.monotonic() + seconds
+    while process.poll() is None:
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace")
+        blocked = int(next(line for line in status.splitlines() if line.startswith("SigBlk:")).split()[1], 16)
+        if all(blocked >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM)) and not blocked & 1:
+            return
+        assert time.monotonic() < end, "hiif has not begun"
+        time.sleep(0.02)
+
+
 def assemble(responses, checksums=True):
     """Header, pixels (NumPy) and trailer of a stream of raw tiles, every checksum compared."""
     header, image, trailer, crc, count = None, None, None, 0, 0

@@ -1,6 +1,7 @@
 #include "tests/testing/tile_server.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -29,14 +30,15 @@ struct Source {
   int orientation = 1;
 };
 
-absl::StatusOr<Source> Look(const v1::ImageSource& image) {
+absl::StatusOr<Source> Look(const v1::ImageSource& image, int frame) {
   if (image.has_raw())
     return Source{{image.raw().height(), image.raw().width()},
                   image.raw().channels(),
                   image.raw().sample_type(),
                   "",
                   1};
-  const auto info = Probe(image.encoded(), {.max_pixels = int64_t{1} << 40});
+  const auto info = Probe(image.encoded(), {.max_pixels = int64_t{1} << 40},
+                          frame > 0 ? std::optional(frame - 1) : std::nullopt);
   if (!info.ok()) return info.status();
   return Source{info->size, info->channels,
                 info->type == SampleType::kU8    ? v1::SAMPLE_TYPE_U8
@@ -211,7 +213,7 @@ grpc::Status TileServer::Serve(grpc::ServerContext* context, const v1::ImageSour
     return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
                         "the resume token is of another server");
 
-  const absl::StatusOr<Source> source = Look(image);
+  const absl::StatusOr<Source> source = Look(image, parameters.frame());
   if (!source.ok()) return Invalid(source.status());
   const absl::StatusOr<Grid> size = OutputSize(source->size, parameters);
   if (!size.ok()) return Invalid(size.status());

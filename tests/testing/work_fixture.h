@@ -76,7 +76,12 @@ class WorkFixture : public ::testing::Test {
     source.mutable_raw()->set_width(width);
     source.mutable_raw()->set_channels(3);
     source.mutable_raw()->set_samples(std::string(size_t{3} * height * width, '\x80'));
-    auto input = server::ImageInput::FromSource(source, {});
+    return Over(server::ImageInput::FromSource(source, {}), height, width, image, tiles_ahead);
+  }
+  // The same of any picture of that size.
+  std::shared_ptr<server::UpscaleWork> Over(absl::StatusOr<server::ImageInput> input, int height,
+                                            int width, const std::string& image,
+                                            int tiles_ahead = 4) {
     EXPECT_TRUE(input.ok()) << input.status();
     plan_.input = {height, width};
     plan_.output = {2 * height, 2 * width};

@@ -33,6 +33,7 @@ class AsyncClient:
         self._stub = rpc.SuperResolutionServiceStub(self._channel)
         self._metadata = call_metadata(token)
         self._attempts = attempts
+        self._closed = False
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -42,6 +43,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Ends what is under way."""
+        self._closed = True
         await self._channel.close()
 
     async def upscale(self, picture: Picture, scale: Union[None, float, Tuple[float, float]] = None, *,
@@ -62,7 +64,7 @@ class AsyncClient:
         source = source_of(picture, as_array, bool(parameters.get("convert_to_srgb")),
                            bool(parameters.get("clip")))
         assembly = Assembly(parameters_of(scale, size, region, model=model, **parameters), source, progress)
-        retries = Retries(self._attempts, timeout)
+        retries = Retries(self._attempts, timeout, lambda: self._closed)
         while assembly.trailer is None:
             assembly.begin()
             try:
@@ -97,7 +99,7 @@ class AsyncClient:
         """Colours, (n, 3) in [0, 1], at n positions (x, y) in pixels of the picture, (0, 0) its upper left
         corner, as an enlargement by `scale` would see them; of a Pillow image of other values (I, F), in its range.
         timeout: seconds, for the whole call. Raises Error."""
-        retries = Retries(self._attempts, timeout)
+        retries = Retries(self._attempts, timeout, lambda: self._closed)
         source = source_of(picture)
         width, height = await self._shape(source, model, retries)
         query = query_of(width, height, positions, scale, model)
@@ -128,7 +130,7 @@ class AsyncClient:
 
     async def models(self, timeout: Optional[float] = 30) -> List[pb.Model]:
         """Every model of the server, failed ones too. timeout: seconds, for the whole call. Raises Error."""
-        retries = Retries(self._attempts, timeout)
+        retries = Retries(self._attempts, timeout, lambda: self._closed)
         found: List[pb.Model] = []
         token = ""
         while True:

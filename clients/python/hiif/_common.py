@@ -62,10 +62,12 @@ def error_of(error: Union[grpc.RpcError, Error]) -> Error:
 
 class Retries:
     """How long to wait before another attempt: RESOURCE_EXHAUSTED as the server said, for ten minutes in all;
-    UNAVAILABLE and broken streams longer and longer; everything else not at all."""
+    UNAVAILABLE and broken streams longer and longer, among them those that a server or a proxy cancels while the
+    client is not closed(); everything else not at all."""
 
-    def __init__(self, attempts: int, timeout: Optional[float]):
+    def __init__(self, attempts: int, timeout: Optional[float], closed: Callable[[], bool]):
         self._attempts = attempts
+        self._closed = closed
         self._end = None if timeout is None else time.monotonic() + timeout
         self._failed = 0
         self._overload = 0.0
@@ -86,7 +88,8 @@ class Retries:
             self._overload += wait
             if self._overload > MAX_OVERLOAD_WAIT or self._attempts <= 1:
                 raise error
-        elif error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS):
+        elif (error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS) or
+              (error.code == grpc.StatusCode.CANCELLED and not self._closed())):
             self._failed += 1
             if self._failed >= self._attempts:
                 raise error

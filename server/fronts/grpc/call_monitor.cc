@@ -38,7 +38,7 @@ void CallMonitor::Watch() {
           this));
       if (stop_) return;
       const absl::Time now = SteadyNow();
-      for (GrpcCall* call : calls_) call->LookAfter(now, write_timeout_, draining_);
+      for (GrpcCall* call : calls_) call->LookAfter(now, draining_);
     }
     absl::SleepFor(absl::Milliseconds(20));
   }

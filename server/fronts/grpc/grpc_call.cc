@@ -58,7 +58,7 @@ absl::Status GrpcCall::Alive() const {
     case Cut::kSlowReader:
       return ErrorWithReason(
           absl::StatusCode::kDeadlineExceeded, kReasonSlowReader,
-          absl::StrCat("nothing was read for ", absl::FormatDuration(monitor_->write_timeout())));
+          absl::StrCat("nothing was read for ", absl::FormatDuration(WriteTimeout())));
     case Cut::kSlowSender:
       return ErrorWithReason(absl::StatusCode::kDeadlineExceeded, kReasonSlowSender,
                              "too little was sent for too long");
@@ -130,12 +130,18 @@ void GrpcCall::CutOff(Cut cut, grpc_status_code code, const char* why) {
   grpc_call_cancel_with_status(context_->c_call(), code, why, nullptr);
 }
 
-void GrpcCall::LookAfter(absl::Time now, absl::Duration write_timeout, bool draining) {
+absl::Duration GrpcCall::WriteTimeout() const {
+  if (const int64_t own = own_write_timeout_ns_; own > 0) return absl::Nanoseconds(own);
+  const absl::Duration usual = monitor_->write_timeout();
+  return usual > absl::ZeroDuration() ? usual : absl::InfiniteDuration();
+}
+
+void GrpcCall::LookAfter(absl::Time now, bool draining) {
   const int64_t began = write_began_ns_;
   if (cut_ == Cut::kNone) {
-    if (began != 0 && write_timeout > absl::ZeroDuration() &&
+    if (began != 0 &&
         now - absl::FromUnixNanos(began) >
-            write_timeout + absl::Seconds(static_cast<double>(write_bytes_) / kLeastSpeed)) {
+            WriteTimeout() + absl::Seconds(static_cast<double>(write_bytes_) / kLeastSpeed)) {
       CutOff(Cut::kSlowReader, GRPC_STATUS_DEADLINE_EXCEEDED,
              "the client read nothing for too long");
     } else if (absl::ToUnixNanos(now) > expected_ns_) {

@@ -56,6 +56,10 @@ class GrpcCall : public Call {
   // The same for the one message of an answer, which gRPC sends when the handler is over. Without
   // it the answer is small.
   void BeginAnswer(int64_t bytes);
+  // Instead of the monitor's, for what follows.
+  void set_write_timeout(absl::Duration timeout) {
+    own_write_timeout_ns_ = absl::ToInt64Nanoseconds(timeout);
+  }
   // The handler is over, well or not: gRPC sends what is left.
   void BeginSending(bool ok);
   // What is awaited from the client must come until then, or the call is ended; InfiniteFuture:
@@ -68,13 +72,15 @@ class GrpcCall : public Call {
   // What the answer holds, until it is sent.
   void Keep(std::shared_ptr<void> held) { held_ = std::move(held); }
   // For the monitor.
-  void LookAfter(absl::Time now, absl::Duration write_timeout, bool draining);
+  void LookAfter(absl::Time now, bool draining);
 
   static constexpr int64_t kLeastSpeed = 1 << 20;  // bytes a second
 
  private:
   enum class Cut { kNone, kSlowReader, kSlowSender, kDraining };
   void CutOff(Cut cut, grpc_status_code code, const char* why);
+  // InfiniteDuration: never.
+  absl::Duration WriteTimeout() const;
 
   grpc::ServerContextBase* const context_;
   CallMonitor* const monitor_;
@@ -87,6 +93,7 @@ class GrpcCall : public Call {
   bool answered_ = false;
   std::atomic<int64_t> write_began_ns_ = 0;  // 0: no write under way
   std::atomic<int64_t> write_bytes_ = 0;
+  std::atomic<int64_t> own_write_timeout_ns_ = 0;  // 0: there is none
   std::atomic<int64_t> expected_ns_ = absl::ToUnixNanos(absl::InfiniteFuture());
   std::atomic<bool> idle_ = false;  // between the requests of a stream
   std::atomic<Cut> cut_ = Cut::kNone;

@@ -68,9 +68,10 @@ void SetArguments(const ServerConfig& config, int64_t buffer_bytes, grpc::Server
   builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindowBytes);
   builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // what FloodMeter is told
-  // A thread each call; some more, so that refusing what is too much has threads left.
+  // A thread each call; some more for answers and health checks that wait for their clients, so
+  // that refusing what is too much has threads left.
   grpc::ResourceQuota quota("hiif-server");
-  quota.SetMaxThreads(config.max_rpcs() + 32);
+  quota.SetMaxThreads(config.max_rpcs() + 40);
   quota.Resize(static_cast<size_t>(buffer_bytes));
   builder->SetResourceQuota(quota);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "server/core/caller_network.h"
 #include "server/core/request_id.h"
 #include "server/errors/guarded.h"
 #include "server/fronts/grpc/answers.h"
@@ -21,7 +22,8 @@ absl::Status RpcHandler::Authorize(const char* scope, GrpcCall* call) const {
 
 grpc::Status RpcHandler::Run(grpc::ServerContextBase* context, const char* method, GrpcCall* call,
                              const AskedRequestId& id, absl::Status so_far, const Body& body) {
-  const absl::Status slot = call->TakeSlot(calls_);
+  // Strangers take no place, however slowly they take their refusals.
+  const absl::Status slot = so_far.ok() ? call->TakeSlot(calls_) : absl::OkStatus();
   const absl::StatusOr<std::string> request_id = RequestId(id.field, id.asked);
   call->set_request_id(request_id.ok() ? *request_id : NewRequestId());
   context->AddInitialMetadata("hiif-request-id", call->request_id());
@@ -53,13 +55,34 @@ grpc::Status RpcHandler::Handle(grpc::ServerContext* context, const char* method
 grpc::Status RpcHandler::HandleHealth(grpc::ServerContext* context,
                                       const std::function<void()>& body) {
   auto call = std::make_unique<GrpcCall>(context, monitor_);
-  call->Keep(std::shared_ptr<void>(nullptr, [this](void*) { --health_; }));
-  const bool room = ++health_ <= kMostHealth;
-  if (room) body();
+  const std::string peer = CallerNetwork(call->Peer());
+  const bool room = EnterHealth(peer);
+  if (room) {
+    call->Keep(std::shared_ptr<void>(nullptr, [this, peer](void*) { LeaveHealth(peer); }));
+    body();
+  }
+  call->set_write_timeout(kHealthTime);
   call->BeginSending(room);
   KeepUntilSent(context, std::move(call));
   if (room) return grpc::Status::OK;
   return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many health checks wait for their answers"};
+}
+
+bool RpcHandler::EnterHealth(const std::string& peer) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = health_of_.find(peer);
+  if (health_ >= kMostHealth || (found != health_of_.end() && found->second >= kMostHealthOfPeer))
+    return false;
+  ++health_;
+  ++health_of_[peer];
+  return true;
+}
+
+void RpcHandler::LeaveHealth(const std::string& peer) {
+  absl::MutexLock lock(&mutex_);
+  --health_;
+  const auto found = health_of_.find(peer);
+  if (--found->second == 0) health_of_.erase(found);
 }
 
 }  // namespace hiif::server

@@ -2,12 +2,15 @@
 #ifndef SERVER_FRONTS_GRPC_HANDLER_H_
 #define SERVER_FRONTS_GRPC_HANDLER_H_
 
-#include <atomic>
 #include <functional>
+#include <map>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/status.h"
 #include "server/core/call.h"
@@ -37,7 +40,7 @@ class RpcHandler {
                       const AskedRequestId& id, const Body& body);
 
   // Runs a health check: without a token, a slot and a line in the log. ResourceExhausted where too
-  // many of them, each of which holds a thread, wait for their clients.
+  // many of them, each of which holds a thread, wait for their clients, or for this one.
   grpc::Status HandleHealth(grpc::ServerContext* context, const std::function<void()>& body);
 
   // Counts, records and logs one of a stream's requests as a call of its own.
@@ -54,12 +57,22 @@ class RpcHandler {
                    const AskedRequestId& id, absl::Status so_far, const Body& body);
 
  private:
-  static constexpr int kMostHealth = 8;
+  static constexpr int kMostHealth = 16;
+  static constexpr int kMostHealthOfPeer = 4;
+  // In which an answer must be taken: it is a few bytes, and others wait for its place.
+  static constexpr absl::Duration kHealthTime = absl::Seconds(2);
+
+  // False: there is no room.
+  bool EnterHealth(const std::string& peer);
+  void LeaveHealth(const std::string& peer);
 
   CallHandler* const calls_;
   CallMonitor* const monitor_;
   const char* const front_;
-  std::atomic<int> health_ = 0;  // health checks whose answers are not sent
+  absl::Mutex mutex_;
+  // Health checks whose answers are not sent; of each peer.
+  int health_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, int> health_of_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hiif::server

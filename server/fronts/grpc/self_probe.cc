@@ -14,7 +14,10 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/create_channel_posix.h"
+#include "grpcpp/impl/client_unary_call.h"
+#include "grpcpp/impl/rpc_method.h"
 #include "grpcpp/security/credentials.h"
+#include "grpcpp/support/byte_buffer.h"
 
 namespace hiif::server {
 namespace {
@@ -40,7 +43,25 @@ bool IsAnswer(const grpc::Status& status) {
   return status.ok() || status.error_code() == grpc::StatusCode::NOT_FOUND;
 }
 
+// Of a call: whatever the server itself says, also that there are too many.
+bool IsAnyAnswer(const grpc::Status& status) {
+  return status.error_code() != grpc::StatusCode::UNAVAILABLE &&
+         status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED;
+}
+
 }  // namespace
+
+grpc::Status CallWithoutMessage(const std::shared_ptr<grpc::Channel>& channel,
+                                absl::Duration timeout) {
+  static constexpr char kMethod[] = "/hiif.v1.SuperResolutionService/GetModel";
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  const grpc::Slice broken("\xff", 1);
+  grpc::ByteBuffer answer;
+  return grpc::internal::BlockingUnaryCall(
+      channel.get(), grpc::internal::RpcMethod(kMethod, grpc::internal::RpcMethod::NORMAL_RPC),
+      &context, grpc::ByteBuffer(&broken, 1), &answer);
+}
 
 bool AnswersHealthCheck(const Address& address, absl::Duration timeout) {
   grpc::ChannelArguments arguments;
@@ -109,8 +130,11 @@ bool SelfProbe::AskKept() {
       give_(ends[0]);
       kept_ = grpc::CreateInsecureChannelFromFd("self-probe", ends[1]);
     }
-    const grpc::Status status = Check(kept_, kTimeout);
-    if (IsAnswer(status)) return true;
+    grpc::Status status = Check(kept_, kTimeout);
+    if (IsAnswer(status)) {
+      status = CallWithoutMessage(kept_, kTimeout);
+      if (IsAnyAnswer(status)) return true;
+    }
     kept_ = nullptr;
     if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return false;
   }

@@ -11,13 +11,15 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
+#include "grpcpp/support/status.h"
 #include "server/config/address.h"
 
 namespace hiif::server {
 
 // A thread that asks the server for its health each second, in two ways: over a connection that it
-// keeps, which needs no new descriptor and no room among the others (whether the process is alive);
-// and over a new one, as a stranger would (whether strangers get in).
+// keeps, which needs no new descriptor and no room among the others (whether the process is alive,
+// and whether a call finds a thread); and over a new one, as a stranger would (whether strangers
+// get in).
 class SelfProbe {
  public:
   // give: hands one end of a connection to gRPC, in clear text. address: where the server listens,
@@ -52,6 +54,10 @@ class SelfProbe {
 // deaf.
 bool AnswersHealthCheck(const Address& address, absl::Duration timeout);
 bool AnswersTlsHandshake(const Address& address, absl::Duration timeout);
+// Whether a call of the service's own gets any answer; health checks need no thread of the calls'.
+// What is sent is no message of it: it comes to no handler, and is neither logged nor counted.
+grpc::Status CallWithoutMessage(const std::shared_ptr<grpc::Channel>& channel,
+                                absl::Duration timeout);
 
 }  // namespace hiif::server
 

@@ -1,6 +1,5 @@
 #include "server/fronts/grpc/upload.h"
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,14 +13,12 @@
 #include "server/core/order.h"
 #include "server/errors/errors.h"
 #include "server/fronts/grpc/grpc_stream.h"
+#include "server/fronts/upload_pace.h"
 #include "server/security/tokens.h"
 
 namespace hiif::server {
 namespace {
 
-// Within each read timeout a stream must bring this part of what it holds already: who holds much
-// must go on quickly, because others wait for the room.
-constexpr int64_t kLeastPart = 40;
 // Largest message before the chunks, but for the coordinates of a query.
 constexpr int64_t kMostHead = 64 << 10;
 constexpr size_t kMostChunk = 1 << 20;
@@ -133,8 +130,7 @@ class Upload : public Reactor {
                                           limits.max_file_bytes));
     HIIF_RETURN_IF_ERROR(Hold(bytes));
     bytes_ += message_.chunk();
-    lately_ += bytes;
-    if (lately_ >= std::max<int64_t>(1, held / kLeastPart)) Expect();
+    if (pace_.GoesOn(held + bytes)) Expect();
     return absl::OkStatus();
   }
 
@@ -145,7 +141,6 @@ class Upload : public Reactor {
   }
 
   void Expect() {
-    lately_ = 0;
     const absl::Duration timeout = environment_.limits.read_timeout;
     call_.ExpectUntil(timeout > absl::ZeroDuration() ? SteadyNow() + timeout
                                                      : absl::InfiniteFuture());
@@ -196,7 +191,7 @@ class Upload : public Reactor {
   int64_t messages_ = 0;  // taken
   bool reading_ = true;
   int64_t counted_ = 0;  // taken of the budget
-  int64_t lately_ = 0;   // bytes since the time for them was set
+  UploadPace pace_;
 };
 
 using UpscaleReactor = grpc::ServerBidiReactor<v1::UpscaleUploadRequest, v1::UpscaleResponse>;

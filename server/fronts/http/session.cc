@@ -201,6 +201,8 @@ void Session::OnHead() {
   parser_->set_max_body(exchange_->max_body());
   phase_ = Phase::kBody;
   body_since_ = SteadyNow();
+  body_due_ = body_since_ + host_->limits().read;
+  pace_ = {};
   SetTimer(host_->limits().read);
   if (const absl::Status fits = parser_->CheckAnnounced(); !fits.ok())
     return RefuseBody(fits, kTooLarge);
@@ -230,9 +232,11 @@ void Session::ProcessBody() {
   if (position_ == before && unread_.size() - position_ > input_.size())
     return RefuseBody(absl::InvalidArgumentError("body: the head of a chunk is too long"), 0);
   const absl::Duration pause = host_->limits().read;
+  const absl::Time now = SteadyNow();
+  if (pace_.GoesOn(parser_->body_bytes())) body_due_ = now + pause;
   const absl::Time slowest =
       body_since_ + 2 * pause + absl::Seconds(parser_->body_bytes() / kBodyRate);
-  SetTimer(std::min(pause, slowest - SteadyNow()));
+  SetTimer(std::min(body_due_, slowest) - now);
 }
 
 void Session::BadRequest(int http_status, absl::string_view what) {

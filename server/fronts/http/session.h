@@ -21,6 +21,7 @@
 #include "server/fronts/http/parser.h"
 #include "server/fronts/http/session_limits.h"
 #include "server/fronts/http/transport.h"
+#include "server/fronts/upload_pace.h"
 
 namespace hiif::server::http {
 
@@ -117,6 +118,8 @@ class Session : public std::enable_shared_from_this<Session>, private Responder 
   std::optional<RequestParser> parser_;
   std::unique_ptr<Exchange> exchange_;
   absl::Time body_since_;
+  absl::Time body_due_;  // of its next part
+  UploadPace pace_;
   int64_t lingered_ = 0;
   std::string text_;  // being written by the I/O thread
   bool writing_ = false;

@@ -10,7 +10,7 @@ struct SessionLimits {
   absl::Duration handshake;  // for TLS, and for the head of a request
   absl::Duration idle;       // between requests
   absl::Duration age;        // older connections get no further request
-  absl::Duration read;       // a pause of a body
+  absl::Duration read;       // for the next part of a body
   absl::Duration write;      // a piece of an answer that is not taken
 };
 

@@ -177,7 +177,7 @@ absl::Status UpscaleExchange::Upscale(absl::string_view body, Responder* respond
 }
 
 void UpscaleExchange::Run(std::string body, Responder* responder) {
-  const CallHandler::Slot slot(environment_.calls);
+  CallHandler::Slot slot(environment_.calls);
   call_.set_responder(responder);
   CallReport report;
   absl::Status status = slot.Check();

@@ -220,9 +220,11 @@ grpc::Status InferenceServiceImpl::ModelStreamInfer(
       [&](GrpcCall* call, CallReport*) -> absl::Status {
         const int streams = ++streams_;
         const auto end = absl::MakeCleanup([this] { --streams_; });
-        if (streams > environment_.max_streams)
+        if (streams > environment_.max_streams) {
+          environment_.metrics->Rejected(kReasonQueueFull);
           return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
                                  "too many streams at once", absl::Seconds(1));
+        }
         const absl::Time arrival = call->arrival();
         const std::string stream_id = call->request_id();
         const auto next = [&](inference::ModelInferRequest* request) {
@@ -241,6 +243,8 @@ grpc::Status InferenceServiceImpl::ModelStreamInfer(
         while (true) {
           inference::ModelInferRequest request;  // a new one: an old one's memory would stay
           if (!next(&request)) break;
+          // The token may have been taken back since the stream began.
+          HIIF_RETURN_IF_ERROR(environment_.handler->Authorize(kScopeUpscale, call));
           const absl::StatusOr<std::string> request_id = RequestId("id", request.id());
           call->set_request_id(request_id.ok() ? *request_id : NewRequestId());
           const absl::Time deadline = call->deadline();

@@ -28,6 +28,7 @@ struct InferenceEnvironment {
   absl::Duration stream_idle;  // one that brings no request for so long is ended; 0: never
   bool model_control = false;  // load and unload
   std::function<bool()> ready;
+  Metrics* metrics = nullptr;
 };
 
 class InferenceServiceImpl final : public UnservedCalls {

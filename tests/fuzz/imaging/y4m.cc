@@ -12,5 +12,6 @@ FUZZ_TARGET(y4m) {
   frame.resize(format->FrameBytes());
   const auto rgb = hiif::FrameToRgb(*format, frame);
   FUZZ_CHECK(static_cast<int64_t>(hiif::FrameFromRgb(*format, rgb).size()) == format->FrameBytes());
-  FUZZ_CHECK(hiif::ParseY4mHeader(hiif::Y4mHeader(hiif::Resized(*format, {50, 70}))).ok());
+  FUZZ_CHECK(
+      hiif::ParseY4mHeader(hiif::Y4mHeader(hiif::Resized(*format, format->size, {50, 70}))).ok());
 }

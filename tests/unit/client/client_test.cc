@@ -220,6 +220,26 @@ TEST(ClientTest, GivesUpAfterTheAttempts) {
   EXPECT_EQ(server.calls().size(), 3);
 }
 
+// By a proxy that ends the stream, for example.
+TEST(ClientTest, ACallThatOthersCancelIsABrokenStream) {
+  const grpc::Status cancelled(grpc::StatusCode::CANCELLED, "reset");
+  TileServer server;
+  RetryPolicy policy;
+  policy.max_attempts = 3;
+  const auto image = Image(100, 70);
+  const auto client = Connect(server.address(), policy);
+  server.SetScript({{.fail = cancelled}, {.fail = cancelled, .after_tiles = 2}});
+  const auto output = client->UpscaleToMemory({.raw = &image}, Twice());
+  ASSERT_TRUE(output.ok()) << output.status();
+  ExpectWhole(*output, 200, 140);
+  EXPECT_EQ(server.calls().size(), 3);
+  server.SetScript(std::vector<Step>(10, {.fail = cancelled}));
+  const auto never = client->UpscaleToMemory({.raw = &image}, Twice());
+  EXPECT_TRUE(absl::IsCancelled(never.status())) << never.status();
+  EXPECT_THAT(never.status().message(), HasSubstr("by the server or a proxy: reset"));
+  EXPECT_EQ(server.calls().size(), 6);
+}
+
 TEST(ClientTest, ProgressGivesNewAttempts) {
   TileServer server;
   RetryPolicy policy;

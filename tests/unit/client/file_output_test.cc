@@ -1,9 +1,13 @@
 #include "client/cli/file_output.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,6 +16,7 @@
 #include "base/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "imaging/probe.h"
 
 namespace hiif::cli {
 namespace {
@@ -53,7 +58,7 @@ FileOutputOptions Options(const std::string& path) {
   FileOutputOptions options;
   options.path = path;
   options.format = ImageFormat::kPpm;
-  options.input = {kSide, kSide};
+  options.part = {kSide, kSide};
   return options;
 }
 
@@ -126,6 +131,46 @@ TEST_F(FileOutputTest, APipeThatGotNothingIsNotClosedBeforeTheEnd) {
   ASSERT_TRUE(output.Tile(Tile()).ok());
   ASSERT_TRUE(output.Commit().ok());
   EXPECT_EQ(Received(), Whole());
+}
+
+// Nobody opens the pipe, or nobody reads from it.
+TEST_F(FileOutputTest, AStopEndsTheWaitForAReader) {
+  const std::string path = (root_ / "pipe.ppm").string();
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  for (const bool opened : {false, true}) {
+    const int reader = opened ? open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+    std::stop_source source;
+    FileOutputOptions options = Options(path);
+    options.stop = source.get_token();
+    FileOutput output(std::move(options));
+    const std::jthread stopper([&source] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      source.request_stop();
+    });
+    absl::Status status = output.Begin(Header());
+    EXPECT_EQ(status.ok(), opened) << status;
+    if (status.ok()) status = output.Tile(Tile());
+    EXPECT_TRUE(absl::IsCancelled(status)) << status;
+    if (reader >= 0) close(reader);
+  }
+}
+
+// What is enlarged may be a part of the input: its pixels grow as all of them do.
+TEST_F(FileOutputTest, PrintSizeIsThatOfThePart) {
+  FileOutputOptions options = Options((root_ / "out.png").string());
+  options.format = ImageFormat::kPng;
+  options.part = {kSide / 4, kSide / 2};
+  options.metadata.ppi_x = options.metadata.ppi_y = 300;
+  options.metadata_options.ppi_mode = MetadataOptions::Ppi::kPrintSize;
+  const std::string path = options.path;
+  FileOutput output(std::move(options));
+  ASSERT_TRUE(output.Begin(Header()).ok());
+  ASSERT_TRUE(output.Tile(Tile()).ok());
+  ASSERT_TRUE(output.Commit().ok());
+  const auto info = Probe(ReadFile(path).value());
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_NEAR(info->metadata.ppi_x, 600, 0.1);
+  EXPECT_NEAR(info->metadata.ppi_y, 1200, 0.1);
 }
 
 }  // namespace

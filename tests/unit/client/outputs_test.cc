@@ -61,6 +61,7 @@ TEST_F(OutputsTest, Names) {
   EXPECT_EQ(NameOf({.label = "x2"}, {"a.gif", "a.gif"}), "a_x2.png") << "256 colours";
   EXPECT_EQ(NameOf({.label = "x2", .animation = true}, {"a.gif", "a.gif"}), "a_x2.webp");
   EXPECT_EQ(NameOf({.format = "gif", .label = "x2"}, {"a.gif", "a.gif"}), "a_x2.gif");
+  EXPECT_EQ(NameOf({.label = "x2"}, {"d/.png", ".png"}), "d/.png_x2.png") << "an extension alone";
 }
 
 TEST_F(OutputsTest, RefusesWhatCannotBe) {
@@ -156,7 +157,7 @@ TEST_F(OutputsTest, ResumeRedoesWhatIsOlderThanItsInput) {
   EXPECT_TRUE(ExistsPolicy(Exists::kError, true).Decide(Touch("in.png"), "none.png")->write);
 }
 
-TEST_F(OutputsTest, RemovesTemporariesOfProcessesThatAreGone) {
+TEST_F(OutputsTest, FindsTemporariesOfProcessesThatAreGone) {
   // Above the kernel's largest process number; this process; one that is another program.
   Touch("a.png.4194999.Ab12Cd.part");
   Touch(absl::StrCat("b.png.", getpid(), ".Ab12Cd.part"));
@@ -165,14 +166,49 @@ TEST_F(OutputsTest, RemovesTemporariesOfProcessesThatAreGone) {
   Touch("keep.png.4194999.Ab12Cd.part");   // of other outputs
   Touch("keep.part");
   Touch("keep.png");
-  RemoveStaleTemporaries(root_.string(), {(root_ / "a.png").string(), (root_ / "b.png").string(),
-                                          (root_ / "c.png").string()});
+  std::set<std::string> found;
+  for (const StaleTemporary& stale :
+       FindStaleTemporaries({(root_ / "a.png").string(), "", (root_ / "." / "b.png").string(),
+                             (root_ / "c.png").string()})) {
+    found.insert(absl::StrCat(stale.output, " ", fs::path(stale.place).filename().string()));
+    EXPECT_TRUE(fs::remove(stale.path));
+  }
+  EXPECT_EQ(found, (std::set<std::string>{"0 a.png", "0 a-001.png", "2 b.png", "3 c.png"}));
   int left = 0;
   for (const auto& entry : fs::directory_iterator(root_)) {
     EXPECT_THAT(entry.path().filename().string(), HasSubstr("keep"));
     ++left;
   }
   EXPECT_EQ(left, 3);
+}
+
+// It lies where a link leads; it says that its output may be a part, until that is made again.
+TEST_F(OutputsTest, WhatMayBeHalfMadeIsMadeAgain) {
+  fs::create_directories(root_ / "real");
+  const std::string name = Touch("real/a.png");
+  const std::string link = (root_ / "link.png").string();
+  fs::create_symlink("real/a.png", link);
+  const std::string input = Touch("in.png", 50);
+  EXPECT_FALSE(ExistsPolicy(Exists::kError, true).Decide(input, link)->write);
+  Touch("real/a.png.4194999.Ab12Cd.part");
+  const auto stale = FindStaleTemporaries({link});
+  ASSERT_EQ(stale.size(), 1);
+  for (const std::string& output : {name, link})
+    EXPECT_TRUE(ExistsPolicy(Exists::kError, true, {.half_made = {stale[0].place}})
+                    .Decide(input, output)
+                    ->write);
+}
+
+TEST_F(OutputsTest, NoOutputReplacesAnotherInput) {
+  const std::string one = Touch("a.jpg");
+  const std::string other = Touch("a.png");
+  const RunFiles known{.inputs = {{FileOf(one), one}, {FileOf(other), other}}};
+  const auto refused = ExistsPolicy(Exists::kOverwrite, false, known).Decide(one, other);
+  EXPECT_TRUE(absl::IsAlreadyExists(refused.status())) << refused.status();
+  EXPECT_THAT(refused.status().message(), HasSubstr(absl::StrCat("replace ", other)));
+  EXPECT_TRUE(ExistsPolicy(Exists::kOverwrite, false, known).Decide(other, other)->write);
+  EXPECT_FALSE(ExistsPolicy(Exists::kSkip, false, known).Decide(one, other)->write);
+  EXPECT_NE(ExistsPolicy(Exists::kRename, false, known).Decide(one, other)->path, other);
 }
 
 }  // namespace

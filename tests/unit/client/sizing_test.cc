@@ -33,6 +33,8 @@ TEST(SizingTest, EveryWayToSayASize) {
 TEST(SizingTest, TheRegionOfACropIsAsLargeAsTheCropEnlarged) {
   const OutputPlan plan = PlanOf({.scale = 2.5, .crop = "10,20,33,41"}, {100, 120});
   EXPECT_EQ(plan.size(), (Grid{103, 83}));  // 102.5 and 82.5, half up
+  EXPECT_EQ(plan.part, (Grid{41, 33}));
+  EXPECT_EQ(PlanOf({.scale = 2.5}, {100, 120}).part, (Grid{100, 120}));
   EXPECT_EQ(plan.region.x, 25);
   EXPECT_EQ(plan.region.y, 50);
   EXPECT_GE(plan.whole.width, plan.region.x + plan.region.width);

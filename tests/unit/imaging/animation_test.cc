@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "imaging/bytes.h"
 #include "imaging/container/png.h"
+#include "imaging/decode.h"
 #include "imaging/writer.h"
 #include "tests/unit/imaging/files.h"
 
@@ -193,16 +194,111 @@ TEST(ApngTest, FramesOutsideTheCanvasAreRefused) {
   AppendBigEndian(2, 4, &control);
   AppendBigEndian(0, 4, &control);
   const std::string head = absl::StrCat(still.substr(0, 33), MakePngChunk("acTL", control));
+  const std::string second =
+      absl::StrCat(Chunk(1, {20, 12, 0, 0}, 1, 0, 0, 0), MakePngChunk("fdAT", "1234..."));
   for (const std::vector<uint32_t>& place : {std::vector<uint32_t>{20, 12, 1, 0},
                                              {20, 12, 0xffffffff, 0},
                                              {0, 12, 0, 0},
                                              {0xffffffff, 0xffffffff, 0, 0}}) {
-    const std::string file = absl::StrCat(head, Chunk(0, place, 1, 0, 0, 0), still.substr(33));
+    const std::string file =
+        absl::StrCat(head, Chunk(0, place, 1, 0, 0, 0), still.substr(33, still.size() - 33 - 12),
+                     second, still.substr(still.size() - 12));
     EXPECT_THAT(AnimationReader::Open(file).status().message(), HasSubstr("canvas"));
+    for (const int frame : {0, 1})
+      EXPECT_THAT(Probe(file, {}, frame).status().message(), HasSubstr("canvas"));
   }
-  // Without data of frames: nothing to show.
+  // Without data of frames it is a picture.
   EXPECT_THAT(AnimationReader::Open(absl::StrCat(head, still.substr(33))).status().message(),
-              HasSubstr("no frame"));
+              HasSubstr("no animation"));
+}
+
+std::string DataOf(const std::string& png) {
+  std::string out;
+  for (size_t at = kPngSignatureBytes; const auto chunk = NextPngChunk(png, at);) {
+    if (chunk->type == "IDAT") absl::StrAppend(&out, chunk->data);
+    at = chunk->end;
+  }
+  return out;
+}
+
+// Six frames: whole, and parts that replace or cover, with every way to go.
+std::string Parts(int channels) {
+  struct Part {
+    std::vector<uint32_t> place;
+    int dispose, blend;
+  };
+  const Part parts[] = {{{20, 12, 0, 0}, 0, 0}, {{9, 5, 3, 2}, 0, 1},   {{8, 8, 10, 4}, 2, 0},
+                        {{6, 6, 1, 1}, 1, 1},   {{20, 12, 0, 0}, 0, 0}, {{5, 9, 15, 0}, 0, 1}};
+  std::string control;
+  AppendBigEndian(std::size(parts), 4, &control);
+  AppendBigEndian(0, 4, &control);
+  std::string file;
+  int sequence = 0;
+  for (size_t i = 0; i < std::size(parts); ++i) {
+    const auto& [place, dispose, blend] = parts[i];
+    const std::string png =
+        Save(Make<uint8_t>(static_cast<int>(place[0]), static_cast<int>(place[1]), channels,
+                           [&](int x, int y, int b) {
+                             return b == 3 ? (x + y) % 3 * 255 / 2
+                                           : 30 * static_cast<int>(i) + 5 * x + 7 * b;
+                           }),
+             ".png");
+    if (i == 0) file = absl::StrCat(png.substr(0, 33), MakePngChunk("acTL", control));
+    absl::StrAppend(&file, Chunk(sequence++, place, 1, 0, dispose, blend));
+    std::string data;
+    if (i > 0) AppendBigEndian(sequence++, 4, &data);
+    absl::StrAppend(&file, MakePngChunk(i == 0 ? "IDAT" : "fdAT", data + DataOf(png)));
+  }
+  return file + MakePngChunk("IEND", "");
+}
+
+TEST(ApngTest, ANamedFrameIsTheOneThatIsShown) {
+  for (const int channels : {3, 4}) {
+    const std::string file = Parts(channels);
+    const auto reader = AnimationReader::Open(file);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    const int read = (*reader)->info().channels;
+    EXPECT_EQ(read, 4);
+    for (int i = 0; i < 6; ++i) {
+      SCOPED_TRACE(i);
+      const auto shown = (*reader)->Next();
+      ASSERT_TRUE(shown.ok()) << shown.status();
+      const auto info = Probe(file, {}, i);
+      ASSERT_TRUE(info.ok()) << info.status();
+      EXPECT_EQ(info->frames, 6);
+      EXPECT_EQ(info->channels, read);
+      const auto picture = Decode(file, {.frame = i});
+      ASSERT_TRUE(picture.ok()) << picture.status();
+      ASSERT_EQ(picture->size(), kSize);
+      for (int64_t p = 0; p < kSize.width * kSize.height; ++p) {
+        const auto* expected = reinterpret_cast<const uint8_t*>((*shown)->samples.data()) + 4 * p;
+        const int alpha = picture->alpha.empty() ? 255 : picture->alpha.samples[p];
+        ASSERT_EQ(alpha, expected[3]) << p;
+        // What lies under half of it may have been continued from beside it.
+        for (int c = 0; c < 3 && alpha == 255; ++c)
+          ASSERT_EQ(+picture->colour->samples[3 * p + c], +expected[c]) << p;
+      }
+    }
+    EXPECT_THAT(Decode(file, {.frame = 6}).status().message(), HasSubstr("frame 6"));
+  }
+}
+
+// Some kilobytes that ask for a canvas a thousand times.
+TEST(ApngTest, LateFramesAreWork) {
+  std::string header;
+  for (const uint32_t side : {7000, 7000}) AppendBigEndian(side, 4, &header);
+  header += std::string("\x08\x06\0\0\0", 5);
+  std::string control;
+  for (const uint32_t number : {1000, 0}) AppendBigEndian(number, 4, &control);
+  std::string file = absl::StrCat("\x89PNG\r\n\x1a\n", MakePngChunk("IHDR", header),
+                                  MakePngChunk("acTL", control));
+  for (int i = 0; i < 1000; ++i)
+    absl::StrAppend(&file, Chunk(i, {7000, 7000, 0, 0}, 1, 0, 0, 1),
+                    MakePngChunk(i == 0 ? "IDAT" : "fdAT", "1234..."));
+  file += MakePngChunk("IEND", "");
+  EXPECT_EQ(Probe(file)->frames, 1000);
+  EXPECT_TRUE(Probe(file, {}, 3).ok());
+  EXPECT_THAT(Probe(file, {}, 900).status().message(), HasSubstr("million pixels"));
 }
 
 }  // namespace

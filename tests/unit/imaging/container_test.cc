@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -129,9 +130,9 @@ TEST(ReadExif, AsOthersReadIt) {
   // A directory that says more than it has.
   const absl::string_view cut("MM\0*\0\0\0\x08\0\x1e\x01\x12\0\x03\0\0\0\x01\0\x03\0\0", 22);
   EXPECT_EQ(ReadExif(cut).orientation, 3);
-  EXPECT_EQ(ReadExif(UpdatedExif(cut, {1, 1}, 0, 0)).orientation, 1);
+  EXPECT_EQ(ReadExif(UpdatedExif(cut, {.size = {1, 1}})).orientation, 1);
   for (const std::string& block : {Exif({Entry(0x0112, 3, 40, 6)}), Exif({Entry(0x0112, 1, 1, 8)})})
-    EXPECT_EQ(ReadExif(UpdatedExif(block, {1, 1}, 0, 0)).orientation, 1);
+    EXPECT_EQ(ReadExif(UpdatedExif(block, {.size = {1, 1}})).orientation, 1);
 }
 
 TEST(CheckExif, EntriesThatShareBytes) {
@@ -145,6 +146,59 @@ TEST(CheckExif, EntriesThatShareBytes) {
   for (const TiffEntry& e : SplitExif(Exif({Entry(0x8769, 4, 1, 26)}) + block.substr(8)).details)
     copied += e.value.size();
   EXPECT_LE(copied, block.size() + 26);
+}
+
+// Two rationals behind the one directory.
+std::string ExifWithResolution(uint16_t orientation, uint32_t x, uint32_t y) {
+  constexpr uint32_t kBehind = 8 + 2 + 3 * 12 + 4;
+  std::string out = Exif({Entry(0x0112, 3, 1, orientation), Entry(0x011a, 5, 1, kBehind),
+                          Entry(0x011b, 5, 1, kBehind + 8)});
+  for (const uint32_t number : {x, uint32_t{1}, y, uint32_t{1}})
+    AppendLittleEndian(number, 4, &out);
+  return out;
+}
+
+TEST(UpdatedExif, ResolutionsOfATurnedPicture) {
+  const std::string exif = ExifWithResolution(6, 204, 98);
+  const auto ppi = [](const std::string& block) {
+    const ExifFacts facts = ReadExif(block);
+    return std::pair(facts.ppi_x, facts.ppi_y);
+  };
+  EXPECT_EQ(ppi(UpdatedExif(exif, {.size = {1, 1}})), std::pair(204.0, 98.0));
+  EXPECT_EQ(ppi(UpdatedExif(exif, {.size = {1, 1}, .sideways = true})), std::pair(98.0, 204.0));
+  EXPECT_EQ(ppi(UpdatedExif(exif, {.size = {1, 1}, .ppi_x = 300, .ppi_y = 150, .sideways = true})),
+            std::pair(300.0, 150.0));
+}
+
+TEST(UpdatedExif, TheColourSpaceOfWhatWasConverted) {
+  constexpr uint32_t kDetails = 8 + 2 + 12 + 4;
+  constexpr uint32_t kRules = kDetails + 2 + 2 * 12 + 4;
+  for (const uint32_t space : {2u, 0xffffu}) {
+    std::string exif = Exif({Entry(0x8769, 4, 1, kDetails)});
+    exif += Exif({Entry(0xa001, 3, 1, space), Entry(0xa005, 4, 1, kRules)}).substr(8);
+    exif += Exif({Entry(0x0001, 2, 4, 'R' | '0' << 8 | '3' << 16)}).substr(8);
+    EXPECT_EQ(UpdatedExif(exif, {.size = {1, 1}}), exif) << "as the pixels still are";
+    const std::string updated = UpdatedExif(exif, {.size = {1, 1}, .srgb = true});
+    EXPECT_EQ(ReadTiffDirectory(updated, kDetails).Integer(0xa001), 1);
+    EXPECT_EQ(ReadTiffDirectory(updated, kRules).Find(1)->value, absl::string_view("R98", 4));
+  }
+}
+
+TEST(UpdatedXmp, ResolutionAndColourSpaceOfWhatWasChanged) {
+  const std::string xmp =
+      "<x:xmpmeta xmlns:x='adobe:ns:meta/' xmlns:t='http://ns.adobe.com/tiff/1.0/' "
+      "xmlns:e='http://ns.adobe.com/exif/1.0/' xmlns:p='http://ns.adobe.com/photoshop/1.0/'>"
+      "<d t:XResolution='204/1' e:ColorSpace='65535' p:ICCProfile='Adobe RGB (1998)'>"
+      "<t:YResolution>98/1</t:YResolution></d></x:xmpmeta>";
+  const std::string as_it_was = UpdatedXmp(xmp, {{10, 10}, {20, 20}});
+  EXPECT_THAT(as_it_was, HasSubstr("XResolution=\"204/1\""));
+  EXPECT_THAT(as_it_was, HasSubstr("ColorSpace=\"65535\""));
+  const std::string out =
+      UpdatedXmp(xmp, {.input = {10, 10}, .size = {20, 20}, .sideways = true, .srgb = true});
+  EXPECT_THAT(out, HasSubstr("XResolution=\"98/1\""));
+  EXPECT_THAT(out, HasSubstr("<t:YResolution>204/1<"));
+  EXPECT_THAT(out, HasSubstr("ColorSpace=\"1\""));
+  EXPECT_THAT(out, HasSubstr("ICCProfile=\"sRGB"));
 }
 
 TEST(UpdatedXmp, OrientationOnlyWhereItWasApplied) {
@@ -260,9 +314,22 @@ TEST(ReadPng, ADamagedProfileIsUnpackedOnce) {
 }
 
 TEST(ReadPng, CountsTheFramesOfAnAnimation) {
-  const auto info = Probe(PngWith({MakePngChunk("acTL", Numbers({7, 0}))}));
-  ASSERT_TRUE(info.ok()) << info.status();
-  EXPECT_EQ(info->frames, 7);
+  const std::string control = MakePngChunk("fcTL", std::string(26, '\0'));
+  const std::string data = MakePngChunk("fdAT", "1234...");
+  for (const uint32_t said : {2u, 7u, 1000000u, 0xffffffffu}) {
+    std::vector<std::string> chunks = {MakePngChunk("acTL", Numbers({said, 0}))};
+    for (int i = 0; i < 3; ++i) chunks.insert(chunks.end(), {control, data});
+    chunks.push_back(control);  // of nothing
+    // The picture itself comes behind them, so it is the data of the last one.
+    const auto info = Probe(PngWith(chunks));
+    ASSERT_TRUE(info.ok()) << info.status();
+    EXPECT_EQ(info->frames, std::min(said, 4u));
+    EXPECT_EQ(info->warnings.size(), said > 4 ? 1 : 0);
+  }
+  const auto still = Probe(PngWith({MakePngChunk("acTL", Numbers({1000000, 0}))}));
+  ASSERT_TRUE(still.ok()) << still.status();
+  EXPECT_EQ(still->frames, 1);
+  EXPECT_THAT(still->warnings, ElementsAre(HasSubstr("0 are there")));
 }
 
 // A classic TIFF of uncompressed pages; each entry list is complete but for the position of the
@@ -337,9 +404,53 @@ TEST(ReadTiff, OnlyTransparencyIsTransparency) {
   const auto picture = Decode(with_extra(0));
   ASSERT_TRUE(picture.ok()) << picture.status();
   EXPECT_EQ(picture->colour->samples[3], 14);  // the second pixel's first sample: 2 * 7
-  const auto associated = Decode(with_extra(1));
-  ASSERT_TRUE(associated.ok()) << associated.status();
-  EXPECT_TRUE(associated->has_alpha());
+  EXPECT_EQ(Probe(with_extra(1))->channels, 2);
+}
+
+// A pixel of grey and transparency, as they lie in the file, in a TIFF of such pixels.
+template <typename T>
+std::string GreyAndAlpha(T grey, T alpha, uint32_t kind) {
+  constexpr uint32_t kBits = 8 * sizeof(T);
+  constexpr uint32_t kFormat = std::is_floating_point_v<T> ? 3 : 1;
+  auto entries = Grey(8, 8, kBits, kFormat, 2);
+  entries[2] = Entry(258, 3, 2, kBits | kBits << 16);
+  entries[8] = Entry(339, 3, 2, kFormat | kFormat << 16);
+  entries.push_back(Entry(338, 3, 1, kind));
+  constexpr size_t kBytes = 8 * 8 * 2 * sizeof(T);
+  std::string file = Tiff({entries}, kBytes);
+  for (size_t at = file.size() - kBytes; at < file.size(); at += 2 * sizeof(T)) {
+    std::memcpy(file.data() + at, &grey, sizeof(T));
+    std::memcpy(file.data() + at + sizeof(T), &alpha, sizeof(T));
+  }
+  return file;
+}
+
+template <typename T>
+void ExpectDivided(T stored, T alpha, T straight) {
+  for (const uint32_t kind : {1u, 2u}) {
+    const auto picture = Decode(GreyAndAlpha<T>(stored, alpha, kind));
+    ASSERT_TRUE(picture.ok()) << picture.status();
+    EXPECT_EQ(testing::At<T>(picture->colour->samples, 30), kind == 1 ? straight : stored);
+    EXPECT_EQ(testing::At<T>(picture->alpha.samples, 10), alpha);
+  }
+}
+
+// Once, whatever the decoder does with it.
+TEST(ReadTiff, AssociatedTransparencyIsDividedOnce) {
+  ExpectDivided<uint8_t>(32, 128, 64);
+  ExpectDivided<uint16_t>(8192, 32768, 16384);
+  ExpectDivided<float>(0.125f, 0.5f, 0.25f);
+}
+
+TEST(ReadTiff, ExifOfThePageThatIsAskedFor) {
+  const auto described = [](char c) {
+    return With(Grey(32, 24), Entry(270, 2, 4, static_cast<uint32_t>(c) * 0x010101));
+  };
+  const std::string file = Tiff({described('a'), described('b'), Grey(32, 24)}, 32 * 24);
+  const auto exif = [&file](int frame) { return Probe(file, {}, frame)->metadata.exif; };
+  EXPECT_THAT(exif(0), HasSubstr("aaa"));
+  EXPECT_THAT(exif(1), HasSubstr("bbb"));
+  EXPECT_EQ(exif(2), "");
 }
 
 TEST(ReadTiff, UnsupportedIsNotDamaged) {
@@ -621,7 +732,27 @@ TEST(ReadPpm, EverySampleIsThere) {
        {"P3\n7000 7000\n255\n1 2 3\n", "P2 2 2 255 1 2 3", "P2 2 2 255 1 2 3 x",
         "P2 2 2 255 1 2 3 256", "P1 2 2 011", "P1 2 2 0112", "P5 20 20 255\nabc", "P6 4 4 70000\n",
         "P6 -4 4 255\n", "P4 90 9\nab"})
-    EXPECT_THAT(Probe(file).status().message(), HasSubstr("damaged or truncated")) << file;
+    EXPECT_THAT(Decode(file).status().message(), HasSubstr("damaged or truncated")) << file;
+}
+
+// A header is read within limits that take no notice of what is behind it.
+TEST(ReadPpm, TheHeaderConvertsNothing) {
+  constexpr int kSide = 1500;
+  std::string words;
+  for (int i = 0; i < 3 * kSide * kSide; ++i) words += "9 ";
+  for (const std::string& file :
+       {absl::StrFormat("P6 %d %d 4095\n", kSide, kSide) + std::string(6 * kSide * kSide, '\1'),
+        absl::StrFormat("P3 %d %d 4095\n", kSide, kSide) + words}) {
+    const auto read = ReadPpm(file, {}, Purpose::kHeader);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_LT(read->made[0].size(), 100);
+    const auto info = Probe(file);
+    ASSERT_TRUE(info.ok()) << info.status();
+    EXPECT_EQ(info->size, (Grid{kSide, kSide}));
+    EXPECT_EQ(info->type, SampleType::kU16);
+    EXPECT_EQ(Decode(file)->size(), info->size);
+  }
+  EXPECT_FALSE(Probe("P3\n7000 7000\n255\n1 2 3\n").ok());
 }
 
 std::vector<int> GreyOf(const std::string& file) {
@@ -656,7 +787,8 @@ TEST(ReadPpm, CommentsAreKept) {
                                  "P2\n# by hand\n2 1\n#two\n255\n1 2 # high"}) {
     const auto info = Probe(file);
     ASSERT_TRUE(info.ok()) << info.status();
-    EXPECT_EQ(info->metadata.comment, "by hand\ntwo" + std::string(file[1] == '5' ? "\nhigh" : ""));
+    EXPECT_EQ(info->metadata.comment, "by hand\ntwo\nhigh");
+    EXPECT_EQ(Decode(file)->metadata.comment, info->metadata.comment);
   }
   EXPECT_EQ(Probe("P4 8 1\n#")->metadata.comment, "");
 }

@@ -37,10 +37,16 @@ TEST(Y4m, HeadersSayWhatFramesHold) {
 
 TEST(Y4m, AnotherSizeKeepsTheRest) {
   const VideoFormat in = Parse("YUV4MPEG2 W100 H50 F30000:1001 Ip A4:3 C422 XA=b");
-  EXPECT_EQ(Y4mHeader(Resized(in, {125, 250})),
+  EXPECT_EQ(Y4mHeader(Resized(in, in.size, {125, 250})),
             "YUV4MPEG2 W250 H125 F30000:1001 Ip A4:3 C422 XA=b");
-  EXPECT_EQ(Y4mHeader(Resized(in, {100, 100})),
+  EXPECT_EQ(Y4mHeader(Resized(in, in.size, {100, 100})),
             "YUV4MPEG2 W100 H100 F30000:1001 Ip A8:3 C422 XA=b");
+}
+
+TEST(Y4m, APartKeepsTheShapeOfItsPixels) {
+  const VideoFormat in = Parse("YUV4MPEG2 W64 H48 A1:1");
+  EXPECT_EQ(Y4mHeader(Resized(in, {24, 16}, {48, 32})), "YUV4MPEG2 W32 H48 A1:1");
+  EXPECT_EQ(Y4mHeader(Resized(in, {24, 16}, {48, 64})), "YUV4MPEG2 W64 H48 A1:2");
 }
 
 // A reader of the output sees its header alone: enlarged past 720 lines, it stands for BT.709.
@@ -49,11 +55,13 @@ TEST(Y4m, TheMatrixIsThatOfTheHeaderOrOfTheSize) {
        {"YUV4MPEG2 W640 H360 C444", "YUV4MPEG2 W640 H360 C444 XCOLORMATRIX=BT601",
         "YUV4MPEG2 W640 H360 C444 XCOLORMATRIX=BT709", "YUV4MPEG2 W640 H360 Cmono"}) {
     for (const Grid size : {Grid{719, 1278}, Grid{720, 1280}}) {
-      const VideoFormat out = Resized(Parse(header), size);
+      const VideoFormat in = Parse(header);
+      const VideoFormat out = Resized(in, in.size, size);
       EXPECT_EQ(out.kr, Parse(Y4mHeader(out)).kr) << Y4mHeader(out);
     }
   }
-  EXPECT_EQ(Resized(Parse("YUV4MPEG2 W640 H360 C444"), {720, 1280}).kr, 0.2126);
+  const VideoFormat in = Parse("YUV4MPEG2 W640 H360 C444");
+  EXPECT_EQ(Resized(in, in.size, {720, 1280}).kr, 0.2126);
 }
 
 TEST(Y4m, KnownColours) {

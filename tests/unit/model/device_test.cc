@@ -122,7 +122,9 @@ struct DeviceEngine : Engine {
                       Latents&) const override {
     return absl::OkStatus();
   }
-  std::unique_ptr<Attention> MakeAttention(int64_t, SampleOf) const override { return nullptr; }
+  std::unique_ptr<Attention> MakeAttention(int64_t, SampleOf, const Heartbeat&) const override {
+    return nullptr;
+  }
   void Decode(absl::Span<const Group>, float*) const override {}
   bool Lost() const override { return IsLost(kDevice); }
 };

@@ -235,6 +235,91 @@ TEST_F(SchedulerTest, BackPressureStopsOnlyItsJob) {
   scheduler_->Credit(id, 0, 1);  // unknown by now
 }
 
+// Defect: a client that read nothing counted with all that it could still ask for: an idle server
+// refused work, and told the autoscaler that it was full.
+TEST_F(SchedulerTest, AJobThatWaitsForItsReaderTakesNobodysTime) {
+  Start({.max_bytes = 100, .max_queue_time = absl::Minutes(1)});
+  scheduler_->Calibrate("m", "query", 1000);
+  scheduler_->Calibrate("m", "file", 1000);
+  Stage file = Pieces(1, 20'000);
+  file.name = "file";
+  JobSpec poster = Spec(a_, {Pieces(100, 1000, 0, /*max_ahead=*/3), file});
+  poster.bytes = 90;
+  const JobId id = scheduler_->Submit(std::move(poster)).id;
+  JobSpec spec = Spec(b_, {Pieces(90, 1000)});
+  EXPECT_EQ(scheduler_->Estimate(spec).reason, RejectReason::kQueueFull);
+  EXPECT_EQ(scheduler_->Statistics().capped_drain, absl::Minutes(1));
+  RunAll();  // until it waits
+  EXPECT_NEAR(absl::ToDoubleSeconds(scheduler_->Estimate(spec).estimate), 90, 1e-6);
+  EXPECT_EQ(scheduler_->Statistics().capped_drain, absl::ZeroDuration());
+  // What it holds counts, and when that goes nobody knows.
+  spec.bytes = 20;
+  const Admission refused = scheduler_->Estimate(spec);
+  EXPECT_EQ(refused.reason, RejectReason::kMemory);
+  EXPECT_EQ(refused.retry_after, absl::Seconds(1));
+  spec.bytes = 0;
+  scheduler_->Credit(id, 0, 1);
+  EXPECT_EQ(scheduler_->Estimate(spec).reason, RejectReason::kQueueFull);
+  EXPECT_EQ(scheduler_->Statistics().capped_drain, absl::Minutes(1));
+}
+
+// The same of what has been cancelled while a piece of it runs.
+TEST_F(SchedulerTest, OfAJobThatEndsOnlyWhatRunsCounts) {
+  Start();
+  scheduler_->Calibrate("m", "query", 1000);
+  JobSpec spec = Spec(a_, {Pieces(20, 1000), Pieces(20, 1000)});
+  spec.deadline = clock_.Now() + absl::Milliseconds(1500);
+  scheduler_->Submit(std::move(spec));
+  int pieces = 0;
+  device_.during_run = [&] {
+    if (++pieces != 2) return;  // of the first job, whose time is up
+    EXPECT_FALSE(scheduler_->Step());
+    EXPECT_EQ(a_->ending, 1);
+    EXPECT_EQ(a_->done, 0);
+    EXPECT_NEAR(absl::ToDoubleSeconds(scheduler_->Statistics().capped_drain), 1, 1e-6);
+  };
+  RunAll();
+  EXPECT_EQ(pieces, 2);
+  EXPECT_EQ(a_->done, 1);
+}
+
+// Defect: files that take a hundred times what their size says cost their sender no more than
+// others, so that almost all time was his.
+TEST_F(SchedulerTest, WhatTakesLongerThanItCostsIsPaidFor) {
+  for (const char* caller : {"greedy", "modest"}) {  // between callers, and requests of one
+    Start({.age_bound = absl::Hours(1)});
+    scheduler_->Calibrate("m", "query", 1000, /*most_drift=*/2);
+    device_.served.clear();
+    device_.during_run = [&] {
+      if (device_.log.back()[0] == 'a') clock_.Advance(99 * 10 * absl::Milliseconds(1));
+    };
+    scheduler_->Submit(Spec(a_, {Pieces(100'000, 10)}, caller));
+    scheduler_->Submit(Spec(b_, {Pieces(100'000, 10)}, "modest"));
+    for (int i = 0; i < 5000; ++i) scheduler_->Step();
+    EXPECT_NEAR(static_cast<double>(100 * device_.served["a"]),
+                static_cast<double>(device_.served["b"]), 3000);
+  }
+}
+
+// Failing does not pay either.
+TEST_F(SchedulerTest, WhatTakesLongAndFailsIsPaidForByTheCaller) {
+  Start({.age_bound = absl::Hours(1)});
+  scheduler_->Calibrate("m", "query", 1000);
+  device_.fail = "a0.0";
+  device_.during_run = [&] {
+    if (device_.log.back()[0] == 'a') clock_.Advance(absl::Seconds(10));
+  };
+  std::vector<std::shared_ptr<TestJob>> jobs;
+  for (int i = 0; i < 10; ++i) {
+    jobs.push_back(std::make_shared<TestJob>("a"));
+    scheduler_->Submit(Spec(jobs.back(), {Pieces(2, 10)}, "greedy"));
+  }
+  scheduler_->Submit(Spec(b_, {Pieces(100'000, 10)}, "modest"));
+  for (int i = 0; i < 2500; ++i) scheduler_->Step();
+  EXPECT_LE(device_.served["a"], 40);
+  EXPECT_GT(device_.served["a"], 10);
+}
+
 TEST_F(SchedulerTest, PacksPiecesOfSeveralJobsUpToTheBudget) {
   Start({.batch_coordinates = 100});
   scheduler_->Submit(Spec(a_, {Pieces(3, 40, 7)}));

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "boost/asio/error.hpp"
 #include "boost/asio/post.hpp"
 #include "gmock/gmock.h"
@@ -69,8 +70,8 @@ class FakeTransport : public Transport {
 class FakeHost : public SessionHost, public Handler {
  public:
   Handler& handler() override { return *this; }
-  ByteBudget& bodies() override { return bodies_; }
-  const SessionLimits& limits() const override { return limits_; }
+  ByteBudget& bodies() override { return budget; }
+  const SessionLimits& limits() const override { return times; }
   bool closing() const override { return false; }
   void OnBusy(int change) override { busy += change; }
   bool RunThread(std::function<void()>) override { return false; }
@@ -87,11 +88,14 @@ class FakeHost : public SessionHost, public Handler {
   int busy = 0;
   int closed = 0;
   int refused = 0;
+  SessionLimits times{absl::InfiniteDuration(), absl::InfiniteDuration(), absl::InfiniteDuration(),
+                      absl::Milliseconds(10), absl::InfiniteDuration()};
+  ByteBudget budget{1 << 20};
 
  private:
   struct FakeExchange : Exchange {
     explicit FakeExchange(FakeHost* host) : host(host) {}
-    int64_t max_body() const override { return 100; }
+    int64_t max_body() const override { return 1 << 20; }
     Answer Refuse(const absl::Status&, int) override {
       ++host->refused;
       return {408, {}, "refused"};
@@ -99,10 +103,6 @@ class FakeHost : public SessionHost, public Handler {
     void Run(std::string, Responder*) override {}
     FakeHost* const host;
   };
-
-  ByteBudget bodies_{1 << 20};
-  SessionLimits limits_{absl::InfiniteDuration(), absl::InfiniteDuration(),
-                        absl::InfiniteDuration(), absl::Milliseconds(10), absl::InfiniteDuration()};
 };
 
 class HttpSession : public testing::Test {
@@ -116,6 +116,20 @@ class HttpSession : public testing::Test {
   void Receive(absl::string_view bytes) {
     transport_->Receive(bytes);
     Poll();
+  }
+  // A body of which 80,000 bytes are here; then so many more every so often, for a time or until it
+  // is refused.
+  void Drip(size_t bytes, absl::Duration every, absl::Duration time) {
+    host_.times.read = absl::Milliseconds(400);
+    Connect(true);
+    Receive("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 500000\r\n\r\n");
+    for (int i = 0; i < 8; ++i) Receive(std::string(10000, 'x'));
+    const absl::Time end = absl::Now() + time;
+    while (absl::Now() < end && host_.refused == 0) {
+      absl::SleepFor(every);
+      Poll();
+      if (host_.refused == 0) Receive(std::string(bytes, 'x'));
+    }
   }
   void Poll() {
     io_.restart();
@@ -149,6 +163,21 @@ TEST_F(HttpSession, AConnectionThatIsClosedWithinABodyRefusesIt) {
   transport_->Receive("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n");
   session_->Close();
   EXPECT_EQ(host_.refused, 1);
+}
+
+TEST_F(HttpSession, WhoHoldsMuchDoesNotKeepItByDripping) {
+  Drip(1, absl::Milliseconds(20), absl::Seconds(5));
+  EXPECT_EQ(host_.refused, 1);
+  EXPECT_EQ(host_.busy, 0);
+  EXPECT_THAT(transport_->written(), HasSubstr("408"));
+  session_->Close();
+  Poll();
+  EXPECT_TRUE(host_.budget.Take(host_.budget.total())) << "the room is free again";
+}
+
+TEST_F(HttpSession, WhoBringsAPartOfWhatItHoldsGoesOn) {
+  Drip(2000, absl::Milliseconds(20), absl::Seconds(2));
+  EXPECT_EQ(host_.refused, 0);
 }
 
 TEST_F(HttpSession, ContinueIsForHttp11) {
