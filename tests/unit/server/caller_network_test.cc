@@ -18,7 +18,8 @@ TEST(CallerNetwork, Ipv4IsIpv4HoweverItIsWritten) {
 }
 
 TEST(CallerNetwork, WhatIsOfOnesOwnNetworkOrNoAddressStays) {
-  for (const char* text : {"::1", "fe80::1", "fe80::2%eth0", "fd12:3456::7", "fc00::1", "unix", "archive", ""})
+  for (const char* text :
+       {"::1", "fe80::1", "fe80::2%eth0", "fd12:3456::7", "fc00::1", "unix", "archive", ""})
     EXPECT_EQ(CallerNetwork(text), text);
 }
 
