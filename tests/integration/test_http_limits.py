@@ -161,6 +161,7 @@ def test_addresses_share_their_limit_with_grpc(start_server, two_models):
             while connection.recv(4096):
                 pass
         connection.close()
+        time.sleep(0.1)  # it says so a moment before it closes
 
     def refused(port):
         try:
@@ -214,6 +215,15 @@ def test_slow_bodies_hold_no_thread_and_end(front):
     assert log_of(front, "the body came too slowly", "DEADLINE_EXCEEDED")
 
 
+def under_way(connection):
+    """Whether bytes of it wait on either side: those that a client has sent, the server may have yet to read."""
+    ends = {connection.getsockname()[1], connection.getpeername()[1]}
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    queues = [line[4] for line in lines if {int(end.split(":")[1], 16) for end in line[1:3]} == ends]
+    assert len(queues) == 2
+    return set(queues) != {"00000000:00000000"}
+
+
 @pytest.mark.parametrize("length", [b"Content-Length: 66000000", b"Transfer-Encoding: chunked"], ids=["whole", "chunks"])
 def test_who_holds_the_room_for_uploads_does_not_keep_it_by_dripping(start_server, two_models, length):
     """Of 64 MiB that all uploads may hold."""
@@ -230,6 +240,7 @@ def test_who_holds_the_room_for_uploads_does_not_keep_it_by_dripping(start_serve
         connection.sendall(b"POST /v1/upscale?scale=2 HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n\r\n")
         connection.sendall(b"%x\r\n" % (63 << 20) if chunked else b"")
         connection.sendall(bytes(62 << 20))
+        wait_for(lambda: not under_way(connection))
         assert other() == (429, "MEMORY")
         connection.settimeout(0.5)
         start, answer = time.monotonic(), b""

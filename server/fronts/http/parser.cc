@@ -89,6 +89,7 @@ size_t RequestParser::Append(string_view data, error_code& error) {
     refusal_ = ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonMemory,
                                "too many files are being uploaded at once", absl::Seconds(1));
   if (!refusal_.ok()) {
+    TakeBody();  // what is refused holds nothing, however long its connection lasts
     error = boost::beast::http::error::body_limit;
     return 0;
   }
