@@ -66,6 +66,15 @@ uint64_t InodeOf(int fd) {
   return fstat(fd, &facts) == 0 ? facts.st_ino : 0;
 }
 
+// A descriptor of our own of the socket, which may be closed, and its number another's, at any
+// time; -1: it is, or there is none left.
+int Hold(int fd, uint64_t inode) {
+  const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0 || InodeOf(own) == inode) return own;
+  close(own);
+  return -1;
+}
+
 // Without its port; "unix" for unix sockets.
 std::string HostOf(const sockaddr_storage& name) {
   char host[INET6_ADDRSTRLEN] = "";
@@ -284,13 +293,10 @@ absl::Duration Acceptor::CloseFloods(absl::Time now) {
     if (!connection.door->count || !ReadTraffic(fd, &traffic) ||
         traffic.received_bytes - connection.received_bytes < kQuietBytes)
       continue;
-    // Held by a descriptor of our own: the other may be closed, and be another's, at any time.
-    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    const int own = Hold(fd, connection.inode);
     if (own < 0) continue;
     const auto closer = absl::MakeCleanup([own] { close(own); });
-    if (InodeOf(own) != connection.inode || !ReadTraffic(own, &traffic) ||
-        !connection.door->count(connection.peer, &traffic))
-      continue;
+    if (!ReadTraffic(own, &traffic) || !connection.door->count(connection.peer, &traffic)) continue;
     if (traffic.received_bytes - connection.received_bytes >= kFastBytes)
       next = std::min(next, kLookAtFast);
     connection.received_bytes = traffic.received_bytes;
@@ -322,10 +328,9 @@ void Acceptor::CloseStalled(absl::Time now) {
   for (const int fd : stalled) {
     const Connection& connection = connections_.at(fd);
     if (held[connection.address] <= options_.floods.stalled_streams) continue;
-    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    const int own = Hold(fd, connection.inode);
     if (own < 0) continue;
     const auto closer = absl::MakeCleanup([own] { close(own); });
-    if (InodeOf(own) != connection.inode) continue;
     // What waits goes with the connection, which would hold it for as long as its client likes.
     const linger at_once{1, 0};
     setsockopt(own, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));

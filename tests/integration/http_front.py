@@ -57,8 +57,15 @@ def curl(*arguments, check=0):
     return result
 
 
-def wait_for(condition, seconds=20):
+def soon(holds, seconds=60):
+    """Whether it holds by then."""
     end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
+    while not holds():
+        if time.monotonic() > end:
+            return False
         time.sleep(0.05)
+    return True
+
+
+def wait_for(condition, seconds=20):
+    assert soon(condition, seconds), "waited in vain"

@@ -4,13 +4,13 @@ import os
 import pathlib
 import shutil
 import signal
-import time
 
 import grpc
 import pytest
 import requests
 
 import processes
+from http_front import soon
 from processes import BIN, hiif
 from test_hostile_files import decoders
 from test_server_bad_input import request
@@ -18,14 +18,6 @@ from test_server_bad_input import request
 
 def served(server):
     list(server.stub().Upscale(request(), timeout=60))
-
-
-def soon(holds):
-    """Whether it holds within a minute."""
-    end = time.monotonic() + 60
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.05)
-    return holds()
 
 
 def is_dead(pid):

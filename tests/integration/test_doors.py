@@ -12,7 +12,7 @@ import requests
 from PIL import Image
 
 from doors import DOORS, OK, Grpc, Http, KServe, KServeStream
-from http_front import wait_for
+from http_front import soon, wait_for
 from processes import ROOT, run_server
 from stalling_proxy import StallingProxy
 
@@ -45,13 +45,6 @@ def bomb():
 
 def metric(server, line):
     return line in requests.get(server.management + "/metrics", timeout=9).text.splitlines()
-
-
-def soon(holds, seconds=5):
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.05)
-    return holds()
 
 
 def lines_of(server, request_id):
@@ -102,7 +95,7 @@ def test_what_can_not_be_done_in_time_is_refused(front, door):
         outcome = door(front, picture((200, 200)), 20.0, timeout=0.2, request_id=name).outcome()
         assert outcome.code in ("RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "CUT_OFF")  # by HTTP, behind the answer's beginning
         assert outcome.code != "RESOURCE_EXHAUSTED" or outcome.reason == "DEADLINE_OUT_OF_REACH"
-        if soon(lambda name=name: lines_of(front, name)):
+        if soon(lambda name=name: lines_of(front, name), 5):
             break
     line = json.loads(lines_of(front, name)[0])
     # A gRPC client ends a call by its own clock too, and is a little earlier than the server.
