@@ -14,6 +14,8 @@ constexpr absl::Duration kLeastRetry = absl::Milliseconds(50);
 constexpr absl::Duration kHeldRetry = absl::Seconds(1);
 // Halvings of the longest job: to a millisecond of a day.
 constexpr int kHalvings = 27;
+// Bytes that the jobs of a caller may hold for each that is free, where he has more than one.
+constexpr int64_t kMostOfFree = 3;
 
 std::string Rounded(absl::Duration duration) {
   return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
@@ -25,6 +27,7 @@ struct Moment {
   absl::Duration delay;  // of the job that asks, by what others get while it runs, served fairly
   int64_t jobs = 0;
   int64_t bytes = 0;
+  int64_t own = 0;  // bytes of the asker's
 };
 
 Moment At(absl::Duration level, absl::Span<const Demand> in_work, const Demand& asked) {
@@ -39,6 +42,7 @@ Moment At(absl::Duration level, absl::Span<const Demand> in_work, const Demand& 
     if (load <= level && level > absl::ZeroDuration()) continue;
     others += std::min(load - level, asked.load());
     moment.bytes += job.bytes;
+    if (job.of_asker) moment.own += job.bytes;
     ++moment.jobs;
   }
   moment.passed = std::max(moment.passed, slowest);
@@ -63,6 +67,14 @@ Objection Objects(const SchedulerOptions& options, const Moment& moment, const D
     return {RejectReason::kMemory,
             absl::StrCat("this needs about ", asked.bytes, " bytes of memory, ", taken, " of ",
                          options.max_bytes, " are taken")};
+  }
+  const int64_t free = options.max_bytes - taken - asked.bytes;
+  if (options.max_bytes > 0 && asked.bytes > 0 && moment.own > 0 &&
+      moment.own + asked.bytes > kMostOfFree * free) {
+    return {RejectReason::kMemory,
+            absl::StrCat("this needs about ", asked.bytes, " bytes of memory, and its caller has ",
+                         moment.own, " in other requests: the ", options.max_bytes - taken,
+                         " that are left are for others")};
   }
   if (moment.delay > options.max_queue_time) {
     return {RejectReason::kQueueFull,

@@ -43,12 +43,14 @@ struct Demand {
   double busy = 1;
   // For its reader: nothing of it runs, and nobody knows how long it will be there.
   bool waits = false;
+  bool of_asker = false;  // of the caller whose job asks
 
   absl::Duration load() const { return left * busy; }  // of all workers' time
 };
 
 // `available`: the time between asking and the deadline, which is asked for again with a retry;
-// infinite where nothing is known about the speed. `other` counts towards max_bytes. retry_after is
+// infinite where nothing is known about the speed. `other` counts towards max_bytes. The jobs of a
+// caller who has more than one leave a quarter of the bytes to others. retry_after is
 // when nothing stands in the way any more, at least 50 ms, or a second where more than others'
 // idle bytes are taken or jobs wait for their readers; zero for what is too large.
 Admission Judge(const SchedulerOptions& options, absl::Span<const Demand> in_work,

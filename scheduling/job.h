@@ -51,8 +51,8 @@ struct Stage {
   uint64_t batch_key = 0;
   // Pieces that were handed out and not yet credited (Scheduler::Credit); 0: no bound.
   int64_t max_ahead = 0;
-  // A piece may use idle workers' cores.
-  bool spreads = false;
+  // Threads that a piece has work for: it may use the cores of idle workers.
+  int threads = 1;
   // A piece may take long and cannot be cut: a worker is always left for others, if there are two.
   bool uncut = false;
 };

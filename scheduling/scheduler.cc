@@ -122,7 +122,10 @@ Admission Scheduler::JudgeNow(const JobSpec& spec, absl::Time now) {
   }
   std::vector<Demand> in_work;
   in_work.reserve(jobs_.size());
-  for (const auto& [id, entry] : jobs_) in_work.push_back(DemandOf(*entry));
+  for (const auto& [id, entry] : jobs_) {
+    in_work.push_back(DemandOf(*entry));
+    in_work.back().of_asker = entry->spec.caller == spec.caller;
+  }
   Demand asked = TimeFor(spec, 0, spec.stages.size(), spec.stages[0].costs.total(),
                          spec.stages[0].costs.pieces());
   asked.bytes = spec.bytes;
@@ -144,7 +147,7 @@ Demand Scheduler::TimeFor(const JobSpec& spec, size_t stage, size_t end, int64_t
     const double per_second =
         speed.known() ? speed.coordinates_per_second() : options_.initial_speed;
     const int64_t at_once =
-        spec.stages[stage].spreads ? workers : std::clamp<int64_t>(pieces, 1, workers);
+        std::clamp<int64_t>(std::max<int64_t>(pieces, 1) * spec.stages[stage].threads, 1, workers);
     const double of_one_worker = static_cast<double>(left) / per_second;
     seconds += of_one_worker / static_cast<double>(at_once);
     load += of_one_worker / workers;
@@ -254,7 +257,8 @@ const Scheduler::Entry* Scheduler::Turn(const Caller& caller) const {
 Assignment Scheduler::TakePiece(const std::shared_ptr<Entry>& entry, absl::Time now) {
   const int64_t coordinates = entry->current().costs[entry->next_piece];
   // This worker, and those that do nothing now.
-  const int threads = entry->current().spreads ? std::max(1, options_.workers - busy_workers_) : 1;
+  const int threads =
+      std::clamp(options_.workers - busy_workers_, 1, std::max(1, entry->current().threads));
   const Assignment assignment{entry->spec.job.get(), static_cast<int>(entry->stage),
                               entry->next_piece, coordinates, threads};
   Caller& caller = callers_[entry->spec.caller];

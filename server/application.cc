@@ -113,6 +113,7 @@ std::optional<Application::Failure> Application::Start() {
                                  {"device", device_name_}});
   // The server's own workers are the parallelism.
   SetIntraOpThreads(1);
+  SetHelperThreads(resources_.workers - 1);
   if (const absl::Status status = InitImaging(1); !status.ok()) return Failure{status, kExitUsage};
 
   if (!config_.trace_endpoint().empty()) {

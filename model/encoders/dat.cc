@@ -13,6 +13,7 @@
 #include "model/encoders/windows.h"
 #include "model/format/object_reader.h"
 #include "model/layers/layers.h"
+#include "model/layers/parallel.h"
 
 namespace hiif {
 namespace {
@@ -96,8 +97,9 @@ class Dat : public Encoder {
 
   at::Tensor Forward(const Scope& scope, const at::Tensor& image,
                      const Heartbeat& beat) const override {
-    const at::Tensor first =
-        Conv(image * 0.5 + (0.5 - DatMean().to(image.options())), scope.Below("conv_first"));
+    const at::Tensor first = OnOneThread([&] {
+      return Conv(image * 0.5 + (0.5 - DatMean().to(image.options())), scope.Below("conv_first"));
+    });
     at::Tensor x = LayerNorm(Tokens(first), scope.Below("before_RG.1"));
     for (size_t layer = 0; layer < config_.depths.size(); ++layer) {
       const Scope group = scope.Below(absl::StrCat("layers.", layer));
@@ -121,7 +123,6 @@ class Dat : public Encoder {
 
   // Attention over channels is over the whole image.
   std::optional<int64_t> receptive_field() const override { return std::nullopt; }
-  bool one_thread() const override { return true; }
   bool keeps_float32() const override { return true; }  // rounded, its codes cost 0.04 dB
 
   double Cost(int64_t height, int64_t width) const override {
@@ -138,16 +139,24 @@ class Dat : public Encoder {
     return static_cast<double>(height * width) * (MultiplyAdds(shapes()) + attention);
   }
 
+  int64_t MostThreads(int64_t height, int64_t) const override {
+    const int64_t side = config_.window_long;
+    return std::min((height + side - 1) / side, kStripsAtOnce);
+  }
+
   // The first convolution, a group's input, x, its norm, what a block adds as strips and put
-  // together; and what a strip holds.
+  // together; and what the strips in work hold.
   int64_t Footprint(int64_t height, int64_t width, int) const override {
     const int64_t side = config_.window_long;
-    const int64_t rows = std::min((height + side - 1) / side * side, side + 2);
+    const int64_t strips = (height + side - 1) / side;
+    const int64_t rows = MostThreads(height, width) * std::min(strips * side, side + 2);
     const int64_t columns = (width + side - 1) / side * side;
     const int64_t dim = config_.embed_dim;
     const int64_t window = int64_t{config_.window_short} * config_.window_long;
-    const int64_t heads = *std::max_element(config_.heads.begin(), config_.heads.end());
+    const auto [fewest, most] = std::minmax_element(config_.heads.begin(), config_.heads.end());
+    const int64_t heads = *most;
     return (height * width * dim * 7 + rows * columns * (6 * dim + 2 * config_.ffn_hidden) +
+            strips * dim * (dim / *fewest) +  // q^T k
             std::min(kWindowsAtOnce, rows * columns / window) * window * window * heads * 3 / 2) *
            static_cast<int64_t>(sizeof(float));
   }

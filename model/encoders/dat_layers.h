@@ -15,7 +15,7 @@ namespace hiif {
 // What DAT takes from its input, RGB in [0,1]: (1,3,1,1).
 at::Tensor DatMean();
 
-// Windows whose attention is in memory at a time.
+// Windows whose attention is in memory at a time, where that is not in cache.
 inline constexpr int64_t kWindowsAtOnce = 32;
 // The same on a GPU, which few would leave idle.
 inline constexpr int64_t kWindowsOfDevice = 256;
@@ -24,8 +24,11 @@ inline constexpr int64_t kWindowsOfDevice = 256;
 at::Tensor Planes(const at::Tensor& tokens);
 at::Tensor Tokens(const at::Tensor& planes);
 
+// Strips of an image in work at a time on a CPU; each has its memory.
+inline constexpr int64_t kStripsAtOnce = 4;
+
 // What a block adds to its tokens; x is normalised. `shifted`: whether the windows are. These three
-// call `beat` at every strip.
+// call `beat` at every strip, on any thread.
 at::Tensor SpatialAttention(const DatConfig& config, const at::Tensor& x, const Scope& attention,
                             int64_t heads, bool shifted, const Heartbeat& beat);
 at::Tensor ChannelAttention(const DatConfig& config, const at::Tensor& x, const Scope& attention,

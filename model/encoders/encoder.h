@@ -34,8 +34,10 @@ class Encoder {
   virtual int features() const = 0;          // channels C_e of the latent codes
   virtual Shapes shapes() const = 0;         // of the parameters, below "encoder."
 
-  // Normalised image (N,3,h,w) to latent codes (N,C_e,h,w), of any height and width. Where no
-  // gradient is taken, in the memory that Footprint() says.
+  // Normalised image (N,3,h,w) to latent codes (N,C_e,h,w), of any height and width, the same to
+  // the bit with any number of threads. Where no gradient is taken, in the memory that Footprint()
+  // says. MKL's sums depend on the threads: they belong into InParallel()
+  // (model/layers/parallel.h).
   virtual at::Tensor Forward(const Scope& scope, const at::Tensor& image,
                              const Heartbeat& beat) const = 0;
 
@@ -44,8 +46,6 @@ class Encoder {
   virtual std::optional<int64_t> receptive_field() const = 0;
   // A part of an image gives the codes of the whole where it begins at multiples of this.
   virtual int64_t alignment() const { return 1; }
-  // Whether sums depend on the number of threads, so that Forward() has to do with one.
-  virtual bool one_thread() const { return false; }
 
   // Whether Forward() asks a device for kernels alone, without copies from the host, so that a GPU
   // can record it (model/engine/recorded_call.h).
@@ -54,6 +54,9 @@ class Encoder {
   // Whether its latent codes are not to be rounded on their way: then it is computed in float32
   // also where the decoder is not.
   virtual bool keeps_float32() const { return false; }
+
+  // Threads that Forward() has work for at a time, on a CPU.
+  virtual int64_t MostThreads(int64_t /*height*/, int64_t /*width*/) const { return 1 << 20; }
 
   // Multiply-adds of Forward() for one image of this size.
   virtual double Cost(int64_t height, int64_t width) const = 0;

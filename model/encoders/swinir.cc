@@ -12,34 +12,49 @@
 #include "model/encoders/windows.h"
 #include "model/format/object_reader.h"
 #include "model/layers/layers.h"
+#include "model/layers/parallel.h"
 
 namespace hiif {
 namespace {
 
-// What a band of a layer holds beside the image, about.
+// What the bands of a layer in work hold beside the image, about: on a CPU several small ones,
+// which stay in its caches, on a device one.
 constexpr int64_t kBandBytes = int64_t{64} << 20;
+constexpr int64_t kBandsAtOnce = 8;
 
+// sides: (windows, pixels), or undefined.
 at::Tensor WindowAttention(const Scope& scope, const at::Tensor& windows, int64_t heads,
-                           const at::Tensor& position_index, const at::Tensor& mask) {
+                           const at::Tensor& position_index, const at::Tensor& sides) {
   const int64_t count = windows.size(0);
   const int64_t size = windows.size(1);
   const int64_t dim = windows.size(2);
-  const at::Tensor qkv = Linear(windows, scope.Below("qkv"))
-                             .reshape({count, size, 3, heads, dim / heads})
-                             .permute({2, 0, 3, 1, 4});
-  const double scale = std::pow(static_cast<double>(dim) / static_cast<double>(heads), -0.5);
-  at::Tensor attention = at::matmul(qkv[0] * scale, qkv[1].transpose(-2, -1));
+  const at::Tensor qkv = Linear(windows, scope.Below("qkv"));
   const at::Tensor bias = scope.At("relative_position_bias_table")
                               .index_select(0, position_index)
                               .reshape({size, size, heads})
                               .permute({2, 0, 1});
-  attention = attention + bias.unsqueeze(0);
-  if (mask.defined()) {
-    at::Tensor grouped = attention.reshape({-1, mask.size(0), heads, size, size});
-    attention = AddTo(grouped, mask.unsqueeze(1).unsqueeze(0)).reshape({count, heads, size, size});
+  at::Tensor mixed;
+  if (AttendsByLoops(windows)) {
+    const int64_t images = sides.defined() ? count / sides.size(0) : 1;
+    mixed = AttendByLoops(qkv, heads, BiasForLoops(bias),
+                          sides.defined() ? sides.repeat({images, 1}) : sides);
+  } else {
+    const at::Tensor split =
+        qkv.reshape({count, size, 3, heads, dim / heads}).permute({2, 0, 3, 1, 4});
+    const double scale = std::pow(static_cast<double>(dim) / static_cast<double>(heads), -0.5);
+    at::Tensor attention =
+        at::matmul(split[0] * scale, split[1].transpose(-2, -1)) + bias.unsqueeze(0);
+    if (sides.defined()) {
+      const at::Tensor mask = ShiftMask(sides).to(attention.device());
+      at::Tensor grouped = attention.reshape({-1, mask.size(0), heads, size, size});
+      attention =
+          AddTo(grouped, mask.unsqueeze(1).unsqueeze(0)).reshape({count, heads, size, size});
+    }
+    mixed = at::matmul(at::softmax(attention, -1), split[2])
+                .transpose(1, 2)
+                .reshape({count, size, dim});
   }
-  const at::Tensor mixed = at::matmul(at::softmax(attention, -1), qkv[2]);
-  return Linear(mixed.transpose(1, 2).reshape({count, size, dim}), scope.Below("proj"));
+  return Linear(mixed, scope.Below("proj"));
 }
 
 class SwinIr : public Encoder {
@@ -133,7 +148,6 @@ class SwinIr : public Encoder {
     return Up(reach + 1);
   }
   int64_t alignment() const override { return config_.window; }
-  bool one_thread() const override { return true; }  // MKL's products
 
   double Cost(int64_t height, int64_t width) const override {
     double attention = 0;  // q k^T and its product with v
@@ -143,45 +157,61 @@ class SwinIr : public Encoder {
     return static_cast<double>(Up(height) * Up(width)) * (MultiplyAdds(shapes()) + attention);
   }
 
+  int64_t MostThreads(int64_t height, int64_t width) const override {
+    const int64_t rows = Up(height) / config_.window;
+    const int64_t band = BandRows(Up(height), Up(width), kBandBytes / kBandsAtOnce);
+    return std::min((rows + band - 1) / band, kBandsAtOnce);
+  }
+
   // The first convolution, x before and in a group, in the type of the products, since a LayerNorm
   // keeps what it gets; beside them a band of windows, or what the group's convolution gives. At
   // the end what the last convolution reads, and what it gives before and after its activation.
   int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
     const int64_t pixels = Up(height) * Up(width);
     const int64_t values = pixels * config_.embed_dim * value_bytes;
-    const int64_t band = BandWindows(Up(height), Up(width)) * WindowBytes(value_bytes);
-    return std::max(3 * values + std::max(values, band),
+    const int64_t bands = BandsBytes(Up(height), Up(width), value_bytes);
+    return std::max(3 * values + std::max(values, bands),
                     values + 2 * pixels * config_.output_features * value_bytes);
   }
 
  private:
   int64_t Up(int64_t n) const { return (n + config_.window - 1) / config_.window * config_.window; }
 
-  // Of a window in a layer: q, k and v, as they come and head by head; the weights of all pairs
-  // before, with and after their bias and in the softmax, and their mask.
+  // Of a window in a layer: q, k and v, as they come and head by head, or as float32 with what
+  // comes of them; the weights of all pairs before, with and after their bias and in the softmax,
+  // and their mask.
   int64_t WindowBytes(int value_bytes) const {
     const int64_t pixels = int64_t{config_.window} * config_.window;
     const int64_t heads = *std::max_element(config_.heads.begin(), config_.heads.end());
-    const int64_t attention = pixels * config_.embed_dim * 8 * value_bytes +
+    const int64_t attention = pixels * config_.embed_dim * (8 * value_bytes + 16) +
                               pixels * pixels * (heads * (8 + value_bytes) + 4);
     const int64_t mlp = pixels * (2 * config_.mlp_hidden + 2 * config_.embed_dim) * value_bytes;
     return std::max(attention, mlp) + pixels * config_.embed_dim * 8;
   }
-  // Windows of a band: whole rows of them, one at least.
-  int64_t BandWindows(int64_t height, int64_t width) const {
-    const int64_t row = width / config_.window;
-    const int64_t most = std::max<int64_t>(1, kBandBytes / (row * WindowBytes(4)));
-    return row * EvenBand(height / config_.window, most);
+  // Rows of windows of a band, of `bytes` where one row has no more.
+  int64_t BandRows(int64_t height, int64_t width, int64_t bytes) const {
+    const int64_t row = width / config_.window * WindowBytes(4);
+    return EvenBand(height / config_.window, std::max<int64_t>(1, bytes / row));
+  }
+  // Bytes of the bands in work.
+  int64_t BandsBytes(int64_t height, int64_t width, int value_bytes) const {
+    const int64_t rows = height / config_.window;
+    const int64_t one = BandRows(height, width, kBandBytes);
+    const int64_t small = BandRows(height, width, kBandBytes / kBandsAtOnce);
+    return std::max(one, std::min(rows, kBandsAtOnce * small)) * (width / config_.window) *
+           WindowBytes(value_bytes);
   }
 
   // Attention of a band, (N, rows, width, dim), whose rows have been shifted.
-  at::Tensor Attend(const Scope& block, int64_t heads, const at::Tensor& band, int64_t shift,
-                    const at::Tensor& index, const at::Tensor& mask) const {
+  at::Tensor Attend(const Scope& block, int64_t heads, const at::Tensor& band,
+                    const Windows& windows, const at::Tensor& index,
+                    const at::Tensor& sides) const {
+    const int64_t shift = windows.shift_columns;
     at::Tensor y = LayerNorm(band, block.Below("norm1"));
     if (shift > 0) y = at::roll(y, {-shift}, {2});
     y = FromWindows(
-        WindowAttention(block.Below("attn"), ToWindows(y, config_.window), heads, index, mask),
-        config_.window, band.size(1), band.size(2));
+        WindowAttention(block.Below("attn"), ToWindows(y, windows), heads, index, sides), windows,
+        band.size(1), band.size(2));
     return shift > 0 ? at::roll(y, {shift}, {2}) : y;
   }
 
@@ -198,20 +228,23 @@ class SwinIr : public Encoder {
     const int64_t width = x.size(2);
     const int64_t window = config_.window;
     const int64_t shift = shifted ? window / 2 : 0;
-    const at::Tensor index = RelativePositionIndex(window).to(x.device());
-    const auto mask = [&](int64_t begin, int64_t end) {
-      return shifted ? ShiftMask(height, width, window, shift, begin, end).to(x.device())
-                     : at::Tensor();
+    const Windows windows{window, window, shift, shift};
+    const at::Tensor index = RelativePositionIndex(windows).to(x.device());
+    const auto sides = [&](int64_t begin, int64_t end) {
+      return shifted ? Sides(height, width, windows, begin, end) : at::Tensor();
     };
     if (TakesGradient()) {
       const at::Tensor rolled = shifted ? at::roll(x, {-shift}, {1}) : x;
-      const at::Tensor y = Attend(block, heads, rolled, shift, index, mask(0, height));
+      const at::Tensor y = Attend(block, heads, rolled, windows, index, sides(0, height));
       x = x + (shifted ? at::roll(y, {shift}, {1}) : y);
       return x + Mlp(block, x);
     }
-    const int64_t step = BandWindows(height, width) / (width / window) * window;
-    for (int64_t begin = 0; begin < height; begin += step) {
+    const int64_t at_once = x.is_cpu() ? kBandsAtOnce : 1;
+    const int64_t step = BandRows(height, width, kBandBytes / at_once) * window;
+    const int64_t bands = (height + step - 1) / step;
+    InParallel(bands, at_once, [&](int64_t i) {
       Beat(beat);
+      const int64_t begin = i * step;
       // The rows of the band, of which the last may have come round from the top.
       const int64_t end = std::min(height, begin + step);
       const int64_t from = begin + shift;
@@ -220,15 +253,15 @@ class SwinIr : public Encoder {
       at::Tensor lower = x.slice(1, from, to);
       at::Tensor upper = x.slice(1, 0, round);
       const at::Tensor band = round > 0 ? at::cat({lower, upper}, 1) : lower;
-      const at::Tensor y = Attend(block, heads, band, shift, index, mask(begin, end));
+      const at::Tensor y = Attend(block, heads, band, windows, index, sides(begin, end));
       lower.add_(y.slice(1, 0, to - from));
       if (round > 0) upper.add_(y.slice(1, to - from));
-    }
-    for (int64_t begin = 0; begin < height; begin += step) {
+    });
+    InParallel(bands, at_once, [&](int64_t i) {
       Beat(beat);
-      at::Tensor rows = x.slice(1, begin, std::min(height, begin + step));
+      at::Tensor rows = x.slice(1, i * step, std::min(height, (i + 1) * step));
       rows.add_(Mlp(block, rows));
-    }
+    });
     return x;
   }
 

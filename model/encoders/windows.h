@@ -1,4 +1,4 @@
-// Internal to model/encoders: windows of a Swin transformer.
+// Internal to model/encoders: windows of an image whose pixels attend to each other.
 #ifndef MODEL_ENCODERS_WINDOWS_H_
 #define MODEL_ENCODERS_WINDOWS_H_
 
@@ -9,17 +9,38 @@ namespace hiif {
 // Pixels of a window at most: they attend to each other, and a small file would ask for gigabytes.
 inline constexpr int64_t kMaxWindowPixels = 1024;
 
-// (N,h,w,C) to (N * windows, window^2, C), and back; h and w are multiples of the window.
-at::Tensor ToWindows(const at::Tensor& x, int64_t window);
-at::Tensor FromWindows(const at::Tensor& windows, int64_t window, int64_t height, int64_t width);
+// Windows of rows x columns, moved by shift_rows, shift_columns around the image.
+struct Windows {
+  int64_t rows, columns;
+  int64_t shift_rows = 0;
+  int64_t shift_columns = 0;
+  int64_t pixels() const { return rows * columns; }
+};
 
-// Index into the bias table of every pair of positions of a window, window^4 values.
-at::Tensor RelativePositionIndex(int64_t window);
+// (N,h,w,C) to (N * windows, pixels, C), and back; h and w are multiples of the window's sides.
+at::Tensor ToWindows(const at::Tensor& x, const Windows& windows);
+at::Tensor FromWindows(const at::Tensor& x, const Windows& windows, int64_t height, int64_t width);
 
-// After the shift, a window at the border holds pixels of opposite sides of the image: -100 between
-// them. Of the windows in rows [begin, end) of the shifted image: (windows, window^2, window^2).
-at::Tensor ShiftMask(int64_t height, int64_t width, int64_t window, int64_t shift, int64_t begin,
-                     int64_t end);
+// Of every pair of pixels of a window, the row of a table of (2 rows - 1) (2 columns - 1)
+// distances: pixels^2 values.
+at::Tensor RelativePositionIndex(const Windows& windows);
+
+// After a shift, windows at the border hold pixels of opposite sides of the image, which do not see
+// each other: a number of each side, float, of the windows in rows [begin, end) of the shifted
+// image of height x width: (windows, pixels).
+at::Tensor Sides(int64_t height, int64_t width, const Windows& windows, int64_t begin, int64_t end);
+// What is added to the attention of two pixels of different sides, -100: (windows, pixels, pixels).
+at::Tensor ShiftMask(const at::Tensor& sides);
+
+// Whether attention is computed by the loops of model/simd, in float32 whatever the products around
+// it are: on a CPU, where no gradient is taken.
+bool AttendsByLoops(const at::Tensor& tokens);
+// For it: bias, (heads, pixels, pixels) of queries and keys, as it wants it.
+at::Tensor BiasForLoops(const at::Tensor& bias);
+// qkv: (windows, pixels, 3C), q of all heads first; bias: of BiasForLoops; sides: (windows,
+// pixels), or undefined. Returns (windows, pixels, C).
+at::Tensor AttendByLoops(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias,
+                         const at::Tensor& sides);
 
 }  // namespace hiif
 

@@ -11,7 +11,7 @@
 #include "model/engine/stepped_engine.h"
 #include "model/engine/tensors.h"
 #include "model/kernels/hiif_decoder.h"
-#include "model/kernels/isa.h"
+#include "model/simd/isa.h"
 
 namespace hiif {
 namespace {

@@ -13,6 +13,7 @@
 #include "model/engine/latents.h"
 #include "model/engine/tensors.h"
 #include "model/layers/autocast.h"
+#include "model/simd/isa.h"
 
 namespace hiif {
 namespace {
@@ -49,7 +50,8 @@ class TorchEncoder : public HostEncoder {
 }  // namespace
 
 std::string HostIdentity(absl::string_view name) {
-  return absl::StrCat(name, "+", absl::AsciiStrToLower(at::get_cpu_capability()));
+  return absl::StrCat(name, "+", kernels::IsaName(kernels::ActiveVectors()), "+",
+                      absl::AsciiStrToLower(at::get_cpu_capability()));
 }
 
 namespace {
@@ -71,7 +73,7 @@ ScopedThreads::~ScopedThreads() { at::set_num_threads(before_); }
 at::Tensor EncodePlanned(const Network& network, const at::Device& device, at::ScalarType type,
                          const RgbImage& image, const EncodingPlan& plan, int block, int threads,
                          const Heartbeat& beat) {
-  const ScopedThreads scope(network.config.encoder->one_thread() ? 1 : std::max(1, threads));
+  const ScopedThreads scope(std::max(1, threads));
   const Region& r = plan.blocks[block];
   const Region read = plan.Read(block);
   const at::Tensor part = NormalisedImage(image, read, network.config.normalisation)

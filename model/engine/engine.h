@@ -72,8 +72,8 @@ class Engine {
 
   virtual ~Engine() = default;
 
-  // Where and by what arithmetic, such as "cpu/avx512bf16-bfloat16+avx512": results of one identity
-  // have the same bits.
+  // Where and by what arithmetic, such as "cpu/avx512bf16-bfloat16+avx512+avx512": results of one
+  // identity have the same bits.
   virtual std::string Identity() const = 0;
   virtual std::string precision() const = 0;  // "float32", "bfloat16", "float16"
   virtual CallShape shape() const = 0;

@@ -20,14 +20,13 @@ at::Tensor NormalisedImage(const RgbImage& image, const Region& region,
                            const Normalisation& normalisation);
 
 // Latent codes of a block of an image, (block height, block width, C_e): encoded with its halo, as
-// `type` on `device`, where the parameters are, by at most `threads` threads of LibTorch (one where
-// the encoder asks for it).
+// `type` on `device`, where the parameters are, by at most `threads` threads.
 at::Tensor EncodePlanned(const Network& network, const at::Device& device, at::ScalarType type,
                          const RgbImage& image, const EncodingPlan& plan, int block, int threads,
                          const Heartbeat& beat);
 
-// "name+avx2": an engine on the host, and the instructions that LibTorch uses here, by which sums
-// differ in their last bits.
+// "name+avx2+avx2": an engine on the host, and the instructions that encoders get here from
+// model/simd and from LibTorch, by which sums differ in their last bits.
 std::string HostIdentity(absl::string_view name);
 
 // LibTorch's threads of every thread, where no ScopedThreads says another number.

@@ -1,12 +1,11 @@
 #include "model/kernels/gemm.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "model/kernels/isa.h"
 #include "model/kernels/kernels.h"
 #include "model/kernels/units.h"
+#include "model/simd/isa.h"
 
 namespace hiif::kernels {
 namespace {
@@ -71,8 +70,7 @@ std::string NumberName(Number number) {
   if (number.layout == Layout::kTiles) {
     return number.arithmetic == Arithmetic::kSplit ? "amx-float32x2" : "amx-bfloat16";
   }
-  // Vectors alone: what is beyond AVX-512 makes no difference to float32.
-  const Isa vectors = std::min(ActiveIsa(), Isa::kAvx512);
+  const Isa vectors = ActiveVectors();
   if (number.arithmetic == Arithmetic::kFloat32) {
     return absl::StrCat(IsaName(vectors), "-float32");
   }

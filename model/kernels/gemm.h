@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "model/kernels/aligned.h"
+#include "model/simd/aligned.h"
 
 namespace hiif::kernels {
 

@@ -6,8 +6,8 @@
 
 namespace hiif {
 
-// Called between the layers of a long piece of work, about every second or more often; false: it is
-// not wanted any more. Empty: nobody listens.
+// Called between the layers of a long piece of work, about every second or more often, on any
+// thread and on several at once; false: it is not wanted any more. Empty: nobody listens.
 using Heartbeat = std::function<bool()>;
 
 }  // namespace hiif

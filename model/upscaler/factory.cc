@@ -2,7 +2,9 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <initializer_list>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -136,5 +138,10 @@ absl::StatusOr<Precision> ParsePrecision(absl::string_view name) {
 }
 
 void SetIntraOpThreads(int threads) { SetLibTorchThreads(threads); }
+
+void SetHelperThreads(int threads) {
+  static std::once_flag once;
+  std::call_once(once, [&] { at::set_num_interop_threads(std::max(1, threads)); });
+}
 
 }  // namespace hiif

@@ -44,6 +44,9 @@ int64_t RecomputedPieces();
 // Threads of one LibTorch operation, for the whole process; call once, before the first Upscaler.
 // The server passes 1 (its own workers are the parallelism), tools pass the number of cores.
 void SetIntraOpThreads(int threads);
+// Threads that help with encodings (model/layers/parallel.h), of the whole process; the first call,
+// before the first encoding, counts. Otherwise as many as there are cores.
+void SetHelperThreads(int threads);
 
 }  // namespace hiif
 

@@ -76,8 +76,8 @@ class Encoding {
   virtual int blocks() const = 0;  // >= 1, as many as Cost().encode has
   // `threads`: cores that may work on this block; more than one where fewer blocks than cores are
   // left. The features do not depend on it. The reference backend goes by SetIntraOpThreads().
-  // `beat` is called between layers, on the calling thread; where it says false the block is given
-  // up: Cancelled.
+  // `beat` is called between layers, on any thread and on several at once; where it says false the
+  // block is given up: Cancelled.
   virtual absl::Status EncodeBlock(int block, int threads, const Heartbeat& beat) = 0;
   absl::Status EncodeBlock(int block, int threads) { return EncodeBlock(block, threads, nullptr); }
   // After every block was encoded.
@@ -94,16 +94,16 @@ struct RenderTile {
   absl::Span<float> out;
 };
 
-// All methods are const and may be called from several threads at once; each runs on its caller's
-// thread. Errors: InvalidArgument for sizes and regions that do not fit, Internal when a result is
-// not finite, ResourceExhausted when the device has no memory left.
+// All methods are const and may be called from several threads at once; but for encoding, each runs
+// on its caller's thread. Errors: InvalidArgument for sizes and regions that do not fit, Internal
+// when a result is not finite, ResourceExhausted when the device has no memory left.
 class Upscaler {
  public:
   virtual ~Upscaler() = default;
   virtual const ModelConfig& config() const = 0;
   virtual std::string backend() const = 0;  // "reference", "torch" or "fused"
-  // Where and by what arithmetic, such as "cpu/avx512bf16-bfloat16": what has one identity has, for
-  // one model, the same bits.
+  // Where and by what arithmetic, such as "cpu/avx512bf16-bfloat16+avx512+avx512": what has one
+  // identity has, for one model, the same bits.
   virtual std::string identity() const = 0;
   virtual std::string precision() const = 0;  // "float32", "bfloat16", "float16"
   virtual int64_t weights_bytes() const = 0;

@@ -5,6 +5,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_join.h"
 #include "base/steady_now.h"
+#include "server/core/caller_network.h"
 #include "server/core/trace_id.h"
 #include "server/errors/errors.h"
 #include "server/logging/log.h"
@@ -15,6 +16,10 @@ namespace {
 constexpr absl::Duration kNoRoomRetry = absl::Seconds(1);
 // Answers that may wait for their clients beside the most calls: each can hold a thread.
 constexpr int kMostSending = 16;
+// A caller may hold so many places for each that is free, which leaves one of eight to others where
+// one takes all it can, and where n do each has as many (dynamic thresholds: Choudhury and Hahne,
+// IEEE/ACM Transactions on Networking 6(2), 1998). Fewer than eight places are whoever's comes.
+constexpr int kMostOfFree = 7;
 
 void LogCall(CallName name, const Call& call, absl::string_view trace_id, const CallReport& report,
              const absl::Status& status, absl::Duration duration) {
@@ -59,31 +64,64 @@ absl::Status CallHandler::Authorize(const Credentials& credentials, const char* 
   return absl::OkStatus();
 }
 
-CallHandler::Slot::Slot(CallHandler* handler)
-    : handler_(handler), handled_(++handler->handled_), calls_(++handler->calls_) {
-  handler_->metrics_->InFlight(1);
-}
+CallHandler::Slot::Slot(CallHandler* handler, absl::string_view caller)
+    : handler_(handler),
+      caller_(CallerNetwork(caller)),
+      status_(handler->Enter(caller_)),
+      sending_(!status_.ok()) {}
 
-CallHandler::Slot::~Slot() { Release(); }
-
-void CallHandler::Slot::Release() {
+CallHandler::Slot::~Slot() {
   BeginSending();
-  if (!std::exchange(released_, true)) --handler_->calls_;
+  if (status_.ok()) handler_->Leave(caller_);
 }
 
 void CallHandler::Slot::BeginSending() {
-  if (std::exchange(sending_, true)) return;
-  handler_->metrics_->InFlight(-1);
-  --handler_->handled_;
+  if (!std::exchange(sending_, true)) handler_->LeaveHandled(caller_);
 }
 
-absl::Status CallHandler::Slot::Check() {
-  const int most = handler_->options_.max_calls;
-  if (handled_ <= most && calls_ <= most + kMostSending) return absl::OkStatus();
-  Release();
-  handler_->metrics_->Rejected(kReasonQueueFull);
-  return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull,
-                         "too many calls at once", kNoRoomRetry);
+absl::Status CallHandler::Enter(const std::string& caller) {
+  const int most = options_.max_calls;
+  const char* why = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = taken_by_.find(caller);
+    const Places own = found == taken_by_.end() ? Places{} : found->second;
+    if (taken_.handled >= most || taken_.calls >= most + kMostSending) {
+      why = "too many calls at once";
+    } else if (own.handled >= kMostOfFree * (most - taken_.handled) ||
+               own.calls >= kMostOfFree * (most + kMostSending - taken_.calls)) {
+      why = "too many calls of this caller at once: the places that are left are for others";
+    } else {
+      taken_by_[caller] = {own.handled + 1, own.calls + 1};
+      ++taken_.handled;
+      ++taken_.calls;
+    }
+  }
+  if (why == nullptr) {
+    metrics_->InFlight(1);
+    return absl::OkStatus();
+  }
+  metrics_->Rejected(kReasonQueueFull);
+  return ErrorWithReason(absl::StatusCode::kResourceExhausted, kReasonQueueFull, why, kNoRoomRetry);
+}
+
+void CallHandler::LeaveHandled(const std::string& caller) {
+  metrics_->InFlight(-1);
+  absl::MutexLock lock(&mutex_);
+  --taken_.handled;
+  --taken_by_.at(caller).handled;
+}
+
+void CallHandler::Leave(const std::string& caller) {
+  absl::MutexLock lock(&mutex_);
+  --taken_.calls;
+  const auto found = taken_by_.find(caller);
+  if (--found->second.calls == 0) taken_by_.erase(found);
+}
+
+int CallHandler::calls() const {
+  absl::MutexLock lock(&mutex_);
+  return taken_.calls;
 }
 
 void CallHandler::Finish(CallName name, const Call& call, const std::string& traceparent,

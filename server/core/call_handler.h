@@ -2,10 +2,12 @@
 #ifndef SERVER_CORE_CALL_HANDLER_H_
 #define SERVER_CORE_CALL_HANDLER_H_
 
-#include <atomic>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "server/core/call.h"
 #include "server/core/tracer.h"
 #include "server/metrics/metrics.h"
@@ -46,23 +48,22 @@ class CallHandler {
   // and one among those that are not over, given back at the end of its life.
   class Slot {
    public:
-    explicit Slot(CallHandler* handler);
+    // caller: as of Authorize().
+    Slot(CallHandler* handler, absl::string_view caller);
     ~Slot();
     Slot(const Slot&) = delete;
     Slot& operator=(const Slot&) = delete;
-    // ResourceExhausted: there are too many, and both are given back.
-    absl::Status Check();
+    // ResourceExhausted: there are too many, of all callers or of this one, and it has no place.
+    const absl::Status& status() const { return status_; }
     // The handler is over: the next call may have its place, while not too many answers wait for
     // their clients.
     void BeginSending();
 
    private:
-    void Release();
     CallHandler* const handler_;
-    const int handled_;
-    const int calls_;
-    bool sending_ = false;
-    bool released_ = false;
+    const std::string caller_;
+    const absl::Status status_;
+    bool sending_;
   };
 
   // Counts, records and logs a call that is over; once each. traceparent: of the client, or empty.
@@ -70,13 +71,22 @@ class CallHandler {
               const CallReport& report, const absl::Status& status);
 
   // Calls being handled now, or whose answers are being sent, but for those that were refused.
-  int calls() const { return calls_; }
+  int calls() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  struct Places {
+    int handled = 0;
+    int calls = 0;
+  };
+  absl::Status Enter(const std::string& caller) ABSL_LOCKS_EXCLUDED(mutex_);
+  void LeaveHandled(const std::string& caller) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Leave(const std::string& caller) ABSL_LOCKS_EXCLUDED(mutex_);
+
   Metrics* const metrics_;
   const HandlerOptions options_;
-  std::atomic<int> handled_ = 0;
-  std::atomic<int> calls_ = 0;
+  mutable absl::Mutex mutex_;
+  Places taken_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, Places> taken_by_ ABSL_GUARDED_BY(mutex_);  // with calls > 0
 };
 
 }  // namespace hiif::server

@@ -110,7 +110,8 @@ scheduling::Stage ImageWork::Describe(Stage stage) {
       const int64_t longest = *std::max_element(blocks.begin(), blocks.end());
       described.uncut = longest > kLongestFairPiece;
       described.costs = std::move(blocks);
-      described.spreads = !upscaler().config().encoder->one_thread();
+      described.threads = static_cast<int>(
+          upscaler().config().encoder->MostThreads(InputSize().height, InputSize().width));
       return described;
     }
     case Stage::kContext: {

@@ -187,6 +187,18 @@ def test_a_few_calls_of_a_slow_reader_are_no_stall(start_server, photo):
         assert refusals(server) == 0
 
 
+def test_one_caller_leaves_places_to_others(start_server, photo):
+    """Fourteen of sixteen, which it keeps for as long as it takes nothing."""
+    server = start_server("--max-rpcs", "16", "--write-timeout", "120s")
+    one = request(photo.read_bytes(), model="bicubic", scale=(20, 20)).SerializeToString()
+    with Http2(server.port, window=0, address="127.0.0.2") as client:
+        streams = [client.call(SERVICE + "Upscale", message(one)) for _ in range(20)]
+        assert client.until(lambda: len(client.ended) == 6 and scrape(server)["hiif_inflight_requests"] == 14, 60)
+        for _ in range(5):
+            small_request(server, 60)
+        assert len(client.ended.intersection(streams)) == 6, "the others are as they were"
+
+
 def test_a_server_whose_calls_find_no_thread_is_not_alive(guarded):
     """The connections of a unix socket are this machine's: nobody ends them."""
     path = tempfile.mkdtemp() + "/socket"

@@ -75,7 +75,9 @@ void GrpcCall::WhenDead(std::function<void()> callback) {
   when_dead_ = std::move(callback);
 }
 
-absl::Status GrpcCall::TakeSlot(CallHandler* calls) { return slot_.emplace(calls).Check(); }
+absl::Status GrpcCall::TakeSlot(CallHandler* calls) {
+  return slot_.emplace(calls, caller_).status();
+}
 
 std::string GrpcCall::Metadata(const char* key) const {
   const auto& metadata = context_->client_metadata();

@@ -177,10 +177,10 @@ absl::Status UpscaleExchange::Upscale(absl::string_view body, Responder* respond
 }
 
 void UpscaleExchange::Run(std::string body, Responder* responder) {
-  CallHandler::Slot slot(environment_.calls);
+  const CallHandler::Slot slot(environment_.calls, call_.caller());
   call_.set_responder(responder);
   CallReport report;
-  absl::Status status = slot.Check();
+  absl::Status status = slot.status();
   if (status.ok()) status = Guarded([&] { return Upscale(body, responder, &report); });
   // A write that the end of the call broke off says that the client is gone; the call knows why.
   if (absl::IsCancelled(status) && !call_.Alive().ok()) status = call_.Alive();

@@ -352,5 +352,22 @@ TEST(PictureFromSamples, TakesRawPixels) {
   EXPECT_EQ(At<float>(clipped->colour->samples, 1), 1.0f);
 }
 
+// Defect: frame 0 of a file whose primary picture is another one was that one.
+TEST(Decode, ANamedPageOfAnHeifIsNotThePrimaryPicture) {
+  VImage pages = Make<uint8_t>(16, 3 * 16, 3, [](int, int y, int) { return 60 * (1 + y / 16); });
+  pages.set("page-height", 16);
+  pages.set("heif-primary", 1);
+  const std::string file = Save(pages, ".avif[Q=95]");
+  const auto grey = [&](int frame) {
+    const auto picture = Decode(file, {.frame = frame});
+    EXPECT_TRUE(picture.ok()) << picture.status();
+    return picture.ok() ? int{picture->colour->samples[0]} : -1;
+  };
+  EXPECT_EQ(Probe(file)->frames, 3);
+  EXPECT_NEAR(grey(0), 60, 2);
+  EXPECT_NEAR(grey(1), 120, 2);
+  EXPECT_NEAR(grey(2), 180, 2);
+}
+
 }  // namespace
 }  // namespace hiif

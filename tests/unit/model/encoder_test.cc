@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -10,8 +11,10 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "model/checkpoint/checkpoint.h"
 #include "model/format/safetensors.h"
+#include "model/layers/layers.h"
 #include "model/upscaler/factory.h"
 #include "tests/testing/paths.h"
 #include "tests/testing/rendering.h"
@@ -93,6 +96,51 @@ TEST(DatLightBeats, AreMoreForLargerImages) {
   const int one_strip = beats(32);
   EXPECT_GE(beats(4 * 32), 3 * one_strip);
 }
+
+class InStrips : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const auto checkpoint = Checkpoint::Open(
+        testing::RepositoryPath(absl::StrCat("models/", GetParam(), ".safetensors")));
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    channels_ = checkpoint->config().encoder->features();
+    auto encoder = HostEncoder::Create(*checkpoint, /*bfloat16=*/false);
+    ASSERT_TRUE(encoder.ok()) << encoder.status();
+    encoder_ = *std::move(encoder);
+    for (int64_t i = 0; i < kSize.height * kSize.width * 3; ++i)
+      image_.samples.push_back(i * i % 251);
+  }
+  std::vector<float> Encode(int threads, const Heartbeat& beat) const {
+    HostLatents codes(kSize, channels_);
+    encoder_->Encode(image_, PlanWhole(kSize), /*block=*/0, threads, beat, codes);
+    return codes.values;
+  }
+
+  static constexpr Grid kSize{140, 61};
+  RgbImage image_{SampleType::kU8, kSize.height, kSize.width, {}};
+  std::unique_ptr<HostEncoder> encoder_;
+  int channels_ = 0;
+};
+
+TEST_P(InStrips, ThreadsMakeNoDifferenceToABit) {
+  const std::vector<float> alone = Encode(1, nullptr);
+  EXPECT_TRUE(Encode(2, nullptr) == alone);
+  EXPECT_TRUE(Encode(7, nullptr) == alone);
+}
+
+TEST_P(InStrips, WhichAreGivenUpOnWhateverThread) {
+  for (const int threads : {1, 3}) {
+    std::atomic<int> beats = 0;
+    EXPECT_THROW(Encode(threads, [&] { return ++beats < 12; }), Interrupted);
+    EXPECT_LE(beats, 12 + 2 * threads);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Encoders, InStrips,
+                         ::testing::Values("dat-light-hiif-fast", "swinir-hiif-small"),
+                         [](const auto& i) {
+                           return absl::StrReplaceAll(i.param, {{"-", ""}});
+                         });
 
 // Defect: on a GPU, where the default is bfloat16, the model could not be served at all.
 TEST(DatLightTorch, IsServedInEveryPrecision) {

@@ -1,4 +1,4 @@
-#include "model/kernels/isa.h"
+#include "model/simd/isa.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,6 @@
 #include "scheduling/admission.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -51,6 +52,22 @@ TEST(Admission, WhatOthersHoldForAWhileIsWaitedFor) {
   const Admission never = judge({}, {.now = 60, .idle = 41});
   EXPECT_EQ(never.reason, RejectReason::kTooLarge);
   EXPECT_EQ(never.retry_after, absl::ZeroDuration());
+}
+
+// Defect: one caller who took nothing of what he had asked for held the memory of all.
+TEST(Admission, WhoHasRequestsLeavesAQuarterOfTheMemoryToOthers) {
+  const auto judge = [](int64_t bytes, bool of_asker) {
+    const std::vector<Demand> in_work = {{.left = Seconds(2), .bytes = 60, .of_asker = of_asker}};
+    return Judge({.max_bytes = 100}, in_work, {Seconds(1), bytes}, InfiniteDuration());
+  };
+  EXPECT_TRUE(judge(15, true).status.ok());
+  const Admission refused = judge(16, true);
+  EXPECT_EQ(refused.reason, RejectReason::kMemory);
+  EXPECT_THAT(refused.status.message(), testing::HasSubstr("the 40 that are left are for others"));
+  EXPECT_NEAR(RetrySeconds(refused), 2, 1e-5);
+  EXPECT_TRUE(judge(40, false).status.ok()) << "of others";
+  EXPECT_TRUE(Judge({.max_bytes = 100}, {}, {Seconds(1), 100}, InfiniteDuration()).status.ok())
+      << "one alone";
 }
 
 TEST(Admission, ByCountIsPossibleWhenTheShortestJobIsDone) {

@@ -532,20 +532,22 @@ TEST_F(SchedulerTest, APieceThatFailedTeachesNothing) {
               1e-6);
 }
 
-TEST(SchedulerThreads, OnlyWhatCanSpreadIsExpectedOnAllWorkers) {
+TEST(SchedulerThreads, APieceIsExpectedOnAsManyWorkersAsItHasWorkFor) {
   FakeClock clock;
   FakeDevice device(&clock);
   Scheduler scheduler({.workers = 4}, &device, &clock);
   scheduler.Calibrate("m", "query", 1000);
-  const auto estimate = [&](int64_t pieces, bool spreads) {
-    Stage stage{"query", std::vector<int64_t>(pieces, 1000), 0, 0, spreads};
+  const auto estimate = [&](int64_t pieces, int threads) {
+    Stage stage{"query", std::vector<int64_t>(pieces, 1000), 0, 0, threads};
     return absl::ToDoubleSeconds(
         scheduler.Estimate({.caller = "c", .model = "m", .stages = {stage}}).estimate);
   };
-  EXPECT_NEAR(estimate(1, false), 1, 1e-6);
-  EXPECT_NEAR(estimate(1, true), 0.25, 1e-6);
-  EXPECT_NEAR(estimate(2, false), 1, 1e-6);
-  EXPECT_NEAR(estimate(40, false), 10, 1e-6);
+  EXPECT_NEAR(estimate(1, 1), 1, 1e-6);
+  EXPECT_NEAR(estimate(1, 2), 0.5, 1e-6);
+  EXPECT_NEAR(estimate(1, 100), 0.25, 1e-6);
+  EXPECT_NEAR(estimate(2, 1), 1, 1e-6);
+  EXPECT_NEAR(estimate(3, 2), 0.75, 1e-6);
+  EXPECT_NEAR(estimate(40, 1), 10, 1e-6);
 }
 
 // Its one piece does not end before `end`, and fails then.

@@ -1,4 +1,4 @@
-#include "model/kernels/isa.h"
+#include "model/simd/isa.h"
 
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -120,6 +120,8 @@ const std::vector<Isa>& MachineIsas() {
 }
 
 Isa ActiveIsa() { return Environment().active; }
+
+Isa ActiveVectors() { return std::min(ActiveIsa(), Isa::kAvx512); }
 
 absl::Status ForceIsa(const std::string& name) { return Use(name, Environment().active); }
 

@@ -1,6 +1,6 @@
 // Which instructions this process uses: the only place that asks the processor.
-#ifndef MODEL_KERNELS_ISA_H_
-#define MODEL_KERNELS_ISA_H_
+#ifndef MODEL_SIMD_ISA_H_
+#define MODEL_SIMD_ISA_H_
 
 #include <string>
 #include <vector>
@@ -25,8 +25,11 @@ const std::vector<Isa>& MachineIsas();
 
 // What is used: the best of the machine, or what the environment variable HIIF_FORCE_ISA names.
 Isa ActiveIsa();
-// Takes another one from now on; for what was made before nothing changes but its speed. Not while
-// kernels run. InvalidArgument, naming what there is: not an instruction set of this machine.
+// The vectors of it, kAvx512 at most: what is beyond makes no difference to float32.
+Isa ActiveVectors();
+// Takes another one from now on, also for what was made before, whose last bits may change; its
+// identity does not. Not while kernels run. InvalidArgument, naming what there is: not an
+// instruction set of this machine.
 absl::Status ForceIsa(const std::string& name);
 // What became of HIIF_FORCE_ISA; where it is not OK the best is used.
 const absl::Status& IsaStatus();
@@ -38,4 +41,4 @@ bool HasFastPairs();
 
 }  // namespace hiif::kernels
 
-#endif  // MODEL_KERNELS_ISA_H_
+#endif  // MODEL_SIMD_ISA_H_

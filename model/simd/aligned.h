@@ -1,6 +1,6 @@
 // Vectors that begin on a cache line, so that no load of a SIMD register straddles two.
-#ifndef MODEL_KERNELS_ALIGNED_H_
-#define MODEL_KERNELS_ALIGNED_H_
+#ifndef MODEL_SIMD_ALIGNED_H_
+#define MODEL_SIMD_ALIGNED_H_
 
 #include <cstddef>
 #include <new>
@@ -29,4 +29,4 @@ using AlignedVector = std::vector<T, CacheLineAllocator<T>>;
 
 }  // namespace hiif::kernels
 
-#endif  // MODEL_KERNELS_ALIGNED_H_
+#endif  // MODEL_SIMD_ALIGNED_H_
