@@ -105,7 +105,12 @@ Made by `scripts/generate-docs` from `hiif --help`. `hiif man | man -l -` shows 
 Shell completion: `source <(hiif completion bash)`; for zsh `hiif completion zsh > ~/.zfunc/_hiif`; for fish
 `hiif completion fish > ~/.config/fish/completions/hiif.fish`.
 
-Exit codes: 0 all well, 1 some failed (each with its reason), 2 usage, 3 no server, 130 and 143 interrupted.
+Exit codes: 0 all well, 1 some failed (each with its reason), 2 usage (of one picture or video: also what is wrong with it), 3 no server, or none any
+more, 130 and 143 interrupted.
+
+Without `--server` a private server runs: the program that `HIIF_SERVER_BINARY` names, else `hiif-server` beside `hiif` or in PATH, with the models of
+`--model-dir`, else of `HIIF_MODEL_DIR`, else those installed with it; at most 256 megapixels in and 2,000 out. Other variables `HIIF_...`, those of
+instruction sets and GPUs among them, do not reach it.
 
 {pages}
 """
