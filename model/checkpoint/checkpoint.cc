@@ -45,7 +45,7 @@ bool IsDerived(absl::string_view name) {
 // hidden features of one channel). A server encodes an image of this side before it serves a model.
 absl::Status CheckSmallImage(const Encoder& encoder) {
   constexpr int64_t kSide = 96;
-  const int64_t bytes = encoder.Footprint(kSide, kSide, sizeof(float));
+  const int64_t bytes = encoder.Footprint(kSide, kSide, sizeof(float), /*on_device=*/true);
   if (bytes <= kMaxWorkBytes) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrFormat("encoder_config has sizes that take %d MiB for an image of %d x %d pixels, "

@@ -91,7 +91,8 @@ MemoryFootprint FootprintOf(const ModelConfig& config, const EngineCost& engine,
                           plan.blocks[block].pixels() * values * kFloatBytes;
     const int64_t bytes =
         read.pixels() * 3 * kFloatBytes +
-        std::max(codes, config.encoder->Footprint(read.height, read.width, engine.value_bytes));
+        std::max(codes, config.encoder->Footprint(read.height, read.width, engine.value_bytes,
+                                                  engine.on_device));
     footprint.encode_worker = std::max(
         footprint.encode_worker, static_cast<int64_t>(allocator * static_cast<double>(bytes)));
   }

@@ -54,6 +54,7 @@ struct EngineCost {
 
   int64_t weights_bytes = 0;
   int value_bytes = 4;          // of a value between the encoder's layers
+  bool on_device = false;       // the encoder is on a GPU
   int64_t pixel_bytes = 0;      // of Features, a pixel
   int64_t projected_bytes = 0;  // of a projected pixel
   int64_t query_bytes = 0;      // of an output pixel of a call

@@ -146,7 +146,7 @@ class Dat : public Encoder {
 
   // The first convolution, a group's input, x, its norm, what a block adds as strips and put
   // together; and what the strips in work hold.
-  int64_t Footprint(int64_t height, int64_t width, int) const override {
+  int64_t Footprint(int64_t height, int64_t width, int, bool on_device) const override {
     const int64_t side = config_.window_long;
     const int64_t strips = (height + side - 1) / side;
     const int64_t rows = MostThreads(height, width) * std::min(strips * side, side + 2);
@@ -154,10 +154,15 @@ class Dat : public Encoder {
     const int64_t dim = config_.embed_dim;
     const int64_t window = int64_t{config_.window_short} * config_.window_long;
     const auto [fewest, most] = std::minmax_element(config_.heads.begin(), config_.heads.end());
-    const int64_t heads = *most;
-    return (height * width * dim * 7 + rows * columns * (6 * dim + 2 * config_.ffn_hidden) +
+    // Of pairs of pixels: the weights of some windows, or the bias of a half as it comes and
+    // padded.
+    const int64_t at_once =
+        on_device ? std::min(kWindowsAtOnce, rows * columns / window) * 3 / 2 : 3;
+    const int64_t pairs = at_once * window * window * (on_device ? *most : *most / 2);
+    const int64_t of_pixel = std::max(7 * dim, 2 * dim + 5 * int64_t{config_.ffn_hidden} / 2);
+    return (height * width * dim * 7 + rows * columns * of_pixel +
             strips * dim * (dim / *fewest) +  // q^T k
-            std::min(kWindowsAtOnce, rows * columns / window) * window * window * heads * 3 / 2) *
+            pairs) *
            static_cast<int64_t>(sizeof(float));
   }
 

@@ -56,7 +56,7 @@ class Edsr : public Encoder {
   }
 
   // The head, x, and what a block's convolutions read and write, which is made float32 to be added.
-  int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
+  int64_t Footprint(int64_t height, int64_t width, int value_bytes, bool) const override {
     const int64_t bytes = 4 * value_bytes + (value_bytes < 4 ? 8 : 0);
     return height * width * config_.features * bytes;
   }

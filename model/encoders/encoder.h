@@ -61,8 +61,10 @@ class Encoder {
   // Multiply-adds of Forward() for one image of this size.
   virtual double Cost(int64_t height, int64_t width) const = 0;
   // Bytes that Forward() holds at most, its result included; parameters and image are not. Values
-  // between layers take `value_bytes`: 4, or 2 where products are of bfloat16.
-  virtual int64_t Footprint(int64_t height, int64_t width, int value_bytes) const = 0;
+  // between layers take `value_bytes`: 4, or 2 where products are of bfloat16. on_device: on a GPU,
+  // where attention in windows is by LibTorch's operations, which keep the weights of all pairs.
+  virtual int64_t Footprint(int64_t height, int64_t width, int value_bytes,
+                            bool on_device) const = 0;
 };
 
 // How encoders of one kind are made.

@@ -24,7 +24,7 @@ class None : public Encoder {
   double Cost(int64_t height, int64_t width) const override {
     return 3.0 * static_cast<double>(height * width);
   }
-  int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
+  int64_t Footprint(int64_t height, int64_t width, int value_bytes, bool) const override {
     return height * width * 3 * value_bytes;
   }
 };

@@ -81,7 +81,7 @@ class Rdn : public Encoder {
   }
 
   // The first layer, x before and after a block, the sum, and a band of a block.
-  int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
+  int64_t Footprint(int64_t height, int64_t width, int value_bytes, bool) const override {
     const int64_t rows = std::min(height, BandRows(height, width) + 2 * config_.layers_per_block);
     return height * width * features() * (value_bytes + 12) +
            rows * width * LayerBytes(value_bytes);

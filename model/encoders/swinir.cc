@@ -159,17 +159,17 @@ class SwinIr : public Encoder {
 
   int64_t MostThreads(int64_t height, int64_t width) const override {
     const int64_t rows = Up(height) / config_.window;
-    const int64_t band = BandRows(Up(height), Up(width), kBandBytes / kBandsAtOnce);
+    const int64_t band = BandRows(Up(height), Up(width), /*on_device=*/false);
     return std::min((rows + band - 1) / band, kBandsAtOnce);
   }
 
   // The first convolution, x before and in a group, in the type of the products, since a LayerNorm
   // keeps what it gets; beside them a band of windows, or what the group's convolution gives. At
   // the end what the last convolution reads, and what it gives before and after its activation.
-  int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
+  int64_t Footprint(int64_t height, int64_t width, int value_bytes, bool on_device) const override {
     const int64_t pixels = Up(height) * Up(width);
     const int64_t values = pixels * config_.embed_dim * value_bytes;
-    const int64_t bands = BandsBytes(Up(height), Up(width), value_bytes);
+    const int64_t bands = BandsBytes(Up(height), Up(width), value_bytes, on_device);
     return std::max(3 * values + std::max(values, bands),
                     values + 2 * pixels * config_.output_features * value_bytes);
   }
@@ -178,28 +178,34 @@ class SwinIr : public Encoder {
   int64_t Up(int64_t n) const { return (n + config_.window - 1) / config_.window * config_.window; }
 
   // Of a window in a layer: q, k and v, as they come and head by head, or as float32 with what
-  // comes of them; the weights of all pairs before, with and after their bias and in the softmax,
-  // and their mask.
-  int64_t WindowBytes(int value_bytes) const {
+  // comes of them; on a GPU the weights of all pairs before, with and after their bias and in the
+  // softmax, and their mask.
+  int64_t WindowBytes(int value_bytes, bool on_device) const {
     const int64_t pixels = int64_t{config_.window} * config_.window;
-    const int64_t heads = *std::max_element(config_.heads.begin(), config_.heads.end());
-    const int64_t attention = pixels * config_.embed_dim * (8 * value_bytes + 16) +
-                              pixels * pixels * (heads * (8 + value_bytes) + 4);
+    const int64_t as_float = !on_device && value_bytes < 4 ? 16 : 0;
+    const int64_t pairs = pixels * pixels * (MostHeads() * (8 + value_bytes) + 4);
+    const int64_t attention =
+        pixels * config_.embed_dim * (8 * value_bytes + as_float) + (on_device ? pairs : 0);
     const int64_t mlp = pixels * (2 * config_.mlp_hidden + 2 * config_.embed_dim) * value_bytes;
     return std::max(attention, mlp) + pixels * config_.embed_dim * 8;
   }
-  // Rows of windows of a band, of `bytes` where one row has no more.
-  int64_t BandRows(int64_t height, int64_t width, int64_t bytes) const {
-    const int64_t row = width / config_.window * WindowBytes(4);
+  int64_t MostHeads() const {
+    return *std::max_element(config_.heads.begin(), config_.heads.end());
+  }
+  static int64_t BandsAtOnce(bool on_device) { return on_device ? 1 : kBandsAtOnce; }
+  // Rows of windows of a band.
+  int64_t BandRows(int64_t height, int64_t width, bool on_device) const {
+    const int64_t row = width / config_.window * WindowBytes(4, on_device);
+    const int64_t bytes = kBandBytes / BandsAtOnce(on_device);
     return EvenBand(height / config_.window, std::max<int64_t>(1, bytes / row));
   }
-  // Bytes of the bands in work.
-  int64_t BandsBytes(int64_t height, int64_t width, int value_bytes) const {
-    const int64_t rows = height / config_.window;
-    const int64_t one = BandRows(height, width, kBandBytes);
-    const int64_t small = BandRows(height, width, kBandBytes / kBandsAtOnce);
-    return std::max(one, std::min(rows, kBandsAtOnce * small)) * (width / config_.window) *
-           WindowBytes(value_bytes);
+  // Bytes of the bands in work, and of their biases.
+  int64_t BandsBytes(int64_t height, int64_t width, int value_bytes, bool on_device) const {
+    const int64_t rows = std::min(height / config_.window,
+                                  BandsAtOnce(on_device) * BandRows(height, width, on_device));
+    const int64_t pixels = int64_t{config_.window} * config_.window;
+    return rows * (width / config_.window) * WindowBytes(value_bytes, on_device) +
+           MostThreads(height, width) * MostHeads() * pixels * pixels * 12;
   }
 
   // Attention of a band, (N, rows, width, dim), whose rows have been shifted.
@@ -239,8 +245,8 @@ class SwinIr : public Encoder {
       x = x + (shifted ? at::roll(y, {shift}, {1}) : y);
       return x + Mlp(block, x);
     }
-    const int64_t at_once = x.is_cpu() ? kBandsAtOnce : 1;
-    const int64_t step = BandRows(height, width, kBandBytes / at_once) * window;
+    const int64_t at_once = BandsAtOnce(!x.is_cpu());
+    const int64_t step = BandRows(height, width, !x.is_cpu()) * window;
     const int64_t bands = (height + step - 1) / step;
     InParallel(bands, at_once, [&](int64_t i) {
       Beat(beat);

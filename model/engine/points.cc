@@ -60,6 +60,7 @@ class PointEngine : public SteppedEngine {
     const int64_t channels = network_.config.encoder->features();
     const auto features = static_cast<int>(channels);
     EngineCost cost = WrittenCost(network_.config, size, grid);
+    cost.on_device = !device_.is_cpu();
     cost.weights_bytes = ParameterBytes(network_.parameters);
     cost.parts.assign(decoder_.parts(size), decoder_.PartCost(features, size));
     cost.part_bytes = decoder_.PartBytes(features, size);

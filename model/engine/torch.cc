@@ -95,6 +95,7 @@ class TorchEngine : public Engine {
     EngineCost cost = FoldedCost(network_.config);
     cost.weights_bytes = decoder_.weights_bytes() + ParameterBytes(network_.parameters);
     cost.value_bytes = static_cast<int>(at::elementSize(encoder_type_));
+    cost.on_device = !device_.is_cpu();
     cost.pixel_bytes = channels * value;
     cost.projected_bytes = (4 * width + 9 * channels) * value + 8;
     cost.query_bytes = sizeof(Query) + 3 * sizeof(float);

@@ -48,7 +48,7 @@ class Toy : public Encoder {
   double Cost(int64_t height, int64_t width) const override {
     return static_cast<double>(height * width) * MultiplyAdds(shapes());
   }
-  int64_t Footprint(int64_t height, int64_t width, int value_bytes) const override {
+  int64_t Footprint(int64_t height, int64_t width, int value_bytes, bool) const override {
     return height * width * features_ * value_bytes;
   }
 
@@ -200,7 +200,7 @@ TEST(EncodingPlan, CoversTheImage) {
         EXPECT_EQ(r.x % encoder->alignment() + r.y % encoder->alignment(), 0);
         EXPECT_EQ(read.x % encoder->alignment() + read.y % encoder->alignment(), 0);
         EXPECT_LE(encoder->Cost(read.height, read.width), 1.2e13);
-        EXPECT_LE(encoder->Footprint(read.height, read.width, 4), int64_t{3} << 30);
+        EXPECT_LE(encoder->Footprint(read.height, read.width, 4, true), int64_t{3} << 30);
       }
       EXPECT_EQ(pixels, size.height * size.width);
     }
