@@ -51,7 +51,7 @@ struct Stage {
   uint64_t batch_key = 0;
   // Pieces that were handed out and not yet credited (Scheduler::Credit); 0: no bound.
   int64_t max_ahead = 0;
-  // Threads that a piece has work for: it may use the cores of idle workers.
+  // Threads that a piece has work for, at least one: it may use the cores of idle workers.
   int threads = 1;
   // A piece may take long and cannot be cut: a worker is always left for others, if there are two.
   bool uncut = false;

@@ -146,8 +146,7 @@ Demand Scheduler::TimeFor(const JobSpec& spec, size_t stage, size_t end, int64_t
     const Speed& speed = SpeedOf(spec.model, spec.stages[stage].name);
     const double per_second =
         speed.known() ? speed.coordinates_per_second() : options_.initial_speed;
-    const int64_t at_once =
-        std::clamp<int64_t>(std::max<int64_t>(pieces, 1) * spec.stages[stage].threads, 1, workers);
+    const int64_t at_once = std::clamp<int64_t>(pieces * spec.stages[stage].threads, 1, workers);
     const double of_one_worker = static_cast<double>(left) / per_second;
     seconds += of_one_worker / static_cast<double>(at_once);
     load += of_one_worker / workers;
@@ -257,8 +256,7 @@ const Scheduler::Entry* Scheduler::Turn(const Caller& caller) const {
 Assignment Scheduler::TakePiece(const std::shared_ptr<Entry>& entry, absl::Time now) {
   const int64_t coordinates = entry->current().costs[entry->next_piece];
   // This worker, and those that do nothing now.
-  const int threads =
-      std::clamp(options_.workers - busy_workers_, 1, std::max(1, entry->current().threads));
+  const int threads = std::clamp(options_.workers - busy_workers_, 1, entry->current().threads);
   const Assignment assignment{entry->spec.job.get(), static_cast<int>(entry->stage),
                               entry->next_piece, coordinates, threads};
   Caller& caller = callers_[entry->spec.caller];

@@ -126,10 +126,8 @@ at::Tensor Attended(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias
   const int64_t dim = qkv.size(2) / 3;
   const int64_t n = qkv.size(1);
   const bool on_cpu = qkv.is_cpu();
-  at::Tensor labels;
-  if (sides.defined()) {
-    labels = sides.repeat({qkv.size(0) / sides.size(0), 1}).to(qkv.device());
-  }
+  at::Tensor labels = SidesOfAll(sides, qkv.size(0));
+  if (labels.defined()) labels = labels.to(qkv.device());
   std::vector<at::Tensor> out;
   const int64_t at_once = on_cpu ? kWindowsAtOnce : kWindowsOfDevice;
   for (int64_t i = 0; i < qkv.size(0); i += at_once) {
@@ -196,7 +194,6 @@ at::Tensor HalfAttention(const DatConfig& config, const at::Tensor& x, const Sco
       sides = Sides(padded_height, padded_width, windows, strip.top, strip.top + strip.rows);
     }
     qkv = ToWindows(qkv, windows);
-    if (by_loops && sides.defined()) sides = sides.repeat({x.size(0), 1});
     at::Tensor y = FromWindows(
         by_loops ? AttendByLoops(qkv, heads, bias, sides) : Attended(qkv, heads, bias, sides),
         windows, strip.rows, padded_width);

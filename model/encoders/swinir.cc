@@ -22,22 +22,25 @@ namespace {
 constexpr int64_t kBandBytes = int64_t{64} << 20;
 constexpr int64_t kBandsAtOnce = 8;
 
-// sides: (windows, pixels), or undefined.
+// Of a layer: (heads, pixels, pixels), or as the loops want it.
+at::Tensor PositionBias(const Scope& scope, const Windows& windows, int64_t heads, bool by_loops) {
+  const at::Tensor& table = scope.At("relative_position_bias_table");
+  const at::Tensor bias = table.index_select(0, RelativePositionIndex(windows).to(table.device()))
+                              .reshape({windows.pixels(), windows.pixels(), heads})
+                              .permute({2, 0, 1});
+  return by_loops ? BiasForLoops(bias) : bias;
+}
+
+// bias: of PositionBias; sides: of the windows of one image, or undefined.
 at::Tensor WindowAttention(const Scope& scope, const at::Tensor& windows, int64_t heads,
-                           const at::Tensor& position_index, const at::Tensor& sides) {
+                           const at::Tensor& bias, const at::Tensor& sides) {
   const int64_t count = windows.size(0);
   const int64_t size = windows.size(1);
   const int64_t dim = windows.size(2);
   const at::Tensor qkv = Linear(windows, scope.Below("qkv"));
-  const at::Tensor bias = scope.At("relative_position_bias_table")
-                              .index_select(0, position_index)
-                              .reshape({size, size, heads})
-                              .permute({2, 0, 1});
   at::Tensor mixed;
   if (AttendsByLoops(windows)) {
-    const int64_t images = sides.defined() ? count / sides.size(0) : 1;
-    mixed = AttendByLoops(qkv, heads, BiasForLoops(bias),
-                          sides.defined() ? sides.repeat({images, 1}) : sides);
+    mixed = AttendByLoops(qkv, heads, bias, sides);
   } else {
     const at::Tensor split =
         qkv.reshape({count, size, 3, heads, dim / heads}).permute({2, 0, 3, 1, 4});
@@ -199,25 +202,23 @@ class SwinIr : public Encoder {
     const int64_t bytes = kBandBytes / BandsAtOnce(on_device);
     return EvenBand(height / config_.window, std::max<int64_t>(1, bytes / row));
   }
-  // Bytes of the bands in work, and of their biases.
+  // Bytes of the bands in work, and of their bias.
   int64_t BandsBytes(int64_t height, int64_t width, int value_bytes, bool on_device) const {
     const int64_t rows = std::min(height / config_.window,
                                   BandsAtOnce(on_device) * BandRows(height, width, on_device));
     const int64_t pixels = int64_t{config_.window} * config_.window;
     return rows * (width / config_.window) * WindowBytes(value_bytes, on_device) +
-           MostThreads(height, width) * MostHeads() * pixels * pixels * 12;
+           MostHeads() * pixels * pixels * 12;
   }
 
   // Attention of a band, (N, rows, width, dim), whose rows have been shifted.
   at::Tensor Attend(const Scope& block, int64_t heads, const at::Tensor& band,
-                    const Windows& windows, const at::Tensor& index,
-                    const at::Tensor& sides) const {
+                    const Windows& windows, const at::Tensor& bias, const at::Tensor& sides) const {
     const int64_t shift = windows.shift_columns;
     at::Tensor y = LayerNorm(band, block.Below("norm1"));
     if (shift > 0) y = at::roll(y, {-shift}, {2});
-    y = FromWindows(
-        WindowAttention(block.Below("attn"), ToWindows(y, windows), heads, index, sides), windows,
-        band.size(1), band.size(2));
+    y = FromWindows(WindowAttention(block.Below("attn"), ToWindows(y, windows), heads, bias, sides),
+                    windows, band.size(1), band.size(2));
     return shift > 0 ? at::roll(y, {shift}, {2}) : y;
   }
 
@@ -235,13 +236,13 @@ class SwinIr : public Encoder {
     const int64_t window = config_.window;
     const int64_t shift = shifted ? window / 2 : 0;
     const Windows windows{window, window, shift, shift};
-    const at::Tensor index = RelativePositionIndex(windows).to(x.device());
+    const at::Tensor bias = PositionBias(block.Below("attn"), windows, heads, AttendsByLoops(x));
     const auto sides = [&](int64_t begin, int64_t end) {
       return shifted ? Sides(height, width, windows, begin, end) : at::Tensor();
     };
     if (TakesGradient()) {
       const at::Tensor rolled = shifted ? at::roll(x, {-shift}, {1}) : x;
-      const at::Tensor y = Attend(block, heads, rolled, windows, index, sides(0, height));
+      const at::Tensor y = Attend(block, heads, rolled, windows, bias, sides(0, height));
       x = x + (shifted ? at::roll(y, {shift}, {1}) : y);
       return x + Mlp(block, x);
     }
@@ -259,7 +260,7 @@ class SwinIr : public Encoder {
       at::Tensor lower = x.slice(1, from, to);
       at::Tensor upper = x.slice(1, 0, round);
       const at::Tensor band = round > 0 ? at::cat({lower, upper}, 1) : lower;
-      const at::Tensor y = Attend(block, heads, band, windows, index, sides(begin, end));
+      const at::Tensor y = Attend(block, heads, band, windows, bias, sides(begin, end));
       lower.add_(y.slice(1, 0, to - from));
       if (round > 0) upper.add_(y.slice(1, to - from));
     });

@@ -39,6 +39,10 @@ at::Tensor Sides(int64_t height, int64_t width, const Windows& windows, int64_t 
   return ToWindows(both.reshape({1, end - begin, width, 1}), windows).squeeze(2);
 }
 
+at::Tensor SidesOfAll(const at::Tensor& sides, int64_t windows) {
+  return sides.defined() ? sides.repeat({windows / sides.size(0), 1}) : sides;
+}
+
 at::Tensor ShiftMask(const at::Tensor& sides) {
   return (sides.unsqueeze(1) != sides.unsqueeze(2)).to(at::kFloat) * -100.0;
 }
@@ -56,7 +60,7 @@ at::Tensor AttendByLoops(const at::Tensor& qkv, int64_t heads, const at::Tensor&
                          const at::Tensor& sides) {
   const int64_t dim = qkv.size(2) / 3;
   const at::Tensor in = qkv.to(at::kFloat).contiguous();
-  const at::Tensor side = sides.defined() ? sides.contiguous() : at::Tensor();
+  const at::Tensor side = SidesOfAll(sides, qkv.size(0));
   at::Tensor out = at::empty({qkv.size(0), qkv.size(1), dim}, in.options());
   kernels::Attend({qkv.size(0), qkv.size(1), heads, dim / heads, in.const_data_ptr<float>(),
                    bias.const_data_ptr<float>(),

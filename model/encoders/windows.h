@@ -29,6 +29,8 @@ at::Tensor RelativePositionIndex(const Windows& windows);
 // each other: a number of each side, float, of the windows in rows [begin, end) of the shifted
 // image of height x width: (windows, pixels).
 at::Tensor Sides(int64_t height, int64_t width, const Windows& windows, int64_t begin, int64_t end);
+// Those of one image for all windows of several; undefined stays.
+at::Tensor SidesOfAll(const at::Tensor& sides, int64_t windows);
 // What is added to the attention of two pixels of different sides, -100: (windows, pixels, pixels).
 at::Tensor ShiftMask(const at::Tensor& sides);
 
@@ -37,8 +39,8 @@ at::Tensor ShiftMask(const at::Tensor& sides);
 bool AttendsByLoops(const at::Tensor& tokens);
 // For it: bias, (heads, pixels, pixels) of queries and keys, as it wants it.
 at::Tensor BiasForLoops(const at::Tensor& bias);
-// qkv: (windows, pixels, 3C), q of all heads first; bias: of BiasForLoops; sides: (windows,
-// pixels), or undefined. Returns (windows, pixels, C).
+// qkv: (windows, pixels, 3C), q of all heads first; bias: of BiasForLoops; sides: of the windows of
+// one image, or undefined. Returns (windows, pixels, C).
 at::Tensor AttendByLoops(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias,
                          const at::Tensor& sides);
 

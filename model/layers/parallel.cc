@@ -97,9 +97,8 @@ void InParallel(int64_t count, int64_t at_once, const std::function<void(int64_t
 }
 
 at::Tensor OnOneThread(const std::function<at::Tensor()>& make) {
-  at::Tensor made;
-  InParallel(1, 1, [&](int64_t) { made = make(); });
-  return made;
+  const OneThread one_thread;
+  return make();
 }
 
 }  // namespace hiif
