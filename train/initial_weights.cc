@@ -122,7 +122,10 @@ std::string EncoderDigest(const Network& network) {
 absl::StatusOr<InitialWeights> LoadAny(const std::string& path) {
   HIIF_ASSIGN_OR_RETURN(const Checkpoint source, OpenAny(path));
   HIIF_ASSIGN_OR_RETURN(Network network, LoadNetwork(source));
-  return InitialWeights{std::move(network), Named(path, source), source.digest()};
+  return InitialWeights{.network = std::move(network),
+                        .origin = Named(path, source),
+                        .kept = {},
+                        .digest = source.digest()};
 }
 
 absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options) {
@@ -139,6 +142,12 @@ absl::StatusOr<InitialWeights> MakeInitialWeights(const TrainOptions& options) {
   if (init.has_value()) {
     HIIF_RETURN_IF_ERROR(Take(Part::kAll, *init, out.network));
     origins.push_back(Named(options.init, *init));
+    const bool alone = options.init_encoder.empty() && options.init_decoder.empty();
+    for (const char* name : {"colour_slack", "tone_slack", "license"}) {
+      const auto found = init->metadata().find(name);
+      if (found == init->metadata().end() || (!alone && found->first == "license")) continue;
+      out.kept.insert(*found);
+    }
   }
   for (const auto& [part, path, what] :
        {std::tuple{Part::kEncoder, options.init_encoder, "encoder of "},

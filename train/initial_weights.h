@@ -2,6 +2,7 @@
 #ifndef TRAIN_INITIAL_WEIGHTS_H_
 #define TRAIN_INITIAL_WEIGHTS_H_
 
+#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -13,6 +14,9 @@ namespace hiif::train {
 struct InitialWeights {
   Network network;
   std::string origin;  // one sentence for the model card
+  // What --init says of its outputs (colour_slack, tone_slack) and, where nothing else was taken,
+  // of its licence: true of what comes of it, too.
+  std::map<std::string, std::string> kept;
   std::string digest;  // of LoadAny(): SHA-256 of the file, hexadecimal
 };
 

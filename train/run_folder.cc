@@ -129,6 +129,7 @@ absl::Status RunFolder::SaveState(const RunState& state) const {
   metadata["origin"] = state.origin;
   metadata["teacher"] = state.teacher;
   metadata["validation"] = state.validation;
+  metadata["kept"] = Json(state.kept).dump();
   return Write(path_ + "/state.safetensors", state.tensors, metadata);
 }
 
@@ -149,6 +150,10 @@ absl::StatusOr<RunState> RunFolder::LoadState() const {
   state.origin = text("origin");
   state.teacher = text("teacher");
   state.validation = text("validation");
+  const Json kept = Json::parse(text("kept"), /*cb=*/nullptr, /*allow_exceptions=*/false);
+  for (const auto& [name, value] : kept.items()) {
+    if (value.is_string()) state.kept[name] = value;
+  }
   HIIF_ASSIGN_OR_RETURN(state.config, ConfigFromMetadata(metadata));
   for (const auto& [name, view] : file->tensors()) {
     if (view.type != TensorType::kF32) {

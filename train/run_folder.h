@@ -42,6 +42,7 @@ struct RunState {
   // What earlier builds did not write is empty in their states.
   std::string teacher;     // SHA-256 of its file; empty: none
   std::string validation;  // what best_psnr is of: images, scales, crop; empty: nothing yet
+  std::map<std::string, std::string> kept;  // InitialWeights::kept
   ModelConfig config;
   std::map<std::string, at::Tensor> tensors;
 };

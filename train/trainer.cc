@@ -102,6 +102,7 @@ class Run {
   std::string validation_of_;  // RunState::validation
   GradientOptions gradient_options_;
   std::string origin_;
+  std::map<std::string, std::string> kept_;  // InitialWeights::kept
   Progress progress_;
   // Since the last line of the log.
   double loss_sum_ = 0;
@@ -206,6 +207,7 @@ absl::Status Run::FirstWeights() {
   HIIF_RETURN_IF_ERROR(folder_.TrimLog("validation.csv", 0));
   HIIF_ASSIGN_OR_RETURN(InitialWeights initial, MakeInitialWeights(options_));
   origin_ = initial.origin;
+  kept_ = initial.kept;
   for (auto& [name, tensor] : initial.network.parameters) {
     tensor = tensor.to(gradient_options_.device);
   }
@@ -288,6 +290,7 @@ absl::Status Run::Resume() {
   }
   progress_ = state.progress;
   origin_ = state.origin;
+  kept_ = state.kept;
   HIIF_RETURN_IF_ERROR(folder_.TrimLog("log.csv", progress_.step));
   progress_.validation_due = progress_.validation_due && Validates();
   HIIF_RETURN_IF_ERROR(
@@ -463,6 +466,7 @@ absl::Status Run::WriteAverage(const std::string& path) const {
                            ? absl::StrCat(teacher_name_, ", its latent codes")
                            : absl::StrCat(teacher_name_, ", weight ", options_.teacher_weight);
   }
+  notes.insert(kept_.begin(), kept_.end());
   return WriteWeights(path, optimizer_->network().config, optimizer_->average(), notes);
 }
 
@@ -473,6 +477,7 @@ RunState Run::State() const {
   state.options = OptionsJson(options_);
   state.fingerprint = fingerprint_;
   state.origin = origin_;
+  state.kept = kept_;
   state.teacher = teacher_digest_;
   state.validation = validation_of_;
   state.config = optimizer_->network().config;

@@ -78,6 +78,33 @@ at::Tensor ResidualConvs(const at::Tensor& planes, const Scope& scope) {
   });
 }
 
+at::Tensor AttendByChunks(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias,
+                          const at::Tensor& sides) {
+  const int64_t dim = qkv.size(2) / 3;
+  const int64_t n = qkv.size(1);
+  const bool on_cpu = qkv.is_cpu();
+  at::Tensor labels = SidesOfAll(sides, qkv.size(0));
+  if (labels.defined()) labels = labels.to(qkv.device());
+  std::vector<at::Tensor> out;
+  const int64_t at_once = on_cpu ? kWindowsAtOnce : kWindowsOfDevice;
+  for (int64_t i = 0; i < qkv.size(0); i += at_once) {
+    const at::Tensor part = qkv.slice(0, i, i + at_once);
+    const at::Tensor split =
+        part.reshape({part.size(0), n, 3, heads, dim / heads}).permute({2, 0, 3, 1, 4});
+    at::Tensor added = bias.unsqueeze(0);
+    if (labels.defined()) {
+      const at::Tensor mask = ShiftMask(labels.slice(0, i, i + at_once)).to(bias.scalar_type());
+      // A device would have to be waited for.
+      if (!on_cpu || mask.any().item<bool>()) added = bias + mask.unsqueeze(1);
+    }
+    out.push_back(at::scaled_dot_product_attention(split[0], split[1], split[2],
+                                                   added.expand({part.size(0), -1, -1, -1}))
+                      .transpose(1, 2)
+                      .reshape({part.size(0), n, dim}));
+  }
+  return at::cat(out);
+}
+
 namespace {
 
 // One number a channel from the channels' means, (N,1,1,C); one a pixel from its channels.
@@ -116,36 +143,6 @@ at::Tensor PositionBias(const Scope& scope, const Windows& windows) {
   const int64_t n = windows.pixels();
   const at::Tensor index = RelativePositionIndex(windows).to(x.device());
   return x.index_select(0, index).reshape({n, n, -1}).permute({2, 0, 1});
-}
-
-// Attention in windows, by what LibTorch has. qkv: (windows, pixels, 3C), q of all heads first;
-// bias: as of PositionBias; sides: (windows of one image, pixels), undefined where there is no
-// shift.
-at::Tensor Attended(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias,
-                    const at::Tensor& sides) {
-  const int64_t dim = qkv.size(2) / 3;
-  const int64_t n = qkv.size(1);
-  const bool on_cpu = qkv.is_cpu();
-  at::Tensor labels = SidesOfAll(sides, qkv.size(0));
-  if (labels.defined()) labels = labels.to(qkv.device());
-  std::vector<at::Tensor> out;
-  const int64_t at_once = on_cpu ? kWindowsAtOnce : kWindowsOfDevice;
-  for (int64_t i = 0; i < qkv.size(0); i += at_once) {
-    const at::Tensor part = qkv.slice(0, i, i + at_once);
-    const at::Tensor split =
-        part.reshape({part.size(0), n, 3, heads, dim / heads}).permute({2, 0, 3, 1, 4});
-    at::Tensor added = bias.unsqueeze(0);
-    if (labels.defined()) {
-      const at::Tensor mask = ShiftMask(labels.slice(0, i, i + at_once)).to(bias.scalar_type());
-      // A device would have to be waited for.
-      if (!on_cpu || mask.any().item<bool>()) added = bias + mask.unsqueeze(1);
-    }
-    out.push_back(at::scaled_dot_product_attention(split[0], split[1], split[2],
-                                                   added.expand({part.size(0), -1, -1, -1}))
-                      .transpose(1, 2)
-                      .reshape({part.size(0), n, dim}));
-  }
-  return at::cat(out);
 }
 
 // q, k and v of one half of the heads: rows of the fused weights.
@@ -195,7 +192,7 @@ at::Tensor HalfAttention(const DatConfig& config, const at::Tensor& x, const Sco
     }
     qkv = ToWindows(qkv, windows);
     at::Tensor y = FromWindows(
-        by_loops ? AttendByLoops(qkv, heads, bias, sides) : Attended(qkv, heads, bias, sides),
+        by_loops ? AttendByLoops(qkv, heads, bias, sides) : AttendByChunks(qkv, heads, bias, sides),
         windows, strip.rows, padded_width);
     if (shifted) y = at::roll(y, {windows.shift_columns}, {2});
     return y.slice(2, 0, width);

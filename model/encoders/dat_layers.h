@@ -36,6 +36,9 @@ at::Tensor ChannelAttention(const DatConfig& config, const at::Tensor& x, const 
 // Of x as it is.
 at::Tensor FeedForward(const DatConfig& config, const at::Tensor& x, const Scope& block,
                        const Heartbeat& beat);
+// Attention in windows as of AttendByOperations() (windows.h), a few of them at a time.
+at::Tensor AttendByChunks(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias,
+                          const at::Tensor& sides);
 // The three convolutions of a residual connection.
 at::Tensor ResidualConvs(const at::Tensor& planes, const Scope& scope);
 

@@ -2,7 +2,6 @@
 // windows. A window depends on itself alone, so that layers work through the image in bands of
 // windows, in place.
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -34,29 +33,9 @@ at::Tensor PositionBias(const Scope& scope, const Windows& windows, int64_t head
 // bias: of PositionBias; sides: of the windows of one image, or undefined.
 at::Tensor WindowAttention(const Scope& scope, const at::Tensor& windows, int64_t heads,
                            const at::Tensor& bias, const at::Tensor& sides) {
-  const int64_t count = windows.size(0);
-  const int64_t size = windows.size(1);
-  const int64_t dim = windows.size(2);
   const at::Tensor qkv = Linear(windows, scope.Below("qkv"));
-  at::Tensor mixed;
-  if (AttendsByLoops(windows)) {
-    mixed = AttendByLoops(qkv, heads, bias, sides);
-  } else {
-    const at::Tensor split =
-        qkv.reshape({count, size, 3, heads, dim / heads}).permute({2, 0, 3, 1, 4});
-    const double scale = std::pow(static_cast<double>(dim) / static_cast<double>(heads), -0.5);
-    at::Tensor attention =
-        at::matmul(split[0] * scale, split[1].transpose(-2, -1)) + bias.unsqueeze(0);
-    if (sides.defined()) {
-      const at::Tensor mask = ShiftMask(sides).to(attention.device());
-      at::Tensor grouped = attention.reshape({-1, mask.size(0), heads, size, size});
-      attention =
-          AddTo(grouped, mask.unsqueeze(1).unsqueeze(0)).reshape({count, heads, size, size});
-    }
-    mixed = at::matmul(at::softmax(attention, -1), split[2])
-                .transpose(1, 2)
-                .reshape({count, size, dim});
-  }
+  const at::Tensor mixed = AttendsByLoops(windows) ? AttendByLoops(qkv, heads, bias, sides)
+                                                   : AttendByOperations(qkv, heads, bias, sides);
   return Linear(mixed, scope.Below("proj"));
 }
 

@@ -1,9 +1,66 @@
 #include "model/encoders/windows.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+
 #include "model/layers/layers.h"
 #include "model/simd/window_attention.h"
 
 namespace hiif {
+namespace {
+
+struct Shape {
+  int64_t heads;
+  at::Tensor side;  // of every window, or undefined
+};
+
+// In float32, contiguous.
+kernels::WindowAttention Problem(const at::Tensor& qkv, const at::Tensor& bias,
+                                 const Shape& shape) {
+  return {.windows = qkv.size(0),
+          .pixels = qkv.size(1),
+          .heads = shape.heads,
+          .channels = qkv.size(2) / 3 / shape.heads,
+          .qkv = qkv.const_data_ptr<float>(),
+          .bias = bias.const_data_ptr<float>(),
+          .side = shape.side.defined() ? shape.side.const_data_ptr<float>() : nullptr};
+}
+
+at::Tensor Attended(const at::Tensor& qkv, const at::Tensor& bias, const Shape& shape) {
+  at::Tensor out = at::empty({qkv.size(0), qkv.size(1), qkv.size(2) / 3}, qkv.options());
+  kernels::WindowAttention problem = Problem(qkv, bias, shape);
+  problem.out = out.mutable_data_ptr<float>();
+  kernels::Attend(problem);
+  return out;
+}
+
+// With what the loops know of its gradient.
+struct AttendedWithGradient : torch::autograd::Function<AttendedWithGradient> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& qkv,
+                            const at::Tensor& bias, const Shape& shape) {
+    context->save_for_backward({qkv, bias, shape.side});
+    context->saved_data["heads"] = shape.heads;
+    return Attended(qkv, bias, shape);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const at::Tensor& qkv = saved[0];
+    const at::Tensor& bias = saved[1];
+    const at::Tensor out = gradients[0].contiguous();
+    at::Tensor of_qkv = at::empty_like(qkv);
+    at::Tensor of_bias = at::zeros_like(bias);
+    kernels::AttendGradient(Problem(qkv, bias, {context->saved_data["heads"].toInt(), saved[2]}),
+                            {.out_gradient = out.const_data_ptr<float>(),
+                             .qkv_gradient = of_qkv.mutable_data_ptr<float>(),
+                             .bias_gradient = of_bias.mutable_data_ptr<float>()});
+    return {of_qkv, of_bias, {}};
+  }
+};
+
+}  // namespace
 
 at::Tensor ToWindows(const at::Tensor& x, const Windows& w) {
   return x
@@ -47,7 +104,7 @@ at::Tensor ShiftMask(const at::Tensor& sides) {
   return (sides.unsqueeze(1) != sides.unsqueeze(2)).to(at::kFloat) * -100.0;
 }
 
-bool AttendsByLoops(const at::Tensor& tokens) { return tokens.is_cpu() && !TakesGradient(); }
+bool AttendsByLoops(const at::Tensor& tokens) { return tokens.is_cpu(); }
 
 at::Tensor BiasForLoops(const at::Tensor& bias) {
   const int64_t pixels = bias.size(2);
@@ -58,15 +115,31 @@ at::Tensor BiasForLoops(const at::Tensor& bias) {
 
 at::Tensor AttendByLoops(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias,
                          const at::Tensor& sides) {
-  const int64_t dim = qkv.size(2) / 3;
   const at::Tensor in = qkv.to(at::kFloat).contiguous();
-  const at::Tensor side = SidesOfAll(sides, qkv.size(0));
-  at::Tensor out = at::empty({qkv.size(0), qkv.size(1), dim}, in.options());
-  kernels::Attend({qkv.size(0), qkv.size(1), heads, dim / heads, in.const_data_ptr<float>(),
-                   bias.const_data_ptr<float>(),
-                   side.defined() ? side.const_data_ptr<float>() : nullptr,
-                   out.mutable_data_ptr<float>()});
+  const Shape shape{heads, SidesOfAll(sides, qkv.size(0))};
+  const at::Tensor out =
+      TakesGradient() ? AttendedWithGradient::apply(in, bias, shape) : Attended(in, bias, shape);
   return out.to(qkv.scalar_type());
+}
+
+at::Tensor AttendByOperations(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias,
+                              const at::Tensor& sides) {
+  const int64_t count = qkv.size(0);
+  const int64_t size = qkv.size(1);
+  const int64_t dim = qkv.size(2) / 3;
+  const at::Tensor split =
+      qkv.reshape({count, size, 3, heads, dim / heads}).permute({2, 0, 3, 1, 4});
+  const double scale = std::pow(static_cast<double>(dim) / static_cast<double>(heads), -0.5);
+  at::Tensor attention =
+      at::matmul(split[0] * scale, split[1].transpose(-2, -1)) + bias.unsqueeze(0);
+  if (sides.defined()) {
+    const at::Tensor mask = ShiftMask(sides).to(attention.device());
+    at::Tensor grouped = attention.reshape({-1, mask.size(0), heads, size, size});
+    attention = AddTo(grouped, mask.unsqueeze(1).unsqueeze(0)).reshape({count, heads, size, size});
+  }
+  return at::matmul(at::softmax(attention, -1), split[2])
+      .transpose(1, 2)
+      .reshape({count, size, dim});
 }
 
 }  // namespace hiif

@@ -35,7 +35,7 @@ at::Tensor SidesOfAll(const at::Tensor& sides, int64_t windows);
 at::Tensor ShiftMask(const at::Tensor& sides);
 
 // Whether attention is computed by the loops of model/simd, in float32 whatever the products around
-// it are: on a CPU, where no gradient is taken.
+// it are: on a CPU.
 bool AttendsByLoops(const at::Tensor& tokens);
 // For it: bias, (heads, pixels, pixels) of queries and keys, as it wants it.
 at::Tensor BiasForLoops(const at::Tensor& bias);
@@ -43,6 +43,9 @@ at::Tensor BiasForLoops(const at::Tensor& bias);
 // one image, or undefined. Returns (windows, pixels, C).
 at::Tensor AttendByLoops(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias,
                          const at::Tensor& sides);
+// The same by LibTorch's operations, all windows at once, with bias as it is: for a device.
+at::Tensor AttendByOperations(const at::Tensor& qkv, int64_t heads, const at::Tensor& bias,
+                              const at::Tensor& sides);
 
 }  // namespace hiif
 

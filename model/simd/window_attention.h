@@ -30,6 +30,17 @@ struct WindowAttention {
 // all that is made of it.
 void Attend(const WindowAttention& attention);
 
+// What a loss changes by, where it changes by out_gradient with what Attend() gives.
+struct WindowAttentionGradient {
+  const float* out_gradient = nullptr;  // (windows, pixels, heads, channels)
+  float* qkv_gradient = nullptr;        // (windows, pixels, 3, heads, channels)
+  // (heads, pixels, PadPixels(pixels)), as bias: the sum of all windows is added to what is there.
+  float* bias_gradient = nullptr;
+};
+
+// attention.out is not used: the softmax is computed anew, which takes less than to keep it.
+void AttendGradient(const WindowAttention& attention, const WindowAttentionGradient& gradient);
+
 }  // namespace hiif::kernels
 
 #endif  // MODEL_SIMD_WINDOW_ATTENTION_H_

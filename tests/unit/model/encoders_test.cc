@@ -272,36 +272,5 @@ TEST(SwinIr, InBlocksGivesTheCodesOfTheWhole) {
   EXPECT_LT((expected - got).abs().max().item<float>(), 1e-4 * expected.abs().max().item<float>());
 }
 
-// Where a gradient is taken attention is by LibTorch's operations, elsewhere by the loops of
-// model/simd; two images, in windows at the border that hold opposite sides.
-TEST(Windows, AttentionByLoopsIsThatOfTheOperations) {
-  const EncoderConfig encoders[] = {SwinIrConfig{.embed_dim = 12,
-                                                 .depths = {2, 2},
-                                                 .heads = {2, 3},
-                                                 .window = 4,
-                                                 .mlp_hidden = 16,
-                                                 .output_features = 8},
-                                    DatConfig{.embed_dim = 96,
-                                              .depths = {4},
-                                              .heads = {4},
-                                              .ffn_hidden = 16,
-                                              .window_short = 4,
-                                              .window_long = 8}};
-  for (const EncoderConfig& encoder : encoders) {
-    Network network;
-    network.config.encoder = encoder;
-    at::manual_seed(1);
-    for (const auto& [name, shape] : encoder->shapes())
-      network.parameters["encoder." + name] = at::randn(shape) * 0.3;
-    const at::Tensor images = at::randn({2, 3, 22, 29});
-    const at::Tensor expected = EncodeImage(network, images);
-    const c10::InferenceMode inference;
-    const at::Tensor got = EncodeImage(network, images);
-    EXPECT_LT((expected - got).abs().max().item<float>(), 1e-4 * expected.abs().max().item<float>())
-        << encoder->name();
-    EXPECT_GT((expected[0] - expected[1]).abs().max().item<float>(), 0.1);
-  }
-}
-
 }  // namespace
 }  // namespace hiif

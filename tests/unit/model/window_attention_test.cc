@@ -79,6 +79,64 @@ class Problem {
     return out;
   }
 
+  // Of q, k and v as Attend() takes them, then of the bias without its padding, where the loss
+  // changes by `out` with what Attend() gives. Pixel by pixel, in double.
+  std::vector<double> ExpectedGradient(const std::vector<float>& out) const {
+    const auto& [windows, n, heads, d, sides] = shape_;
+    const double scale = 1 / std::sqrt(static_cast<double>(d));
+    std::vector<double> of_qkv(qkv.size()), of_bias(heads * n * n);
+    for (int64_t window = 0; window < windows; ++window) {
+      for (int64_t head = 0; head < heads; ++head) {
+        const auto index = [&](int64_t pixel, int64_t part, int64_t c) {
+          return (((window * n + pixel) * 3 + part) * heads + head) * d + c;
+        };
+        for (int64_t i = 0; i < n; ++i) {
+          std::vector<double> weights(n), changes(n);
+          double sum = 0;
+          double mean = 0;
+          for (int64_t j = 0; j < n; ++j) {
+            double score = bias[(head * n + j) * PadPixels(n) + i];
+            for (int64_t c = 0; c < d; ++c) {
+              score += scale * qkv[index(i, 0, c)] * qkv[index(j, 1, c)];
+              changes[j] +=
+                  double{out[((window * n + i) * heads + head) * d + c]} * qkv[index(j, 2, c)];
+            }
+            if (sides && side[window * n + i] != side[window * n + j]) score -= 100;
+            weights[j] = std::exp(score);
+            sum += weights[j];
+          }
+          for (int64_t j = 0; j < n; ++j) mean += weights[j] / sum * changes[j];
+          for (int64_t j = 0; j < n; ++j) {
+            const double weight = weights[j] / sum;
+            const double change = weight * (changes[j] - mean);
+            of_bias[(head * n + j) * n + i] += change;
+            for (int64_t c = 0; c < d; ++c) {
+              of_qkv[index(i, 0, c)] += change * scale * qkv[index(j, 1, c)];
+              of_qkv[index(j, 1, c)] += change * scale * qkv[index(i, 0, c)];
+              of_qkv[index(j, 2, c)] += weight * out[((window * n + i) * heads + head) * d + c];
+            }
+          }
+        }
+      }
+    }
+    of_qkv.insert(of_qkv.end(), of_bias.begin(), of_bias.end());
+    return of_qkv;
+  }
+
+  // The same by the loops; what the padding of the bias gets is 0.
+  std::vector<float> Gradient(const std::vector<float>& out) const {
+    const auto& [windows, n, heads, d, sides] = shape_;
+    std::vector<float> of_qkv(qkv.size(), -7), padded(bias.size(), 0);
+    AttendGradient({windows, n, heads, d, qkv.data(), bias.data(), sides ? side.data() : nullptr},
+                   {out.data(), of_qkv.data(), padded.data()});
+    for (int64_t row = 0; row < heads * n; ++row) {
+      const auto first = padded.begin() + row * PadPixels(n);
+      of_qkv.insert(of_qkv.end(), first, first + n);
+      EXPECT_TRUE(std::all_of(first + n, first + PadPixels(n), [](float v) { return v == 0; }));
+    }
+    return of_qkv;
+  }
+
   std::vector<float> qkv, bias, side;
 
  private:
@@ -100,6 +158,21 @@ TEST_P(WindowAttentionTest, IsTheDefinition) {
     const std::vector<float> attended = problem.Attended();
     for (size_t i = 0; i < expected.size(); ++i)
       ASSERT_NEAR(attended[i], expected[i], 1e-5) << IsaName(isa) << ", value " << i;
+  }
+}
+
+TEST_P(WindowAttentionTest, GradientIsThatOfTheDefinition) {
+  const Problem problem(GetParam());
+  std::vector<float> out(problem.qkv.size() / 3);
+  std::mt19937 random(11);
+  for (float& value : out) value = std::normal_distribution<float>()(random);
+  const std::vector<double> expected = problem.ExpectedGradient(out);
+  for (const Isa isa : MachineIsas()) {
+    ASSERT_TRUE(ForceIsa(IsaName(isa)).ok());
+    const std::vector<float> gradient = problem.Gradient(out);
+    ASSERT_EQ(gradient.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i)
+      ASSERT_NEAR(gradient[i], expected[i], 5e-5) << IsaName(isa) << ", value " << i;
   }
 }
 

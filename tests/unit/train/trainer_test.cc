@@ -18,6 +18,7 @@
 #include "model/checkpoint/checkpoint.h"
 #include "model/checkpoint/network.h"
 #include "tests/unit/train/training_case.h"
+#include "train/initial_weights.h"
 #include "train/run_folder.h"
 
 namespace hiif::train {
@@ -483,6 +484,37 @@ TEST_F(TrainerTest, TheCheckpointNamesItsTeacher) {
   options_.degrade = true;
   EXPECT_THAT(std::string(Go(FreshPath("third")).status().message()),
               HasSubstr("leave --teacher or --degrade away"));
+}
+
+TEST_F(TrainerTest, WhatTheFirstWeightsSayOfOutputsAndLicenceIsKept) {
+  options_.steps = 2;
+  const std::string first = FreshPath("first");
+  ASSERT_EQ(Go(first).value(), Outcome::kFinished);
+  const Network network = LoadAny(first + "/weights.safetensors").value().network;
+  const std::string given = FreshPath("given.safetensors");
+  ASSERT_TRUE(WriteWeights(given, network.config, network.parameters,
+                           {{"colour_slack", "0.25"}, {"license", "MIT"}, {"psnr", "99"}})
+                  .ok());
+  const auto said = [&](const std::string& run) {
+    return Checkpoint::Open(run + "/weights.safetensors").value().metadata();
+  };
+  options_.init = given;
+  options_.minutes = 1e-9;  // a step
+  const std::string run = FreshPath("run");
+  ASSERT_EQ(Go(run).value(), Outcome::kStopped);
+  options_.minutes = 0;
+  ASSERT_EQ(Go(run).value(), Outcome::kFinished);
+  EXPECT_EQ(said(run).at("colour_slack"), "0.25");
+  EXPECT_EQ(said(run).at("license"), "MIT");
+  EXPECT_FALSE(said(run).contains("tone_slack"));
+  EXPECT_FALSE(said(run).contains("psnr"));
+
+  // Of weights from two files nobody knows the licence.
+  options_.init_encoder = first + "/weights.safetensors";
+  const std::string mixed = FreshPath("mixed");
+  ASSERT_EQ(Go(mixed).value(), Outcome::kFinished);
+  EXPECT_EQ(said(mixed).at("colour_slack"), "0.25");
+  EXPECT_FALSE(said(mixed).contains("license"));
 }
 
 // Options are kept as JSON, which has no such numbers.
