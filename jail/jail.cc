@@ -135,6 +135,7 @@ Jail::~Jail() {
     absl::MutexLock lock(&mutex_);
     stop_ = true;
   }
+  stopping_.Raise();
   if (keeper_.joinable()) keeper_.join();
 }
 
@@ -208,8 +209,7 @@ void Jail::Keep() {
     }
     if (changed && on_starting_) on_starting_(process.status());
     if (process.ok()) continue;
-    absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stop_), kStartAgain)) return;
+    if (stopping_.WaitFor(kStartAgain)) return;
   }
 }
 

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/steady_flag.h"
 #include "absl/time/time.h"
 #include "jail/decoder_process.h"
 #include "jail/picture_file.h"
@@ -80,6 +81,7 @@ class Jail final : public PictureOpener {
   Cell probers_ ABSL_GUARDED_BY(mutex_);
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // the last start failed
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  SteadyFlag stopping_;  // with stop_
   std::thread keeper_;
 };
 

@@ -14,6 +14,7 @@ namespace {
 constexpr absl::Duration kMostCounted = absl::Seconds(60);
 // Between two that go first because of their age.
 constexpr int64_t kFairPicks = 3;
+constexpr size_t kMostDebtors = 1024;
 
 int64_t Total(const JobSpec& spec) {
   int64_t total = 0;
@@ -91,14 +92,14 @@ Admission Scheduler::Submit(JobSpec spec) {
   entry->waiting_since = now;
   entry->spec = std::move(spec);
   entry->remaining_of_stage = entry->current().costs.total();
-  if (runnable_by_age_.empty() && running_coordinates_ == 0) last_progress_ = now;
   coordinates_ += entry->remaining;
   bytes_ += entry->spec.bytes;
   jobs_[entry->id] = entry;
   if (entry->spec.deadline != absl::InfiniteFuture()) {
     deadlines_.insert({entry->spec.deadline, entry->id});
   }
-  ++callers_[entry->spec.caller].jobs;
+  Caller& caller = callers_[entry->spec.caller];
+  if (caller.jobs++ == 0) debtors_.erase({caller.virtual_time, entry->spec.caller});
   UpdateRunnable(entry);
   return admission;
 }
@@ -203,6 +204,9 @@ void Scheduler::UpdateRunnable(const std::shared_ptr<Entry>& entry) {
     // Whoever was away begins where the others are: waiting earns no credit.
     entry->virtual_time = std::max(entry->virtual_time, caller.floor);
     entry->waiting_since = clock_->Now();
+    // Nothing was to be done: for a reader, perhaps, who took his time.
+    if (runnable_by_age_.empty() && running_coordinates_ == 0)
+      last_progress_ = entry->waiting_since;
     if (caller.runnable.empty()) {
       caller.virtual_time = std::max(caller.virtual_time, virtual_time_);
       runnable_callers_.insert({caller.virtual_time, entry->spec.caller});
@@ -267,6 +271,7 @@ Assignment Scheduler::TakePiece(const std::shared_ptr<Entry>& entry, absl::Time 
     virtual_time_ = std::max(virtual_time_, time);
     break;
   }
+  ForgetDebts(/*all=*/false);
   caller.floor = std::max(caller.floor, Turn(caller)->virtual_time);
   // Taken out of the sets and put back under its new virtual time.
   caller.runnable.erase({entry->virtual_time, entry->id});
@@ -397,9 +402,18 @@ void Scheduler::Remove(const std::shared_ptr<Entry>& entry) {
   const auto caller = callers_.find(entry->spec.caller);
   if (--caller->second.jobs == 0) {
     runnable_callers_.erase({caller->second.virtual_time, entry->spec.caller});
-    callers_.erase(caller);
+    debtors_.insert({caller->second.virtual_time, entry->spec.caller});
+    ForgetDebts(/*all=*/jobs_.empty());  // who hurt nobody owes nothing
   }
   ended_.push_back(entry);
+}
+
+void Scheduler::ForgetDebts(bool all) {
+  while (!debtors_.empty() && (all || debtors_.begin()->first <= virtual_time_ ||
+                               debtors_.size() > kMostDebtors)) {
+    callers_.erase(debtors_.begin()->second);
+    debtors_.erase(debtors_.begin());
+  }
 }
 
 void Scheduler::ExpireDeadlines(absl::Time now) {
@@ -448,7 +462,8 @@ void Scheduler::Work() {
         if (deadlines_.empty()) {
           mutex_.Await(condition);
         } else {
-          // Abseil waits by the wall clock: should that be set back meanwhile, a second is lost.
+          // Abseil waits by the wall clock: should that be set back meanwhile, an idle worker sleeps
+          // on until there is something to do. A deadline of a job that waits may pass unnoticed.
           const absl::Duration left = deadlines_.begin()->first - clock_->Now();
           mutex_.AwaitWithTimeout(condition, std::min(left, absl::Seconds(1)));
         }

@@ -100,6 +100,8 @@ class Scheduler {
   // Adds to what the entry and its caller have had.
   void Charge(Entry& entry, double coordinates) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateRunnable(const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Forgets callers without jobs who had no more than those that are served now; `all`: and others.
+  void ForgetDebts(bool all) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(const std::shared_ptr<Entry>& entry, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -131,6 +133,8 @@ class Scheduler {
   std::map<std::string, Caller> callers_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<double, std::string>> runnable_callers_
       ABSL_GUARDED_BY(mutex_);  // virtual time
+  // Callers without jobs who had more than others: should they come again, it counts.
+  std::set<std::pair<double, std::string>> debtors_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<absl::Time, JobId>> runnable_by_age_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<absl::Time, JobId>> deadlines_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::string>, Speed> speeds_

@@ -30,8 +30,6 @@ namespace {
 constexpr char kServiceName[] = "hiif.v1.SuperResolutionService";
 // How often the main thread looks at signals and flags.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
-// Coordinates a second of what takes no time.
-constexpr double kInstantly = 1e12;
 // For calls that end after the grace, and for destructors.
 constexpr absl::Duration kLastMoments = absl::Seconds(2);
 
@@ -357,8 +355,11 @@ void Application::OnModelChange(const ModelStatus& status) {
     CalibrateEstimates(status);
   }
   if (grpc_ == nullptr) return;
-  grpc_->SetHealth(absl::StrCat("models/", status.name),
-                   !gone && CanServe(status.state) && !draining_);
+  {
+    absl::MutexLock lock(&health_mutex_);
+    grpc_->SetHealth(absl::StrCat("models/", status.name),
+                     !gone && CanServe(status.state) && !draining_);
+  }
   UpdateHealth();
 }
 
@@ -374,11 +375,14 @@ void Application::CalibrateEstimates(const ModelStatus& status) {
   // What decoding or encoding a file costs is for the client to decide.
   calibrate(Stage::kDecode, pace.decoded_pixels, 2);
   calibrate(Stage::kFile, pace.decoded_pixels, 2);
-  // Waits and computes nothing; a kind of work that is not known would have no deadline judged.
-  calibrate(Stage::kSend, kInstantly);
+  // Waits and computes next to nothing, and costs a coordinate. What it takes is charged by this
+  // pace, as of all others: were it said to be done at once, a microsecond would be a thousand times
+  // what a tile costs.
+  calibrate(Stage::kSend, pace.decoded_pixels, 2);
 }
 
 void Application::UpdateHealth() {
+  absl::MutexLock lock(&health_mutex_);
   const bool serving = Ready();
   grpc_->SetHealth("", serving);
   grpc_->SetHealth(kServiceName, serving);
@@ -466,8 +470,11 @@ ExitCode Application::Drain() {
   stopping_ = true;
   draining_ = true;
   UpdateHealth();
-  for (const ModelStatus& status : registry_->List())
-    grpc_->SetHealth(absl::StrCat("models/", status.name), false);
+  {
+    absl::MutexLock lock(&health_mutex_);
+    for (const ModelStatus& status : registry_->List())
+      grpc_->SetHealth(absl::StrCat("models/", status.name), false);
+  }
   // Load balancers need a moment to notice; what they still send is served.
   bool hurried = WaitForSignal(ToDuration(config_.shutdown_delay())) != 0;
   acceptor_->Stop();

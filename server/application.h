@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "jail/jail.h"
 #include "jail/picture_file.h"
@@ -94,6 +95,7 @@ class Application {
   const std::string device_name_;
   const Resources resources_;
   std::atomic<bool> draining_ = false;
+  absl::Mutex health_mutex_;  // held from what is found to what is said of it
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> device_lost_ = false;
   std::atomic<bool> loading_ = true;         // the models of the start

@@ -8,13 +8,13 @@ namespace hiif::server {
 
 LastMoments::LastMoments(absl::Duration time, int code)
     : code_(code), thread_([this, time] {
-        if (over_.WaitForNotificationWithTimeout(time)) return;
+        if (over_.WaitFor(time)) return;
         LogWarning("the server ends although something still runs", {{"exit_code", code_.load()}});
         std::_Exit(code_);
       }) {}
 
 LastMoments::~LastMoments() {
-  over_.Notify();
+  over_.Raise();
   thread_.join();
 }
 

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <thread>
 
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "base/steady_flag.h"
 
 namespace hiif::server {
 
@@ -24,7 +24,7 @@ class LastMoments {
 
  private:
   std::atomic<int> code_;
-  absl::Notification over_;
+  SteadyFlag over_;
   std::thread thread_;
 };
 

@@ -125,8 +125,9 @@ int64_t RaiseDescriptorLimit() {
 
 void CloseDoors(const std::vector<Acceptor::Door>& doors) {
   for (const Acceptor::Door& door : doors) {
-    close(door.socket.fd);
+    // While it is ours: once it is closed, another server may have taken the name.
     if (door.socket.address.unix_socket) unlink(door.socket.address.path.c_str());
+    close(door.socket.fd);
   }
 }
 

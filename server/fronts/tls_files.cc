@@ -6,7 +6,6 @@
 
 #include <memory>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -26,8 +25,7 @@ Bio Open(const std::string& pem) {
   return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }
 
-absl::StatusOr<Certificate> ReadCertificate(const std::string& path) {
-  HIIF_ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
+absl::StatusOr<Certificate> ParseCertificate(const std::string& path, const std::string& pem) {
   Certificate certificate(PEM_read_bio_X509(Open(pem).get(), nullptr, nullptr, nullptr));
   if (certificate == nullptr)
     return absl::InvalidArgumentError(absl::StrCat(path, ": no certificate in PEM form"));
@@ -41,17 +39,23 @@ TlsFiles TlsFilesOf(const ServerConfig& config) {
           ToDuration(config.tls_reload_interval())};
 }
 
-absl::Status CheckTlsFiles(const TlsFiles& files) {
-  HIIF_ASSIGN_OR_RETURN(const Certificate certificate, ReadCertificate(files.certificate));
-  HIIF_ASSIGN_OR_RETURN(const std::string pem, ReadFile(files.key));
-  const Key key(PEM_read_bio_PrivateKey(Open(pem).get(), nullptr, nullptr, nullptr));
+absl::StatusOr<TlsContents> ReadTlsFiles(const TlsFiles& files) {
+  TlsContents contents;
+  HIIF_ASSIGN_OR_RETURN(contents.certificate, ReadFile(files.certificate));
+  HIIF_ASSIGN_OR_RETURN(const Certificate certificate,
+                        ParseCertificate(files.certificate, contents.certificate));
+  HIIF_ASSIGN_OR_RETURN(contents.key, ReadFile(files.key));
+  const Key key(PEM_read_bio_PrivateKey(Open(contents.key).get(), nullptr, nullptr, nullptr));
   if (key == nullptr)
     return absl::InvalidArgumentError(absl::StrCat(files.key, ": no private key in PEM form"));
   if (X509_check_private_key(certificate.get(), key.get()) != 1)
     return absl::InvalidArgumentError(
         absl::StrCat(files.key, ": not the key of the certificate in ", files.certificate));
-  if (!files.client_ca.empty()) HIIF_RETURN_IF_ERROR(ReadCertificate(files.client_ca).status());
-  return absl::OkStatus();
+  if (!files.client_ca.empty()) {
+    HIIF_ASSIGN_OR_RETURN(contents.client_ca, ReadFile(files.client_ca));
+    HIIF_RETURN_IF_ERROR(ParseCertificate(files.client_ca, contents.client_ca).status());
+  }
+  return contents;
 }
 
 }  // namespace hiif::server

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/config/config.h"
 
@@ -19,9 +19,15 @@ struct TlsFiles {
 
 TlsFiles TlsFilesOf(const ServerConfig& config);
 
+// What they hold; no authority of clients where none is named.
+struct TlsContents {
+  std::string certificate, key, client_ca;
+  bool operator==(const TlsContents&) const = default;
+};
+
 // Errors, naming the file: NotFound, PermissionDenied; InvalidArgument: not PEM, or a key that is
 // not the certificate's.
-absl::Status CheckTlsFiles(const TlsFiles& files);
+absl::StatusOr<TlsContents> ReadTlsFiles(const TlsFiles& files);
 
 }  // namespace hiif::server
 

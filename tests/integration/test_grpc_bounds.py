@@ -1,11 +1,13 @@
 """What a client of gRPC can make the server hold: memory by what it sends, threads by what it does not read."""
 
+import collections
 import json
 import pathlib
 import queue
 import socket
 import struct
 import tempfile
+import threading
 import time
 import zlib
 
@@ -197,6 +199,34 @@ def test_one_caller_leaves_places_to_others(start_server, photo):
         for _ in range(5):
             small_request(server, 60)
         assert len(client.ended.intersection(streams)) == 6, "the others are as they were"
+
+
+def test_callers_share_equally_whatever_they_ask_for(start_server, photo, tmp_path):
+    """Of one worker: tiles as they are, which cost nothing to send, and files."""
+    (tmp_path / "tokens").write_text(json.dumps({"tokens": [
+        {"name": name, "token": name * 20, "scopes": ["upscale"]} for name in ("tiles", "files")]}))
+    server = start_server("--token-file", tmp_path / "tokens", "--workers", "1", "--default-model",
+                          "edsr-baseline-hiif-fast")
+    done = collections.Counter()
+    end = time.monotonic() + 10
+
+    def ask(name):
+        asked = request(photo.read_bytes(), scale=(6, 6))
+        if name == "files":
+            asked.parameters.encoded.format = 1
+        stub = server.stub()
+        while time.monotonic() < end:
+            for _ in stub.Upscale(asked, metadata=[("authorization", "Bearer " + name * 20)], timeout=60):
+                pass
+            done[name] += time.monotonic() < end
+
+    threads = [threading.Thread(target=ask, args=[name]) for name in ("tiles", "files") * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done["tiles"] + done["files"] > 20
+    assert 0.6 < done["tiles"] / done["files"] < 1.7, done
 
 
 def test_a_server_whose_calls_find_no_thread_is_not_alive(guarded):

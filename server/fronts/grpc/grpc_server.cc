@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "base/steady_flag.h"
 #include "base/status_macros.h"
 #include "grpc/grpc.h"
 #include "grpcpp/ext/channelz_service_plugin.h"
@@ -22,7 +22,6 @@
 #include "server/fronts/grpc/grpc_log.h"
 #include "server/fronts/grpc/hand_over.h"
 #include "server/fronts/grpc/stream_counts.h"
-#include "server/fronts/grpc/tls.h"
 
 namespace hiif::server {
 namespace {
@@ -76,13 +75,6 @@ void SetArguments(const ServerConfig& config, int64_t buffer_bytes, grpc::Server
   builder->SetResourceQuota(quota);
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(
-    const Address& address, const ServerConfig& config) {
-  if (address.unix_socket || config.tls_certificate().empty())
-    return grpc::InsecureServerCredentials();
-  return TlsCredentials(TlsFilesOf(config));
-}
-
 // The library of reflection adds itself to every server of a process that is linked to it.
 struct WithoutReflection : grpc::ServerBuilderOption {
   void UpdateArguments(grpc::ChannelArguments*) override {}
@@ -95,7 +87,7 @@ struct WithoutReflection : grpc::ServerBuilderOption {
 }  // namespace
 
 struct GrpcServer::Ending {
-  absl::Notification done;
+  SteadyFlag done;
   std::thread thread;
 };
 
@@ -112,11 +104,16 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   else
     builder.SetOption(std::make_unique<WithoutReflection>());
+  if (!config.tls_certificate().empty()) {
+    HIIF_ASSIGN_OR_RETURN(result->tls_, ServerTls::Create(TlsFilesOf(config)));
+  }
   std::vector<Acceptor::Door>& doors = result->doors_;
   const auto counts = std::make_shared<StreamCounts>();
   for (const std::string& listen : config.listen()) {
     HIIF_ASSIGN_OR_RETURN(const Address address, ParseAddress(listen));
-    HIIF_ASSIGN_OR_RETURN(auto credentials, CredentialsFor(address, config));
+    const auto credentials = address.unix_socket || result->tls_ == nullptr
+                                 ? grpc::InsecureServerCredentials()
+                                 : result->tls_->credentials();
     absl::StatusOr<std::vector<ListeningSocket>> sockets = Listen(address);
     if (!sockets.ok())
       return absl::Status(sockets.status().code(),
@@ -160,14 +157,14 @@ void GrpcServer::BeginShutdown() {
   ending_ = std::make_unique<Ending>();
   ending_->thread = std::thread([this] {
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::hours(24));
-    ending_->done.Notify();
+    ending_->done.Raise();
   });
 }
 
 void GrpcServer::EndShutdown(absl::Duration grace) {
   if (!ending_->thread.joinable()) return;
   // A watch of the health service never ends by itself.
-  if (!ending_->done.WaitForNotificationWithTimeout(grace))
+  if (!ending_->done.WaitFor(grace))
     grpc_server_cancel_all_calls(server_->c_server());
   ending_->thread.join();
 }

@@ -14,6 +14,7 @@
 #include "server/config/config.h"
 #include "server/fronts/acceptor.h"
 #include "server/fronts/grpc/hand_over.h"
+#include "server/fronts/grpc/tls.h"
 
 namespace hiif::server {
 
@@ -21,7 +22,7 @@ class GrpcServer {
  public:
   // buffer_bytes: of what gRPC holds for all connections, unfinished messages above all; beyond
   // them it reads slower and ends streams. Errors: FailedPrecondition when an address cannot be
-  // listened on; those of TlsCredentials.
+  // listened on; those of ReadTlsFiles.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const ServerConfig& config, int64_t buffer_bytes,
       const std::vector<grpc::Service*>& services);
@@ -47,6 +48,7 @@ class GrpcServer {
 
  private:
   GrpcServer() = default;
+  std::unique_ptr<ServerTls> tls_;  // outlives what has its credentials
   std::vector<std::unique_ptr<HandOver>> connections_;
   std::unique_ptr<HandOver> own_;
   std::unique_ptr<grpc::Server> server_;

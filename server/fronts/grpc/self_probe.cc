@@ -101,19 +101,12 @@ SelfProbe::SelfProbe(std::function<void(int fd)> give, Address address, bool tls
       thread_([this] { Watch(); }) {}
 
 SelfProbe::~SelfProbe() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stop_ = true;
-  }
+  stop_.Raise();
   thread_.join();
 }
 
 void SelfProbe::Watch() {
-  while (true) {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stop_), kEvery)) return;
-    }
+  while (!stop_.WaitFor(kEvery)) {
     failures_ = AskKept() ? 0 : failures_ + 1;
     const bool reached = tls_ && !address_.unix_socket ? AnswersTlsHandshake(address_, kTimeout)
                                                        : AnswersHealthCheck(address_, kTimeout);

@@ -7,9 +7,8 @@
 #include <memory>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/steady_flag.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/support/status.h"
 #include "server/config/address.h"
@@ -45,8 +44,7 @@ class SelfProbe {
   std::shared_ptr<grpc::Channel> kept_;
   std::atomic<int> failures_ = 0;
   std::atomic<int> strangers_failures_ = 0;
-  absl::Mutex mutex_;
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  SteadyFlag stop_;
   std::thread thread_;
 };
 

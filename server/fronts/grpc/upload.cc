@@ -38,7 +38,10 @@ class Upload : public Reactor {
         call_(context, environment->handler->monitor()) {
     ++environment_.reading;
   }
-  ~Upload() override { StopReading(); }
+  ~Upload() override {
+    GiveBack();
+    StopReading();
+  }
 
   // Once, when it is constructed.
   void Begin() {
@@ -152,26 +155,31 @@ class Upload : public Reactor {
     absl::Status status = call_.Alive();
     if (status.ok() && messages_ == 0) status = TakeFirst(&message_);  // says what is missing
     if (!status.ok()) return End(status);
-    StopReading();
+    GiveBack();
     if (!environment_.threads->Run([this] { RunOnThread(); }))
       End(Refused(kReasonQueueFull, "too many calls at once"));
   }
 
+  void GiveBack() { environment_.incomplete->Give(std::exchange(counted_, 0)); }
+  // Once it counts among the calls: a server that drains waits for the sum of both.
   void StopReading() {
     if (std::exchange(reading_, false)) --environment_.reading;
-    environment_.incomplete->Give(std::exchange(counted_, 0));
   }
 
   void RunOnThread() {
     (image_.has_raw() ? *image_.mutable_raw()->mutable_samples() : *image_.mutable_encoded()) =
         std::move(bytes_);
-    this->Finish(Run(absl::OkStatus(), [this](GrpcCall* call, CallReport* report) {
+    const grpc::Status status = Run(absl::OkStatus(), [this](GrpcCall* call, CallReport* report) {
+      StopReading();
       return RunPicture(std::move(image_), call, report);
-    }));
+    });
+    StopReading();
+    this->Finish(status);
   }
 
   // Before there is a thread.
   void End(const absl::Status& status) {
+    GiveBack();
     StopReading();
     this->Finish(Run(status, [](GrpcCall*, CallReport*) { return absl::OkStatus(); }));
   }

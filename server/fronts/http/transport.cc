@@ -145,7 +145,7 @@ std::string TlsTransport::CertificateName() const {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<TlsContext>> MakeTlsContext(const TlsFiles& files) {
-  HIIF_RETURN_IF_ERROR(CheckTlsFiles(files));
+  HIIF_RETURN_IF_ERROR(ReadTlsFiles(files).status());
   namespace ssl = boost::asio::ssl;
   auto context = std::make_shared<TlsContext>(TlsContext::tls_server);
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);

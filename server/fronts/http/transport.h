@@ -18,7 +18,7 @@ namespace hiif::server::http {
 
 using TlsContext = boost::asio::ssl::context;
 
-// Errors of CheckTlsFiles.
+// Errors of ReadTlsFiles.
 absl::StatusOr<std::shared_ptr<TlsContext>> MakeTlsContext(const TlsFiles& files);
 
 class Transport {

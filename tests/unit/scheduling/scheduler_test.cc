@@ -320,6 +320,42 @@ TEST_F(SchedulerTest, WhatTakesLongAndFailsIsPaidForByTheCaller) {
   EXPECT_GT(device_.served["a"], 10);
 }
 
+// Nor does it pay to come again with every one: what a caller had is remembered while others have
+// work, and nobody owes anything where nobody waited.
+TEST_F(SchedulerTest, WhoComesAgainComesAgainWithHisDebt) {
+  Start({.age_bound = absl::Hours(1)});
+  scheduler_->Calibrate("m", "query", 1000);
+  device_.during_run = [&] {
+    if (device_.log.back()[0] == 'a') clock_.Advance(absl::Seconds(10));
+  };
+  const auto step_with_greedy = [&](int steps) {
+    for (int i = 0; i < steps; ++i) {
+      if (a_->done > 0 || i == 0) {
+        a_ = std::make_shared<TestJob>("a");
+        scheduler_->Submit(Spec(a_, {Pieces(1, 10)}, "greedy"));
+      }
+      scheduler_->Step();
+    }
+  };
+  scheduler_->Submit(Spec(b_, {Pieces(100'000, 10)}, "modest"));
+  step_with_greedy(2500);  // 10 s of each 1,000 pieces
+  EXPECT_LE(device_.served["a"], 40);
+  EXPECT_GT(device_.served["a"], 10);
+
+  scheduler_->Cancel(1, absl::CancelledError("enough"));
+  scheduler_->Drain(absl::ZeroDuration());
+  Start({.age_bound = absl::Hours(1)});
+  scheduler_->Calibrate("m", "query", 1000);
+  device_.served.clear();
+  a_ = std::make_shared<TestJob>("a");
+  scheduler_->Submit(Spec(a_, {Pieces(1, 10)}, "greedy"));
+  RunAll();
+  EXPECT_EQ(a_->done, 1);  // alone
+  scheduler_->Submit(Spec(b_, {Pieces(1000, 10)}, "modest"));
+  step_with_greedy(2);
+  EXPECT_EQ(device_.served["a"], 20);
+}
+
 TEST_F(SchedulerTest, PacksPiecesOfSeveralJobsUpToTheBudget) {
   Start({.batch_coordinates = 100});
   scheduler_->Submit(Spec(a_, {Pieces(3, 40, 7)}));
@@ -600,6 +636,17 @@ TEST_F(SchedulerTest, StallIsTheTimeSinceABatchEndedWhileWorkIsPending) {
   EXPECT_EQ(scheduler_->Statistics().stalled, absl::Seconds(7));
   scheduler_->Step();
   EXPECT_EQ(scheduler_->Statistics().stalled, absl::ZeroDuration());
+}
+
+TEST_F(SchedulerTest, AReaderWhoTakesHisTimeIsNoStall) {
+  Start();
+  const Admission job = scheduler_->Submit(Spec(a_, {Pieces(3, 1, 0, /*max_ahead=*/1)}));
+  scheduler_->Step();
+  clock_.Advance(absl::Minutes(10));
+  scheduler_->Credit(job.id, 0, 1);
+  EXPECT_EQ(scheduler_->Statistics().stalled, absl::ZeroDuration());
+  clock_.Advance(absl::Seconds(3));
+  EXPECT_EQ(scheduler_->Statistics().stalled, absl::Seconds(3));
 }
 
 TEST_F(SchedulerTest, DrainingRefusesAndEndsWhatIsLeft) {
