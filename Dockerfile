@@ -1,4 +1,4 @@
-# hiif-serve. Targets: cpu (default) and cuda.
+# hiif-serve. Targets: cpu (default) and cuda. Needs BuildKit: DOCKER_BUILDKIT=1 for docker before 23.
 #   docker build -t hiif-serve .
 #   docker build -t hiif-serve:cuda --target cuda .
 #   docker build --build-arg BASE=debian:12.12-slim@sha256:DIGEST .      pins the base

@@ -2,6 +2,9 @@
 # shellcheck shell=bash disable=SC2034
 set -euo pipefail
 unset CDPATH  # cd prints where it led, also into $(cd ...)
+# pip is for environments of our own: what a user's configuration says of other places is not for them.
+export PIP_USER=0
+unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON
 
 CALLER=$PWD
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -20,6 +23,8 @@ need_torch() {
   scripts/setup
   "$VENV/bin/python" -c "$there" || die "there is no torch for Python in .venv: scripts/setup without LIBTORCH_ROOT installs it"
 }
+# git_lists_files: not where an archive was unpacked, nor, until git is told so, in a folder of somebody else's.
+git_lists_files() { git ls-files --error-unmatch scripts/test >/dev/null 2>&1; }
 say() { printf '\033[1m== %s\033[0m\n' "$*" | { if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }; }
 # The program that builds images here, if there is one: docker with its daemon running, else podman.
 image_builder() { if docker info >/dev/null 2>&1; then echo docker; else command -v podman; fi; }

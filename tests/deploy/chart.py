@@ -78,6 +78,7 @@ MATRIX = {
     "ipv6": {"service": {"ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"}},
     "dual-stack": {"service": {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}},
     "own-ports": {"service": {"port": 9000, "managementPort": 9501}, "config": {"log_format": "text"}},
+    "low-ports": {"service": {"port": 443}, "http": {"port": 80}, "batch": {"enabled": True, "claim": "images"}},
     "gateway": {"gateway": {"enabled": True, "hostnames": ["hiif.example.org"],
                             "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "grpc"}]}},
     "gateway-tls": {"gateway": {"enabled": True, "tlsPassthrough": True, "hostnames": ["hiif.example.org"],

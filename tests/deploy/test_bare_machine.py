@@ -16,6 +16,7 @@ def chroot():
         pytest.skip(reason)
 
 
+@pytest.mark.usefixtures("clone")
 @pytest.mark.timeout(1800)
 def test_demo_of_a_fresh_clone():
     """The README's first command; the compiler's cache of this machine makes it minutes."""

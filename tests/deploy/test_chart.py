@@ -65,6 +65,7 @@ def test_pods_are_restricted(name):
         assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
         assert not any(pod.get(k) for k in ("hostNetwork", "hostPID", "hostIPC"))
         assert pod["automountServiceAccountToken"] is False
+        assert {s["name"] for s in pod["securityContext"].get("sysctls", [])} <= {"net.ipv4.ip_unprivileged_port_start"}
         for volume in pod["volumes"]:
             assert set(volume) & {"configMap", "emptyDir", "persistentVolumeClaim", "secret", "image"}
         for container in pod["containers"] + pod.get("initContainers", []):
@@ -272,6 +273,13 @@ def test_a_batchs_files_may_have_quotes():
     assert '@/data/the "best".txt' in arguments and '/data/a "b"' in arguments
 
 
+def test_a_batchs_relative_names_are_of_its_claim():
+    """Those in its manifest, which hiif looks for where it stands."""
+    own = container(MATRIX["batch"], "Job")
+    claim, = (m["mountPath"] for m in own["volumeMounts"] if m["name"] == "data")
+    assert own["workingDir"] == claim and f"@{claim}/manifest.txt" in own["args"]
+
+
 def test_an_autoscaled_release_keeps_its_number_of_pods(tmp_path):
     """What lookup would find in a cluster is put in its place; without one the field is left out."""
     chart = tmp_path / "hiif"
@@ -340,15 +348,40 @@ def test_openshift_chooses_the_ids():
         assert pod["securityContext"] == {} and pod["containers"][0]["securityContext"] == {}
 
 
+@pytest.mark.parametrize("values,low", [
+    ({}, False), (MATRIX["low-ports"], True), ({"http": {"port": 1023}}, True), ({"http": {"port": 1024}}, False),
+    ({"service": {"managementPort": 80}}, True), ({"service": {"port": 443}, "podSecurityContext": None}, True)])
+def test_low_ports_are_for_the_server_too(values, low):
+    """It is not root, whom some container runtimes keep them for; the batch listens nowhere."""
+    told = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
+    server, *batch = (pod["securityContext"].get("sysctls") for pod in pods(render(values)))
+    assert server == ([told] if low else None) and set(batch) <= {None}
+    # What the values have stays, and is not said twice.
+    own = [{"name": "net.ipv4.tcp_keepalive_time", "value": "60"}]
+    assert pods(render(over(values, {"podSecurityContext": {"sysctls": own}})))[0]["securityContext"]["sysctls"] == (
+        [*own, told] if low else own)
+    own = [{**told, "value": "80"}]
+    assert pods(render(over(values, {"podSecurityContext": {"sysctls": own}})))[0]["securityContext"]["sysctls"] == own
+
+
+def pod_name(deployment, digest):
+    """As Kubernetes makes it: what stands before the five random characters is cut to 58."""
+    return f"{deployment}-{digest}-"[:58] + "x2k4q"
+
+
 def test_keda_finds_the_pods_of_this_release_alone():
     """By labels that there are with the operator and without."""
     trigger = one(MATRIX["keda-authentication"], "ScaledObject")["spec"]["triggers"][0]
     assert trigger["metadata"]["authModes"] == "bearer" and trigger["authenticationRef"] == {"name": "thanos"}
-    namespace, pod = re.fullmatch(r'sum\(hiif_estimated_drain_seconds\{namespace="(.*)",pod=~"(.*)"\}\)',
-                                  trigger["metadata"]["query"]).groups()
-    assert namespace == "images"
-    assert re.fullmatch(pod, "demo-hiif-6f9d4b7c5-x2k4q")
-    assert not re.fullmatch(pod, "demo-hiif-b-6f9d4b7c5-x2k4q") and not re.fullmatch(pod, "other-hiif-6f9d4b7c5-x2k4q")
+    digests = "6f9d4b7c", "6f9d4b7c5", "6f9d4b7c5d"
+    for name in "demo-hiif", *("a" * length for length in range(40, 53)):
+        query = one({**MATRIX["keda"], "fullnameOverride": name}, "ScaledObject")["spec"]["triggers"][0]["metadata"]["query"]
+        namespace, pod = re.fullmatch(r'sum\(hiif_estimated_drain_seconds\{namespace="(.*)",pod=~"(.*)"\}\)', query).groups()
+        assert namespace == "images"
+        assert all(re.fullmatch(pod, pod_name(name, digest)) for digest in digests), name
+        for other in f"{name}-b", f"other-{name}", f"{name}-b-c":
+            assert len(other) > 52 or not any(re.fullmatch(pod, pod_name(other, digest)) for digest in digests), other
+    assert pod_name("a" * 52, digests[0]).count("-") == 1
 
 
 def test_tokens_of_the_values_are_a_file_that_the_server_reads(tmp_path):

@@ -84,6 +84,14 @@ def test_settings_are_a_file_that_another_one_replaces():
     assert {name: printed[name] for name in read["cpu"]} == read["cpu"]
 
 
+def test_who_builds_it_is_told_of_buildkit():
+    """It mounts and changes modes, which the builder that docker before 23 takes unless told does not know."""
+    assert "RUN --mount" in TEXT and "COPY --chmod" in TEXT
+    pages = {path.name for path in (ROOT / "README.md", ROOT / "Dockerfile", *(ROOT / "docs").glob("*.md"))
+             if re.search(r"docker build (?=.*-t )", path.read_text()) and "DOCKER_BUILDKIT=1" not in path.read_text()}
+    assert not pages
+
+
 def test_what_is_copied_is_for_everybody_to_read():
     """Whatever the umask of who builds: the server is a user of its own."""
     for name in "cpu", "cuda":

@@ -164,6 +164,7 @@ def test_health_check_of_the_image_without_a_management_port(tmp_path):
     assert tls.returncode == 0 and not tls.stdout
 
 
+@pytest.mark.usefixtures("clone")
 def test_nothing_is_left_in_the_tree():
     """What setuptools writes goes to build/."""
     written = subprocess.run(["git", "ls-files", "--others", "--exclude-standard", "--directory"], cwd=ROOT,

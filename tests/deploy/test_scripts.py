@@ -1,11 +1,14 @@
 """The scripts, called from elsewhere than the root of the repository, and after a call that was cut off."""
 
 import os
+import pathlib
 import re
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+import zipfile
 
 import pytest
 
@@ -319,3 +322,187 @@ def test_a_release_looks_for_its_tools_before_it_makes_anything(tree):
     assert calls.read_text().startswith("package deb wheel client") and tags() == ["v1.2.3"]
     assert subprocess.run(["git", "show", "v1.2.3:proto/released.binpb"], cwd=tree, capture_output=True, text=True,
                           check=True).stdout == "released\n"  # fmt: skip
+
+
+def git(tree, *arguments):
+    return subprocess.run(["git", *arguments], cwd=tree, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("whose", ["nobodys", "somebody elses", "around it"])
+def test_lint_is_left_out_where_git_lists_no_files(tree, whose):
+    """An archive that was unpacked, perhaps in another repository, and a clone that git does not trust."""
+    trusts = {"GIT_CEILING_DIRECTORIES": str(tree.parent.parent), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    if whose != "nobodys":
+        git(tree if whose == "somebody elses" else tree.parent, "init", "-q")
+    if whose == "somebody elses":
+        git(tree, "add", "scripts")
+        trusts["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1"
+    for mode in "--fast", "--fix", "":
+        done = run(tree / "scripts/lint", *mode.split(), cwd=tree, **trusts)
+        assert done.returncode == 1 and f"safe.directory '{tree}'" in done.stderr, done
+    for script in "setup", "build", "generate-docs":
+        program(tree / "scripts" / script, ":\n")
+    program(tree / "tools/ctest", "echo tested\n")
+    done = run(tree / "scripts/test", "--fast", cwd=tree, PATH=f"{tree}/tools:{os.environ['PATH']}", **trusts)
+    assert done.returncode == 0 and "no lint: git lists no files" in done.stdout and "tested" in done.stdout, done
+
+
+def test_lint_waits_for_no_files(tree):
+    """Of clang-format, which reads standard input where it is given none."""
+    git(tree, "init", "-q")
+    git(tree, "add", "scripts")
+    program(tree / ".venv/bin/clang-format", "touch called\n")
+    done = run(tree / "scripts/lint", "--fast", cwd=tree)
+    assert done.returncode == 1 and "git lists no sources here" in done.stderr and not (tree / "called").exists(), done
+
+
+def test_what_cmake_finds_is_the_systems(tree):
+    """Where conda's programs, packages and compilers come before; what the system does not have is taken from where it is."""
+    conda = tree.parent / "conda"
+    program(conda / "bin/protoc", ":\n")
+    program(conda / "bin/pkg-config", ":\n")
+    for package in conda / "lib/cmake/nlohmann_json", tree / "own/lib/cmake/own":
+        package.mkdir(parents=True)
+        (package / f"{package.name}Config.cmake").touch()
+    program(tree / "own/bin/nvcc", ":\n")
+    (tree / "CMakePresets.json").write_text("""{"version": 3,
+        "configurePresets": [{"name": "release", "generator": "Ninja", "binaryDir": "${sourceDir}/build/release"}],
+        "buildPresets": [{"name": "release", "configurePreset": "release"}]}""")
+    (tree / "CMakeLists.txt").write_text("""cmake_minimum_required(VERSION 3.25)
+        project(told NONE)
+        find_program(FOUND_PROTOC protoc)
+        find_program(FOUND_PKG_CONFIG pkg-config)
+        find_program(FOUND_NVCC nvcc)
+        find_package(nlohmann_json REQUIRED CONFIG)
+        set(FOUND_JSON "${nlohmann_json_DIR}" CACHE STRING "")
+        find_package(own REQUIRED CONFIG)
+        foreach(name CC CXX CXXFLAGS CMAKE_PREFIX_PATH PKG_CONFIG_PATH)
+          set(FOUND_${name} "$ENV{${name}}" CACHE STRING "")
+        endforeach()
+        """)
+    done = run(tree / "scripts/build", cwd=tree, PATH=f"{conda}/bin:{tree}/own/bin:{os.environ['PATH']}", CONDA_PREFIX=str(conda),
+               CC=f"{conda}/bin/x86_64-conda-linux-gnu-cc", CXX="clang++", CXXFLAGS=f"-isystem {conda}/include",
+               CMAKE_PREFIX_PATH=str(conda), PKG_CONFIG_PATH="/somewhere")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = dict(re.findall(r"^FOUND_(\w+):\w+=(.*)$", (tree / "build/release/CMakeCache.txt").read_text(), re.MULTILINE))
+    assert re.match(r"/usr/(lib|share)/", found.pop("JSON"))
+    assert found == {"PROTOC": "/usr/bin/protoc", "PKG_CONFIG": "/usr/bin/pkg-config", "NVCC": f"{tree}/own/bin/nvcc",
+                     "CC": "", "CXX": "clang++", "CXXFLAGS": "", "CMAKE_PREFIX_PATH": "", "PKG_CONFIG_PATH": "/somewhere"}
+
+
+def test_every_call_of_cmake_is_so():
+    calls = [(path.name, words) for path in (ROOT / "scripts").rglob("*") if path.is_file() and path.suffix not in (".pyc", ".py")
+             for words in re.findall(r"^[^#\n]*?(?:^|[;&|({] *|\w+ )(?:cmake|cpack) (?=-|>)", path.read_text(), re.MULTILINE)]
+    assert {name for name, _ in calls} == {"build", "package", "traces"}
+    assert not [call for call in calls if not re.search(r"\bof_system (cmake|cpack) $", call[1])]
+
+
+@pytest.mark.skipif(shutil.which("ccache") is None, reason="no ccache")
+def test_a_cache_that_cannot_be_written_is_done_without(tree, tmp_path):
+    """Where one only reads, the temporary files are what is written."""
+    program(tree / "scripts/told", """. "$(dirname "$0")/lib/common.sh"
+. scripts/lib/cmake.sh
+of_system bash -c 'echo "int main() {}" >"$1.cc" && ccache c++ -c "$1.cc" -o "$1.o" && echo "${CCACHE_DISABLE:-cached}"' bash "$1"
+""")
+    (tmp_path / "file").touch()
+    nowhere, cache, temporary = str(tmp_path / "file/cache"), str(tmp_path / "cache"), str(tmp_path / "temporary")
+
+    def told(*before, folder=tmp_path, **environment):
+        return subprocess.run([*before, "env", "-i", "PATH=/usr/bin:/bin", *(f"{k}={v}" for k, v in environment.items()),
+                               "bash", tree / "scripts/told", f"{folder}/it"], capture_output=True, text=True, check=False).stdout
+
+    assert told(HOME=str(tmp_path)) == told(HOME=nowhere, CCACHE_DIR=cache) == "cached\n"
+    assert told(HOME=nowhere) == told(HOME=str(tmp_path), CCACHE_DIR=nowhere) == "1\n"
+    assert told(HOME=nowhere, CCACHE_DIR=cache, CCACHE_TEMPDIR=nowhere) == "1\n"
+    reader = {"HOME": nowhere, "CCACHE_READONLY": "1", "CCACHE_DIR": nowhere}
+    assert told(**reader) == "1\n" and told(**reader, CCACHE_TEMPDIR=temporary) == "cached\n"
+    if os.geteuid() != 0:
+        return
+    # A user whom nobody knows has no home at all; ccache wants to know it even to do nothing.
+    with tempfile.TemporaryDirectory() as folder:  # that such a one may look into
+        os.chmod(folder, 0o777)
+        shutil.copytree(tree, f"{folder}/tree")
+        tree = pathlib.Path(folder, "tree")
+        nobody = "setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"
+        assert told(*nobody, folder=folder) == told(*nobody, folder=folder, HOME="/") == "1\n"
+
+
+def test_the_image_is_built_by_buildkit(tree):
+    """Which docker before 23 takes only when told to."""
+    program(tree / "scripts/setup", ":\n")
+    program(tree / "tools/docker", """case $1 in
+  build) echo "$DOCKER_BUILDKIT" >built ;;
+  save) echo saved ;;
+esac
+""")
+    program(tree / "tools/dpkg", "echo amd64\n")
+    (tree / "Dockerfile").write_text("ARG VERSION=1.2.3\n")
+    done = run(tree / "scripts/package", "image", cwd=tree, PATH=f"{tree}/tools:{os.environ['PATH']}")
+    assert done.returncode == 0 and (tree / "built").read_text() == "1\n", done
+    assert (tree / "build/dist/hiif-serve-image_1.2.3_amd64.tar.gz").exists()
+
+
+def test_sudo_lets_the_proxies_through(tree):
+    """Which it would drop with the rest of the environment."""
+    tools = tree / "tools"
+    for tool, text in {"id": "echo 1000", "dpkg-query": "exit 1", "apt-cache": ":",
+                       "sudo": f'exec /usr/bin/env -i PATH="{tools}" "$@"',
+                       "apt-get": 'echo "$1 ${http_proxy:-} ${https_proxy-unset} ${no_proxy:-} ${DEBIAN_FRONTEND:-}"; exit 1',
+                       }.items():  # fmt: skip
+        program(tools / tool, text + "\n")
+    for tool in "bash", "env", "dirname", "basename", "awk", "sort", "tr", "sed", "cat", "mktemp", "tail", "rm":
+        (tools / tool).symlink_to(shutil.which(tool))
+    done = subprocess.run(["bash", "scripts/setup"], cwd=tree, capture_output=True, text=True, timeout=300, check=False, env={
+        "PATH": str(tools), "TMPDIR": str(tree), "http_proxy": "http://proxy:3128", "no_proxy": "a, b"})
+    assert done.returncode == 1 and "update http://proxy:3128 unset a, b noninteractive\n" in done.stderr, done
+
+
+def test_why_torch_could_not_be_installed_is_told(tree):
+    """And pip installs into .venv, whatever is said of other places."""
+    program(tree / ".venv/bin/python", """[ "$1" = -m ] || exit 1
+[ "$*" != "-m pip --version" ] || exit 0
+echo "there is no such index: ${PIP_USER:-} ${PIP_TARGET:-} ${PIP_PREFIX:-} ${PIP_CERT:-}" >&2
+exit 1
+""")
+    tools = tree / "tools"
+    tools.mkdir()
+    for tool in "bash", "env", "dirname", "basename", "awk", "sort", "tr", "sed", "cat", "mktemp", "tail", "rm", "python3":
+        (tools / tool).symlink_to(shutil.which(tool))
+    done = subprocess.run(["bash", "scripts/setup"], cwd=tree, capture_output=True, text=True, timeout=300, check=False, env={
+        "PATH": str(tools), "TMPDIR": str(tree), "PIP_USER": "1", "PIP_TARGET": "/t", "PIP_PREFIX": "/p", "PIP_CERT": "/c"})
+    assert done.returncode == 1 and "there is no such index: 0   /c\n" in done.stderr, done
+    log = re.search(r"all that pip said is in (\S+)", done.stderr)[1]
+    assert done.stderr.startswith("there is") and len(open(log, encoding="ascii").readlines()) == 10
+
+
+def test_pip_of_the_scripts_installs_into_its_environment(tree):
+    """Where a user's configuration says that all goes elsewhere, which a virtual environment refuses."""
+    wheel = tree / "told-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("told-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: told\nVersion: 1\n")
+        archive.writestr("told-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("told-1.dist-info/RECORD", "")
+    program(tree / "scripts/told", """. "$(dirname "$0")/lib/common.sh"
+"$1" -m pip install -q --no-index "$2"
+""")
+    (tree / "pip.conf").write_text("[install]\nuser = true\n")
+    venv = tree.parent / "venv"
+    subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True)
+    done = run(tree / "scripts/told", venv / "bin/python", wheel, cwd=tree, PIP_CONFIG_FILE=str(tree / "pip.conf"),
+               PIP_USER="1", PIP_TARGET=str(tree / "elsewhere"), PIP_PREFIX=str(tree / "elsewhere"))  # fmt: skip
+    assert done.returncode == 0 and list(venv.glob("lib/python3*/site-packages/told-1.dist-info")), done
+
+
+def test_the_demo_ends_with_its_picture(tree):
+    """It waits for no load balancer, which the server does unless told."""
+    for script in "setup", "build":
+        program(tree / "scripts" / script, ":\n")
+    program(tree / "build/release/bin/hiif-server", """echo "$*" >called
+while [ "$1" != --port-file ]; do shift; done
+echo 8500 >"$2"
+""")
+    program(tree / "build/release/bin/hiif", ":\n")
+    program(tree / ".venv/bin/python", ":\n")
+    (tree / "photo.png").touch()
+    done = run(tree / "scripts/demo", "photo.png", cwd=tree)
+    assert done.returncode == 0 and " --shutdown-delay 0s" in (tree / "called").read_text(), done

@@ -43,15 +43,24 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if include "hiif.openshift" . }}{{ $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}{{ end }}
 {{- toYaml $context -}}
 {{- end }}
+{{- /* Of the pods that listen: some container runtimes let root alone have ports below 1024. */ -}}
+{{- define "hiif.serverSecurity" -}}
+{{- $context := include "hiif.podSecurity" . | fromYaml }}
+{{- $lowest := min .Values.service.port .Values.service.managementPort (.Values.http.port | default 1024) }}
+{{- $sysctl := dict "name" "net.ipv4.ip_unprivileged_port_start" "value" "0" }}
+{{- if and (lt $lowest 1024) (not (contains $sysctl.name (toJson $context.sysctls))) }}
+{{- $_ := set $context "sysctls" (append ($context.sysctls | default list) $sysctl) }}
+{{- end }}
+{{- toYaml $context -}}
+{{- end }}
 {{- define "hiif.containerSecurity" -}}
 {{- toYaml (.Values.securityContext | default dict) -}}
 {{- end }}
 
-{{- /* What every pod of the chart has. */ -}}
+{{- /* What every pod of the chart has, besides its security context. */ -}}
 {{- define "hiif.podCommon" -}}
 serviceAccountName: {{ include "hiif.serviceAccount" . | quote }}
 automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
-securityContext: {{- include "hiif.podSecurity" . | nindent 2 }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
