@@ -1,5 +1,7 @@
 #include "eval/data_commands.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -8,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -31,7 +34,44 @@ struct Source {
   std::string name;  // below the folder it was found in
 };
 
-absl::StatusOr<std::vector<Source>> FindFiles(const std::vector<std::string>& sources) {
+// The files of a folder and those below it, each folder once however many links lead there. What
+// cannot be listed is told and left out, as a file that cannot be read.
+class FolderWalk {
+ public:
+  FolderWalk(const std::string& root, std::ostream& log) : root_(root), log_(log) { Visit(root); }
+
+  std::vector<Source> Sorted() && {
+    std::sort(found_.begin(), found_.end(),
+              [](const Source& a, const Source& b) { return a.name < b.name; });
+    return std::move(found_);
+  }
+
+ private:
+  void Visit(const std::string& folder) {
+    struct stat status {};
+    if (stat(folder.c_str(), &status) != 0 ||
+        !visited_.emplace(status.st_dev, status.st_ino).second)
+      return;
+    std::error_code error;
+    const std::vector<fs::directory_entry> entries = ListFolder(folder, error);
+    if (error) log_ << "left out of " << folder << ": cannot list it: " << error.message() << "\n";
+    for (const fs::directory_entry& entry : entries) {
+      if (entry.is_directory(error)) {
+        Visit(entry.path().string());
+      } else if (entry.is_regular_file(error)) {
+        found_.push_back({entry.path().string(), entry.path().lexically_relative(root_).string()});
+      }
+    }
+  }
+
+  const std::string root_;
+  std::ostream& log_;
+  std::set<std::pair<dev_t, ino_t>> visited_;
+  std::vector<Source> found_;
+};
+
+absl::StatusOr<std::vector<Source>> FindFiles(const std::vector<std::string>& sources,
+                                              std::ostream& log) {
   std::vector<Source> files;
   for (const std::string& source : sources) {
     std::error_code error;
@@ -40,18 +80,7 @@ absl::StatusOr<std::vector<Source>> FindFiles(const std::vector<std::string>& so
       files.push_back({source, fs::path(source).filename().string()});
       continue;
     }
-    std::vector<Source> found;
-    const auto options = fs::directory_options::follow_directory_symlink;
-    for (fs::recursive_directory_iterator i(source, options, error), end; !error && i != end;
-         i.increment(error)) {
-      if (!i->is_regular_file(error)) continue;
-      found.push_back({i->path().string(), i->path().lexically_relative(source).string()});
-    }
-    if (error) {
-      return absl::UnknownError(absl::StrCat("cannot list ", source, ": ", error.message()));
-    }
-    std::sort(found.begin(), found.end(),
-              [](const Source& a, const Source& b) { return a.name < b.name; });
+    const std::vector<Source> found = FolderWalk(source, log).Sorted();
     files.insert(files.end(), found.begin(), found.end());
   }
   return files;
@@ -120,7 +149,13 @@ absl::Status Pack(const PackOptions& options, const std::atomic<bool>* stop, std
     return absl::InvalidArgumentError(
         "--every must be at least 2, --min-side and --shrink at least 1");
   }
-  HIIF_ASSIGN_OR_RETURN(const std::vector<Source> files, FindFiles(options.sources));
+  std::error_code error;
+  if (options.hold_out == options.output ||
+      fs::equivalent(options.hold_out, options.output, error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.output, " cannot be both the output and --hold-out"));
+  }
+  HIIF_ASSIGN_OR_RETURN(const std::vector<Source> files, FindFiles(options.sources, log));
   HIIF_ASSIGN_OR_RETURN(const auto writer, train::PackedDatasetWriter::Create(options.output));
   std::unique_ptr<train::PackedDatasetWriter> held;
   if (!options.hold_out.empty()) {

@@ -4,9 +4,11 @@ import csv
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -195,6 +197,26 @@ def test_packing_that_is_stopped_leaves_nothing(tmp_path):
     said = process.communicate(timeout=120)[1]
     assert process.returncode == STOPPED and "was not made" in said, said
     assert not list(out.iterdir())
+
+
+def test_folders_that_go_in_a_circle_and_folders_that_cannot_be_read():
+    """lost+found at the root of a disk, and a link to where the walk is."""
+    with tempfile.TemporaryDirectory() as name:  # others may enter it
+        folder = pathlib.Path(name)
+        folder.chmod(0o777)
+        photos, closed = folder / "photos", folder / "photos" / "lost+found"
+        closed.mkdir(parents=True)
+        Image.open(ROOT / "examples" / "chelsea.png").convert("RGB").save(photos / "a.png")
+        (photos / "again").symlink_to(".")
+        closed.chmod(0)
+        another = {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
+        pack = [shutil.copy(BIN / "hiif-data", folder), "pack", photos, "-o", folder / "a.pack", "--min-side", "99"]
+        ran = subprocess.run(pack, capture_output=True, text=True, timeout=60, check=False, **another)
+        assert ran.returncode == 0 and "1 images" in ran.stdout + ran.stderr, ran.stderr
+        assert "lost+found: cannot list it" in ran.stderr + ran.stdout
+        ran = subprocess.run([*pack, "--hold-out", folder / "." / "a.pack"], capture_output=True, text=True, timeout=60,
+                             check=False)
+        assert ran.returncode == FAILED and "both" in ran.stderr
 
 
 def test_what_is_no_picture_is_left_out_by_its_first_bytes(tmp_path):
