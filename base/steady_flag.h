@@ -10,8 +10,8 @@
 
 namespace hiif {
 
-// Raised once, and waited for by the steady clock. Abseil's timeouts go by the wall clock: where it is
-// set back an hour meanwhile, a second lasts an hour and a second. Any thread.
+// Raised once, and waited for by the steady clock. Abseil's timeouts go by the wall clock: where it
+// is set back an hour meanwhile, a second lasts an hour and a second. Any thread.
 class SteadyFlag {
  public:
   void Raise() {

@@ -65,7 +65,8 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> Create(const ClientOptions& options);
   ~Client();
 
-  // Until a server is connected; Unavailable after the timeout. Not needed before calls.
+  // Until a server is connected; Unavailable, saying why, after the timeout. Not needed before
+  // calls.
   absl::Status WaitForConnected(absl::Duration timeout, std::stop_token stop = {});
 
   // A stream that breaks is taken up at the tile that is due, on another server where there is one.

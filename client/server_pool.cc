@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -10,7 +11,10 @@
 #include "base/environment.h"
 #include "base/status_macros.h"
 #include "base/steady_now.h"
+#include "base/text.h"
 #include "client/address.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpcpp/client_context.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 
@@ -20,6 +24,9 @@ namespace {
 constexpr absl::Duration kAvoidAfterFailure = absl::Seconds(5);
 
 constexpr absl::Duration kLook = absl::Milliseconds(20);
+
+// A channel that has failed says so at once.
+constexpr absl::Duration kWhy = absl::Seconds(1);
 
 // A query of the largest size is answered by 12 MiB; everything else keeps below gRPC's 4 MiB.
 constexpr int kMaxReceiveBytes = 32 << 20;
@@ -63,10 +70,27 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsOptions& tls, boo
   return grpc::SslCredentials(ssl);
 }
 
+// Why the channel does not connect: gRPC tells it with a call that fails; empty: it does not know.
+std::string WhyNot(const std::shared_ptr<grpc::Channel>& channel, bool tls) {
+  if (channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_TRANSIENT_FAILURE) return {};
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kWhy));
+  grpc::health::v1::HealthCheckResponse response;
+  const grpc::Status status =
+      grpc::health::v1::Health::NewStub(channel)->Check(&context, {}, &response);
+  if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return {};
+  std::string why = status.error_message();
+  // What answers does not speak HTTP/2 in clear text: it closes, or is an HTTP server.
+  if (!tls && (absl::StrContains(why, "Socket closed") || absl::StrContains(why, "http1.x")))
+    why += " (a server with TLS needs https:// before its address)";
+  return why;
+}
+
 }  // namespace
 
 struct ServerPool::Server {
   std::string address;
+  bool tls = false;
   bool this_machine = false;
   std::shared_ptr<grpc::Channel> channel;
   int calls = 0;
@@ -77,6 +101,11 @@ ServerPool::~ServerPool() = default;
 
 absl::StatusOr<std::unique_ptr<ServerPool>> ServerPool::Create(const ClientOptions& options) {
   auto pool = std::unique_ptr<ServerPool>(new ServerPool);
+  // gRPC ends the process where a header has others.
+  if (!IsPrintableAscii(options.token))
+    return absl::InvalidArgumentError(
+        "the token has characters that no token has, line breaks perhaps: a token file of a client "
+        "holds one token and nothing else, it is not the server's list of tokens");
   for (const absl::string_view text : absl::StrSplit(options.servers, ',', absl::SkipEmpty())) {
     HIIF_ASSIGN_OR_RETURN(const ServerAddress address, ParseServerAddress(text));
     const bool tls = options.tls.enabled || address.tls;
@@ -86,6 +115,7 @@ absl::StatusOr<std::unique_ptr<ServerPool>> ServerPool::Create(const ClientOptio
           "the token would travel to ", text, " in clear text: use TLS, or allow it explicitly"));
     auto server = std::make_unique<Server>();
     server->address = address.target;
+    server->tls = tls;
     server->this_machine = address.this_machine;
     server->channel = grpc::CreateCustomChannel(server->address, Credentials(options.tls, tls),
                                                 Arguments(options.tls, address.this_machine));
@@ -130,8 +160,13 @@ absl::Status ServerPool::WaitForConnected(absl::Duration timeout, std::stop_toke
       const bool away = std::any_of(servers_.begin(), servers_.end(),
                                     [](const auto& server) { return !server->this_machine; });
       const std::string proxy = away ? Proxy() : "";
+      std::string why;
+      for (const auto& server : servers_)
+        if (const std::string reason = WhyNot(server->channel, server->tls); !reason.empty())
+          absl::StrAppend(&why, "; ", servers_.size() > 1 ? server->address + ": " : "", reason);
       return absl::UnavailableError(absl::StrCat(
           "no server answers at ", Addresses(), " (waited ", absl::FormatDuration(timeout), ")",
+          why,
           proxy.empty() ? ""
                         : absl::StrCat("; the proxy of ", proxy,
                                        " was asked, no_proxy names hosts that need none")));

@@ -47,7 +47,8 @@ class ServerPool {
   // calls.
   std::unique_ptr<Lease> Acquire();
 
-  // Until one server is connected. Unavailable, naming the addresses, after the timeout; Cancelled.
+  // Until one server is connected. Unavailable, naming the addresses and what gRPC tells of them,
+  // after the timeout; Cancelled.
   absl::Status WaitForConnected(absl::Duration timeout, std::stop_token stop);
 
   const std::string& authorization() const { return authorization_; }

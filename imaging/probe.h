@@ -35,6 +35,9 @@ struct ImageLimits {
   int64_t max_pixels = 50'000'000;
 };
 
+// For who reads headers alone and leaves it to a server what is too large.
+inline constexpr ImageLimits kNoImageLimits{int64_t{1} << 40};
+
 // Reads the header, decodes nothing. InvalidArgument, with a reason a user understands: empty, not
 // an image of a known format, a damaged header, more pixels than the limit. Never crashes, whatever
 // the bytes. Any thread.

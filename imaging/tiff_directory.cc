@@ -19,8 +19,25 @@ constexpr uint16_t kTextTags[] = {
     0x0132,  // date and time
     0x013b,  // artist
     0x013c,  // host computer
+    0x4746,  // rating
+    0x4749,  // rating, in percent
     0x8298,  // copyright
+    0x9c9b,  // of Windows, UTF-16: title
+    0x9c9c,  // comment
+    0x9c9d,  // author
+    0x9c9e,  // key words
+    0x9c9f,  // subject
 };
+
+bool IsText(uint16_t tag) {
+  return std::find(std::begin(kTextTags), std::end(kTextTags), tag) != std::end(kTextTags);
+}
+
+// What a camera says of the colours of its samples, beside a profile.
+bool IsColour(uint16_t tag) {
+  constexpr uint16_t kTransferFunction = 301, kWhitePoint = 318, kPrimaryChromaticities = 319;
+  return tag == kTransferFunction || tag == kWhitePoint || tag == kPrimaryChromaticities;
+}
 
 constexpr size_t kMaxCopied = size_t{16} << 20;  // of metadata
 
@@ -33,7 +50,8 @@ int SwapUnit(uint16_t type) {
 // For writing: little-endian, and of types that a classic file has.
 TiffEntry Copy(const TiffField& field) {
   TiffEntry e{field.tag, field.type, field.count, {}};
-  if (field.type >= static_cast<uint16_t>(TiffType::kLong8)) {
+  if (field.type >= static_cast<uint16_t>(TiffType::kLong8) &&
+      field.type <= static_cast<uint16_t>(TiffType::kIfd8)) {
     std::vector<uint64_t> values;
     for (uint64_t i = 0; i < field.count; ++i) values.push_back(field.Integer(i));
     return MakeTiffEntry(field.tag, TiffType::kLong, values);
@@ -49,6 +67,7 @@ TiffEntry Copy(const TiffField& field) {
 
 int TiffTypeBytes(uint16_t type) {
   constexpr int kBytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8};
+  if (type == static_cast<uint16_t>(TiffType::kUtf8)) return 1;
   return type < std::size(kBytes) ? kBytes[type] : 0;
 }
 
@@ -140,7 +159,7 @@ TiffEntry MakeTiffEntry(uint16_t tag, TiffType type, const std::vector<uint64_t>
 
 TiffEntry MakeTiffEntry(uint16_t tag, TiffType type, absl::string_view bytes) {
   const auto id = static_cast<uint16_t>(type);
-  return {tag, id, bytes.size() / TiffTypeBytes(id), std::string(bytes)};
+  return {tag, id, bytes.size() / std::max(1, TiffTypeBytes(id)), std::string(bytes)};
 }
 
 std::string TiffDirectoryBytes(TiffDirectory directory, uint64_t at, bool big) {
@@ -170,6 +189,31 @@ std::string TiffDirectoryBytes(TiffDirectory directory, uint64_t at, bool big) {
   return out;
 }
 
+bool IsKnownTiffTag(uint16_t tag) {
+  constexpr struct {
+    uint16_t first, last;
+  } kKnown[] = {{254, 301}, {305, 306}, {315, 347}, {512, 532}, {700, 700}};
+  for (const auto& range : kKnown)
+    if (tag >= range.first && tag <= range.last) return true;
+  constexpr uint16_t kOthers[] = {
+      33550,  // georeference: scale
+      33723,  // IPTC
+      33922,  // georeference: points
+      34264,  // matrix
+      34377,  // Photoshop's resources
+      34675,  // colour profile
+      34735,  // georeference: keys
+      34736,  // numbers
+      34737,  // texts
+      37724,  // Photoshop's layers
+      50341,  // PrintIM
+      59932,  // padding
+  };
+  for (const uint16_t known : kOthers)
+    if (tag == known) return true;
+  return tag == kExifDirectoryTag || tag == kGpsDirectoryTag || IsText(tag);
+}
+
 ExifParts SplitExif(absl::string_view block) {
   return SplitExif(block, ReadTiffDirectory(block, FirstTiffDirectory(block)));
 }
@@ -178,16 +222,25 @@ ExifParts SplitExif(absl::string_view block, const TiffFields& directory) {
   constexpr size_t kMostEntries = 0xfff0;  // a directory of 16-bit numbers, with what is added
   ExifParts parts;
   size_t left = std::min(block.size(), kMaxCopied);
-  const auto add = [&left](const TiffField& field, TiffDirectory* to) {
-    if (field.value.empty() || field.value.size() > left) return;
-    if (to->size() == kMostEntries) return;
+  const auto add = [&](const TiffField& field, TiffDirectory* to) {
+    if (field.value.empty()) return;
+    if (field.value.size() > left || to->size() == kMostEntries) {
+      parts.left_out.push_back(field.tag);
+      return;
+    }
     left -= field.value.size();
     to->push_back(Copy(field));
   };
-  for (const TiffField& f : directory.fields)
-    if (f.type == static_cast<uint16_t>(TiffType::kAscii) &&
-        std::find(std::begin(kTextTags), std::end(kTextTags), f.tag) != std::end(kTextTags))
+  for (const TiffField& f : directory.fields) {
+    if (IsText(f.tag))
       add(f, &parts.texts);
+    else if (IsColour(f.tag) || !IsKnownTiffTag(f.tag))
+      parts.left_out.push_back(f.tag);
+  }
+  // Readers of TIFF know no type of UTF-8, but take the bytes of a text for it.
+  for (TiffEntry& text : parts.texts)
+    if (text.type == static_cast<uint16_t>(TiffType::kUtf8))
+      text.type = static_cast<uint16_t>(TiffType::kAscii);
   for (const TiffField& f : ReadTiffDirectory(block, directory.Integer(kExifDirectoryTag)).fields)
     if (f.tag != kInteroperabilityTag) add(f, &parts.details);
   for (const TiffField& f : ReadTiffDirectory(block, directory.Integer(kGpsDirectoryTag)).fields)

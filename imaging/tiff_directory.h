@@ -20,9 +20,10 @@ enum class TiffType : uint16_t {
   kIfd = 13,
   kLong8 = 16,  // BigTIFF only
   kIfd8 = 18,   // BigTIFF only
+  kUtf8 = 129,  // EXIF 3.0 only
 };
 
-// Bytes of one value; 0: no type of TIFF 6 or BigTIFF.
+// Bytes of one value; 0: no type of TIFF 6, BigTIFF or EXIF 3.0.
 int TiffTypeBytes(uint16_t type);
 
 // An entry as it lies in the block.
@@ -75,13 +76,19 @@ TiffEntry MakeTiffEntry(uint16_t tag, TiffType type, absl::string_view bytes);
 // `at` is even. Its length does not depend on the values.
 std::string TiffDirectoryBytes(TiffDirectory directory, uint64_t at, bool big);
 
+// Whether a tag of a first directory is kept, has a warning of its own, or belongs to the file and
+// not to its picture: how samples and texts are stored, parts of the old JPEG, hints for printers
+// and for displays of few colours.
+bool IsKnownTiffTag(uint16_t tag);
+
 // What of an EXIF block belongs into a TIFF's own directory, and its two sub-directories. Together
 // they take no more than the block does: entries that share bytes are left out once it is used up,
 // and those of a BigTIFF that are too many for a block.
 struct ExifParts {
-  TiffDirectory texts;    // camera, date, author, copyright, ...
+  TiffDirectory texts;    // camera, date, author, copyright, rating, ...
   TiffDirectory details;  // the EXIF directory
   TiffDirectory gps;
+  std::vector<uint16_t> left_out;  // tags that have no place in it, or no room
 };
 ExifParts SplitExif(absl::string_view block);
 // Of a directory that lies in the block: of a page of a TIFF file.

@@ -14,8 +14,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "base/steady_flag.h"
 #include "absl/time/time.h"
+#include "base/steady_flag.h"
 #include "jail/decoder_process.h"
 #include "jail/picture_file.h"
 

@@ -409,8 +409,8 @@ void Scheduler::Remove(const std::shared_ptr<Entry>& entry) {
 }
 
 void Scheduler::ForgetDebts(bool all) {
-  while (!debtors_.empty() && (all || debtors_.begin()->first <= virtual_time_ ||
-                               debtors_.size() > kMostDebtors)) {
+  while (!debtors_.empty() &&
+         (all || debtors_.begin()->first <= virtual_time_ || debtors_.size() > kMostDebtors)) {
     callers_.erase(debtors_.begin()->second);
     debtors_.erase(debtors_.begin());
   }
@@ -462,8 +462,9 @@ void Scheduler::Work() {
         if (deadlines_.empty()) {
           mutex_.Await(condition);
         } else {
-          // Abseil waits by the wall clock: should that be set back meanwhile, an idle worker sleeps
-          // on until there is something to do. A deadline of a job that waits may pass unnoticed.
+          // Abseil waits by the wall clock: should that be set back meanwhile, an idle worker
+          // sleeps on until there is something to do. A deadline of a job that waits may pass
+          // unnoticed.
           const absl::Duration left = deadlines_.begin()->first - clock_->Now();
           mutex_.AwaitWithTimeout(condition, std::min(left, absl::Seconds(1)));
         }

@@ -376,8 +376,8 @@ void Application::CalibrateEstimates(const ModelStatus& status) {
   calibrate(Stage::kDecode, pace.decoded_pixels, 2);
   calibrate(Stage::kFile, pace.decoded_pixels, 2);
   // Waits and computes next to nothing, and costs a coordinate. What it takes is charged by this
-  // pace, as of all others: were it said to be done at once, a microsecond would be a thousand times
-  // what a tile costs.
+  // pace, as of all others: were it said to be done at once, a microsecond would be a thousand
+  // times what a tile costs.
   calibrate(Stage::kSend, pace.decoded_pixels, 2);
 }
 

@@ -129,7 +129,8 @@ absl::Status UpscaleAnimation(const UpscaleJob& job, int64_t index, absl::string
                                  .frames = info.frames,
                                  .loops = reader->loops()};
   HIIF_RETURN_IF_ERROR(AnimationWriter::Check(options));
-  if (job.connection == nullptr) return absl::OkStatus();
+  if (job.flags->dry_run) return absl::OkStatus();
+  HIIF_RETURN_IF_ERROR(CheckConnected(job));
   job.reporter->Expect(index, plan.region.pixels() * info.frames);
   HIIF_ASSIGN_OR_RETURN(const auto target, OutputTarget::Open(output.path, job.stop));
   HIIF_ASSIGN_OR_RETURN(const auto writer, AnimationWriter::Create(options, target->sink()));

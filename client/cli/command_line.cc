@@ -106,7 +106,7 @@ int Run(int argc, char** argv) {
     return kExitUsage;
   }
   try {
-    app->parse(argc, argv);
+    ParseWords(app.get(), {argv + 1, argv + argc});
   } catch (const CLI::Success& e) {  // --help, --version
     return app->exit(e);
   } catch (const CLI::ParseError& e) {

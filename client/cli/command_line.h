@@ -28,6 +28,10 @@ struct CommandFlags {
 // The table; it writes into flags, which must outlive it.
 std::unique_ptr<CLI::App> MakeCommandLine(CommandFlags* flags);
 
+// Parses the words behind the program's name. Each is one value, "[Scans]" too. Throws
+// CLI::ParseError.
+void ParseWords(CLI::App* app, std::vector<std::string> words);
+
 // Parses and runs the command. Returns the exit code.
 int RunCommandLine(int argc, char** argv);
 

@@ -26,6 +26,9 @@ namespace {
 // Side of the part that is shown by default, in pixels of the input.
 constexpr int64_t kCropSide = 96;
 
+// It is decoded here, as a private server would (private_server.cc).
+constexpr int64_t kMaxPixels = 256'000'000;
+
 // The middle, where no part is named.
 std::string MiddleOf(Grid size) {
   const Grid part{std::min(kCropSide, size.height), std::min(kCropSide, size.width)};
@@ -63,7 +66,8 @@ absl::Status Compare(const CompareFlags& flags, Connection& connection) {
   const absl::StatusOr<std::string> read = ReadPicture(flags.input, connection.call().stop);
   if (!read.ok()) return WithName(flags.input, read.status());
   const std::string& file = *read;
-  const auto picture = Decode(file, {.convert_to_srgb = true});
+  const auto picture =
+      Decode(file, {.limits = {.max_pixels = kMaxPixels}, .convert_to_srgb = true});
   if (!picture.ok()) return WithName(flags.input, picture.status());
   for (const std::string& warning : picture->warnings) PrintWarning(flags.input, warning);
   if (picture->colour->type != SampleType::kU8)

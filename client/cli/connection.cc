@@ -49,9 +49,8 @@ absl::StatusOr<client::ClientOptions> Options(const ConnectionFlags& flags) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionFlags& flags,
-                                                             std::stop_token stop,
-                                                             const std::string& model) {
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(
+    const ConnectionFlags& flags, std::stop_token stop, const std::optional<std::string>& model) {
   auto connection = std::unique_ptr<Connection>(new Connection);
   HIIF_ASSIGN_OR_RETURN(client::ClientOptions options, Options(flags));
   if (!flags.server.empty() && !flags.model_dir.empty())
@@ -65,11 +64,12 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionFla
   if (flags.server.empty()) {
     if (options.tls.enabled || !options.token.empty())
       return absl::InvalidArgumentError("TLS and tokens need --server or HIIF_SERVER");
-    HIIF_ASSIGN_OR_RETURN(connection->server_,
-                          PrivateServer::Start({flags.model_dir, flags.device,
-                                                flags.model_dir.empty() ? "" : model}));
+    HIIF_ASSIGN_OR_RETURN(
+        connection->server_,
+        PrivateServer::Start(
+            {flags.model_dir, flags.device, flags.model_dir.empty() ? "" : model.value_or("")}));
     options.servers = connection->server_->address();
-    connection->model_ = flags.model_dir.empty() ? "" : model;
+    connection->wanted_ = model;
   }
   HIIF_ASSIGN_OR_RETURN(connection->client_, client::Client::Create(options));
   connection->call_.stop = stop;
@@ -78,7 +78,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionFla
     connection->call_.stall_timeout = absl::Seconds(flags.stall_timeout_s);
   if (connection->server_ != nullptr) {
     HIIF_RETURN_IF_ERROR(connection->WaitForPrivate(stop));
-    if (!model.empty()) HIIF_RETURN_IF_ERROR(connection->WaitForModel(model));
+    if (!model.value_or("").empty()) HIIF_RETURN_IF_ERROR(connection->WaitForModel(*model));
   } else {
     HIIF_RETURN_IF_ERROR(
         connection->client_->WaitForConnected(absl::Seconds(flags.connect_timeout_s), stop));
@@ -98,7 +98,8 @@ absl::Status Connection::WaitForPrivate(std::stop_token stop) {
     call.stop = stop;
     const absl::StatusOr<client::Serving> health = client_->CheckHealth("", call);
     if (health.ok() && *health == client::Serving::kServing) return absl::OkStatus();
-    HIIF_RETURN_IF_ERROR(NeverReady(call));
+    HIIF_ASSIGN_OR_RETURN(const bool wanted, HasWanted(call));
+    if (wanted) return absl::OkStatus();
     if (stop.stop_requested()) return absl::CancelledError("interrupted");
     absl::SleepFor(absl::Milliseconds(10));
   }
@@ -126,21 +127,26 @@ absl::Status Connection::WaitForModel(const std::string& name) {
   return absl::OkStatus();
 }
 
-// Unavailable once nothing is being loaded any more: then the default model is none of those there.
-absl::Status Connection::NeverReady(const client::CallOptions& call) {
+// Whether what is wanted is there though the default model is not. Unavailable once nothing is
+// being loaded any more and it is none of those there.
+absl::StatusOr<bool> Connection::HasWanted(const client::CallOptions& call) {
   const auto models = client_->ListModels(call);
-  if (!models.ok()) return absl::OkStatus();
+  if (!models.ok()) return false;
+  const bool by_name = !wanted_.value_or("").empty();
+  bool coming = false;
   std::string found;
   for (const v1::Model& model : *models) {
-    if (model.state() == v1::MODEL_STATE_LOADING ||
-        (model.state() == v1::MODEL_STATE_READY && model.is_default()))
-      return absl::OkStatus();
+    const bool ready = model.state() == v1::MODEL_STATE_READY;
+    if (by_name && model.name() == *wanted_ && (ready || model.state() == v1::MODEL_STATE_UNLOADED))
+      return true;
+    coming = coming || model.state() == v1::MODEL_STATE_LOADING || (ready && model.is_default());
     absl::StrAppend(&found, "\n  ", model.name(), ": ",
                     model.error().empty() ? "can be named with --model" : model.error());
   }
+  if (coming) return false;
+  if (!wanted_.has_value() && !models->empty()) return true;
   return absl::UnavailableError(absl::StrCat(
-      model_.empty() ? "the private server's default model"
-                     : absl::StrCat("the model \"", model_, "\""),
+      by_name ? absl::StrCat("the model \"", *wanted_, "\"") : "the private server's default model",
       " cannot be used",
       found.empty() ? "; its model folder has no model (*.safetensors)" : "; its models are",
       found));

@@ -3,6 +3,7 @@
 #define CLIENT_CLI_CONNECTION_H_
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 
 #include "absl/status/status.h"
@@ -17,10 +18,11 @@ class Connection {
  public:
   // Returns once a server is there: connected, or started and ready. InvalidArgument: flags that do
   // not go together or files of theirs that cannot be read. Unavailable: no server. Cancelled.
-  // model: that is to be asked for; "": the server's default. A private server has it ready then.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const ConnectionFlags& flags,
-                                                          std::stop_token stop,
-                                                          const std::string& model = "");
+  // model: that is to be asked for; "": the server's default; none: any. A private server has it
+  // ready then.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(
+      const ConnectionFlags& flags, std::stop_token stop,
+      const std::optional<std::string>& model = std::nullopt);
 
   client::Client& client() { return *client_; }
   bool is_private() const { return server_ != nullptr; }
@@ -34,11 +36,11 @@ class Connection {
 
  private:
   Connection() = default;
-  absl::Status NeverReady(const client::CallOptions& call);
+  absl::StatusOr<bool> HasWanted(const client::CallOptions& call);
   absl::Status WaitForPrivate(std::stop_token stop);
 
   std::unique_ptr<PrivateServer> server_;  // outlives the client
-  std::string model_;                      // that it is to have ready; empty: its default
+  std::optional<std::string> wanted_;      // of Open()
   std::unique_ptr<client::Client> client_;
   client::CallOptions call_;
 };

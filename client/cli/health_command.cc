@@ -12,6 +12,7 @@ int RunHealth(const HealthFlags& flags, const Interrupt& interrupt) {
   if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (!connection.ok()) return Fail("health", connection.status());
   const auto health = (*connection)->client().CheckHealth(flags.service, (*connection)->call());
+  if (interrupt.exit_code() != 0) return interrupt.exit_code();
   if (!health.ok()) return Fail("health", (*connection)->Explain(health.status()));
   switch (*health) {
     case client::Serving::kServing:

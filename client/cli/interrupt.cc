@@ -8,11 +8,19 @@
 namespace hiif::cli {
 namespace {
 
-// SIGUSR2, sent by the destructor, ends the watcher.
+bool IsIgnored(int signal) {
+  struct sigaction action;
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+// SIGUSR2, sent by the destructor, ends the watcher. A signal that is blocked waits also where it
+// is ignored: what nohup and shells that start something in the background ignore stays ignored.
 sigset_t Watched() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR2}) sigaddset(&set, signal);
+  sigaddset(&set, SIGUSR2);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    if (!IsIgnored(signal)) sigaddset(&set, signal);
   return set;
 }
 

@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM as a stop token.
+// Ctrl-C, SIGTERM and the end of the terminal as a stop token.
 #ifndef CLIENT_CLI_INTERRUPT_H_
 #define CLIENT_CLI_INTERRUPT_H_
 
@@ -8,9 +8,9 @@
 
 namespace hiif::cli {
 
-// From its making on, SIGINT and SIGTERM request a stop instead of ending the process; the second
-// one ends it at once. One per process, made before any other thread: they inherit the blocked
-// signals.
+// From its making on, SIGINT, SIGTERM and SIGHUP, but those that are ignored, request a stop
+// instead of ending the process; the second one ends it at once. One per process, made before any
+// other thread: they inherit the blocked signals.
 class Interrupt {
  public:
   Interrupt();

@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
@@ -15,12 +18,22 @@ constexpr char kFilesGroup[] = "Files";
 constexpr char kPixelsGroup[] = "Pixels";
 constexpr char kRunGroup[] = "Running";
 
+// Behind a word that ends with "]", which CLI11 may take for the end of a list else. No word of a
+// command line has it.
+constexpr char kNoList = '\0';
+
 // A flag with a value. type: what the help shows for it; alternatives by "|" are offered by
 // completion.
 template <typename T>
 CLI::Option* Value(CLI::App* app, const char* names, T& target, const char* help, const char* type,
                    const char* group) {
-  return app->add_option(names, target, help)->type_name(type)->group(group);
+  return app->add_option(names, target, help)
+      ->type_name(type)
+      ->group(group)
+      ->transform([](std::string word) {
+        if (!word.empty() && word.back() == kNoList) word.pop_back();
+        return word;
+      });
 }
 
 // A check that does not show in the help.
@@ -159,8 +172,8 @@ std::unique_ptr<CLI::App> MakeCommandLine(CommandFlags* flags) {
 
   CLI::App* upscale =
       Command(app.get(), "upscale", "enlarge images",
-              "Exit status: 0 all well, 1 some failed, 2 usage, 3 no server, 130 and "
-              "143 interrupted.");
+              "Exit status: 0 all well, 1 some failed, 2 usage, 3 no server, 129, 130 "
+              "and 143 interrupted.");
   AddFiles(upscale, flags->upscale);
   AddSize(upscale, flags->upscale.size);
   AddPixels(upscale, flags->upscale);
@@ -220,6 +233,13 @@ std::unique_ptr<CLI::App> MakeCommandLine(CommandFlags* flags) {
   Command(app.get(), "man", "print the manual page (hiif man | man -l -)", "");
 
   return app;
+}
+
+void ParseWords(CLI::App* app, std::vector<std::string> words) {
+  for (std::string& word : words)
+    if (!word.empty() && word.back() == ']') word.push_back(kNoList);
+  std::reverse(words.begin(), words.end());
+  app->parse(std::move(words));
 }
 
 }  // namespace hiif::cli

@@ -41,7 +41,8 @@ absl::Status Query(const QueryFlags& flags, Connection& connection) {
   v1::QueryRequest request;
   absl::StatusOr<std::string> file = ReadPicture(flags.input, connection.call().stop);
   if (!file.ok()) return WithName(flags.input, file.status());
-  const auto info = Probe(*file);
+  // Only the header is read here; the server has the limit.
+  const auto info = Probe(*file, kNoImageLimits);
   if (!info.ok()) return WithName(flags.input, info.status());
   *request.mutable_image()->mutable_encoded() = *std::move(file);
   std::vector<std::string> positions = flags.positions;

@@ -149,9 +149,11 @@ bool IsBesideItsOutput(const StaleTemporary& temporary, const std::vector<Planne
 }
 
 // Whether a server is needed at all.
-bool AnyToDo(const std::vector<PlannedFile>& files, Exists exists, bool resume,
+bool AnyToDo(const std::vector<PlannedFile>& files, Exists exists, const UpscaleFlags& flags,
              const RunFiles& known) {
-  if (!resume && exists != Exists::kSkip) return true;
+  const bool resume = flags.resume;
+  // The names of frames are known once the file is read.
+  if ((!resume && exists != Exists::kSkip) || flags.all_frames) return true;
   ExistsPolicy policy(exists, resume, known);
   for (const PlannedFile& file : files) {
     if (file.output.empty() || file.input.path == "-") return true;
@@ -240,7 +242,7 @@ int RunUpscale(const UpscaleFlags& flags, const Interrupt& interrupt) {
   }
 
   std::unique_ptr<Connection> connection;
-  const bool work = AnyToDo(files, checked->exists, flags.resume, checked->known);
+  const bool work = AnyToDo(files, checked->exists, flags, checked->known);
   if (work && !flags.dry_run) {
     auto opened = Connection::Open(flags.connection, interrupt.token(), flags.model);
     if (interrupt.exit_code() != 0) return interrupt.exit_code();

@@ -26,9 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 using Outcome = FileResult::Outcome;
 
-// Only headers are read here; the server has the limit.
-constexpr int64_t kNoPixelLimit = int64_t{1} << 40;
-
 // The pictures of a file, one after another.
 class Enlargement {
  public:
@@ -42,7 +39,8 @@ class Enlargement {
     HIIF_RETURN_IF_ERROR(CheckWritable(output.format, plan.size()));
     result_->input_size = info.size;
     result_->output_size = plan.size();
-    if (job_.connection == nullptr) return absl::OkStatus();
+    if (job_.flags->dry_run) return absl::OkStatus();
+    HIIF_RETURN_IF_ERROR(CheckConnected(job_));
     // As if the rest were like this one.
     job_.reporter->Expect(index_,
                           pixels_ + plan.region.pixels() * (std::max(info.frames, 1) - frame + 1));
@@ -102,7 +100,7 @@ class Enlargement {
 // Pages may differ in size, channels, depth and metadata. info: of the whole file, with its first.
 absl::StatusOr<ImageInfo> OfFrame(absl::string_view bytes, const ImageInfo& info, int frame) {
   if (info.frames <= 1) return info;
-  return Probe(bytes, {.max_pixels = kNoPixelLimit}, frame - 1);
+  return Probe(bytes, kNoImageLimits, frame - 1);
 }
 
 std::string FramePath(const std::string& path, int frame) {
@@ -126,7 +124,7 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
     if (!decision.write) return absl::OkStatus();
   }
   HIIF_ASSIGN_OR_RETURN(const std::string bytes, ReadPicture(input.path, job.stop));
-  HIIF_ASSIGN_OR_RETURN(const ImageInfo info, Probe(bytes, {.max_pixels = kNoPixelLimit}));
+  HIIF_ASSIGN_OR_RETURN(const ImageInfo info, Probe(bytes, kNoImageLimits));
   result->input_size = info.size;
   for (const std::string& warning : info.warnings) Warn(warning, result);
   const bool animation = info.frames > 1 && HoldsAnimations(info.format);
@@ -145,7 +143,7 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
       if (!decision.write) return absl::OkStatus();
     }
     HIIF_RETURN_IF_ERROR(UpscaleAnimation(job, index, bytes, output, result));
-    result->outcome = job.connection == nullptr ? Outcome::kPlanned : Outcome::kDone;
+    result->outcome = job.flags->dry_run ? Outcome::kPlanned : Outcome::kDone;
     return absl::OkStatus();
   }
   if (info.frames > 1 && output.path == "-")
@@ -168,11 +166,17 @@ absl::Status Process(const UpscaleJob& job, int64_t index, const InputFile& inpu
     for (const std::string& warning : of_frame.warnings) Warn(warning, result);
     HIIF_RETURN_IF_ERROR(enlargement.Run(bytes, of_frame, file, frame));
   }
-  if (wrote) result->outcome = job.connection == nullptr ? Outcome::kPlanned : Outcome::kDone;
+  if (wrote) result->outcome = job.flags->dry_run ? Outcome::kPlanned : Outcome::kDone;
   return absl::OkStatus();
 }
 
 }  // namespace
+
+absl::Status CheckConnected(const UpscaleJob& job) {
+  if (job.connection != nullptr) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "its output was there when the run began and is not any more: run it again");
+}
 
 void Warn(const std::string& warning, FileResult* result) {
   auto& warnings = result->warnings;

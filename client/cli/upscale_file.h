@@ -24,7 +24,7 @@ struct UpscaleJob {
   const OutputNames* names = nullptr;
   ExistsPolicy* exists = nullptr;
   MetadataOptions metadata;
-  Connection* connection = nullptr;  // nullptr: a dry run
+  Connection* connection = nullptr;  // nullptr: a dry run, or nothing to do when the run began
   Reporter* reporter = nullptr;
   int frames_at_a_time = 1;  // of an animation
   std::stop_token stop;
@@ -35,6 +35,8 @@ absl::StatusOr<MetadataOptions> ParseMetadataOptions(const UpscaleFlags& flags);
 
 // Once: what the server says of a file is often what its header told us.
 void Warn(const std::string& warning, FileResult* result);
+// FailedPrecondition: there is something to do where there was nothing when the run began.
+absl::Status CheckConnected(const UpscaleJob& job);
 
 // index: of the file among all, for the reporter. Any thread. Never fails as a whole: the result
 // says what became of the file.

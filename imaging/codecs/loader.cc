@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "imaging/codecs/apng_composer.h"
+#include "imaging/codecs/jpeg_decoder.h"
 #include "imaging/container/piece_source.h"
 #include "imaging/iptc.h"
 #include "imaging/library.h"
@@ -52,8 +53,7 @@ bool IsUnsupported(absl::string_view reason) {
   return false;
 }
 
-absl::Status Damaged(ImageFormat format, const vips::VError& error) {
-  const std::string reason = Reason(error);
+absl::Status Damaged(ImageFormat format, absl::string_view reason) {
   if (IsUnsupported(reason))
     return absl::InvalidArgumentError(
         absl::StrCat("this kind of ", FormatName(format), " is not supported (", reason, ")"));
@@ -73,28 +73,22 @@ int Integer(const VImage& image, const char* name, int missing) {
   return image.get_typeof(name) == 0 ? missing : image.get_int(name);
 }
 
-// libvips gives a resolution to everything. Where it is the file's own there is a unit; a PNG has
-// none but gets a default that no whole number of pixels an inch makes.
-bool SaysResolution(const VImage& image, ImageFormat format) {
-  constexpr double kPngDefault = 2.834;
-  return format == ImageFormat::kPng ? image.xres() != kPngDefault
-                                     : image.get_typeof(VIPS_META_RESOLUTION_UNIT) != 0;
-}
-
 // Adds what the decoder knows to what has been read of the container.
-void AddMetadata(const VImage& image, ImageFormat format, Metadata* m) {
+void AddMetadata(const VImage& image, Metadata* m) {
   if (m->icc.empty()) m->icc = Blob(image, VIPS_META_ICC_NAME);
   if (m->xmp.empty()) m->xmp = Blob(image, VIPS_META_XMP_NAME);
   // Of AVIF and HEIC, libvips takes for XMP what begins with its element; a packet may as well
-  // begin with a processing instruction.
+  // begin with a processing instruction, and do without that element.
   constexpr int kMostItems = 8;
   for (int i = 0; m->xmp.empty() && i < kMostItems; ++i) {
     std::string item = Blob(image, absl::StrCat("heif-mime-", i).c_str());
-    if (absl::StrContains(absl::string_view(item).substr(0, 1024), "<x:xmpmeta"))
+    const absl::string_view start = absl::string_view(item).substr(0, 1024);
+    if (absl::StrContains(start, "<x:xmpmeta") || absl::StrContains(start, "<rdf:RDF"))
       m->xmp = std::move(item);
   }
   if (m->iptc.empty()) m->iptc = IptcRecords(Blob(image, VIPS_META_IPTC_NAME));
-  if (m->ppi_x == 0 && SaysResolution(image, format)) {
+  // libvips gives a resolution to everything. Where it is the file's own there is a unit.
+  if (m->ppi_x == 0 && image.get_typeof(VIPS_META_RESOLUTION_UNIT) != 0) {
     constexpr double kMillimetres = 25.4;
     m->ppi_x = image.xres() * kMillimetres;
     m->ppi_y = image.yres() * kMillimetres;
@@ -120,6 +114,21 @@ absl::Status CheckPixels(Grid size, const ImageLimits& limits) {
                       size.width, size.height, static_cast<double>(limits.max_pixels) / 1e6));
 }
 
+// Of Lab or another space of three coordinates. libvips keeps transparency in samples like theirs,
+// which may be signed, and takes it for one of them.
+VImage ToRgb(const VImage& image) {
+  if (image.format() == VIPS_FORMAT_UCHAR) return image.colourspace(VIPS_INTERPRETATION_sRGB);
+  constexpr int kColours = 3;
+  const VImage rgb = image.extract_band(0, VImage::option()->set("n", kColours))
+                         .colourspace(VIPS_INTERPRETATION_RGB16);
+  if (image.bands() == kColours) return rgb;
+  constexpr double kWhole = 65535;
+  const VImage alpha = image.extract_band(kColours);
+  return rgb.bandjoin(alpha.format() == VIPS_FORMAT_FLOAT
+                          ? alpha.linear(kWhole, 0).rint().cast(VIPS_FORMAT_USHORT)
+                          : alpha.copy(VImage::option()->set("format", VIPS_FORMAT_USHORT)));
+}
+
 // Whatever the file has: samples to one of ours, colours to grey, RGB or CMYK.
 absl::StatusOr<VImage> Simplify(VImage image, ImageFormat format) {
   switch (image.interpretation()) {
@@ -128,8 +137,7 @@ absl::StatusOr<VImage> Simplify(VImage image, ImageFormat format) {
     case VIPS_INTERPRETATION_LABQ:
     case VIPS_INTERPRETATION_XYZ:
     case VIPS_INTERPRETATION_LCH:
-      image = image.colourspace(image.format() == VIPS_FORMAT_UCHAR ? VIPS_INTERPRETATION_sRGB
-                                                                    : VIPS_INTERPRETATION_RGB16);
+      image = ToRgb(image);
       break;
     default:
       break;
@@ -171,10 +179,20 @@ VImage Select(const VImage& image, const Planes& planes) {
   return image.format() == VIPS_FORMAT_FLOAT ? out : out.rint().cast(image.format());
 }
 
+// libvips only shifts samples of 10 and 12 bits up. Here the largest of them is the largest of 16:
+// white is white, opaque is opaque.
+VImage FullRange(const VImage& image) {
+  const int bits = Integer(image, "heif-bitdepth", 0);
+  if (image.format() != VIPS_FORMAT_USHORT || bits <= 8 || bits >= 16) return image;
+  return image | (image >> bits);
+}
+
 std::optional<Planes> PlanesOf(const Container& container, int bands) {
-  if (container.planes || (!container.grey && !container.associated)) return container.planes;
-  const int alpha = bands == 2 || bands == 4 ? bands - 1 : -1;
-  const int colours = container.grey ? 1 : alpha < 0 ? bands : alpha;
+  if (container.planes || (!container.grey && !container.associated && !container.opaque))
+    return container.planes;
+  const int last = bands == 2 || bands == 4 ? bands - 1 : -1;
+  const int alpha = container.opaque ? -1 : last;
+  const int colours = container.grey ? 1 : last < 0 ? bands : last;
   return Planes{.colours = colours, .alpha = alpha, .associated = container.associated};
 }
 
@@ -210,18 +228,16 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
   info.warnings = std::move(container.warnings);
   if (container.pieces.empty()) container.pieces.push_back(bytes);
   loader->made_ = std::move(container.made);
-  loader->strict_ = container.strict;
   loader->source_ = std::make_unique<PieceSource>(std::move(container.pieces));
   try {
     // By name, not by what libvips makes of the bytes: what they are has been seen.
     const auto open = [&](std::optional<int> page, int count = 1) {
       VImage out;
-      vips::VOption* options =
-          VImage::option()
-              ->set("out", &out)
-              ->set("source", loader->source_->Open())
-              ->set("access", VIPS_ACCESS_SEQUENTIAL)
-              ->set("fail_on", container.strict ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR);
+      vips::VOption* options = VImage::option()
+                                   ->set("out", &out)
+                                   ->set("source", loader->source_->Open())
+                                   ->set("access", VIPS_ACCESS_SEQUENTIAL)
+                                   ->set("fail_on", VIPS_FAIL_ON_ERROR);
       if (page.has_value()) options->set("page", *page);
       if (count > 1) options->set("n", count);
       VImage::call(LoaderOperation(*format), options);
@@ -249,12 +265,15 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
     HIIF_RETURN_IF_ERROR(CheckPixels(info.stored, limits));
     info.palette = image.get_typeof("palette-bit-depth") != 0;
     info.metadata = std::move(container.metadata);
-    AddMetadata(image, *format, &info.metadata);
+    AddMetadata(image, &info.metadata);
+    if (container.xmp && info.metadata.xmp.empty())
+      info.warnings.emplace_back("the XMP data cannot be read and are left out");
     info.orientation = container.orientation;
     info.metadata.turned = container.turned || info.orientation != 1;
     info.metadata.sideways = container.sideways || info.orientation > 4;
     if (info.metadata.sideways) std::swap(info.metadata.ppi_x, info.metadata.ppi_y);
     info.size = info.orientation < 5 ? info.stored : Grid{info.stored.width, info.stored.height};
+    image = FullRange(image);
     if (const auto planes = PlanesOf(container, image.bands())) image = Select(image, *planes);
     if (container.animation && info.frames == 1)
       info.warnings.emplace_back("an animation: its first frame alone is taken");
@@ -276,6 +295,8 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
     DescribeColour(container.colour, bands < 3, &info);
     info.linear = IsLinearProfile(info.metadata.icc);
     loader->image_ = std::make_unique<Image>(std::move(image));
+    if (*format == ImageFormat::kJpeg)
+      loader->jpeg_ = std::make_unique<JpegDecoder>(loader->source_->pieces());
     if (*format == ImageFormat::kPng && frame.has_value() && info.frames > 1) {
       HIIF_ASSIGN_OR_RETURN(loader->composer_, ApngComposer::Create(bytes, limits, info));
       HIIF_RETURN_IF_ERROR(loader->composer_->CheckShow(*frame));
@@ -283,7 +304,7 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(absl::string_view bytes,
       loader->frame_ = *frame;
     }
   } catch (const vips::VError& error) {
-    return Damaged(*format, error);
+    return Damaged(*format, Reason(error));
   }
   return loader;
 }
@@ -299,6 +320,10 @@ absl::Status Loader::ReadRows(int64_t y, int64_t count, uint8_t* out) {
     std::memcpy(out, composer_->canvas().data() + y * row_bytes(), count * row_bytes());
     return absl::OkStatus();
   }
+  if (jpeg_ != nullptr) {
+    const absl::Status read = jpeg_->ReadRows(count, row_bytes(), out);
+    return read.ok() ? read : Damaged(info_.format, read.message());
+  }
   try {
     // Prepared by the caller's own thread: a decoding never takes more than it was given.
     if (!image_->region.has_value()) image_->region = vips::VRegion::new_from_image(image_->image);
@@ -308,11 +333,9 @@ absl::Status Loader::ReadRows(int64_t y, int64_t count, uint8_t* out) {
     const int64_t bytes = row_bytes();
     for (int64_t row = 0; row < count; ++row)
       std::memcpy(out + row * bytes, region.addr(0, static_cast<int>(y + row)), bytes);
-    // What libvips is told of the last rows it does not hand on.
-    if (strict_ && y + count == info_.stored.height) return CheckJpegData(source_->pieces());
     return absl::OkStatus();
   } catch (const vips::VError& error) {
-    return Damaged(info_.format, error);
+    return Damaged(info_.format, Reason(error));
   }
 }
 

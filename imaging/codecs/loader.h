@@ -18,6 +18,7 @@
 namespace hiif {
 
 class ApngComposer;
+class JpegDecoder;
 class PieceSource;
 
 // Frames of an animation that libvips composes.
@@ -54,8 +55,8 @@ class Loader {
   ColourSpace space_ = ColourSpace::kRgb;
   std::deque<std::string> made_;  // parts of the source
   std::unique_ptr<PieceSource> source_;
-  bool strict_ = false;           // as Container's
-  std::unique_ptr<Image> image_;  // reads the source
+  std::unique_ptr<Image> image_;       // reads the source
+  std::unique_ptr<JpegDecoder> jpeg_;  // reads it in its place
   // A frame of an APNG, composed once it is read.
   std::unique_ptr<ApngComposer> composer_;
   int frame_ = 0;

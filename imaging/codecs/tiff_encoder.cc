@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "imaging/codecs/encoder.h"
+#include "imaging/container/container.h"
 #include "imaging/tiff_directory.h"
 
 namespace hiif {
@@ -54,7 +55,12 @@ class TiffEncoder : public FileEncoder {
         sink_(sink),
         compress_(sink->can_overwrite()),
         big_(image.size.height > kClassicBytes / image.row_bytes()),
-        strip_rows_(std::clamp<int64_t>(kStripBytes / image.row_bytes(), 1, image.size.height)) {}
+        strip_rows_(std::clamp<int64_t>(kStripBytes / image.row_bytes(), 1, image.size.height)),
+        exif_(SplitExif(image.metadata.exif)) {
+    LeftOut left_out;
+    for (const uint16_t tag : exif_.left_out) left_out.Add(absl::StrCat(tag));
+    left_out.Tell("TIFF has no place for these tags of the EXIF data", &warnings_);
+  }
 
   ~TiffEncoder() override {
     if (deflating_) deflateEnd(&stream_);
@@ -149,16 +155,15 @@ class TiffEncoder : public FileEncoder {
   std::string Directories(uint64_t at, uint64_t* main_at) const {
     TiffDirectory main = ImageDirectory();
     const TiffType position = big_ ? TiffType::kLong8 : TiffType::kLong;
-    const ExifParts exif = SplitExif(image_.metadata.exif);
-    main.insert(main.end(), exif.texts.begin(), exif.texts.end());
+    main.insert(main.end(), exif_.texts.begin(), exif_.texts.end());
     std::string out;
     const auto add_sub = [&](uint16_t tag, const TiffDirectory& directory) {
       if (directory.empty()) return;
       main.push_back(MakeTiffEntry(tag, position, {at + out.size()}));
       out += TiffDirectoryBytes(directory, at + out.size(), big_);
     };
-    add_sub(kExifDirectoryTag, exif.details);
-    add_sub(kGpsDirectoryTag, exif.gps);
+    add_sub(kExifDirectoryTag, exif_.details);
+    add_sub(kGpsDirectoryTag, exif_.gps);
     *main_at = at + out.size();
     return out + TiffDirectoryBytes(std::move(main), *main_at, big_);
   }
@@ -215,6 +220,7 @@ class TiffEncoder : public FileEncoder {
   const bool compress_;
   const bool big_;
   const int64_t strip_rows_;
+  const ExifParts exif_;
   uint64_t position_ = 0;  // in the file
   std::vector<uint8_t> strip_;
   std::vector<uint64_t> offsets_;

@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kMaxFrames = 100'000;
 constexpr size_t kHeaderBytes = 13;
 constexpr size_t kControlBytes = 26;
+constexpr size_t kMaxShared = 12 + 768 + 12 + 256;  // chunks of a palette and its transparency
 
 // Durations are fractions of seconds: each is rounded so that their sum is right.
 class Milliseconds {
@@ -48,7 +49,9 @@ absl::StatusOr<Apng> ReadApng(absl::string_view bytes) {
       out.canvas = {static_cast<int64_t>(BigEndian(data, 4, 4)),
                     static_cast<int64_t>(BigEndian(data, 0, 4))};
     } else if (chunk->type == "PLTE" || chunk->type == "tRNS") {
-      absl::StrAppend(&out.shared, bytes.substr(chunk->begin, chunk->end - chunk->begin));
+      // Every frame gets them again: no more than one palette has.
+      const absl::string_view whole = bytes.substr(chunk->begin, chunk->end - chunk->begin);
+      if (out.shared.size() + whole.size() <= kMaxShared) absl::StrAppend(&out.shared, whole);
     } else if (chunk->type == "acTL") {
       out.loops = static_cast<int>(BigEndian(data, 4, 4) & 0x7fffffff);
     } else if (chunk->type == "fcTL") {

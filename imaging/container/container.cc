@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "imaging/bytes.h"
 #include "imaging/exif.h"
 #include "imaging/tiff_directory.h"
@@ -69,18 +70,30 @@ void Container::WarnOfCredentials() {
   Warn("content credentials (C2PA) are left out: they are of the original");
 }
 
+void Container::WarnOfBytesBehind(absl::string_view rest) {
+  if (rest.find_first_not_of(absl::string_view("\0 \t\r\n", 5)) != absl::string_view::npos)
+    Warn(absl::StrFormat("%d bytes behind the picture (another picture, a video) are left out",
+                         rest.size()));
+}
+
+absl::string_view BoxedExif(absl::string_view block) {
+  const bool bare = FirstTiffDirectory(block) != 0;
+  return WithoutExifPrefix(bare ? block : Slice(block, 4 + BigEndian(block, 0, 4)));
+}
+
 void TakeBoxedExif(absl::string_view block, Container* container) {
   if (!container->metadata.exif.empty()) return;
-  const bool bare = FirstTiffDirectory(block) != 0;
-  container->metadata.exif = std::string(bare ? block : Slice(block, 4 + BigEndian(block, 0, 4)));
+  container->metadata.exif = std::string(BoxedExif(block));
   if (container->metadata.exif.empty()) container->Warn("the EXIF data are damaged and left out");
+}
+
+absl::string_view WithoutExifPrefix(absl::string_view exif) {
+  return absl::StripPrefix(exif, absl::string_view("Exif\0\0", 6));
 }
 
 void UseExif(Container* container) {
   Metadata& metadata = container->metadata;
-  constexpr absl::string_view kPrefix("Exif\0\0", 6);
-  if (absl::string_view(metadata.exif).substr(0, kPrefix.size()) == kPrefix)
-    metadata.exif.erase(0, kPrefix.size());
+  metadata.exif.erase(0, metadata.exif.size() - WithoutExifPrefix(metadata.exif).size());
   const ExifFacts facts = ReadExif(metadata.exif);
   if (!facts.valid && !metadata.exif.empty()) {
     container->Warn("the EXIF data are damaged and left out");

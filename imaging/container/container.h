@@ -59,10 +59,10 @@ struct Container {
   std::optional<Planes> planes;
   bool grey = false;        // the decoder repeats the one channel of the file three times
   bool associated = false;  // as Planes has it, of the last one of two or four channels
+  bool opaque = false;      // the last one of two or four channels is the decoder's, all opaque
+  bool xmp = false;         // the file has XMP data, which come from the decoder
   // A JPEG XL with frames: decoders that do not count them hand over the first one.
   bool animation = false;
-  // A JPEG without its end: CheckJpegData() says whether more than that is missing.
-  bool strict = false;
   // Of the frames of an animation, in milliseconds; times it is played, 0: for ever.
   std::vector<int> durations_ms;
   int loops = 1;
@@ -75,6 +75,8 @@ struct Container {
   void Warn(std::string text);
   // Content credentials (C2PA) are of the original.
   void WarnOfCredentials();
+  // What lies behind the end of the picture; nothing of zeros and white space alone.
+  void WarnOfBytesBehind(absl::string_view rest);
 };
 
 // What a container is read for. The header alone costs no pass over the pixels.
@@ -98,15 +100,17 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes);
 absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& limits,
                                   Purpose purpose);
 
-// InvalidArgument where a JPEG of these pieces has not all of its data. A pass of entropy decoding.
-absl::Status CheckJpegData(const std::vector<absl::string_view>& pieces);
-
 // Adds bytes[begin, end) to the pieces, to the last one where it goes on there.
 void AddPiece(absl::string_view bytes, size_t begin, size_t end, Container* container);
 
-// The EXIF block of AVIF, HEIC or JPEG XL, the first one: behind four bytes that say how much comes
-// before it. Some programs leave these out.
+// The EXIF data of a block of AVIF, HEIC or JPEG XL: behind four bytes that say how much comes
+// before them. Some programs leave these out.
+absl::string_view BoxedExif(absl::string_view block);
+// Those of the first such block.
 void TakeBoxedExif(absl::string_view block, Container* container);
+
+// Without "Exif\0\0", which is of JPEG.
+absl::string_view WithoutExifPrefix(absl::string_view exif);
 
 // Of an EXIF block in `metadata`: orientation and resolution.
 void UseExif(Container* container);

@@ -101,8 +101,10 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
         out.work_pixels += std::max(area, canvas);
       }
       at = SkipSubBlocks(bytes, at + 10 + ColourTable(BigEndian(bytes, at + 9, 1)) + 1);
-    } else {
-      break;  // the trailer, or noise
+    } else {  // the trailer, or noise
+      constexpr uint64_t kTrailer = 0x3b;
+      out.WarnOfBytesBehind(Slice(bytes, kind == kTrailer ? at + 1 : at));
+      break;
     }
   }
   if (frames > kMaxFrames)

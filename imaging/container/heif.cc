@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "imaging/bytes.h"
 #include "imaging/container/boxes.h"
@@ -19,6 +21,8 @@ constexpr int kMaxDepth = 8;  // of boxes, and of images made of images
 constexpr size_t kMaxReferences = 1 << 16;
 constexpr size_t kMaxProperties = 1 << 16;  // and as many that items have
 constexpr int64_t kMaxDerivedParts = 4096;  // images that one is made of, all levels together
+constexpr uint64_t kMaxExtents = 1 << 16;   // of all items together
+constexpr size_t kMaxAuxiliaryName = 64;
 
 // Of C2PA, for a "uuid" box.
 constexpr absl::string_view kCredentials(
@@ -26,6 +30,23 @@ constexpr absl::string_view kCredentials(
 
 absl::Status Damaged(absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrFormat("the AVIF or HEIC data are damaged (%s)", why));
+}
+
+// What a picture is made of, and room between.
+bool IsOfTheStructure(absl::string_view box) {
+  for (const absl::string_view known :
+       {"ftyp", "mdat", "moov", "free", "skip", "wide", "meta", "hdlr", "dinf", "ipro", "pitm",
+        "iinf", "iloc", "iref", "iprp", "ipco", "ipma", "idat", "grpl"})
+    if (box == known) return true;
+  return false;
+}
+
+bool IsPicture(absl::string_view item) {
+  for (const absl::string_view known :
+       {"av01", "hvc1", "hev1", "lhv1", "hvt1", "avc1", "vvc1", "evc1", "jpeg", "j2k1", "unci",
+        "mski", "grid", "iovl", "iden", "tmap", "sato"})
+    if (item == known) return true;
+  return false;
 }
 
 class HeifReader {
@@ -41,6 +62,10 @@ class HeifReader {
     for (const absl::string_view locations : locations_) HIIF_RETURN_IF_ERROR(FindExif(locations));
     UseProperties();
     TellPictures();
+    out_.xmp = std::any_of(xmp_items_.begin(), xmp_items_.end(), [this](uint32_t item) {
+      return described_.contains({item, primary_});
+    });
+    left_out_.Tell("AVIF or HEIC: boxes and items are left out", &out_.warnings);
     UseExif(&out_);
     return std::move(out_);
   }
@@ -50,9 +75,19 @@ class HeifReader {
     if (depth > kMaxDepth) return Damaged("boxes within boxes");
     size_t at = 0;
     while (const auto box = NextBox(boxes, at)) {
+      const bool known = IsOfTheStructure(box->type);
+      // Noise: no box is called so, and none is longer than the file. One of a picture that is cut
+      // is the decoder's to judge.
+      if (box->type == absl::string_view("\0\0\0\0", 4) || (!known && !box->whole)) break;
+      const bool credentials = box->type == "uuid" && absl::StartsWith(box->body, kCredentials);
+      if (credentials)
+        out_.WarnOfCredentials();
+      else if (!known)
+        left_out_.Add(box->type);
       HIIF_RETURN_IF_ERROR(Visit(*box, depth));
       at = box->end;
     }
+    if (depth == 0) out_.WarnOfBytesBehind(Slice(boxes, at));
     return absl::OkStatus();
   }
 
@@ -73,7 +108,6 @@ class HeifReader {
       primary_ =
           static_cast<uint32_t>(BigEndian(box.body, 4, BigEndian(box.body, 0, 1) == 0 ? 2 : 4));
     if (box.type == "moov") is_sequence_ = true;
-    if (box.type == "uuid" && absl::StartsWith(box.body, kCredentials)) out_.WarnOfCredentials();
     if (box.type == "iref") return References(box);
     if (box.type == "iinf") return Items(box);
     if (box.type == "iloc") locations_.push_back(box.body);
@@ -94,9 +128,11 @@ class HeifReader {
       if (count * id > one.size() || (references_ += 1 + count) > kMaxReferences)
         return Damaged("references");
       const absl::string_view type = one.substr(4, 4);
-      if (type == "dimg")
-        for (size_t i = 0; i < count; ++i)
-          derived_[from].push_back(static_cast<uint32_t>(BigEndian(one, 10 + id + i * id, id)));
+      for (size_t i = 0; i < count; ++i) {
+        const auto to = static_cast<uint32_t>(BigEndian(one, 10 + id + i * id, id));
+        if (type == "dimg") derived_[from].push_back(to);
+        if (type == "cdsc") described_.insert({from, to});
+      }
       if (type == "auxl") auxiliary_.insert(from);
       if (type == "prem") premultiplied_.insert(from);
       at += size;
@@ -117,9 +153,21 @@ class HeifReader {
       const auto item = static_cast<uint32_t>(BigEndian(entry, 12, id));
       if (version >= 2 && type == "Exif") exif_items_.insert(item);
       if (version >= 2 && type == "tmap") gain_map_ = true;
+      if (version >= 2 && type != "Exif" && !IsPicture(type))
+        NoteData(item, type, Slice(entry, 12 + id + 6));
       at += size;
     }
     return absl::OkStatus();
+  }
+
+  // An item that is no picture. words: its name and what it is, as it says itself.
+  void NoteData(uint32_t item, absl::string_view type, absl::string_view words) {
+    const std::vector<absl::string_view> parts = absl::StrSplit(words, absl::MaxSplits('\0', 2));
+    const absl::string_view kind = parts.size() > 1 ? parts[1] : absl::string_view();
+    if (type == "mime" && kind == "application/rdf+xml")
+      xmp_items_.insert(item);
+    else
+      left_out_.Add((type == "mime" || type == "uri ") && !kind.empty() ? kind : type);
   }
 
   // Which of the properties an item has.
@@ -173,8 +221,10 @@ class HeifReader {
     for (const uint32_t item : auxiliary_) {
       bool is_alpha = false;
       ForProperties(item, [&](const Box& p) {
-        if (p.type == "auxC")
-          is_alpha = absl::StrContains(p.body, "auxid:1") || absl::StrContains(p.body, "alpha");
+        if (p.type != "auxC") return;
+        // Its name alone: many items may have one property, and it may be as long as the file.
+        const absl::string_view kind = Slice(p.body, 4, kMaxAuxiliaryName);
+        is_alpha = absl::StrContains(kind, "auxid:1") || absl::StrContains(kind, "alpha");
       });
       others = others || !is_alpha;
     }
@@ -204,6 +254,9 @@ class HeifReader {
       const uint64_t extents = BigEndian(b, at + base, 2);
       at += base + 2;
       const size_t each = index + offset + length;
+      // Fields of no width cost a file nothing, however many there are.
+      if ((each == 0 && extents > 1) || (extents_ += extents) > kMaxExtents)
+        return Damaged("where its items lie");
       if (exif_items_.contains(item)) {
         std::string block;
         for (uint64_t e = 0; e < extents && at + (e + 1) * each <= b.size(); ++e) {
@@ -215,7 +268,9 @@ class HeifReader {
             return Damaged("its EXIF data");
         }
         TakeBoxedExif(block, &out_);
-        HIIF_RETURN_IF_ERROR(CheckExif(out_.metadata.exif));
+        // A decoder begins behind the first four bytes whatever these say, and may take any block.
+        for (const absl::string_view exif : {BoxedExif(block), WithoutExifPrefix(Slice(block, 4))})
+          HIIF_RETURN_IF_ERROR(CheckExif(exif));
       }
       at += extents * each;
     }
@@ -253,8 +308,12 @@ class HeifReader {
   size_t references_ = 0;
   size_t associations_ = 0;
   uint64_t copied_ = 0;  // of EXIF data: the file holds no more than its bytes
+  uint64_t extents_ = 0;
   std::map<uint32_t, std::vector<uint32_t>> derived_;
   std::set<uint32_t> exif_items_;
+  std::set<uint32_t> xmp_items_;
+  std::set<std::pair<uint32_t, uint32_t>> described_;  // the data, and of which picture they are
+  LeftOut left_out_;
   std::vector<absl::string_view> locations_;  // bodies of "iloc"
   absl::string_view data_;                    // of "idat"
   std::map<uint32_t, int64_t> parts_;

@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <csetjmp>
-#include <cstdio>
 #include <map>
 
 #include "absl/strings/ascii.h"
@@ -14,44 +12,8 @@
 #include "imaging/container/container.h"
 #include "imaging/iptc.h"
 
-// After <cstdio>, which it needs and does not include.
-#include <jpeglib.h>
-
 namespace hiif {
 namespace {
-
-// libjpeg reports errors by a jump.
-struct Errors {
-  jpeg_error_mgr manager;
-  std::jmp_buf jump;
-};
-
-// Whether libjpeg finds all data of a file: nothing is made here that a jump would leave behind.
-bool ReadsWhole(const std::string& file, JSAMPLE* row) {
-  jpeg_decompress_struct jpeg = {};
-  Errors errors = {};
-  jpeg.err = jpeg_std_error(&errors.manager);
-  errors.manager.error_exit = [](j_common_ptr common) {
-    std::longjmp(reinterpret_cast<Errors*>(common->err)->jump, 1);
-  };
-  errors.manager.output_message = [](j_common_ptr) {};
-  if (setjmp(errors.jump) != 0) {
-    jpeg_destroy_decompress(&jpeg);
-    return false;
-  }
-  jpeg_create_decompress(&jpeg);
-  jpeg_mem_src(&jpeg, reinterpret_cast<const unsigned char*>(file.data()), file.size());
-  jpeg_read_header(&jpeg, TRUE);
-  jpeg.scale_num = 1;
-  jpeg.scale_denom = 8;  // a pixel of each block
-  jpeg.out_color_space = jpeg.jpeg_color_space;
-  jpeg_start_decompress(&jpeg);
-  while (jpeg.output_scanline < jpeg.output_height) jpeg_read_scanlines(&jpeg, &row, 1);
-  jpeg_finish_decompress(&jpeg);
-  const bool whole = errors.manager.num_warnings == 0;
-  jpeg_destroy_decompress(&jpeg);
-  return whole;
-}
 
 constexpr int kMaxScans = 100;
 // Each scan of a progressive file is a pass over its pixels; usual files have ten.
@@ -296,18 +258,15 @@ class JpegReader {
 
   // at: behind the last segment.
   absl::Status End(size_t at) {
-    if (ended_) {
-      const absl::string_view rest = Slice(bytes_, at);
-      if (rest.find_first_not_of('\0') != absl::string_view::npos)
-        out_.Warn(absl::StrFormat(
-            "%d bytes behind the picture (another picture, a video) are left out", rest.size()));
-      return absl::OkStatus();
-    }
+    // Whether the last scan is whole, the decoder says.
     if (scans_ == 0 || cut_ || !coverage_.Complete(components_))
       return absl::InvalidArgumentError(
-          "the JPEG data are damaged or truncated (the file ends in the middle)");
-    // Whether its last scan is whole, the decoder says.
-    out_.strict = true;
+          absl::StrCat("the JPEG data are damaged or truncated (",
+                       ended_ ? "scans are missing" : "the file ends in the middle", ")"));
+    if (ended_) {
+      out_.WarnOfBytesBehind(Slice(bytes_, at));
+      return absl::OkStatus();
+    }
     out_.pieces.push_back("\xff\xd9");
     out_.Warn("the JPEG has no end marker; everything before it is there");
     return absl::OkStatus();
@@ -328,16 +287,6 @@ class JpegReader {
 };
 
 }  // namespace
-
-absl::Status CheckJpegData(const std::vector<absl::string_view>& pieces) {
-  std::string file;
-  for (const absl::string_view piece : pieces) absl::StrAppend(&file, piece);
-  constexpr size_t kMaxRow = MAX_COMPONENTS * (65536 / 8 + 1);
-  std::vector<JSAMPLE> row(kMaxRow);
-  if (ReadsWhole(file, row.data())) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      "the JPEG data are damaged or truncated (the file ends in the middle)");
-}
 
 absl::StatusOr<Container> ReadJpeg(absl::string_view bytes) { return JpegReader(bytes).Read(); }
 

@@ -4,6 +4,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "imaging/bytes.h"
 #include "imaging/container/boxes.h"
@@ -39,6 +40,9 @@ std::string Unpack(absl::string_view packed) {
   return result == BROTLI_DECODER_RESULT_SUCCESS ? out : std::string();
 }
 
+// Of the codestream: names of channels may make its header long.
+constexpr size_t kMaxHeader = 1 << 16;
+
 // Frames, and channels that are neither colour nor transparency: decoders pass over them.
 absl::Status UseHeader(absl::string_view codestream, Container* out) {
   const auto header = ReadJxlHeader(codestream);
@@ -52,13 +56,25 @@ absl::Status UseHeader(absl::string_view codestream, Container* out) {
   if (count(JxlChannel::kBlack) > 0)
     return absl::InvalidArgumentError("a JPEG XL of CMYK is not supported");
   const int64_t alpha = count(JxlChannel::kAlpha);
-  const int64_t left_out = std::ssize(extra) - std::min<int64_t>(alpha, 1);
+  const int64_t spots = count(JxlChannel::kSpotColour);
+  // libvips asks for as many channels as the file has, and libjxl takes their number for what is
+  // wanted: 1 or 2 for grey, 3 or 4 for RGB (grey three times), an even one for transparency too,
+  // which is opaque where the file has none.
+  const int64_t channels = (header->grey ? 1 : 3) + std::ssize(extra);
+  if (channels > 4 || (header->grey && channels == 3 && alpha > 0))
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "a JPEG XL of %s and %d extra channels is not supported: its decoder hands on no more than "
+        "transparency; write it without the others (djxl FILE.jxl FILE.png)",
+        header->grey ? "grey" : "RGB", extra.size()));
+  out->grey = header->grey && extra.size() > 1;
+  out->opaque = alpha == 0 && !extra.empty();
+  if (spots > 0)
+    out->Warn("the spot colours of the JPEG XL are drawn into its picture, not kept apart");
+  const int64_t left_out = std::ssize(extra) - std::min<int64_t>(alpha, 1) - spots;
   if (left_out > 0)
     out->Warn(absl::StrFormat("%d extra channel%s of the JPEG XL (%s) %s left out", left_out,
                               left_out == 1 ? "" : "s",
-                              count(JxlChannel::kDepth) > 0        ? "a depth map"
-                              : count(JxlChannel::kSpotColour) > 0 ? "a spot colour"
-                                                                   : "not transparency",
+                              count(JxlChannel::kDepth) > 0 ? "a depth map" : "not transparency",
                               left_out == 1 ? "is" : "are"));
   return absl::OkStatus();
 }
@@ -80,7 +96,7 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
     return out;
   }
   LeftOut left_out;
-  bool seen = false;
+  std::string start;  // of the codestream, which may lie in many parts
   int unpackings = 0;
   // Boxes as of ISO base media files. The decoder gets those of the codestream alone: libvips 8.16
   // refuses a picture for EXIF data that it does not like.
@@ -92,11 +108,8 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
       return absl::InvalidArgumentError(
           absl::StrFormat("a JPEG XL of more than %d boxes is not read", kMaxBoxes));
     const absl::string_view data = box->body;
-    if ((type == "jxlc" || type == "jxlp") && !seen) {
-      seen = true;
-      const absl::Status status = UseHeader(Slice(data, type == "jxlp" ? 4 : 0), &out);
-      if (!status.ok()) return status;
-    }
+    if (type == "jxlc" || type == "jxlp")
+      absl::StrAppend(&start, Slice(data, type == "jxlp" ? 4 : 0, kMaxHeader - start.size()));
     if (!box->whole) break;
     if (IsOfTheCodestream(type)) AddPiece(bytes, begin, box->end, &out);
     std::string unpacked;  // what a packed box of four letters and Brotli holds
@@ -115,7 +128,10 @@ absl::StatusOr<Container> ReadJxl(absl::string_view bytes) {
       left_out.Add(type);
     }
   }
+  if (const absl::Status status = UseHeader(start, &out); !status.ok()) return status;
+  // A box that is cut is the decoder's to judge.
   AddPiece(bytes, begin, bytes.size(), &out);
+  if (!NextBox(bytes, begin)) out.WarnOfBytesBehind(Slice(bytes, begin));
   left_out.Tell("JPEG XL: boxes are left out", &out.warnings);
   UseExif(&out);
   return out;

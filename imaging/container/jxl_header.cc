@@ -91,7 +91,7 @@ void ReadExtraChannel(Bits& bits, JxlHeader* out) {
   bits.Pick({{{0, 0}, {3, 0}, {4, 0}, {1, 3}}});
   const uint32_t name = bits.Pick({{{0, 0}, {0, 4}, {16, 5}, {48, 10}}});
   for (uint32_t i = 0; i < name; ++i) bits.Get(8);
-  if (kind == JxlChannel::kAlpha && bits.Flag() && out->extra.empty()) out->associated = true;
+  if (kind == JxlChannel::kAlpha && bits.Flag() && !out->Has(kind)) out->associated = true;
   if (kind == JxlChannel::kSpotColour)
     for (int i = 0; i < 4; ++i) bits.Get(16);
   constexpr auto kFilterArray = static_cast<JxlChannel>(5);
@@ -119,6 +119,12 @@ std::optional<JxlHeader> ReadJxlHeader(absl::string_view codestream) {
   bits.Flag();  // 16 bits are enough for what is computed
   const uint32_t extra = bits.Pick({{{0, 0}, {1, 0}, {2, 4}, {1, 12}}});
   for (uint32_t i = 0; i < extra && bits.whole(); ++i) ReadExtraChannel(bits, &out);
+  bits.Flag();         // XYB
+  if (!bits.Flag()) {  // other colours than usual
+    constexpr uint32_t kGrey = 1;
+    bits.Flag();  // a profile
+    out.grey = bits.Enum() == kGrey;
+  }
   if (!bits.whole()) return std::nullopt;
   return out;
 }

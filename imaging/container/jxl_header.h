@@ -3,6 +3,7 @@
 #ifndef IMAGING_CONTAINER_JXL_HEADER_H_
 #define IMAGING_CONTAINER_JXL_HEADER_H_
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -15,8 +16,12 @@ enum class JxlChannel { kAlpha = 0, kDepth = 1, kSpotColour = 2, kBlack = 4 };
 
 struct JxlHeader {
   bool animation = false;
+  bool grey = false;
   std::vector<JxlChannel> extra;  // channels behind the colours; other values than above may come
   bool associated = false;        // colours are multiplied with the first alpha
+  bool Has(JxlChannel kind) const {
+    return std::find(extra.begin(), extra.end(), kind) != extra.end();
+  }
 };
 
 // codestream: from its signature ("\xff\x0a") on. Nothing where it is cut, or no such thing.

@@ -74,7 +74,10 @@ class PngReader {
       at = chunk->end;
     }
     // A file that ends within a chunk is the decoder's to judge.
-    if (!ended) AddPiece(bytes_, at, bytes_.size(), &out_);
+    if (ended)
+      out_.WarnOfBytesBehind(Slice(bytes_, at));
+    else
+      AddPiece(bytes_, at, bytes_.size(), &out_);
     CountFrames();
     left_out_.Tell("PNG: chunks that are of the original, or not known, are left out",
                    &out_.warnings);
@@ -104,6 +107,8 @@ class PngReader {
         out_.colour.chromaticity[i] = static_cast<double>(BigEndian(data, 4 * i, 4)) / 1e5;
     } else if (chunk.type == "sRGB") {
       out_.colour.srgb = true;
+    } else if (chunk.type == "pHYs") {
+      Resolution(data);
     } else if (chunk.type == "cICP") {
       out_.colour.code_points = {static_cast<int>(BigEndian(data, 0, 1)),
                                  static_cast<int>(BigEndian(data, 1, 1))};
@@ -124,9 +129,9 @@ class PngReader {
     out_.frames = std::clamp(frames_, 1, *out_.frames);
   }
 
-  // Critical chunks, transparency and resolution.
+  // Critical chunks and transparency.
   static bool Needed(absl::string_view type) {
-    return absl::ascii_isupper(type[0]) || type == "tRNS" || type == "pHYs";
+    return absl::ascii_isupper(type[0]) || type == "tRNS";
   }
 
   // What says nothing of an enlarged picture: hints for displays of few colours, the time of the
@@ -136,6 +141,17 @@ class PngReader {
          {"bKGD", "hIST", "sBIT", "sPLT", "tIME", "fcTL", "fdAT", "iDOT"})
       if (type == hint) return true;
     return false;
+  }
+
+  // Read here, for libvips makes a resolution of what is none: the ratio of a pixel's sides alone.
+  void Resolution(absl::string_view data) {
+    constexpr double kMetresPerInch = 0.0254;
+    constexpr uint64_t kMetre = 1;
+    const uint64_t x = BigEndian(data, 0, 4);
+    const uint64_t y = BigEndian(data, 4, 4);
+    if (x == 0 || y == 0 || BigEndian(data, 8, 1) != kMetre) return;
+    out_.metadata.ppi_x = static_cast<double>(x) * kMetresPerInch;
+    out_.metadata.ppi_y = static_cast<double>(y) * kMetresPerInch;
   }
 
   // Read here, for libpng drops what it does not like without a word: a profile of RGB in a grey
@@ -168,13 +184,14 @@ class PngReader {
         *to = to == &m.iptc ? IptcRecords(block) : block;
       return;
     }
-    if (texts_ + chunk.data.size() > kMaxTexts) {
+    const size_t bytes = sizeof(PngText) + chunk.data.size();  // one of none takes room, too
+    if (texts_ + bytes > kMaxTexts) {
       if (!full_)
         out_.Warn(absl::StrFormat("PNG: texts above %d MiB are left out", kMaxTexts >> 20));
       full_ = true;
       return;
     }
-    texts_ += chunk.data.size();
+    texts_ += bytes;
     m.png_texts.push_back({std::string(chunk.type), std::string(key), std::string(chunk.data)});
   }
 

@@ -132,6 +132,8 @@ absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& li
     if (purpose == Purpose::kPixels) {
       made.reserve(made.size() + samples * each);
       HIIF_RETURN_IF_ERROR(ReadWords(words, kind == '1', samples, most, &made));
+      if (const absl::string_view more = words.Next(1); !more.empty())
+        out.WarnOfBytesBehind(Slice(bytes, words.at() - more.size()));
     }
     words.SkipToEnd();
     out.metadata.comment = words.comments();
@@ -143,6 +145,7 @@ absl::StatusOr<Container> ReadPpm(absl::string_view bytes, const ImageLimits& li
   if (there < needed)
     return Damaged(absl::StrFormat("%d bytes of %d", std::max<int64_t>(there, 0), needed));
   const absl::string_view raster = bytes.substr(words.at() + 1, needed);
+  out.WarnOfBytesBehind(Slice(bytes, words.at() + 1 + needed));
   const bool converted =
       purpose == Purpose::kPixels && kind != '4' && !is_float && most != 255 && most != 65535;
   if (is_float)

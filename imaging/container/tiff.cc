@@ -32,28 +32,24 @@ enum Tag : uint16_t {
   kExtraSamples = 338,
   kSampleFormat = 339,
   kYccSubsampling = 530,
-  kCopyright = 33432,
   kModelPixelScale = 33550,
   kIptc = 33723,
   kModelTiepoint = 33922,
   kModelTransformation = 34264,
   kPhotoshop = 34377,
-  kExif = 34665,
   kIcc = 34675,
   kGeoKeys = 34735,
-  kGeoDoubles = 34736,
-  kGeoTexts = 34737,
-  kGps = 34853,
   kImageSourceData = 37724,
-  kPrintIm = 50341,
   kDngVersion = 50706,
-  kPadding = 59932,
 };
 
 enum Photometric : uint16_t {
   kPalette = 3,
   kSeparated = 5,
   kYcc = 6,
+  kCieLab = 8,
+  kIccLab = 9,
+  kItuLab = 10,
   kCfa = 32803,
   kLinearRaw = 34892
 };
@@ -89,7 +85,7 @@ absl::StatusOr<std::vector<Page>> Pages(absl::string_view bytes) {
   for (uint64_t at = FirstTiffDirectory(bytes); at != 0 && seen.insert(at).second;) {
     Page page;
     page.fields = ReadTiffDirectory(bytes, at);
-    fields += page.fields.fields.size();
+    fields += page.fields.entries;
     if (pages.size() == kMaxPages || fields > kMaxFields)
       return absl::InvalidArgumentError(
           absl::StrFormat("a TIFF of more than %d pages, or of more than %d tags, is refused",
@@ -131,14 +127,41 @@ std::vector<const Page*> Pictures(const std::vector<Page>& pages) {
   return pictures;
 }
 
+// Values of a field that are there: a file may say that it has two billion.
+uint64_t ValuesOf(const TiffField* field) {
+  return field == nullptr ? 0 : field->value.size() / TiffTypeBytes(field->type);
+}
+
+// Whether the samples of a pixel are told apart by a field.
+bool Differs(const TiffFields& fields, uint16_t tag) {
+  const TiffField* field = fields.Find(tag);
+  const uint64_t samples = std::min(ValuesOf(field), fields.Integer(kSamplesPerPixel, 1));
+  for (uint64_t i = 1; i < samples; ++i)
+    if (field->Integer(i) != field->Integer(0)) return true;
+  return false;
+}
+
+// What libvips has a reader for.
 absl::Status CheckSamples(const Page& page) {
   const uint64_t bits = page.fields.Integer(kBitsPerSample, 1);
   const uint64_t format = page.fields.Integer(kSampleFormat, 1);
+  const uint64_t photometric = page.fields.Integer(kPhotometric);
+  if (photometric == kIccLab || photometric == kItuLab)
+    return absl::InvalidArgumentError(
+        "a TIFF of ICC's or ITU's Lab is not supported; CIE's is, which other programs write");
+  if (Differs(page.fields, kBitsPerSample) || Differs(page.fields, kSampleFormat))
+    return absl::InvalidArgumentError(
+        "a TIFF of samples of different depths or kinds is not supported");
   const bool is_float = format == 3;
-  if (is_float ? bits == 32 : (format == 1 || format == 4) && bits <= 16) return absl::OkStatus();
+  const bool palette = photometric == kPalette;
+  const bool packed = palette || (photometric < 2 && page.fields.Integer(kSamplesPerPixel, 1) == 1);
+  const bool fits = bits == 8 || bits == 16 || (packed && (bits == 1 || bits == 2 || bits == 4));
+  if (is_float ? bits == 32 && !palette : (format == 1 || format == 4) && fits)
+    return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrFormat("a TIFF of %d-bit %s samples is not supported; unsigned integers of 8 and 16 "
-                      "bits and floats of 32 bits are",
+                      "bits, of 1, 2 and 4 bits in grey alone or a palette, and floats of 32 bits "
+                      "are",
                       bits,
                       is_float      ? "float"
                       : format == 2 ? "signed"
@@ -177,11 +200,15 @@ absl::Status FindPlanes(const Page& page, Container* out) {
   // Without the tag one more sample is taken for transparency, as others take it.
   if (samples <= colours || (extra == nullptr && samples == colours + 1)) return absl::OkStatus();
   Planes planes{.colours = colours};
-  for (int i = 0; i < samples - colours && planes.alpha < 0; ++i) {
-    const uint64_t kind = extra == nullptr ? 0 : extra->Integer(i);
+  for (int i = 0; i < std::min<int64_t>(ValuesOf(extra), samples - colours) && planes.alpha < 0;
+       ++i) {
+    const uint64_t kind = extra->Integer(i);
     if (kind == 1 || kind == 2) planes.alpha = colours + i;
     planes.associated = kind == 1;
   }
+  if (photometric == kCieLab && planes.associated)
+    return absl::InvalidArgumentError(
+        "a TIFF of Lab with associated transparency is not supported");
   out->planes = planes;
   const int left_out = samples - colours - (planes.alpha < 0 ? 0 : 1);
   if (left_out > 0)
@@ -214,21 +241,6 @@ void CallStraight(absl::string_view bytes, const Page& page, Container* out) {
   AddPiece(bytes, at + out->made.back().size(), bytes.size(), out);
 }
 
-// What is kept, or belongs to the file and not to its picture: how samples and texts are stored,
-// parts of the old JPEG, hints for printers and for displays of few colours.
-bool IsKnown(uint16_t tag) {
-  constexpr struct {
-    uint16_t first, last;
-  } kKnown[] = {{254, 301}, {305, 306}, {315, 347}, {512, 532}, {700, 700}};
-  for (const auto& range : kKnown)
-    if (tag >= range.first && tag <= range.last) return true;
-  for (const uint16_t known :
-       {kCopyright, kIptc, kPhotoshop, kExif, kIcc, kGps, kPrintIm, kPadding, kImageSourceData,
-        kModelPixelScale, kModelTiepoint, kModelTransformation, kGeoKeys, kGeoDoubles, kGeoTexts})
-    if (tag == known) return true;
-  return false;
-}
-
 void TellLosses(const Page& page, Container* out) {
   const TiffFields& fields = page.fields;
   const auto has = [&fields](uint16_t tag) { return fields.Find(tag) != nullptr; };
@@ -242,7 +254,7 @@ void TellLosses(const Page& page, Container* out) {
         "TIFF: its transfer function and primaries, which are no profile, are left out");
   LeftOut left_out;
   for (const TiffField& field : fields.fields)
-    if (!IsKnown(field.tag)) left_out.Add(absl::StrCat(field.tag));
+    if (!IsKnownTiffTag(field.tag)) left_out.Add(absl::StrCat(field.tag));
   left_out.Tell("TIFF: tags that are not known are left out", &out->warnings);
 }
 

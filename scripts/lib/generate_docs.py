@@ -106,7 +106,7 @@ Shell completion: `source <(hiif completion bash)`; for zsh `hiif completion zsh
 `hiif completion fish > ~/.config/fish/completions/hiif.fish`.
 
 Exit codes: 0 all well, 1 some failed (each with its reason), 2 usage (of one picture or video: also what is wrong with it), 3 no server, or none any
-more, 130 and 143 interrupted.
+more, 129, 130 and 143 interrupted (SIGHUP, SIGINT, SIGTERM).
 
 Without `--server` a private server runs: the program that `HIIF_SERVER_BINARY` names, else `hiif-server` beside `hiif` or in PATH, with the models of
 `--model-dir`, else of `HIIF_MODEL_DIR`, else those installed with it; at most 256 megapixels in and 2,000 out. Other variables `HIIF_...`, those of

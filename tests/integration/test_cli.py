@@ -14,7 +14,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from processes import BIN, ROOT, hiif, run_tile_server, until_signals_are_taken
+from processes import BIN, ROOT, hiif, run_tile_server, start, until_signals_are_taken
 
 
 @pytest.fixture
@@ -185,8 +185,8 @@ def test_interrupted_and_resumed(server, folder, tmp_path):
 
 
 def test_ctrl_c_leaves_nothing(server, photo, tmp_path):
-    process = subprocess.Popen([BIN / "hiif", "upscale", photo, "-o", tmp_path / "o.png", "-s", "20",
-                                "--server", server.address], stderr=subprocess.PIPE, text=True)
+    process = start([BIN / "hiif", "upscale", photo, "-o", tmp_path / "o.png", "-s", "20", "--server", server.address],
+                    stderr=subprocess.PIPE, text=True)
     until_signals_are_taken(process)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130

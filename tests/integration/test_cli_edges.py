@@ -13,7 +13,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from processes import BIN, ROOT, hiif, run_tile_server, until_signals_are_taken
+from processes import BIN, ROOT, hiif, run_tile_server, start, until_signals_are_taken
+from test_cli import servers_of
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,15 @@ def gif(path, frames=3):
     return path
 
 
+@pytest.fixture
+def bicubic(tmp_path):
+    """A folder of models with the smallest one."""
+    folder = tmp_path / "only-bicubic"
+    folder.mkdir()
+    shutil.copy(ROOT / "models" / "bicubic.safetensors", folder)
+    return folder
+
+
 def test_a_private_server_is_asked_when_its_models_are_there(tmp_path):
     """It answers as soon as its default model can be used, and loads the others meanwhile."""
     models = tmp_path / "models"
@@ -50,6 +60,32 @@ def test_a_private_server_is_asked_when_its_models_are_there(tmp_path):
     # Without its patience for what is being loaded.
     for number in range(count):
         hiif("query", photo, "1,1", "-m", models, "-n", f"model-{number}", "--retries", "0")
+
+
+def test_a_model_is_used_whatever_the_default_is(tmp_path, bicubic):
+    """That is the first by name, and broken."""
+    (bicubic / "a.safetensors").write_bytes(b"no model")
+    photo, environment = picture(tmp_path / "photo.png"), {**os.environ, "HIIF_MODEL_DIR": str(bicubic)}
+    hiif("upscale", photo, "-o", tmp_path / "out.png", "-s", 2, "-n", "bicubic", env=environment)
+    assert Image.open(tmp_path / "out.png").size == (48, 32)
+    hiif("query", photo, "1,1", "-n", "bicubic", env=environment)
+    hiif("compare", photo, "-o", tmp_path / "sheet.png", "-n", "bicubic", env=environment)
+    table = hiif("models", env=environment).stdout
+    assert "a " in table and "failed" in table and "bicubic" in table and "ready" in table
+    assert hiif("health", env=environment, check=1).stdout == "NOT_SERVING\n"
+    for flags in ((), ("-n", "none")):
+        told = hiif("upscale", photo, "-o", tmp_path / "none.png", *flags, env=environment, check=3).stderr
+        assert "cannot be used" in told and "bicubic: can be named with --model" in told
+
+
+def test_queries_and_comparisons_of_what_the_server_takes(tmp_path, bicubic):
+    """A private one takes 256 megapixels, others 50."""
+    scan = tmp_path / "scan.png"
+    Image.new("1", (7100, 7100), 1).save(scan)
+    told = hiif("query", scan, "7099.5,7099.5", "-m", bicubic).stdout
+    assert told == "7099.5,7099.5\t1.000000\t1.000000\t1.000000\n"
+    hiif("compare", scan, "-o", tmp_path / "sheet.png", "-m", bicubic)
+    assert Image.open(tmp_path / "sheet.png").width > 384
 
 
 @pytest.mark.parametrize("arguments", [("query", "photo.png", "1,1"), ("models",), ("health",), ("man",),
@@ -66,14 +102,14 @@ def test_what_cannot_be_printed_is_told(tiles, tmp_path, arguments, server):
 @pytest.mark.parametrize("arguments", [("upscale", "--y4m", "-", "-o", "-"), ("upscale", "@-", "-o", "out/"),
                                        ("upscale", "--y4m", "pipe", "-o", "out.y4m"), ("query", "photo.png")],
                          ids=lambda words: " ".join(words))
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_wait_for_input(server, tmp_path, arguments, number):
     picture(tmp_path / "photo.png")
     os.mkfifo(tmp_path / "pipe")
     before = set(names(tmp_path))
     writer = os.open(tmp_path / "pipe", os.O_RDWR)  # there, and silent
-    process = subprocess.Popen([BIN / "hiif", *arguments, "--server", server.address], cwd=tmp_path, stdin=subprocess.PIPE,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = start([BIN / "hiif", *arguments, "--server", server.address], cwd=tmp_path, stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     until_signals_are_taken(process)
     time.sleep(0.3)  # and waits
     assert process.poll() is None, process.stderr.read()
@@ -106,6 +142,37 @@ def test_a_signal_ends_the_wait_for_a_reader(tiles, tmp_path, arguments):
         finally:
             process.kill()
     assert names(tmp_path) == before
+
+
+def test_the_end_of_a_terminal_leaves_nothing(tmp_path, bicubic):
+    """Of an output that was begun, and of the private server."""
+    out, temporary = tmp_path / "out", tmp_path / "t"
+    out.mkdir()
+    temporary.mkdir()
+    with start([BIN / "hiif", "upscale", "--y4m", "-", "-o", out / "film.y4m", "-s", "2", "-m", bicubic],
+               env={**os.environ, "TMPDIR": str(temporary)}, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(b"YUV4MPEG2 W40 H30 F25:1 Cmono\nFRAME\n" + bytes(40 * 30))
+        process.stdin.flush()
+        end = time.monotonic() + 60
+        while not names(out):
+            assert process.poll() is None and time.monotonic() < end, process.stderr.read()
+            time.sleep(0.02)
+        assert names(out) != ["film.y4m"] and names(temporary) and servers_of(temporary)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(30) == 129
+    assert not names(out) and not names(temporary) and not servers_of(temporary)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_is_ignored_stays_ignored(server, tmp_path, number):
+    """SIGHUP by nohup, SIGINT by shells that start something in the background."""
+    photo = picture(tmp_path / "photo.png")
+    with start([BIN / "hiif", "query", photo, "--server", server.address], [number], stdin=subprocess.PIPE,
+               stdout=subprocess.PIPE) as process:
+        until_signals_are_taken(process, [signal.SIGTERM])
+        process.send_signal(number)
+        told, _ = process.communicate(b"1,1\n", timeout=60)
+    assert process.returncode == 0 and told.startswith(b"1,1\t")
 
 
 def test_standard_output_that_is_read_late_is_whole(tiles, tmp_path):
@@ -327,3 +394,39 @@ def test_flags_that_would_do_nothing_are_refused(tmp_path):
     for flag in ("--strip", "-r", "--ppi=300"):
         ran = hiif("upscale", "--y4m", photo, "-o", tmp_path / "out.y4m", flag, check=2)
         assert "not with flags of image files" in ran.stderr
+
+
+@pytest.mark.parametrize("text", ["s3cret\ns3cret\n", '{"tokens": [\n{"name": "a", "token": "s3cret"}]}\n', "schlüssel"])
+def test_a_token_is_one_line_of_what_a_header_holds(tiles, tmp_path, text):
+    (tmp_path / "token").write_text(text, encoding="utf-8")
+    photo = picture(tmp_path / "photo.png")
+    flags = ("upscale", photo, "-o", tmp_path / "out.png", "--server", tiles)
+    for ran in (hiif(*flags, "--token-file", tmp_path / "token", check=2),
+                hiif(*flags, env={**os.environ, "HIIF_TOKEN": text}, check=2)):
+        assert "holds one token and nothing else" in ran.stderr and "s3cret" not in ran.stderr, ran.stderr
+    (tmp_path / "token").write_text(" s3cret\r\n")
+    hiif(*flags, "--token-file", tmp_path / "token")
+
+
+@pytest.mark.parametrize("flags", [("--exists", "skip"), ("--resume",)], ids=" ".join)
+def test_frames_are_made_beside_the_animation(tiles, tmp_path, flags):
+    """Which has the name that their names begin with."""
+    frames = [Image.new("RGB", (24, 16), (80 * i, 0, 0)) for i in range(3)]
+    source = tmp_path / "a.webp"
+    frames[0].save(source, save_all=True, append_images=frames[1:])
+    hiif("upscale", source, "--animation", "--server", tiles)
+    assert names(tmp_path) == ["a.webp", "a_x4.webp"]
+    for status in ("done", "skipped"):
+        said = hiif("upscale", source, "--all-frames", *flags, "--server", tiles, "--log-format", "json").stderr
+        assert json.loads(said.splitlines()[0])["status"] == status
+        assert names(tmp_path) == ["a.webp", *(f"a_x4-{n:03}.webp" for n in (1, 2, 3)), "a_x4.webp"]
+
+
+@pytest.mark.parametrize("name", ["[Scans]", "[2023,2024]", "Scans]"])
+def test_names_in_brackets_are_names(tmp_path, name):
+    (tmp_path / name).mkdir()
+    picture(tmp_path / name / "a.png")
+    for words in ((name,), ("-i", name), (f"--input={name}",)):
+        said = hiif("upscale", *words, "-o", name, "--dry-run", "--log-format", "json", cwd=tmp_path).stderr
+        line = json.loads(said.splitlines()[0])
+        assert (line["input"], line["output"]) == (f"{name}/a.png", f"{name}/a_x4.png")

@@ -13,7 +13,7 @@ import time
 import pytest
 from PIL import Image
 
-from processes import BIN, ROOT, hiif, run_server, until_signals_are_taken
+from processes import BIN, ROOT, hiif, run_server, start, until_signals_are_taken
 from test_files_as_they_come import FCHMOD, FSYNC, REFUSE, RENAME, copy, made, picture, tiles, upscale  # noqa: F401
 
 root = pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become somebody else and to mount")
@@ -117,8 +117,8 @@ def test_k19_pipes_that_a_shell_names(upscale, picture, tmp_path):
 def test_k19_one_interrupt_ends_a_wait_for_bytes(tiles, tmp_path, source):
     os.mkfifo(tmp_path / "pipe.png")
     read, write = os.pipe()
-    process = subprocess.Popen([BIN / "hiif", "upscale", source, "-o", "o.png", "-s", "2", "--server", tiles],
-                               cwd=tmp_path, stdin=read, stderr=subprocess.PIPE)
+    process = start([BIN / "hiif", "upscale", source, "-o", "o.png", "-s", "2", "--server", tiles], cwd=tmp_path,
+                    stdin=read, stderr=subprocess.PIPE)
     until_signals_are_taken(process)
     time.sleep(0.3)  # and waits
     process.send_signal(signal.SIGINT)

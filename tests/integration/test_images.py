@@ -2,7 +2,9 @@
 
 
 import numpy
+import pillow_heif
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from icc import linear_srgb
@@ -73,6 +75,12 @@ def test_formats_that_only_libvips_reads_back(enlarge, server, tmp_path, suffix)
     assert close_to(enlarge(first, "-s", 1), gradient(), 4)  # our own libvips decodes it
 
 
+def test_half_a_jpeg_with_an_end_marker_is_refused(enlarge, tmp_path):
+    whole = save(Image.fromarray(gradient()), tmp_path / "in.jpg", quality=95).read_bytes()
+    (tmp_path / "half.jpg").write_bytes(whole[:-300] + b"\xff\xd9")
+    assert "damaged or truncated" in enlarge(tmp_path / "half.jpg", "-s", 2, check=1).stderr
+
+
 def test_grey_and_alpha_stay(enlarge, tmp_path):
     grey = Image.fromarray(gradient()).convert("L")
     assert enlarge(save(grey, tmp_path / "l.png"), "-s", 2).mode == "L"
@@ -111,6 +119,24 @@ def test_sixteen_bits_stay_smooth(enlarge, tmp_path):
     result = numpy.asarray(enlarge(save(Image.fromarray(ramp), tmp_path / "in.png"), "-s", 32))
     assert result.dtype.itemsize >= 2
     assert len(numpy.unique(result)) > 4096
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_white_of_ten_and_twelve_bits_is_white(enlarge, tmp_path, monkeypatch, bits):
+    """And opaque is opaque: libvips only shifts the samples up."""
+    monkeypatch.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", bits == 12)
+    pixels = numpy.full((48, 64, 4), 65535, numpy.uint16)
+    pixels[:, 40:, :3] = 0
+    pixels[:, :16, 3] = 0x8000
+    for mode, array in (("RGB;16", pixels[..., :3]), ("RGBA;16", pixels)):
+        picture = pillow_heif.from_bytes(mode, (64, 48), array.tobytes())
+        picture.save(tmp_path / "in.heic", quality=-1, chroma=444, matrix_coefficients=0)
+        enlarge(tmp_path / "in.heic", "-s", 1, "-n", "bicubic", out="out.tif")
+        made = tifffile.imread(tmp_path / "out.tif")
+        assert made.dtype == numpy.uint16 and made.shape[-1] == len(mode) - 3
+        assert (made[:, 20:36, :3] == 65535).all() and (made[:, 50:, :3] == 0).all()
+        if made.shape[-1] == 4:
+            assert (made[:, 26:, 3] == 65535).all() and numpy.abs(made[:, :8, 3].astype(int) - 0x8000).max() <= 64
 
 
 def test_float_tiff(enlarge, tmp_path, server):

@@ -141,6 +141,11 @@ ANIMATED_JXL = base64.b64decode(
     "gIBAIQD+OPhmodv8AQ==")
 
 
+# RGB of 16 x 12 and a depth map, by libjxl 0.7.
+JXL_WITH_DEPTH = base64.b64decode(
+    "/wpYMDABJAgIEADYAEsYk46DgwkRxQawIxUxKsbYMMbgUAxOxV5AIIBW7MAF1rwYoBAjBAAtgN+52X/dl5U3sCdAGA==")
+
+
 def test_parts_that_no_decoder_hands_on_are_told(enlarge):
     png, jpeg, gif = saved("PNG", gradient("RGB")), saved("JPEG", gradient("RGB")), saved("GIF", gradient("L"))
     webp, avif = saved("WEBP", gradient("RGB")), saved("AVIF", gradient("RGB"))
@@ -170,6 +175,16 @@ def test_parts_that_no_decoder_hands_on_are_told(enlarge):
         "geo.tif": (tiff.getvalue(), "42112"),
         "pyramid.tif": (pyramid.getvalue(), "below the page"),
         "credentials.avif": (avif + box, "C2PA"),
+        "video.avif": (avif + struct.pack(">I4s", 28, b"mpvd") + bytes(20), "mpvd"),
+        "depth.jxl": (JXL_WITH_DEPTH, "a depth map"),
+        "rdf.avif": (saved("AVIF", gradient("RGB"), xmp=b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>'),
+                     None),
+        "noise.avif": (saved("AVIF", gradient("RGB"), xmp=b"no such thing"), "XMP data cannot be read"),
+        "behind.png": (png + jpeg, f"{len(jpeg)} bytes behind the picture"),
+        "behind.gif": (gif + png, f"{len(png)} bytes behind the picture"),
+        "two.ppm": (2 * saved("PPM", gradient("RGB")), "bytes behind the picture"),
+        "filled.png": (png + bytes(512), None), "filled.gif": (gif + bytes(512), None),
+        "filled.avif": (avif + bytes(512), None),
         "plain.png": (png, None), "plain.jpg": (jpeg, None), "plain.gif": (gif, None), "plain.webp": (webp, None),
         "plain.avif": (avif, None),
     }
@@ -242,3 +257,31 @@ def test_what_would_be_dropped_is_kept_where_we_read_it(enlarge):
     out = numpy.asarray(Image.open(made["associated.avif"][0]).resize(SIZE, Image.BOX)).astype(float)
     opaque = straight[..., 3] > 64
     assert numpy.abs(out - straight)[opaque].mean() < 4
+
+
+def exif(*entries):
+    """A block of (tag, type, count, value)."""
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries))
+    at, values = len(head) + 12 * len(entries) + 4, b""
+    for tag, kind, count, value in entries:
+        place = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", at + len(values))
+        head += struct.pack("<HHI", tag, kind, count) + place
+        values += value if len(value) > 4 else b""
+    return head + bytes(4) + values
+
+
+def test_what_exif_says_of_the_picture_is_in_a_tiff(enlarge):
+    """Texts of Windows and of EXIF 3.0 (UTF-8, type 129), and ratings; other tags are told."""
+    text, title = "grün".encode() + b"\0", "Titel".encode("utf-16-le") + b"\0\0"
+    block = b"Exif\0\0" + exif((270, 129, len(text), text), (0x4746, 3, 1, b"\4\0"), (0x9C9B, 1, len(title), title))
+    other = b"Exif\0\0" + exif((0xC000, 3, 1, b"\1\0"))
+    jpeg = saved("JPEG", gradient("RGB"))
+    made = enlarge({"texts.jpg": with_segments(jpeg, (0xE1, block)), "other.jpg": with_segments(jpeg, (0xE1, other))}, "tif")
+    path, told = made["texts.jpg"]
+    assert told == []
+    with Image.open(path) as image:
+        tags = image.tag_v2
+        assert tags[0x4746] == 4 and bytes(tags[0x9C9B]) == title
+    assert text in path.read_bytes()
+    assert enlarge({"again.tif": path.read_bytes()}, "png")["again.tif"][1] == [], "and is known there"
+    assert made["other.jpg"][1] == ["TIFF has no place for these tags of the EXIF data: 49152"]

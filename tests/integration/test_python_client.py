@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import json
 import shutil
+import struct
 import subprocess
 import sys
 import threading
@@ -235,6 +237,24 @@ def test_what_pillow_keeps_beside_the_pixels(client, photo):
         assert client.upscale(keyed, 2, model="edsr-baseline-hiif-fast").mode == mode
 
 
+@pytest.mark.parametrize("tag", [0x0112, 0x011A])
+@pytest.mark.parametrize("kind,value", [(1, b"\x06"), (2, b"6\0"), (7, b"\x06\0\0\0"), (8, b"\xff\xff")],
+                         ids=["byte", "text", "undefined", "negative"])
+def test_exif_of_odd_types_comes_back_as_it_is(client, photo, tag, kind, value):
+    """Orientation and resolution, which Pillow reads in every type and writes in one."""
+    import hiif
+    exif = (b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHI", tag, kind, len(value) if kind == 7 else 1) +
+            value.ljust(4, b"\0") + bytes(4))
+    file = io.BytesIO()
+    Image.open(photo).convert("RGB").save(file, "JPEG", exif=exif)
+    picture = Image.open(file)
+    large = client.upscale(picture, 2, model="bicubic")
+    assert large.size == (96, 80) and large.info["exif"] == picture.info["exif"] == exif
+    picture.info.pop("exif")  # of a TIFF, for example
+    with pytest.warns(hiif.LossWarning, match="EXIF of a Pillow image"):
+        assert "exif" not in client.upscale(picture, 2, model="bicubic").info
+
+
 def test_what_pillow_cannot_hold_is_said_before_it_is_computed(client, photo):
     wide = numpy.asarray(Image.open(photo).convert("RGB")).astype(numpy.uint16) * 257
     assert client.upscale(wide.astype(">u2"), 2, model="edsr-baseline-hiif-fast").dtype == numpy.uint16
@@ -420,3 +440,22 @@ def test_a_token_goes_only_where_it_is_safe(address, goes):
         client(kind)
         client(kind, token="secret", allow_token_over_plaintext=True)
         client(kind, token="secret", credentials=grpc.ssl_channel_credentials())
+
+
+def test_a_token_is_one_line_of_what_a_header_holds(start_server, tmp_path):
+    import hiif
+    tokens = tmp_path / "tokens"
+    tokens.write_text(json.dumps({"tokens": [{"name": "a", "token": "s3cret"}]}))
+    server = start_server("--token-file", tokens)
+
+    async def later(token):
+        async with hiif.AsyncClient(server.address, token=token) as client:
+            return await client.models()
+
+    with hiif.Client(server.address, token=" s3cret\n") as client:  # as a file holds it
+        assert client.models() == asyncio.run(later("s3cret\r\n"))
+    for wrong in ("s3cret\ns3cret", '{"tokens": [\n]}', "schlüssel"):
+        with pytest.raises(ValueError, match="token has characters"):
+            hiif.Client(server.address, token=wrong)
+        with pytest.raises(ValueError, match="token has characters"):
+            asyncio.run(later(wrong))

@@ -10,11 +10,12 @@ import tempfile
 import textwrap
 import time
 
+import grpc
 import numpy
 import pytest
 from PIL import Image
 
-from processes import BIN, ROOT, assemble
+from processes import BIN, ROOT, assemble, start
 from test_upscale import request
 
 FLAGS = ("--model-dir", str(ROOT / "models"))
@@ -77,6 +78,87 @@ def test_the_server_ends_with_the_process(end):
     while alive(pid):
         assert time.monotonic() < end, "the server outlived its process"
         time.sleep(0.05)
+
+
+@pytest.fixture
+def bicubic(tmp_path):
+    """Flags for a server of the smallest model."""
+    shutil.copy(ROOT / "models" / "bicubic.safetensors", tmp_path)
+    return ("--model-dir", str(tmp_path))
+
+
+def test_a_thread_that_makes_one_may_end(bicubic):
+    """Its server goes on, and ends with the process."""
+    import hiif
+    program = textwrap.dedent(f"""
+        import os, threading, hiif, numpy
+        made = []
+        thread = threading.Thread(target=lambda: made.append(hiif.Upscaler("bicubic", flags={bicubic!r})))
+        thread.start()
+        thread.join()
+        assert made[0].upscale(numpy.zeros((8, 8, 3), numpy.uint8), 2).shape == (16, 16, 3)
+        print(made[0]._process.pid, flush=True)
+        os.kill(os.getpid(), 9)
+    """)
+    path = os.path.dirname(os.path.dirname(hiif.__file__))
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False,
+                            env={**os.environ, "PYTHONPATH": path})
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    end = time.monotonic() + 20
+    while alive(int(result.stdout)):
+        assert time.monotonic() < end, "the server outlived its process"
+        time.sleep(0.05)
+
+
+def test_an_interrupt_of_python_is_none_of_the_server(bicubic):
+    """Ctrl-C goes to all processes of a terminal's group."""
+    import hiif
+    program = textwrap.dedent(f"""
+        import subprocess, sys, hiif, numpy
+        upscaler = hiif.Upscaler("bicubic", flags={bicubic!r})
+        try:
+            print("ready", flush=True)
+            sys.stdin.read()
+            sys.exit("no interrupt came")
+        except KeyboardInterrupt:
+            pass
+        try:
+            sys.exit(f"the server ended with {{upscaler._process.wait(1)}}")
+        except subprocess.TimeoutExpired:
+            print(upscaler.upscale(numpy.zeros((8, 8, 3), numpy.uint8), 2).shape)
+    """)
+    path = os.path.dirname(os.path.dirname(hiif.__file__))
+    with start([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+               text=True, env={**os.environ, "PYTHONPATH": path}, start_new_session=True) as python:
+        first = python.stdout.readline()
+        assert first == "ready\n", python.stderr.read()
+        os.killpg(python.pid, signal.SIGINT)
+        rest, said = python.communicate(timeout=120)
+    assert python.returncode == 0 and rest == "(16, 16, 3)\n", said
+
+
+def test_no_code_runs_in_a_fork_of_python(bicubic):
+    """gRPC, used before by this process, aborted one in ten of the servers there."""
+    import hiif
+    forks = []
+    os.register_at_fork(before=lambda: forks.append(1))
+    with hiif.Upscaler(flags=bicubic) as upscaler:
+        assert upscaler.models() and not forks
+
+
+def test_a_server_that_was_killed_is_told_at_once(bicubic):
+    """It does not come back: no call waits for it."""
+    import hiif
+    black = Image.new("RGB", (8, 8))
+    with hiif.Upscaler(flags=bicubic) as upscaler:
+        assert upscaler.upscale(black, 2).size == (16, 16)
+        upscaler._process.kill()
+        begin = time.monotonic()
+        for call in (lambda: upscaler.upscale(black, 2), lambda: upscaler.query(black, [(1, 1)]), upscaler.models):
+            with pytest.raises(hiif.Error, match=r"the private hiif-server ended \(exit -9\)") as caught:
+                call()
+            assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+        assert time.monotonic() - begin < 15
 
 
 def test_a_fork_leaves_the_server_to_its_process(tmp_path):

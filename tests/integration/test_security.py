@@ -1,12 +1,16 @@
 """TLS, client certificates, and bearer tokens with scopes."""
 
 import json
+import re
+import shutil
 import subprocess
+import time
 
 import grpc
 import pytest
 
-from processes import assemble
+from http_front import wait_for
+from processes import assemble, hiif
 from test_upscale import request
 
 
@@ -57,6 +61,54 @@ def test_tls_and_mutual_tls(start_server, certificates, photo):
     # gRPC tells of failed handshakes: in the log's format, as everything else.
     for server in (running, mutual):
         assert all(json.loads(line)["level"] for line in server.log.read_text().splitlines())
+
+
+def test_broken_tls_files_are_not_taken(start_server, certificates, tmp_path):
+    """A file that is half written, a key that is not the certificate's: the old ones serve on. A good pair is taken."""
+    from hiif.v1 import super_resolution_pb2 as pb
+    files = {}
+    for name in ("server.pem", "server.key"):
+        files[name] = tmp_path / name
+        shutil.copy(certificates / name, files[name])
+    running = start_server("--tls-certificate", files["server.pem"], "--tls-key", files["server.key"],
+                           "--tls-reload-interval", "1s")
+
+    def served():
+        """The subject of the certificate of a new connection, on which a call succeeds."""
+        connect(running, certificates).ListModels(pb.ListModelsRequest(), timeout=10)
+        shown = subprocess.run(["openssl", "s_client", "-connect", f"localhost:{running.port}", "-alpn", "h2"],
+                               input=b"", capture_output=True, timeout=10, check=False).stdout
+        return re.search(rb"^ ?0 s:CN ?= ?(\w+)", shown, re.MULTILINE)[1].decode()
+
+    assert served() == "server"
+    for name, content in (("server.key", b"half a k"), ("server.key", (certificates / "client.key").read_bytes()),
+                          ("server.pem", (certificates / "server.pem").read_bytes()[:200])):
+        shutil.copy(certificates / "server.key", files["server.key"])
+        files[name].write_bytes(content)
+        refused = running.log.read_text().count("the TLS files were not taken")
+        wait_for(lambda: running.log.read_text().count("the TLS files were not taken") > refused)
+        time.sleep(2)  # gRPC looks once a second at what it is given
+        assert served() == "server", name
+    for name in files:
+        shutil.copy(certificates / name.replace("server", "client"), files[name])
+    wait_for(lambda: served() == "client")
+
+
+def test_the_command_line_says_why_it_does_not_connect(start_server, certificates):
+    port = start_server("--tls-certificate", certificates / "server.pem", "--tls-key", certificates / "server.key").port
+    ours = ("--tls-ca", certificates / "ca.pem")
+    hiif("health", "--server", f"127.0.0.1:{port}", *ours)
+    for address, flags, why in (
+            (f"127.0.0.1:{port}", ("--tls-ca", certificates / "client.pem"), "certificate verify failed"),
+            (f"127.0.0.1:{port}", (*ours, "--tls-server-name", "elsewhere.example"), "elsewhere.example"),
+            (f"127.0.0.1:{port}", (), "a server with TLS needs https:// before its address"),
+            (f"127.0.0.1:9,127.0.0.1:{port}", (), f"; 127.0.0.1:{port}: "),
+            ("127.0.0.1:9", (), "Connection refused"),
+            ("host.invalid:7443", (), "DNS resolution failed")):
+        told = hiif("health", "--server", address, *flags, "--connect-timeout", 2, check=3).stderr
+        beginning = f"no server answers at {address.replace(',', ', ')} (waited 2s); "
+        assert beginning in told and why in told.partition(beginning)[2], told
+        assert ("https://" in told) == (not flags and str(port) in address), told
 
 
 def test_tokens_and_scopes(start_server, photo, tmp_path):

@@ -2,12 +2,15 @@
 
 import concurrent.futures
 import contextlib
+import signal
+import subprocess
 import threading
 import time
 
 import grpc
+import pytest
 
-from processes import crc32c, hiif
+from processes import BIN, crc32c, hiif, start
 
 
 @contextlib.contextmanager
@@ -77,6 +80,33 @@ def test_a_slow_server_is_not(photo, tmp_path):
     with server_of(lambda request, context: answers(request, lambda: time.sleep(0.6))) as (address, service):
         hiif("upscale", photo, "-o", tmp_path / "o.png", "-s", 2, "--server", address, "--stall-timeout", 20)
         assert service.calls == 1 and (tmp_path / "o.png").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_the_health(number):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    asked, over = threading.Event(), threading.Event()
+
+    class Health(health_pb2_grpc.HealthServicer):
+        def Check(self, request, context):
+            asked.set()
+            over.wait(60)
+            return health_pb2.HealthCheckResponse()
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    health_pb2_grpc.add_HealthServicer_to_server(Health(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with start([BIN / "hiif", "health", "--server", f"127.0.0.1:{port}"], stdout=subprocess.PIPE,
+               stderr=subprocess.PIPE) as process:
+        try:
+            assert asked.wait(30)
+            process.send_signal(number)
+            assert process.wait(30) == 128 + number and process.stdout.read() == process.stderr.read() == b""
+        finally:
+            process.kill()
+            over.set()
+            server.stop(None)
 
 
 def test_a_call_that_a_proxy_cancels(photo, tmp_path):

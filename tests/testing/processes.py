@@ -118,13 +118,26 @@ def hiif(*arguments, check=0, timeout=300, **options):
     return result
 
 
-def until_signals_are_taken(process, seconds=60):
-    """Until `hiif` waits for SIGINT and SIGTERM, which it does once it has begun: they are blocked, and not all are."""
+def start(command, ignored=(), **options):
+    """A process, with signals as a terminal gives them, also where these tests ignore some (nohup, a shell's
+    background); it ignores those that are named. Without a preexec_fn, whose fork gRPC may abort."""
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(n, signal.SIG_IGN if n in ignored else lambda *_: None) for n in numbers]
+    try:
+        return subprocess.Popen(command, **options)
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+
+def until_signals_are_taken(process, numbers=(signal.SIGINT, signal.SIGTERM), seconds=60):
+    """Until `hiif` waits for them, which it does once it has begun: they are blocked, and not all are."""
     end = time.monotonic() + seconds
     while process.poll() is None:
         status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace")
         blocked = int(next(line for line in status.splitlines() if line.startswith("SigBlk:")).split()[1], 16)
-        if all(blocked >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM)) and not blocked & 1:
+        taken = [number for number in (*numbers, signal.SIGUSR1) if blocked >> (number - 1) & 1]
+        if taken == list(numbers):
             return
         assert time.monotonic() < end, "hiif has not begun"
         time.sleep(0.02)

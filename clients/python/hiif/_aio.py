@@ -28,10 +28,10 @@ class AsyncClient:
 
     def __init__(self, server: str, *, credentials: Optional[grpc.ChannelCredentials] = None,
                  token: Optional[str] = None, attempts: int = 8, allow_token_over_plaintext: bool = False):
+        self._metadata = call_metadata(token)
         self._channel = channel_of(server, credentials, grpc.aio.insecure_channel, grpc.aio.secure_channel, token,
                                    allow_token_over_plaintext)
         self._stub = rpc.SuperResolutionServiceStub(self._channel)
-        self._metadata = call_metadata(token)
         self._attempts = attempts
         self._closed = False
 

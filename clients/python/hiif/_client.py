@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import grpc
 import numpy as np
@@ -28,12 +28,13 @@ class Client:
 
     def __init__(self, server: str, *, credentials: Optional[grpc.ChannelCredentials] = None,
                  token: Optional[str] = None, attempts: int = 8, allow_token_over_plaintext: bool = False):
+        self._metadata = call_metadata(token)
         self._channel = channel_of(server, credentials, grpc.insecure_channel, grpc.secure_channel, token,
                                    allow_token_over_plaintext)
         self._stub = rpc.SuperResolutionServiceStub(self._channel)
-        self._metadata = call_metadata(token)
         self._attempts = attempts
         self._closed = False
+        self._gone: Callable[[], bool] = lambda: False  # of Retries
 
     def __enter__(self) -> "Client":
         return self
@@ -64,7 +65,7 @@ class Client:
         source = source_of(picture, as_array, bool(parameters.get("convert_to_srgb")),
                            bool(parameters.get("clip")))
         assembly = Assembly(parameters_of(scale, size, region, model=model, **parameters), source, progress)
-        retries = Retries(self._attempts, timeout, lambda: self._closed)
+        retries = self._retries(timeout)
         while assembly.trailer is None:
             assembly.begin()
             try:
@@ -77,6 +78,9 @@ class Client:
             except (grpc.RpcError, Error) as failure:
                 time.sleep(retries.wait(assembly.failed(error_of(failure))))
         return assembly.result()
+
+    def _retries(self, timeout: Optional[float]) -> Retries:
+        return Retries(self._attempts, timeout, lambda: self._closed, self._gone)
 
     def _call(self, source: Source, parameters: pb.UpscaleParameters, timeout: Optional[float]) -> Any:
         if source.size() > UPLOAD_ABOVE:
@@ -99,7 +103,7 @@ class Client:
         """Colours, (n, 3) in [0, 1], at n positions (x, y) in pixels of the picture, (0, 0) its upper left
         corner, as an enlargement by `scale` would see them; of a Pillow image of other values (I, F), in its range.
         timeout: seconds, for the whole call. Raises Error."""
-        retries = Retries(self._attempts, timeout, lambda: self._closed)
+        retries = self._retries(timeout)
         source = source_of(picture)
         width, height = self._shape(source, model, retries)
         query = query_of(width, height, positions, scale, model)
@@ -130,7 +134,7 @@ class Client:
 
     def models(self, timeout: Optional[float] = 30) -> List[pb.Model]:
         """Every model of the server, failed ones too. timeout: seconds, for the whole call. Raises Error."""
-        retries = Retries(self._attempts, timeout, lambda: self._closed)
+        retries = self._retries(timeout)
         found: List[pb.Model] = []
         token = ""
         while True:

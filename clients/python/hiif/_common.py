@@ -63,11 +63,13 @@ def error_of(error: Union[grpc.RpcError, Error]) -> Error:
 class Retries:
     """How long to wait before another attempt: RESOURCE_EXHAUSTED as the server said, for ten minutes in all;
     UNAVAILABLE and broken streams longer and longer, among them those that a server or a proxy cancels while the
-    client is not closed(); everything else not at all."""
+    client is not closed(), unless the server is gone() for good; everything else not at all."""
 
-    def __init__(self, attempts: int, timeout: Optional[float], closed: Callable[[], bool]):
+    def __init__(self, attempts: int, timeout: Optional[float], closed: Callable[[], bool],
+                 gone: Callable[[], bool] = lambda: False):
         self._attempts = attempts
         self._closed = closed
+        self._gone = gone
         self._end = None if timeout is None else time.monotonic() + timeout
         self._failed = 0
         self._overload = 0.0
@@ -91,7 +93,7 @@ class Retries:
         elif (error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS) or
               (error.code == grpc.StatusCode.CANCELLED and not self._closed())):
             self._failed += 1
-            if self._failed >= self._attempts:
+            if self._failed >= self._attempts or self._gone():
                 raise error
             backoff = min(10.0, 0.2 * 2 ** (self._failed - 1)) * random.uniform(0.8, 1.2)
             wait = max(backoff, error.retry_after or 0.0)
@@ -363,4 +365,9 @@ def channel_of(server: str, credentials: Optional[grpc.ChannelCredentials], plai
 
 
 def call_metadata(token: Optional[str]) -> Sequence[Tuple[str, str]]:
+    """Raises ValueError where no header could hold the token."""
+    token = (token or "").strip()  # a file ends with a line break
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("the token has characters that no token has, line breaks perhaps: give one token, not the "
+                         "server's list of tokens")
     return [("authorization", "Bearer " + token)] if token else []

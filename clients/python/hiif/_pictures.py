@@ -120,7 +120,12 @@ def _of_pillow(picture: Image.Image, as_array: bool, convert_to_srgb: bool, clip
     notes = []
     if mode in ("YCbCr", "HSV"):
         notes.append(f"a Pillow image of mode {mode} is enlarged, and comes back, as RGB")
-    exif = _exif(picture)
+    try:
+        exif = _exif(picture)
+    except Exception as error:  # Pillow reads tags of types that it cannot write, and raises whatever comes of that
+        exif = b""
+        if "exif" not in info:
+            notes.append(f"the EXIF of a Pillow image cannot be written again ({error}), and is left out")
     if exif:  # of a TIFF, and what the caller changed, info does not have
         info["exif"] = exif
     value_range = None

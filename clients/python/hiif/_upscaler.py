@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import concurrent.futures
 import importlib.util
 import os
 import pathlib
@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import weakref
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 import grpc
 
@@ -63,8 +63,40 @@ def _environment() -> Dict[str, str]:
             if not name.startswith("HIIF_") or name == "HIIF_MODEL_DIR"}
 
 
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
+# Becomes the program that is named behind the process it is to end with. Not a preexec_fn: what runs in a fork of this
+# process meets what gRPC does there, which aborts it now and then.
+_BIND = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def _start(command: Sequence[str], log: Any) -> subprocess.Popen:
+    """The server, in a session of its own, so that an interrupt of Python is none of it; it ends with this process.
+    The kernel tells it when the thread that started it ends: that is one which waits for it and does nothing else."""
+    process: concurrent.futures.Future = concurrent.futures.Future()
+    python = sys.executable or ""  # or a program that Python is a part of
+    if sys.platform == "linux" and os.path.basename(python).startswith("python") and os.access(python, os.X_OK):
+        command = [python, "-I", "-S", "-c", _BIND, str(os.getpid()), *command]
+
+    def keep() -> None:
+        try:
+            started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(),
+                                       start_new_session=True)
+        except BaseException as error:
+            process.set_exception(error)
+            return
+        process.set_result(started)
+        started.wait()
+
+    threading.Thread(target=keep, name="hiif-server", daemon=True).start()
+    try:
+        return process.result()
+    except KeyboardInterrupt:
+        process.add_done_callback(lambda future: future.exception() or future.result().kill())
+        raise
 
 
 def _stop(process: subprocess.Popen, folder: str, owner: int) -> None:
@@ -98,13 +130,9 @@ class Upscaler:
                    "--max-output-pixels", "2000000000"]
         if model:
             command += ["--default-model", model]
-        # The signal comes when the thread that started the server ends: only the main one lives to the end.
-        bound = threading.current_thread() is threading.main_thread() and sys.platform == "linux"
         try:
             with open(self._log, "wb") as log:
-                self._process = subprocess.Popen([*command, *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                 env=_environment(),
-                                                 preexec_fn=_end_with_parent if bound else None)
+                self._process = _start([*command, *flags], log)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -115,15 +143,31 @@ class Upscaler:
             self._finalizer()
             raise
         self._client = Client(f"unix:{socket}")
+        process = self._process  # not self, which is to end where nobody holds it
+        self._client._gone = lambda: process.poll() is not None
 
     def _wait(self, ready: pathlib.Path) -> None:
         end = time.monotonic() + START_SECONDS
         while not ready.exists():
             if self._process.poll() is not None or time.monotonic() > end:
-                why = self._log.read_text(errors="replace").strip().splitlines()[-3:]
                 raise Error(grpc.StatusCode.UNAVAILABLE,
-                            f"hiif-server did not start (exit {self._process.poll()}): " + " / ".join(why))
+                            f"hiif-server did not start (exit {self._process.poll()}): {self._last_words()}")
             time.sleep(0.01)
+
+    def _last_words(self) -> str:
+        try:
+            return " / ".join(self._log.read_text(errors="replace").strip().splitlines()[-3:])
+        except OSError:
+            return "its log is gone"
+
+    def _call(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except Error as error:
+            if error.code is grpc.StatusCode.UNAVAILABLE and self._process.poll() is not None:
+                raise Error(error.code, f"the private hiif-server ended (exit {self._process.poll()}), make a new "
+                                        f"Upscaler; it said: {self._last_words()}") from error
+            raise
 
     def __enter__(self) -> Upscaler:
         return self
@@ -138,12 +182,14 @@ class Upscaler:
 
     def upscale(self, picture: Any, scale: Any = None, *, model: Optional[str] = None, **options: Any) -> Any:
         """As Client.upscale."""
-        return self._client.upscale(picture, scale, model=self.model if model is None else model, **options)
+        name = self.model if model is None else model
+        return self._call(lambda: self._client.upscale(picture, scale, model=name, **options))
 
     def query(self, picture: Any, positions: Any, *, model: Optional[str] = None, **options: Any) -> Any:
         """As Client.query."""
-        return self._client.query(picture, positions, model=self.model if model is None else model, **options)
+        name = self.model if model is None else model
+        return self._call(lambda: self._client.query(picture, positions, model=name, **options))
 
     def models(self) -> Any:
         """As Client.models."""
-        return self._client.models()
+        return self._call(self._client.models)

@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/steady_flag.h"
 #include "base/status_macros.h"
+#include "base/steady_flag.h"
 #include "grpc/grpc.h"
 #include "grpcpp/ext/channelz_service_plugin.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -164,8 +164,7 @@ void GrpcServer::BeginShutdown() {
 void GrpcServer::EndShutdown(absl::Duration grace) {
   if (!ending_->thread.joinable()) return;
   // A watch of the health service never ends by itself.
-  if (!ending_->done.WaitFor(grace))
-    grpc_server_cancel_all_calls(server_->c_server());
+  if (!ending_->done.WaitFor(grace)) grpc_server_cancel_all_calls(server_->c_server());
   ending_->thread.join();
 }
 

@@ -13,9 +13,9 @@
 
 namespace hiif::server {
 
-// gRPC watches files itself, but drops what it had where the new ones are broken, half written or do
-// not belong together, and serves nobody then. So it is given copies, in memory of this process, of
-// what was checked; later versions of the files that are broken are logged and not taken.
+// gRPC watches files itself, but drops what it had where the new ones are broken, half written or
+// do not belong together, and serves nobody then. So it is given copies, in memory of this process,
+// of what was checked; later versions of the files that are broken are logged and not taken.
 class ServerTls {
  public:
   // Errors of ReadTlsFiles.

@@ -17,8 +17,7 @@ UpscaleFlags Parse(std::vector<std::string> words) {
   CommandFlags flags;
   const auto app = MakeCommandLine(&flags);
   words.insert(words.begin(), "upscale");
-  std::reverse(words.begin(), words.end());
-  app->parse(words);
+  ParseWords(app.get(), std::move(words));
   return flags.upscale;
 }
 
@@ -43,6 +42,33 @@ TEST(CommandLineTest, InputsByPosition) {
   const UpscaleFlags flags = Parse({"a.png", "-", "b.png", "-o", "out/", "--scale", "2.7"});
   EXPECT_THAT(flags.inputs, ElementsAre("a.png", "-", "b.png"));
   EXPECT_EQ(flags.size.scale, 2.7);
+}
+
+TEST(CommandLineTest, SeveralBehindOneFlag) {
+  UpscaleFlags flags = Parse({"-i", "a.png", "b.png", "--list", "c", "d", "-o", "out/"});
+  EXPECT_THAT(flags.inputs, ElementsAre("a.png", "b.png"));
+  EXPECT_THAT(flags.lists, ElementsAre("c", "d"));
+  flags = Parse({"a.png", "-i", "b.png", "c.png", "-o", "out/", "d.png"});
+  EXPECT_THAT(flags.inputs, ElementsAre("a.png", "b.png", "c.png", "d.png"));
+}
+
+// CLI11 takes such a word for a list.
+TEST(CommandLineTest, WordsInBracketsAreWords) {
+  EXPECT_THAT(Parse({"[Scans]", "a.png", "-o", "out/"}).inputs, ElementsAre("[Scans]", "a.png"));
+  EXPECT_THAT(Parse({"-i", "[2023,2024]", "[a]"}).inputs, ElementsAre("[2023,2024]", "[a]"));
+  EXPECT_THAT(Parse({"--input=[a]", "-i[b]", "--", "[c]", "d]"}).inputs,
+              ElementsAre("[a]", "[b]", "[c]", "d]"));
+  EXPECT_EQ(Parse({"a.png", "-o", "[out]"}).output, "[out]");
+}
+
+TEST(CommandLineTest, ListsOfTheOtherCommands) {
+  CommandFlags flags;
+  ParseWords(MakeCommandLine(&flags).get(), {"query", "a.png", "1,2", "3,4"});
+  EXPECT_THAT(flags.query.positions, ElementsAre("1,2", "3,4"));
+  ParseWords(MakeCommandLine(&flags).get(), {"compare", "a.png", "-n", "one,two", "three"});
+  EXPECT_THAT(flags.compare.models, ElementsAre("one", "two", "three"));
+  ParseWords(MakeCommandLine(&flags).get(), {"bench", "[a]", "b.png"});
+  EXPECT_THAT(flags.bench.inputs, ElementsAre("[a]", "b.png"));
 }
 
 TEST(CommandLineTest, HelpFitsAScreenAndShowsExamples) {

@@ -11,21 +11,28 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "imaging/bytes.h"
+#include "imaging/codecs/loader.h"
 #include "imaging/container/png.h"
 #include "imaging/decode.h"
 #include "imaging/exif.h"
 #include "imaging/tiff_directory.h"
 #include "imaging/xmp.h"
 #include "tests/unit/imaging/files.h"
+#include "tests/unit/imaging/structures.h"
 
 namespace hiif {
 namespace {
 
+using testing::Box;
 using ::testing::ElementsAre;
+using testing::Entry;
+using testing::Exif;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::JxlBits;
 using testing::Make;
 using ::testing::Not;
+using testing::Numbers;
 using testing::Pattern;
 using testing::Save;
 
@@ -38,29 +45,6 @@ std::string Segment(char marker, absl::string_view data) {
   std::string out = {'\xff', marker};
   AppendBigEndian(data.size() + 2, 2, &out);
   return absl::StrCat(out, data);
-}
-
-// An EXIF block, little-endian, of entries that are given as they lie there.
-std::string Exif(const std::vector<std::string>& entries) {
-  std::string out("II*\0\x08\0\0\0", 8);
-  AppendLittleEndian(entries.size(), 2, &out);
-  for (const std::string& entry : entries) out += entry;
-  return out + std::string(4, '\0');
-}
-
-std::string Entry(uint16_t tag, uint16_t type, uint32_t count, uint32_t value) {
-  std::string out;
-  AppendLittleEndian(tag, 2, &out);
-  AppendLittleEndian(type, 2, &out);
-  AppendLittleEndian(count, 4, &out);
-  AppendLittleEndian(value, 4, &out);
-  return out;
-}
-
-std::string Box(absl::string_view type, absl::string_view body) {
-  std::string out;
-  AppendBigEndian(body.size() + 8, 4, &out);
-  return absl::StrCat(out, type, body);
 }
 
 TEST(ReadJpeg, CountsScansAndNotBytes) {
@@ -99,6 +83,91 @@ TEST(ReadJpeg, WithoutItsEndMarker) {
       const auto less = Decode(whole.substr(0, whole.size() - cut));
       if (!less.ok()) continue;
       EXPECT_EQ(less->colour->samples, Decode(whole)->colour->samples) << options << cut;
+    }
+  }
+}
+
+// Where the entropy-coded data of the first scan begin.
+size_t FirstScan(const std::string& jpeg) {
+  size_t at = 2;
+  while (jpeg[at + 1] != '\xda') at += 2 + BigEndian(jpeg, at + 2, 2);
+  return at + 2 + BigEndian(jpeg, at + 2, 2);
+}
+
+// Defect: grey rows, without a word, where an end marker is there and data before it are not.
+TEST(ReadJpeg, AnEndMarkerIsNoPicture) {
+  const auto refused = [](const std::string& file) {
+    return std::string(Decode(file).status().message());
+  };
+  for (const char* options : {"", ",interlace", ",restart-interval=2"}) {
+    const std::string whole = Jpeg(options);
+    const size_t begin = FirstScan(whole);
+    const size_t data = whole.size() - 2 - begin;
+    ASSERT_TRUE(Decode(whole).ok());
+    for (const double part : {0.0, 0.3, 0.5, 0.8, 0.95}) {
+      const auto kept = static_cast<size_t>(part * static_cast<double>(data));
+      EXPECT_THAT(refused(whole.substr(0, begin + kept) + "\xff\xd9"),
+                  HasSubstr("damaged or truncated"))
+          << options << part;
+    }
+    // Lost in the middle.
+    std::string damaged = whole;
+    damaged.erase(begin + data / 3, data / 3);
+    EXPECT_THAT(refused(damaged), HasSubstr("damaged or truncated")) << options;
+  }
+}
+
+// Each scan is whole: what is not there is bits of coefficients, or a component.
+TEST(ReadJpeg, EveryScanIsThere) {
+  const std::string whole = Jpeg(",interlace");
+  std::vector<size_t> scans;
+  for (size_t at = 2; at + 1 < whole.size(); ++at)
+    if (whole[at] == '\xff' && whole[at + 1] == '\xda') scans.push_back(at);
+  ASSERT_GT(scans.size(), 4);
+  for (size_t i = 1; i < scans.size(); ++i)
+    EXPECT_THAT(Decode(whole.substr(0, scans[i]) + "\xff\xd9").status().message(),
+                HasSubstr("scans are missing"))
+        << i;
+}
+
+// Cameras and programs fill up, number versions and count restarts as they like.
+TEST(ReadJpeg, WhatCostsNoPixelsIsTaken) {
+  for (const char* options : {"", ",interlace", ",restart-interval=2"}) {
+    const std::string whole = Jpeg(options);
+    const auto expected = Decode(whole)->colour->samples;
+    std::string version = whole;
+    version[11] = '\x07';  // of JFIF
+    const std::string filled = whole.substr(0, whole.size() - 2) + "\x12\x34\x56\xff\xd9";
+    std::string between = whole;
+    between.insert(4 + BigEndian(whole, 4, 2), "\x55\x55\x55");
+    for (const std::string& file : {version, filled, between}) {
+      const auto picture = Decode(file);
+      ASSERT_TRUE(picture.ok()) << options << picture.status();
+      EXPECT_EQ(picture->colour->samples, expected) << options;
+    }
+  }
+}
+
+// Read by libjpeg itself, as libvips reads them.
+TEST(ReadJpeg, PixelsAreThoseOfLibvips) {
+  const auto smooth = [](int x, int y, int b) { return (5 * x + 3 * y + 40 * b) % 256; };
+  for (const int bands : {1, 3, 4}) {
+    auto image = Make<uint8_t>(61, 43, bands, smooth);
+    if (bands == 4)
+      image = image.copy(vips::VImage::option()->set("interpretation", VIPS_INTERPRETATION_CMYK));
+    for (const char* options : {"[Q=90]", "[interlace]", "[subsample-mode=off,Q=97]"}) {
+      const std::string file = Save(image, absl::StrCat(".jpg", options));
+      auto loader = Loader::Open(file, {}, Purpose::kPixels, std::nullopt);
+      ASSERT_TRUE(loader.ok()) << loader.status();
+      std::vector<uint8_t> rows(43 * (*loader)->row_bytes());
+      for (const auto& [y, count] : {std::pair(0, 20), std::pair(20, 1), std::pair(21, 22)})
+        ASSERT_TRUE((*loader)->ReadRows(y, count, rows.data() + y * (*loader)->row_bytes()).ok());
+      size_t size = 0;
+      void* libvips = vips::VImage::new_from_buffer(file, "").write_to_memory(&size);
+      EXPECT_EQ(absl::string_view(reinterpret_cast<const char*>(rows.data()), rows.size()),
+                absl::string_view(static_cast<const char*>(libvips), size))
+          << bands << options;
+      g_free(libvips);
     }
   }
 }
@@ -255,12 +324,6 @@ std::string PngWith(const std::vector<std::string>& chunks) {
   return out + png.substr(33);
 }
 
-std::string Numbers(const std::vector<uint32_t>& values) {
-  std::string out;
-  for (const uint32_t v : values) AppendBigEndian(v, 4, &out);
-  return out;
-}
-
 TEST(ReadPng, ColourByOtherMeansBecomesAProfile) {
   const std::string srgb = Numbers({31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000});
   const std::string p3 = Numbers({31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000});
@@ -288,6 +351,36 @@ TEST(ReadPng, ColourByOtherMeansBecomesAProfile) {
                                    MakePngChunk("cHRM", Numbers({0, 1, 0, 0, 0, 0, 0, 0})) +
                                        MakePngChunk("gAMA", Numbers({1}))})
     EXPECT_EQ(Decode(PngWith({chunk}))->warnings.size(), 1) << "neither kept nor told";
+}
+
+// Defect: a ratio of sides was taken for a resolution, and one that libvips has by default for
+// none.
+TEST(ReadPng, AResolutionHasAUnit) {
+  const std::string png = Save(Make<uint8_t>(16, 12, 3, Pattern), ".png");
+  const auto ppi = [&png](const std::string& chunk) {
+    std::string file = png.substr(0, kPngSignatureBytes);
+    for (size_t at = file.size(); const auto next = NextPngChunk(png, at);) {
+      at = next->end;
+      if (next->type == "IDAT") file += chunk;
+      if (next->type != "pHYs") file += png.substr(next->begin, next->end - next->begin);
+    }
+    const auto info = Probe(file);
+    EXPECT_TRUE(info.ok()) << info.status();
+    return std::pair(info->metadata.ppi_x, info->metadata.ppi_y);
+  };
+  const auto pixels = [](uint32_t x, uint32_t y, const char* unit) {
+    return MakePngChunk("pHYs", Numbers({x, y}) + std::string(unit, 1));
+  };
+  constexpr double kMetre = 0.0254;
+  EXPECT_EQ(ppi(pixels(2834, 2834, "\1")), std::pair(2834 * kMetre, 2834 * kMetre));
+  EXPECT_EQ(ppi(pixels(11811, 5906, "\1")), std::pair(11811 * kMetre, 5906 * kMetre));
+  const std::pair not_said(0.0, 0.0);
+  EXPECT_EQ(ppi(""), not_said);
+  for (const std::string& chunk :
+       {pixels(1, 1, "\0"), pixels(4, 3, "\0"), pixels(2835, 2835, "\0"), pixels(2835, 2835, "\2"),
+        pixels(0, 0, "\1"), pixels(0, 2835, "\1"), MakePngChunk("pHYs", Numbers({2835, 2835})),
+        MakePngChunk("pHYs", "")})
+    EXPECT_EQ(ppi(chunk), not_said);
 }
 
 TEST(ReadPng, TextsAreKeptAndCostNothing) {
@@ -453,12 +546,85 @@ TEST(ReadTiff, ExifOfThePageThatIsAskedFor) {
   EXPECT_EQ(exif(2), "");
 }
 
+// A page of such a photometric interpretation.
+std::vector<std::string> PageOf(uint32_t photometric, uint32_t bits, uint32_t samples) {
+  auto page = Grey(8, 8, bits, 1, samples);
+  page[4] = Entry(262, 3, 1, photometric);
+  return page;
+}
+
 TEST(ReadTiff, UnsupportedIsNotDamaged) {
-  for (const auto& page :
-       {Grey(8, 8, 16, 3), Grey(8, 8, 64, 3), Grey(8, 8, 32, 1), Grey(8, 8, 8, 2)})
+  std::vector<std::vector<std::string>> pages = {Grey(8, 8, 16, 3), Grey(8, 8, 64, 3),
+                                                 Grey(8, 8, 32, 1), Grey(8, 8, 8, 2)};
+  for (const uint32_t bits : {3, 10, 12, 14}) {
+    pages.push_back(PageOf(1, bits, 1));
+    pages.push_back(PageOf(2, bits, 3));
+  }
+  for (const uint32_t bits : {1, 2, 4}) {
+    pages.push_back(PageOf(2, bits, 3));
+    pages.push_back(With(PageOf(1, bits, 2), Entry(338, 3, 1, 2)));
+    pages.push_back(PageOf(5, bits, 4));
+  }
+  for (const uint32_t other : {9, 10}) pages.push_back(PageOf(other, 8, 3));
+  auto uneven = PageOf(1, 8, 2);
+  uneven[2] = Entry(258, 3, 2, 8 | 4 << 16);
+  pages.push_back(uneven);
+  for (const auto& page : pages)
     EXPECT_THAT(Probe(Tiff({page}, 8 * 8 * 8)).status().message(), HasSubstr("not supported"));
   EXPECT_THAT(Probe(Tiff({With(Grey(8, 8), Entry(50706, 1, 4, 0x0401))}, 64)).status().message(),
               HasSubstr("camera"));
+}
+
+TEST(ReadTiff, FewBitsASampleWhereThereIsOne) {
+  for (const uint32_t photometric : {0, 1})
+    for (const uint32_t bits : {1, 2, 4}) {
+      const auto picture = Decode(Tiff({PageOf(photometric, bits, 1)}, 8 * 8 * bits / 8));
+      ASSERT_TRUE(picture.ok()) << picture.status();
+      EXPECT_EQ(picture->channels, 1);
+      EXPECT_EQ(picture->type, SampleType::kU8);
+    }
+}
+
+// Defect: libvips has transparency beside Lab in signed samples, of which the largest is -1.
+template <typename T>
+void ExpectLabWithAlpha(T lightness, T opaque) {
+  constexpr uint32_t kBits = 8 * sizeof(T);
+  for (const bool told : {true, false}) {
+    auto page = PageOf(8, kBits, 4);
+    if (std::is_floating_point_v<T>) page[8] = Entry(339, 3, 1, 3);
+    if (told) page.push_back(Entry(338, 3, 1, 2));
+    constexpr size_t kBytes = 8 * 8 * 4 * sizeof(T);
+    std::string file = Tiff({page}, kBytes);
+    for (size_t i = 0; i < 8 * 8; ++i) {
+      const T pixel[] = {lightness, 0, 0,
+                         i < 4   ? T{0}
+                         : i < 8 ? static_cast<T>(opaque / 2)
+                                 : opaque};
+      std::memcpy(file.data() + file.size() - kBytes + i * sizeof(pixel), pixel, sizeof(pixel));
+    }
+    const auto picture = Decode(file);
+    ASSERT_TRUE(picture.ok()) << picture.status();
+    EXPECT_EQ(picture->channels, 4);
+    ASSERT_EQ(picture->type, SampleType::kU16);
+    const auto alpha = [&](int64_t i) { return testing::At<uint16_t>(picture->alpha.samples, i); };
+    EXPECT_EQ(alpha(0), 0);
+    EXPECT_NEAR(alpha(4), 32767, 150);
+    EXPECT_EQ(alpha(8), 65535);
+    EXPECT_EQ(alpha(63), 65535);
+    // Half of the lightness is sRGB's 119.
+    for (int64_t c = 0; c < 3; ++c)
+      EXPECT_NEAR(testing::At<uint16_t>(picture->colour->samples, 3 * 63 + c) / 257.0, 119, 2);
+  }
+  EXPECT_THAT(Probe(Tiff({With(PageOf(8, kBits, 4), Entry(338, 3, 1, 1))}, 8 * 8 * 4 * sizeof(T)))
+                  .status()
+                  .message(),
+              HasSubstr("not supported"));
+}
+
+TEST(ReadTiff, TransparencyOfLab) {
+  ExpectLabWithAlpha<uint8_t>(128, 255);
+  ExpectLabWithAlpha<uint16_t>(32768, 65535);
+  ExpectLabWithAlpha<float>(50, 1);
 }
 
 // Uncompressed, which a decoder takes for RGB.
@@ -548,16 +714,6 @@ TEST(ReadHeif, PropertiesAreThoseOfThePicture) {
   const auto alpha = ReadHeif(HeifWithProperties("urn:mpeg:hevc:2015:auxid:1"));
   ASSERT_TRUE(alpha.ok()) << alpha.status();
   EXPECT_THAT(alpha->warnings, ElementsAre(HasSubstr("clli")));
-}
-
-// Bits of a codestream's header, in the order in which they come.
-std::string JxlBits(absl::string_view bits) {
-  std::string out = "\xff\x0a";
-  for (size_t i = 0; i < bits.size(); ++i) {
-    if (i % 8 == 0) out.push_back('\0');
-    out.back() = static_cast<char>(out.back() | (bits[i] - '0') << i % 8);
-  }
-  return out + std::string(8, '\0');
 }
 
 // A few bytes each in the file, much more in a table of it.
