@@ -161,9 +161,11 @@ absl::Status ServerPool::WaitForConnected(absl::Duration timeout, std::stop_toke
                                     [](const auto& server) { return !server->this_machine; });
       const std::string proxy = away ? Proxy() : "";
       std::string why;
-      for (const auto& server : servers_)
+      for (const auto& server : servers_) {
+        if (stop.stop_requested()) return absl::CancelledError("interrupted");
         if (const std::string reason = WhyNot(server->channel, server->tls); !reason.empty())
           absl::StrAppend(&why, "; ", servers_.size() > 1 ? server->address + ": " : "", reason);
+      }
       return absl::UnavailableError(absl::StrCat(
           "no server answers at ", Addresses(), " (waited ", absl::FormatDuration(timeout), ")",
           why,

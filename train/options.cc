@@ -35,12 +35,13 @@ const std::map<std::string, EncoderConfig>& Encoders() {
       {"rdn-small",
        RdnConfig{.base_features = 64, .blocks = 6, .layers_per_block = 4, .growth = 32}},
       {"swinir", SwinIrConfig{}},
+      // Convolutions learn sooner than attention: many groups, and two layers in each.
       {"swinir-small", SwinIrConfig{.embed_dim = 60,
-                                    .depths = {6, 6, 6, 6},
-                                    .heads = {6, 6, 6, 6},
+                                    .depths = std::vector<int>(8, 2),
+                                    .heads = std::vector<int>(8, 6),
                                     .window = 8,
                                     .mlp_hidden = 120,
-                                    .output_features = 64}},
+                                    .output_features = 0}},
   };
   return *kEncoders;
 }

@@ -134,17 +134,19 @@ absl::StatusOr<bool> Connection::HasWanted(const client::CallOptions& call) {
   if (!models.ok()) return false;
   const bool by_name = !wanted_.value_or("").empty();
   bool coming = false;
+  bool any = false;
   std::string found;
   for (const v1::Model& model : *models) {
     const bool ready = model.state() == v1::MODEL_STATE_READY;
-    if (by_name && model.name() == *wanted_ && (ready || model.state() == v1::MODEL_STATE_UNLOADED))
-      return true;
+    const bool usable = ready || model.state() == v1::MODEL_STATE_UNLOADED;
+    if (by_name && model.name() == *wanted_ && usable) return true;
+    any = any || usable;
     coming = coming || model.state() == v1::MODEL_STATE_LOADING || (ready && model.is_default());
     absl::StrAppend(&found, "\n  ", model.name(), ": ",
                     model.error().empty() ? "can be named with --model" : model.error());
   }
   if (coming) return false;
-  if (!wanted_.has_value() && !models->empty()) return true;
+  if (!wanted_.has_value() && any) return true;
   return absl::UnavailableError(absl::StrCat(
       by_name ? absl::StrCat("the model \"", *wanted_, "\"") : "the private server's default model",
       " cannot be used",

@@ -59,7 +59,7 @@ class TiffEncoder : public FileEncoder {
         exif_(SplitExif(image.metadata.exif)) {
     LeftOut left_out;
     for (const uint16_t tag : exif_.left_out) left_out.Add(absl::StrCat(tag));
-    left_out.Tell("TIFF has no place for these tags of the EXIF data", &warnings_);
+    left_out.Tell("TIFF: tags of the EXIF data are left out", &warnings_);
   }
 
   ~TiffEncoder() override {

@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <array>
-#include <map>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -48,25 +48,37 @@ bool IsLone(uint8_t marker) { return marker == 0x01 || (marker >= kRst0 && marke
 // How far the scans have come: of each component's coefficients, the bits still due.
 class Coverage {
  public:
+  // Of a frame's components; two may have one number.
+  void Begin(absl::string_view components) {
+    constexpr size_t kEach = 3;
+    ids_.clear();
+    for (size_t i = 0; i + kEach <= components.size(); i += kEach) ids_ += components[i];
+    due_.assign(ids_.size(), {});
+  }
   void Scan(absl::string_view header, bool progressive) {
     const size_t count = BigEndian(header, 0, 1);
     const auto first = static_cast<size_t>(progressive ? BigEndian(header, 1 + 2 * count, 1) : 0);
     const size_t last = progressive ? BigEndian(header, 2 + 2 * count, 1) : 63;
     const int due = progressive ? static_cast<int>(BigEndian(header, 3 + 2 * count, 1) & 15) : 0;
-    for (size_t i = 0; i < count; ++i)
-      for (size_t k = first; k <= std::min<size_t>(last, 63); ++k)
-        due_[header.size() > 1 + 2 * i ? header[1 + 2 * i] : 0][k] = due + 1;
+    std::vector<bool> taken(ids_.size());
+    for (size_t i = 0; i < count; ++i) {
+      size_t at = 0;
+      while (at < ids_.size() && (taken[at] || Slice(header, 1 + 2 * i, 1) != Slice(ids_, at, 1)))
+        ++at;
+      if (at == ids_.size()) continue;
+      taken[at] = true;
+      for (size_t k = first; k <= std::min<size_t>(last, 63); ++k) due_[at][k] = due + 1;
+    }
   }
-  bool Complete(size_t components) const {
-    return due_.size() == components &&
-           std::all_of(due_.begin(), due_.end(), [](const auto& component) {
-             return std::all_of(component.second.begin(), component.second.end(),
-                                [](int due) { return due == 1; });
-           });
+  bool Complete() const {
+    return !due_.empty() && std::all_of(due_.begin(), due_.end(), [](const auto& component) {
+      return std::all_of(component.begin(), component.end(), [](int due) { return due == 1; });
+    });
   }
 
  private:
-  std::map<char, std::array<int, 64>> due_;  // 1 + bits; 0: has not come
+  std::string ids_;
+  std::vector<std::array<int, 64>> due_;  // 1 + bits; 0: has not come
 };
 
 // A colour profile in numbered parts, in any order (ICC.1, B.4).
@@ -176,7 +188,7 @@ class JpegReader {
           "a lossless or hierarchical JPEG is not supported; baseline and progressive ones are");
     progressive_ = marker == kSof0 + 2 || marker == kSof0 + 10;
     pixels_ = static_cast<int64_t>(BigEndian(data, 1, 2) * BigEndian(data, 3, 2));
-    components_ = BigEndian(data, 5, 1);
+    coverage_.Begin(Slice(data, 6, 3 * BigEndian(data, 5, 1)));
     return absl::OkStatus();
   }
 
@@ -259,7 +271,7 @@ class JpegReader {
   // at: behind the last segment.
   absl::Status End(size_t at) {
     // Whether the last scan is whole, the decoder says.
-    if (scans_ == 0 || cut_ || !coverage_.Complete(components_))
+    if (scans_ == 0 || cut_ || !coverage_.Complete())
       return absl::InvalidArgumentError(
           absl::StrCat("the JPEG data are damaged or truncated (",
                        ended_ ? "scans are missing" : "the file ends in the middle", ")"));
@@ -282,7 +294,6 @@ class JpegReader {
   bool ended_ = false;
   bool cut_ = false;
   int64_t pixels_ = 0;
-  uint64_t components_ = 0;
   int scans_ = 0;
 };
 

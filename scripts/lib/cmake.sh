@@ -10,7 +10,7 @@ of_system() (
     done
   fi
   ccache_can_write || export CCACHE_DISABLE=1 HOME="${HOME:-/}"  # it asks for the home even so
-  PATH=/usr/bin:/bin:$PATH "$@"
+  PATH=${CONDA_PREFIX:+/usr/bin:/bin:}$PATH "$@"
 )
 
 # ccache_can_write: where it cannot, as without a home, it fails every compilation. One that only reads has temporary files.

@@ -284,4 +284,4 @@ def test_what_exif_says_of_the_picture_is_in_a_tiff(enlarge):
         assert tags[0x4746] == 4 and bytes(tags[0x9C9B]) == title
     assert text in path.read_bytes()
     assert enlarge({"again.tif": path.read_bytes()}, "png")["again.tif"][1] == [], "and is known there"
-    assert made["other.jpg"][1] == ["TIFF has no place for these tags of the EXIF data: 49152"]
+    assert made["other.jpg"][1] == ["TIFF: tags of the EXIF data are left out: 49152"]

@@ -66,7 +66,9 @@ def _environment() -> Dict[str, str]:
 # Becomes the program that is named behind the process it is to end with. Not a preexec_fn: what runs in a fork of this
 # process meets what gRPC does there, which aborts it now and then.
 _BIND = """
-import ctypes, os, sys
+import sys
+sys.path = [folder for folder in sys.path if folder]  # not the current one
+import ctypes, os
 ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
@@ -77,9 +79,12 @@ def _start(command: Sequence[str], log: Any) -> subprocess.Popen:
     """The server, in a session of its own, so that an interrupt of Python is none of it; it ends with this process.
     The kernel tells it when the thread that started it ends: that is one which waits for it and does nothing else."""
     process: concurrent.futures.Future = concurrent.futures.Future()
-    python = sys.executable or ""  # or a program that Python is a part of
-    if sys.platform == "linux" and os.path.basename(python).startswith("python") and os.access(python, os.X_OK):
-        command = [python, "-I", "-S", "-c", _BIND, str(os.getpid()), *command]
+    python = sys.executable or ""
+    if not os.path.basename(python).startswith("python"):  # a program that Python is a part of
+        python = shutil.which("python3") or ""
+    if sys.platform == "linux" and python and os.access(python, os.X_OK):
+        # Without the packages of this one, but from where PYTHONHOME says that it lies.
+        command = [python, "-s", "-S", "-c", _BIND, str(os.getpid()), *command]
 
     def keep() -> None:
         try:

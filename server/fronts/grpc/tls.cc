@@ -27,7 +27,11 @@ std::string PathOf(const Descriptor& file) {
 
 // In the place of what `file` was, under the same number.
 absl::Status Replace(absl::string_view bytes, Descriptor* file) {
-  HIIF_ASSIGN_OR_RETURN(Descriptor copy, MakeSealedMemory("hiif-tls", bytes));
+  absl::StatusOr<Descriptor> made = MakeSealedMemory("hiif-tls", bytes);
+  if (!made.ok())
+    return absl::UnavailableError(
+        absl::StrCat("no memory for a copy of the TLS files: ", made.status().message()));
+  Descriptor copy = *std::move(made);
   if (file->get() < 0) {
     *file = std::move(copy);
   } else if (dup3(copy.get(), file->get(), O_CLOEXEC) < 0) {
@@ -41,21 +45,21 @@ absl::Status Replace(absl::string_view bytes, Descriptor* file) {
 absl::StatusOr<std::unique_ptr<ServerTls>> ServerTls::Create(const TlsFiles& files) {
   HIIF_ASSIGN_OR_RETURN(const TlsContents contents, ReadTlsFiles(files));
   auto tls = std::unique_ptr<ServerTls>(new ServerTls(files));
-  HIIF_RETURN_IF_ERROR(tls->Publish(contents));
-  // Where there is no /proc the files themselves have to do.
-  const bool has_paths = access(PathOf(tls->key_).c_str(), R_OK) == 0;
+  // Where there is no such memory, or no /proc, the files themselves have to do.
+  const bool has_copies =
+      tls->Publish(contents).ok() && access(PathOf(tls->key_).c_str(), R_OK) == 0;
   grpc::experimental::TlsServerCredentialsOptions options(
       std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-          has_paths ? PathOf(tls->key_) : files.key,
-          has_paths ? PathOf(tls->certificate_) : files.certificate,
-          has_paths ? PathOf(tls->client_ca_) : files.client_ca, kLookSeconds));
+          has_copies ? PathOf(tls->key_) : files.key,
+          has_copies ? PathOf(tls->certificate_) : files.certificate,
+          has_copies ? PathOf(tls->client_ca_) : files.client_ca, kLookSeconds));
   options.watch_identity_key_cert_pairs();
   if (!files.client_ca.empty()) {
     options.watch_root_certs();
     options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   }
   tls->credentials_ = grpc::experimental::TlsServerCredentials(options);
-  tls->thread_ = std::thread([tls = tls.get()] { tls->Watch(); });
+  if (has_copies) tls->thread_ = std::thread([tls = tls.get()] { tls->Watch(); });
   return tls;
 }
 

@@ -130,6 +130,20 @@ TEST(ReadJpeg, EveryScanIsThere) {
         << i;
 }
 
+// Against T.81, as some programs that write PDF do.
+TEST(ReadJpeg, ComponentsOfOneNumber) {
+  std::string file = Jpeg("");
+  const size_t frame = file.find("\xff\xc0");
+  const size_t scan = file.find("\xff\xda");
+  ASSERT_EQ(file[frame + 9], 3);
+  const auto expected = Decode(file);
+  ASSERT_TRUE(expected.ok());
+  for (size_t i = 0; i < 3; ++i) file[frame + 10 + 3 * i] = file[scan + 5 + 2 * i] = '\x01';
+  const auto picture = Decode(file);
+  ASSERT_TRUE(picture.ok()) << picture.status();
+  EXPECT_EQ(picture->colour->samples, expected->colour->samples);
+}
+
 // Cameras and programs fill up, number versions and count restarts as they like.
 TEST(ReadJpeg, WhatCostsNoPixelsIsTaken) {
   for (const char* options : {"", ",interlace", ",restart-interval=2"}) {

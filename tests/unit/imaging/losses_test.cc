@@ -353,7 +353,7 @@ TEST(ExifLosses, WhatIsNotInTheTiffIsTold) {
   const InTiff out =
       WriteTiff(Exif({Entry(0x0103, 3, 1, 6), Entry(0x011a, 5, 1, 8), Entry(0x013f, 5, 1, 8),
                       Entry(0x0213, 3, 1, 1), Entry(0xc000, 3, 1, 1), Entry(0xc001, 3, 1, 1)}));
-  EXPECT_THAT(out.warnings, ElementsAre(HasSubstr("EXIF data: 319, 49152, 49153")));
+  EXPECT_THAT(out.warnings, ElementsAre(HasSubstr("EXIF data are left out: 319, 49152, 49153")));
   // Texts of UTF-8 in the directories below are EXIF's, which knows them.
   constexpr uint32_t kDetails = 8 + 2 + 12 + 4;
   const InTiff below = WriteTiff(Exif({Entry(0x8769, 4, 1, kDetails)}) +
