@@ -1,6 +1,7 @@
 #include "imaging/container/gif.h"
 
 #include <algorithm>
+#include <array>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,44 @@ size_t SkipSubBlocks(absl::string_view bytes, size_t at, std::string* data = nul
     at += 1 + size;
   }
   return bytes.size();
+}
+
+// Whether the LZW data of a frame (GIF89a, appendix F) break off before its pixels are there; bits:
+// of a pixel. Data that say themselves that they end are as their writer wanted them.
+bool BreaksOff(absl::string_view data, int bits, int64_t pixels) {
+  constexpr int kMostBits = 12;
+  if (bits < 1 || bits >= kMostBits) return false;  // the decoder refuses it
+  const int clear = 1 << bits;
+  std::array<int64_t, 1 << kMostBits> lengths;  // of the strings that the codes stand for
+  lengths.fill(1);
+  int next = clear + 2;
+  int width = bits + 1;
+  int before = -1;
+  uint32_t buffer = 0;
+  int held = 0;
+  for (const char byte : data) {
+    buffer |= uint32_t{static_cast<uint8_t>(byte)} << held;
+    for (held += 8; held >= width;) {
+      const int code = static_cast<int>(buffer & ((1U << width) - 1));
+      buffer >>= width;
+      held -= width;
+      if (code == clear) {
+        next = clear + 2;
+        width = bits + 1;
+        before = -1;
+        continue;
+      }
+      if (code == clear + 1 || code > next) return false;  // its end, or damage: the decoder's
+      if (before >= 0 && next < 1 << kMostBits) {
+        lengths[next++] = lengths[before] + 1;
+        if (next == 1 << width && width < kMostBits) ++width;
+      }
+      pixels -= lengths[code];
+      if (pixels <= 0) return false;
+      before = code;
+    }
+  }
+  return true;
 }
 
 constexpr size_t kHeader = 13;
@@ -94,13 +133,20 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
       ++frames;
       out.durations_ms.push_back(delay_ms);
       delay_ms = 0;
+      const auto pixels =
+          static_cast<int64_t>(LittleEndian(bytes, at + 5, 2) * LittleEndian(bytes, at + 7, 2));
       // A decoder draws each frame up to the one asked for, and may go over the canvas for it.
       if (frame && frames <= *frame + 1) {
-        const auto area =
-            static_cast<int64_t>(LittleEndian(bytes, at + 5, 2) * LittleEndian(bytes, at + 7, 2));
-        out.work_pixels += std::max(area, canvas);
+        out.work_pixels += std::max(pixels, canvas);
       }
-      at = SkipSubBlocks(bytes, at + 10 + ColourTable(BigEndian(bytes, at + 9, 1)) + 1);
+      const size_t start = at + 10 + ColourTable(BigEndian(bytes, at + 9, 1));
+      const bool asked = frame.value_or(frames - 1) == frames - 1;
+      std::string data;
+      at = SkipSubBlocks(bytes, start + 1, asked ? &data : nullptr);
+      // A decoder takes what is missing for transparent, without a word.
+      if (asked && BreaksOff(data, static_cast<int>(BigEndian(bytes, start, 1)), pixels))
+        return absl::InvalidArgumentError(
+            "the GIF data are damaged or truncated (a frame ends in the middle)");
     } else {  // the trailer, or noise
       constexpr uint64_t kTrailer = 0x3b;
       out.WarnOfBytesBehind(Slice(bytes, kind == kTrailer ? at + 1 : at));

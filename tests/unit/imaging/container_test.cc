@@ -963,9 +963,39 @@ TEST(ReadPpm, CommentsAreKept) {
   EXPECT_EQ(Probe("P4 8 1\n#")->metadata.comment, "");
 }
 
+// Of 8 x 8 pixels; as many codes of LZW as are asked for, of three bits each.
+std::string Gif(int codes, bool says_its_end) {
+  std::string gif("GIF89a\x08\0\x08\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x08\0\x08\0\0\x02", 30);
+  std::string data;
+  int bits = 0;
+  const auto add = [&](int code) {
+    for (int i = 0; i < 3; ++i, ++bits) {
+      if (bits % 8 == 0) data += '\0';
+      data.back() = static_cast<char>(data.back() | ((code >> i & 1) << bits % 8));
+    }
+  };
+  constexpr int kClear = 4;
+  for (int i = 0; i < codes; ++i) add(i % 2 == 0 ? kClear : 1);  // no string ever
+  if (says_its_end) add(kClear + 1);
+  return gif + static_cast<char>(data.size()) + data + std::string("\0\x3b", 2);
+}
+
+// libnsgif takes what is missing for transparent.
+TEST(ReadGif, AFrameThatBreaksOff) {
+  EXPECT_TRUE(Decode(Gif(128, true)).ok());
+  EXPECT_TRUE(Decode(Gif(128, false)).ok()) << "all pixels are there";
+  EXPECT_THAT(Decode(Gif(70, false)).status().message(), HasSubstr("a frame ends in the middle"));
+  EXPECT_TRUE(ReadGif(Gif(70, true), std::nullopt).ok()) << "as its writer wanted it";
+  const std::string two =
+      Gif(128, true).substr(0, Gif(128, true).size() - 1) + Gif(70, false).substr(19);
+  EXPECT_TRUE(ReadGif(two, 0).ok());
+  EXPECT_FALSE(ReadGif(two, 1).ok());
+  EXPECT_FALSE(ReadGif(two, std::nullopt).ok());
+}
+
 TEST(ReadGifAndWebp, LateFramesAreWork) {
   std::string gif("GIF89a\x58\x1b\x58\x1b\0\0\0", 13);  // 7000 x 7000
-  for (int i = 0; i < 60; ++i) gif += std::string(",\0\0\0\0\x01\0\x01\0\0\x02\0", 12);
+  for (int i = 0; i < 60; ++i) gif += std::string(",\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0", 15);
   EXPECT_TRUE(ReadGif(gif, 1).ok());
   EXPECT_THAT(ReadGif(gif, 50).status().message(), HasSubstr("million pixels"));
   std::string chunks =
