@@ -185,21 +185,25 @@ class _PatchEmbed(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
 
-def pad_symmetric(image, height, width):
-    """Mirrored at the bottom and right, the edge pixel repeated, as often as needed."""
-    while image.shape[2] < height:
-        image = torch.cat([image, image.flip(2)[:, :, :height - image.shape[2]]], 2)
-    while image.shape[3] < width:
-        image = torch.cat([image, image.flip(3)[:, :, :, :width - image.shape[3]]], 3)
-    return image
+def _mirrored(size, padded, edge, device):
+    period = max(2 * size if edge else 2 * size - 2, 1)
+    i = torch.arange(padded, device=device) % period
+    return torch.minimum(i, (period - edge - i).clamp(min=0))
+
+
+def pad_mirrored(image, height, width, edge):
+    """Mirrored at the bottom and right as often as needed. edge: whether the last pixel is repeated."""
+    rows = _mirrored(image.shape[2], height, edge, image.device)
+    return image[:, :, rows][:, :, :, _mirrored(image.shape[3], width, edge, image.device)]
 
 
 class SwinIr(nn.Module):
-    """Liang et al., ICCVW 2021, up to its conv_before_upsample. Sides are padded to whole windows and cut again."""
+    """Liang et al., ICCVW 2021, up to its conv_before_upsample, and without it where output_features is 0 (as CiaoSR
+    has it). Sides are padded to whole windows and cut again."""
 
     def __init__(self, embed_dim=180, depths=(6,) * 6, heads=(6,) * 6, window=8, mlp_hidden=360, output_features=64):
         super().__init__()
-        self.features = output_features
+        self.features = output_features or embed_dim
         self.window = window
         self.conv_first = _conv(3, embed_dim)
         self.patch_embed = _PatchEmbed(embed_dim)
@@ -207,19 +211,23 @@ class SwinIr(nn.Module):
             _SwinGroup(embed_dim, depth, head, window, mlp_hidden) for depth, head in zip(depths, heads))
         self.norm = nn.LayerNorm(embed_dim)
         self.conv_after_body = _conv(embed_dim, embed_dim)
-        self.conv_before_upsample = nn.Sequential(_conv(embed_dim, output_features), nn.LeakyReLU(0.01))
+        self.conv_before_upsample = (
+            nn.Sequential(_conv(embed_dim, output_features), nn.LeakyReLU(0.01)) if output_features else None)
 
     def forward(self, image):
         h, w = image.shape[2:]
         window = self.window
-        image = pad_symmetric(image, -(-h // window) * window, -(-w // window) * window)
+        image = pad_mirrored(image, -(-h // window) * window, -(-w // window) * window,
+                             edge=self.conv_before_upsample is not None)
         mask = _shift_mask(image.shape[2], image.shape[3], window, window // 2, image)
         first = self.conv_first(image)
         x = self.patch_embed.norm(first.permute(0, 2, 3, 1))
         for group in self.layers:
             x = group(x, mask)
         deep = self.conv_after_body(self.norm(x).permute(0, 3, 1, 2)) + first
-        return self.conv_before_upsample(deep)[:, :, :h, :w]
+        if self.conv_before_upsample is not None:
+            deep = self.conv_before_upsample(deep)
+        return deep[:, :, :h, :w]
 
 
 ENCODERS = {"edsr-baseline": EdsrBaseline, "rdn": Rdn, "swinir": SwinIr}
