@@ -140,7 +140,8 @@ absl::StatusOr<Container> ReadGif(absl::string_view bytes, std::optional<int> fr
         out.work_pixels += std::max(pixels, canvas);
       }
       const size_t start = at + 10 + ColourTable(BigEndian(bytes, at + 9, 1));
-      const bool asked = frame.value_or(frames - 1) == frames - 1;
+      // Those beyond the limit are refused below, and may be millions.
+      const bool asked = frames <= kMaxFrames && frame.value_or(frames - 1) == frames - 1;
       std::string data;
       at = SkipSubBlocks(bytes, start + 1, asked ? &data : nullptr);
       // A decoder takes what is missing for transparent, without a word.

@@ -30,6 +30,11 @@ using testing::Exif;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::JxlBits;
+using testing::JxlStart;
+using testing::kJxlAssociated;
+using testing::kJxlDepth;
+using testing::kJxlPlain;
+using testing::kJxlSize;
 using testing::Make;
 using ::testing::Not;
 using testing::Numbers;
@@ -753,37 +758,14 @@ TEST(ReadHeif, TablesAreBounded) {
 }
 
 TEST(ReadJxl, WhatDecodersDoNotHandOn) {
-  const std::string size =
-      "1"
-      "10000"
-      "100";  // 16 x 16
-  const std::string plain =
-      "0"
-      "0"
-      "000"
-      "1";  // nothing more than usual, 8 bits
-  EXPECT_THAT(ReadJxl(JxlBits(size + "1"))->warnings, IsEmpty());
-  const auto alpha = ReadJxl(JxlBits(size + plain +
+  EXPECT_THAT(ReadJxl(JxlBits(kJxlSize + "1"))->warnings, IsEmpty());
+  const auto alpha = ReadJxl(JxlBits(kJxlSize + kJxlPlain +
                                      "10"
                                      "1"));
   EXPECT_THAT(alpha->warnings, IsEmpty());
-  // A type, 8 bits, its size, no name.
-  const std::string depth =
-      "0"
-      "10"
-      "000"
-      "00"
-      "00";
-  EXPECT_THAT(ReadJxl(JxlBits(size + plain + "10" + depth))->warnings,
+  EXPECT_THAT(ReadJxl(JxlBits(kJxlSize + kJxlPlain + "10" + kJxlDepth))->warnings,
               ElementsAre(HasSubstr("a depth map")));
-  const std::string associated =
-      "0"
-      "00"
-      "000"
-      "00"
-      "00"
-      "1";
-  EXPECT_TRUE(ReadJxl(JxlBits(size + plain + "10" + associated))->associated);
+  EXPECT_TRUE(ReadJxl(JxlBits(kJxlSize + kJxlPlain + "10" + kJxlAssociated))->associated);
   const std::string black =
       "0"
       "01"
@@ -791,24 +773,24 @@ TEST(ReadJxl, WhatDecodersDoNotHandOn) {
       "000"
       "00"
       "00";  // 2 + 2
-  EXPECT_THAT(ReadJxl(JxlBits(size + plain + "10" + black)).status().message(), HasSubstr("CMYK"));
+  EXPECT_THAT(ReadJxl(JxlBits(kJxlSize + kJxlPlain + "10" + black)).status().message(),
+              HasSubstr("CMYK"));
   // An orientation, no other sizes; 100 / 1 ticks, for ever.
-  EXPECT_TRUE(ReadJxl(JxlBits(size + "0"
-                                     "1"
-                                     "000"
-                                     "0"
-                                     "0"
-                                     "1"
-                                     "00"
-                                     "00"
-                                     "00"
-                                     "0"))
+  EXPECT_TRUE(ReadJxl(JxlBits(kJxlSize + "0"
+                                         "1"
+                                         "000"
+                                         "0"
+                                         "0"
+                                         "1"
+                                         "00"
+                                         "00"
+                                         "00"
+                                         "0"))
                   ->animation);
 }
 
 TEST(ReadJxl, ExifWithItsOffsetAndWithout) {
-  const std::string start = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
-                                         Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  const std::string start = JxlStart();
   const std::string exif = Exif({Entry(0x010f, 2, 4, 'a')});
   for (const std::string& before : {std::string(), std::string(4, '\0'),
                                     std::string("\0\0\0\x06"
@@ -835,8 +817,7 @@ std::string Packed(absl::string_view type, absl::string_view body) {
 
 // As cjxl and newer versions of libvips write them.
 TEST(ReadJxl, PackedMetadataAreTaken) {
-  const std::string start = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
-                                         Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  const std::string start = JxlStart();
   const std::string exif = Exif({Entry(0x010f, 2, 4, 'a')});
   const std::string xmp = "<x:xmpmeta xmlns:x='adobe:ns:meta/'/>";
   const auto read = ReadJxl(absl::StrCat(start, Packed("Exif", std::string(4, '\0') + exif),
@@ -849,8 +830,7 @@ TEST(ReadJxl, PackedMetadataAreTaken) {
 
 // What else a file holds is no business of the decoder, which may refuse it.
 TEST(ReadJxl, TheDecoderGetsTheCodestreamAlone) {
-  const std::string start = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
-                                         Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  const std::string start = JxlStart();
   const std::string first = Box("jxlp", absl::string_view("\0\0\0\0\xff\x0a", 6));
   const std::string second = Box("jxlp", absl::string_view("\x80\0\0\1end", 7));
   const std::string cut = Box("xml ", std::string(100, 'x')).substr(0, 50);
@@ -880,8 +860,7 @@ TEST(Containers, WarningsAreFew) {
 
 // Ten gigabytes in a few kilobytes, damaged data and boxes without end: told, and not for long.
 TEST(ReadJxl, PackedMetadataAreBounded) {
-  const std::string start = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
-                                         Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  const std::string start = JxlStart();
   const std::string bomb = Packed("xml ", std::string(size_t{9} << 20, ' '));
   EXPECT_LT(bomb.size(), 1000);
   std::string bombs = start;

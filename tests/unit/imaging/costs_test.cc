@@ -150,5 +150,13 @@ TEST_F(Costs, PalettesOfAnAnimation) {
   EXPECT_THAT(frame, HasSubstr(std::string(256, 't')));
 }
 
+// Each of fifteen bytes would be looked through behind a table of its own.
+TEST_F(Costs, FramesBeyondTheLimit) {
+  std::string file("GIF89a\x01\0\x01\0\0\0\0", 13);
+  const std::string frame(",\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0", 15);
+  for (int i = 0; i < 2'000'000; ++i) file += frame;
+  EXPECT_THAT(ReadGif(file, std::nullopt).status().message(), HasSubstr("frames is not supported"));
+}
+
 }  // namespace
 }  // namespace hiif

@@ -29,6 +29,11 @@ using ::testing::IsEmpty;
 using testing::Item;
 using testing::Items;
 using testing::JxlBits;
+using testing::JxlStart;
+using testing::kJxlAssociated;
+using testing::kJxlDepth;
+using testing::kJxlPlain;
+using testing::kJxlSize;
 using testing::Make;
 using testing::Numbers;
 using testing::Pattern;
@@ -238,43 +243,21 @@ TEST(JxlLosses, ChannelsThatDecodersDoNotHandOn) {
 }
 
 TEST(JxlLosses, TheHeaderOfManyParts) {
-  const std::string size =
-      "1"
-      "10000"
-      "100";  // 16 x 16
-  const std::string one_more =
-      "0"
-      "0"
-      "000"
-      "1";  // nothing more than usual, 8 bits
-  const std::string depth =
-      "0"
-      "10"
-      "000"
-      "00"
-      "00";
-  const std::string associated =
-      "0"
-      "00"
-      "000"
-      "00"
-      "00"
-      "1";
   const std::string grey =
       "0"
       "0"
       "0"
       "10";  // no XYB, other colours than usual, no profile
   const std::string stream =
-      JxlBits(absl::StrCat(size, one_more, "01", "0000", depth, associated, grey));
+      JxlBits(absl::StrCat(kJxlSize, kJxlPlain, "01", "0000", kJxlDepth, kJxlAssociated, grey));
   EXPECT_THAT(ReadJxl(stream).status().message(), HasSubstr("grey and 2 extra channels"));
-  std::string file = absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
-                                  Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
+  std::string file = JxlStart();
   for (size_t i = 0; i < stream.size(); ++i)
     file += Box("jxlp", absl::StrCat(Numbers({static_cast<uint32_t>(i)}), stream.substr(i, 1)));
   EXPECT_THAT(ReadJxl(file).status().message(), HasSubstr("grey and 2 extra channels"));
   // Of RGB with the transparency alone.
-  const auto straight = ReadJxl(JxlBits(absl::StrCat(size, one_more, "10", associated, "01")));
+  const auto straight =
+      ReadJxl(JxlBits(absl::StrCat(kJxlSize, kJxlPlain, "10", kJxlAssociated, "01")));
   ASSERT_TRUE(straight.ok()) << straight.status();
   EXPECT_TRUE(straight->associated);
   EXPECT_FALSE(straight->opaque || straight->grey);

@@ -69,14 +69,28 @@ inline std::string Numbers(const std::vector<uint32_t>& values) {
   return out;
 }
 
-// Bits of a codestream's header, in the order in which they come.
+// Bits of a codestream's header, in the order in which they come; with spaces between fields or
+// not.
 inline std::string JxlBits(absl::string_view bits) {
   std::string out = "\xff\x0a";
-  for (size_t i = 0; i < bits.size(); ++i) {
-    if (i % 8 == 0) out.push_back('\0');
-    out.back() = static_cast<char>(out.back() | (bits[i] - '0') << i % 8);
+  int count = 0;
+  for (const char bit : bits) {
+    if (bit == ' ') continue;
+    if (count % 8 == 0) out.push_back('\0');
+    out.back() = static_cast<char>(out.back() | (bit - '0') << count++ % 8);
   }
   return out + std::string(8, '\0');
+}
+
+inline const std::string kJxlSize = "1 10000 100";      // 16 x 16
+inline const std::string kJxlPlain = "0 0 000 1";       // nothing more than usual, 8 bits
+inline const std::string kJxlDepth = "0 10 000 00 00";  // a type, 8 bits, its size, no name
+inline const std::string kJxlAssociated = "0 00 000 00 00 1";
+
+// Of a file of boxes.
+inline std::string JxlStart() {
+  return absl::StrCat(absl::string_view("\0\0\0\x0cJXL \r\n\x87\n", 12),
+                      Box("ftyp", absl::string_view("jxl \0\0\0\0jxl ", 12)));
 }
 
 }  // namespace hiif::testing
